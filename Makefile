@@ -1,0 +1,37 @@
+# Everything runs in .venv at the project's root; nothing else on the machine is touched.
+PYTHON ?= python3
+RUN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: setup demo test lint bench stubs clean
+
+setup: $(STAMP)
+
+# uv, bootstrapped by pip, installs in half of pip's time; with bytecode, so that torch starts quickly.
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "omlzoo needs Python 3.11 or newer; call make PYTHON=python3.11"'
+	test -x $(RUN)/python || $(PYTHON) -m venv .venv
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(RUN)/uv pip install --quiet --compile-bytecode --python $(RUN)/python --editable '.[dev]'
+	touch $@
+
+demo: setup
+	rm -rf demo
+	$(RUN)/omlzoo demo --out demo
+
+test: setup
+	$(RUN)/python -m pytest
+
+lint: setup
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+bench: setup
+	$(RUN)/python benchmarks/run.py
+
+stubs: setup
+	$(RUN)/python scripts/stubs.py
+
+clean:
+	rm -rf .venv demo runs .pytest_cache .mypy_cache .ruff_cache

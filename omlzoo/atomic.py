@@ -1,0 +1,75 @@
+"""Files and folders that appear whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from omlzoo.errors import BadInput
+
+__all__ = ["new_file", "new_folder"]
+
+
+@contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; it takes its place when the block ends without an error.
+
+    Whatever stood at ``path`` stays until then. On any error, Ctrl-C included, the temporary file is removed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: str | Path, owned: tuple[str, ...]) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of ``path`` when the block ends without an error.
+
+    Args:
+        path: The folder to make. An existing one is replaced only if it holds nothing but ``owned`` files.
+        owned: Names of the files such a folder consists of.
+
+    Raises:
+        BadInput: ``path`` exists and holds something else.
+    """
+    path = Path(path)
+    check_free(path, owned)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_free(path: Path, owned: tuple[str, ...]) -> None:
+    """Refuse a ``path`` that is a file, or a folder with anything but ``owned`` files in it."""
+    if path.is_file():
+        raise BadInput(f"{path} is a file; give the name of a folder that does not exist yet")
+    strange = sorted(p.name for p in path.iterdir() if p.name not in owned) if path.exists() else []
+    if strange:
+        raise BadInput(
+            f"{path} exists and holds {', '.join(strange[:3])}; give another name, or remove that folder first"
+        )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

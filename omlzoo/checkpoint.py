@@ -1,0 +1,76 @@
+"""A checkpoint on disk: ``model.safetensors`` and its ``entry.json`` in one folder, the form of everything we write."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from omlzoo import manifest
+from omlzoo.atomic import new_file
+from omlzoo.errors import BadEntry, BadInput, WeightsMismatch
+from omlzoo.manifest import Entry
+
+__all__ = ["ENTRY", "WEIGHTS", "digest", "load", "open_entry", "save"]
+
+WEIGHTS, ENTRY = "model.safetensors", "entry.json"
+
+
+def save(state: Mapping[str, Tensor], entry: Entry, folder: str | Path, overwrite: bool = False) -> Entry:
+    """Write weights and entry; the entry that is written, and returned, has the new file's name, sha256 and size.
+
+    Args:
+        state: A state dict.
+        entry: The facts.
+        folder: Is made where needed; other files in it are left alone.
+        overwrite: Replace a checkpoint that stands there.
+
+    Raises:
+        BadInput: A checkpoint stands there, or ``folder`` is a file.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        raise BadInput(f"{folder} is a file; give the name of a folder")
+    if (folder / WEIGHTS).exists() and not overwrite:
+        raise BadInput(f"{folder} has a {WEIGHTS} already; give another name, or remove it first")
+    weights = folder / WEIGHTS
+    with new_file(weights) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, temporary)
+        sha256, size = digest(temporary), temporary.stat().st_size
+        entry = replace(entry, file=WEIGHTS, sha256=sha256, size=size, layout=None)
+        with new_file(folder / ENTRY) as text:
+            text.write_text(manifest.dump(entry), encoding="utf-8")
+    return entry
+
+
+def open_entry(folder: str | Path) -> Entry:
+    """The entry of a folder that :func:`save` wrote.
+
+    Raises:
+        BadEntry: There is none, or it does not follow the schema.
+    """
+    path = Path(folder) / ENTRY
+    if not path.is_file():
+        raise BadEntry(f"{folder}: has no {ENTRY}; give a folder that finetune, convert or save wrote")
+    return manifest.read(path)
+
+
+def load(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, mapped into memory and read when they are used.
+
+    Raises:
+        WeightsMismatch: The file is damaged or not of that format.
+    """
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsMismatch(f"{path}: not a whole safetensors file ({error}); fetch or convert it again") from error
+
+
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,0 +1,55 @@
+"""The command ``omlzoo``: the only place that prints and exits.
+
+Standard output carries the result and nothing else; notices and progress go to standard error. Exit codes: 0 done,
+2 the user can mend it, 130 interrupted; anything else is a bug and shows its traceback.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+import omlzoo
+from omlzoo.errors import OmlzooError, OmlzooWarning
+
+__all__ = ["app", "main"]
+
+COMMANDS = ("list", "show", "fetch", "check", "embed", "index", "search", "evaluate", "finetune", "demo")
+INTERRUPTED = 130
+
+app = App(name="omlzoo", version=omlzoo.__version__, help="A pretrained model zoo for metric learning.")
+for _name in COMMANDS:
+    app.command(f"omlzoo.cli.{_name}_command:{_name}_command", name=_name)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    warnings.showwarning = _notice
+    warnings.simplefilter("once", OmlzooWarning)
+    try:
+        code = app(
+            list(sys.argv[1:] if arguments is None else arguments),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+    except CycloptsError as error:
+        return _refuse(" ".join(str(error).split()))
+    except (OmlzooError, OSError) as error:
+        return _refuse(str(error) or type(error).__name__)
+    except KeyboardInterrupt:
+        print("omlzoo: interrupted; what was finished is kept", file=sys.stderr)
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(message: str) -> int:
+    print(f"omlzoo: {message}", file=sys.stderr)
+    return 2
+
+
+def _notice(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    kind = "note" if issubclass(category, OmlzooWarning) else category.__name__
+    print(f"omlzoo: {kind}: {message}", file=sys.stderr)

@@ -1,0 +1,81 @@
+"""omlzoo finetune: the recipe's settings are the flags."""
+
+import json
+import re
+from dataclasses import asdict, fields, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from omlzoo.cli import INTERRUPTED
+from omlzoo.cli.output import print_metrics
+
+__all__ = ["finetune_command"]
+
+
+def _flags() -> Any:
+    """The recipe's settings with None for "not given", each with its text from the recipe's docstring."""
+    from omlzoo.training.recipe import Recipe
+
+    texts = dict(re.findall(r"^\s{8}(\w+): (.+?)$", Recipe.__doc__ or "", flags=re.MULTILINE))
+    defaults = asdict(Recipe())
+    settings = []
+    for item in fields(Recipe):
+        kind: Any = dict[str, str] if item.name == "loss_args" else item.type
+        text = f"{texts[item.name]} [default: {defaults[item.name]}]"
+        settings.append((item.name, Annotated[kind | None, Parameter(help=text, show_default=False)], None))
+    return make_dataclass("Flags", settings)
+
+
+Flags: Any = _flags()
+NOTHING = Flags()
+
+
+def finetune_command(
+    table: Path,
+    *,
+    model: str,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    config: Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    root: Path | None = None,
+    flags: Annotated[Flags, Parameter(name="*")] = NOTHING,
+) -> int:
+    """Fine-tune a model on a table and measure it before and after.
+
+    Parameters
+    ----------
+    table
+        A csv or parquet file, or a folder with a sub-folder per label.
+    model
+        Where to start: a checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+    out
+        The run folder to write.
+    config
+        A TOML file of settings; flags stand above it.
+    resume
+        Go on with the run in the folder.
+    device
+        cpu, cuda, or auto.
+    root
+        Where relative paths start; the table's folder by default.
+    """
+    from omlzoo.training import Recipe, finetune
+
+    recipe = Recipe() if config is None else Recipe.read(config)
+    given = {name: value for name, value in asdict(flags).items() if value is not None}
+    if "loss_args" in given:
+        given["loss_args"] = {name: _number(text) for name, text in given["loss_args"].items()}
+    run = finetune(model, table, out=out, recipe=recipe, resume=resume, device=device, root=root, **given)
+    print_metrics(run.report.metrics, run.report.before)
+    print(f"\n{run.folder}: epoch {run.report.facts['epoch kept']} kept; {run.folder / 'report.html'} shows it")
+    return INTERRUPTED if run.interrupted else 0
+
+
+def _number(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,46 @@
+"""omlzoo list."""
+
+from dataclasses import asdict
+
+from omlzoo import zoo
+from omlzoo.cli.output import best_metric, print_columns, print_json
+
+__all__ = ["list_command"]
+
+
+def list_command(
+    pattern: str = "", *, family: str | None = None, license: str | None = None, json: bool = False
+) -> None:
+    """Show the checkpoints of the zoo.
+
+    Parameters
+    ----------
+    pattern
+        Names to show, with the wildcards * ? [ ].
+    family
+        Only those of this family, such as dinov2.
+    license
+        Only those of this licence, such as apache-2.0.
+    json
+        Print one JSON document.
+    """
+    found = [zoo.get_weights(name) for name in zoo.list_models(pattern, family=family, license=license)]
+    if json:
+        print_json([
+            {"name": w.name, "dim": w.dim, "params": w.params, "license": w.license, "pinned": w.pinned,
+             "family": w.entry.family, "metrics": [asdict(m) for m in w.metrics]}
+            for w in found
+        ])  # fmt: skip
+        return
+    rows = [
+        [
+            w.name,
+            str(w.dim),
+            f"{w.params / 1e6:.1f} M",
+            w.license or "unknown",
+            "" if w.pinned else "unpinned",
+            best_metric(w.metrics),
+        ]
+        for w in found
+    ]
+    print_columns(["name", "dim", "params", "licence", "", "best known metric"], rows)

@@ -1,0 +1,38 @@
+"""How results are printed: JSON, or lines in columns."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["best_metric", "print_columns", "print_json", "print_metrics"]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str).replace("NaN", "null"))
+
+
+def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows under a header, each column as wide as its widest cell."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_metrics(metrics: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:
+    """A line per metric, with the value before where there is one."""
+    names = [name for name in metrics if name != "per_category"]
+    columns = [("before", before)] if before else []
+    columns += [("after" if before else "value", metrics)]
+    rows = [[name, *(_shown(values.get(name)) for _, values in columns)] for name in names]
+    print_columns(["metric", *(name for name, _ in columns)], rows)
+
+
+def best_metric(metrics: Sequence[Any]) -> str:
+    """The first retrieval figure of a checkpoint, else its first figure."""
+    ranked = sorted(metrics, key=lambda metric: not metric.metric.startswith("cmc"))
+    return f"{ranked[0].metric} {ranked[0].value:.3f} on {ranked[0].dataset} ({ranked[0].by})" if ranked else "-"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str("" if value is None else value)

@@ -1,0 +1,59 @@
+"""omlzoo search."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from omlzoo.cli.output import print_columns, print_json
+from omlzoo.errors import BadInput
+
+__all__ = ["search_command"]
+
+
+def search_command(
+    index: Path,
+    *images: Path,
+    k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
+    json: bool = False,
+    html: Path | None = None,
+    exclude_self: bool = False,
+) -> None:
+    """Find the nearest pictures of an index.
+
+    Parameters
+    ----------
+    index
+        A folder that `omlzoo index` wrote.
+    images
+        Query pictures.
+    k
+        Hits for each.
+    json
+        Print one JSON document.
+    html
+        Also write one page with the pictures.
+    exclude_self
+        Leave a query's own file out of its hits.
+    """
+    if not images:
+        raise BadInput("give at least one picture to search for")
+    from omlzoo.indexing import open_index
+
+    hits = open_index(index).search(list(images), k, exclude_self=exclude_self)
+    if html is not None:
+        hits.html(html)
+    table = hits.table()
+    paths, errors = hits.queries["path"], hits.queries["error"]
+    if json:
+        print_json([
+            {"query": paths.iloc[i], "error": errors.iloc[i] or None,
+             "hits": table[table["query"] == i].drop(columns="query").to_dict("records")}
+            for i in range(len(paths))
+        ])  # fmt: skip
+        return
+    rows = [
+        [str(paths.iloc[hit["query"]]), str(hit["rank"]), f"{hit['score']:.4f}", str(hit.get("label", "")), hit["path"]]
+        for hit in table.to_dict("records")
+    ]
+    print_columns(["query", "rank", "score", "label", "path"], rows)

@@ -1,0 +1,158 @@
+"""Embeddings: vectors, the row each belongs to, and the record of how they were made."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from omlzoo.atomic import new_file
+from omlzoo.errors import BadInput
+from omlzoo.manifest import Preprocess
+
+__all__ = ["Embeddings", "Record", "load_embeddings", "read_metadata"]
+
+KEY = b"omlzoo"  # of the file's metadata
+VECTOR, ERROR = "vector", "error"
+
+
+@dataclass(frozen=True)
+class Record:
+    """How vectors were made; two sets can be compared where model, preprocessing and normalisation agree.
+
+    Attributes:
+        model: What ``omlzoo.get_model`` opens to get the same model again.
+        sha256: Of its weights' file; None for random or changed weights.
+        dim: Length of a vector.
+        preprocess: The evaluation preprocessing, as plain values.
+        normalized: Whether vectors have length 1.
+        precision: Of the computation, "fp32" or "bf16".
+        root: Where the table's relative paths start.
+    """
+
+    model: str
+    sha256: str | None
+    dim: int
+    preprocess: dict[str, Any]
+    normalized: bool
+    precision: str
+    root: str
+
+    @property
+    def preprocess_hash(self) -> str:
+        """sha256 of the preprocessing, 64 hex digits."""
+        return hashlib.sha256(json.dumps(self.preprocess, sort_keys=True).encode()).hexdigest()
+
+    def check_comparable(self, other: "Record") -> None:
+        """Refuse vectors of another model, preprocessing or normalisation.
+
+        Raises:
+            BadInput: Something differs; it is named.
+        """
+        for key in ("dim", "sha256", "preprocess_hash", "normalized"):
+            ours, theirs = getattr(self, key), getattr(other, key)
+            if ours != theirs:
+                raise BadInput(
+                    f"vectors of {other.model} cannot be searched among those of {self.model}: "
+                    f"{key} is {theirs} there and {ours} here; embed both with the same model and settings"
+                )
+
+    def to_json(self) -> str:
+        """The record and the hash of its preprocessing as JSON."""
+        return json.dumps({**asdict(self), "preprocess_hash": self.preprocess_hash}, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> "Record":
+        """The record that :meth:`to_json` wrote."""
+        raw = json.loads(text)
+        raw.pop("preprocess_hash")
+        return Record(**raw)
+
+    def preprocessing(self) -> Preprocess:
+        """The preprocessing as its own type."""
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in self.preprocess.items()
+        }
+        return Preprocess(**values)
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Vectors and their rows.
+
+    Attributes:
+        vectors: (N, dim) float32; NaN in the rows that failed.
+        table: A row per vector: path, label, ... and error, empty or why that row failed.
+        record: How they were made.
+        model: The extractor that made them, if that was in this process; not saved.
+        stats: Seconds and counts of the run that made them; not saved.
+    """
+
+    vectors: np.ndarray
+    table: pd.DataFrame
+    record: Record
+    model: Any = field(default=None, repr=False, compare=False)
+    stats: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.vectors) != len(self.table):
+            raise BadInput(f"there are {len(self.vectors)} vectors and {len(self.table)} rows; one of each is needed")
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def good(self) -> np.ndarray:
+        """(N,) bool: the rows that have a vector."""
+        return (self.table[ERROR] == "").to_numpy()
+
+    def rows(self, keep: np.ndarray) -> "Embeddings":
+        """The rows where ``keep`` (N,) bool is true."""
+        return replace(self, vectors=self.vectors[keep], table=self.table[keep].reset_index(drop=True))
+
+    def save(self, path: str | Path) -> None:
+        """Write Parquet: the table's columns, ``error``, and ``vector``, a fixed-size list, null where it failed."""
+        table = pa.Table.from_pandas(self.table, preserve_index=False)
+        flat = pa.array(np.ascontiguousarray(self.vectors, dtype=np.float32).ravel())
+        vectors = pa.FixedSizeListArray.from_arrays(flat, self.record.dim, mask=pa.array(~self.good))
+        table = table.append_column(VECTOR, vectors)
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: self.record.to_json().encode()})
+        with new_file(path) as temporary:
+            pq.write_table(table, temporary)
+
+
+def load_embeddings(path: str | Path) -> Embeddings:
+    """Read what :meth:`Embeddings.save` wrote.
+
+    Raises:
+        BadInput: There is no such file, or it is none of ours.
+    """
+    record = read_metadata(path)
+    table = pq.read_table(path)
+    column = table.column(VECTOR).combine_chunks()
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    vectors = np.full((len(column), record.dim), np.nan, dtype=np.float32)
+    vectors[valid] = column.drop_null().flatten().to_numpy().reshape(-1, record.dim)
+    return Embeddings(vectors, table.drop_columns([VECTOR]).to_pandas(), record)
+
+
+def read_metadata(path: str | Path) -> Record:
+    """The record in the metadata of an embeddings file, without reading vectors.
+
+    Raises:
+        BadInput: There is no such file, or it is none of ours.
+    """
+    if not Path(path).is_file():
+        raise BadInput(f"{path}: there is no such file; `omlzoo embed` writes one")
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInput(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); embed again") from error
+    if KEY not in metadata:
+        raise BadInput(f"{path}: a Parquet file without our record; give one that `omlzoo embed` wrote")
+    return Record.from_json(metadata[KEY])

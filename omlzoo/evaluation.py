@@ -1,0 +1,206 @@
+"""evaluate(): a model on the validation rows of a table."""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from omlzoo import table as tables
+from omlzoo.atomic import new_file
+from omlzoo.embeddings import ERROR, Embeddings
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.extraction import embed_table, open_model
+from omlzoo.extractor import Extractor
+from omlzoo.metrics.ranking import RetrievalPerQuery, averages, retrieval_per_query
+from omlzoo.pages.render import Card, Row, report_page, thumbnail
+from omlzoo.pipeline import Precision
+
+__all__ = ["DEFINITIONS", "Report", "evaluate", "evaluate_embeddings"]
+
+DEFINITIONS = {
+    "cmc@k": "Share of queries with at least one relevant picture among the first k.",
+    "precision@k": "Relevant pictures among the first k, divided by the smaller of k and the number of relevant ones.",
+    "map@k": "Mean precision at the ranks of the relevant pictures among the first k (Open Metric Learning's form).",
+    "map@r": "The same over the first R, R being the number of relevant pictures, divided by R.",
+    "r_precision": "Share of relevant pictures among the first R.",
+    "queries_without_relevant": "Queries whose label no gallery picture has; they are not averaged in.",
+}
+SHOWN = 12  # queries in each section of the page
+RANKS = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Metrics of a model on a table.
+
+    Attributes:
+        metrics: As :func:`omlzoo.metrics.retrieval` gives them.
+        facts: What was measured: model, table, counts, settings.
+        before: Metrics of the model that fine-tuning started from, where there was one.
+        errors: Path and error of the rows that could not be read; they count in nothing else.
+    """
+
+    metrics: dict[str, Any]
+    facts: dict[str, Any]
+    before: dict[str, Any] | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    embeddings: Embeddings | None = field(default=None, repr=False, compare=False)
+    ranking: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
+
+    def to_json(self) -> str:
+        """Everything but the vectors, as JSON."""
+        values = {"facts": self.facts, "metrics": self.metrics, "before": self.before, "errors": self.errors}
+        return json.dumps({**values, "definitions": DEFINITIONS}, indent=2, default=str).replace("NaN", "null") + "\n"
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON."""
+        with new_file(path) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8")
+
+    def html(self, path: str | Path) -> None:
+        """Write one page: numbers, definitions, and the worst and best queries with their first hits."""
+        columns: list[tuple[str, Mapping[str, Any]]] = [("before", self.before)] if self.before else []
+        columns.append(("after" if self.before else "value", self.metrics))
+        columns += list(self.metrics.get("per_category", {}).items())[:20]
+        numbers = [
+            (name, [_shown(values.get(name)) for _, values in columns])
+            for name in self.metrics
+            if name != "per_category"
+        ]
+        facts = [f"{name}: {value}" for name, value in self.facts.items()]
+        page = report_page(
+            "Retrieval report",
+            facts,
+            numbers,
+            [name for name, _ in columns],
+            list(DEFINITIONS.items()),
+            self._sections(),
+        )
+        with new_file(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+
+    def _sections(self) -> list[tuple[str, list[Row]]]:
+        if self.embeddings is None or self.ranking is None or not len(self.ranking.queries):
+            return []
+        order = np.argsort(self.ranking.values["map@r"], kind="stable")
+        return [
+            ("Queries that went worst", [self._row(query) for query in order[:SHOWN]]),
+            ("Queries that went best", [self._row(query) for query in order[::-1][:SHOWN]]),
+        ]
+
+    def _row(self, query: int) -> Row:
+        if self.embeddings is None or self.ranking is None:
+            return Row(Card(None, ""), [])
+        table = tables.Table(self.embeddings.table, Path(self.embeddings.record.root), "")
+        label = table.frame["label"]
+        row = int(self.ranking.queries[query])
+
+        def card(at: int, text: str, right: bool | None) -> Card:
+            one = table.rows(np.arange(len(table)) == at)
+            return Card(thumbnail(one.files()[0], one.boxes()[0]), str(label.iloc[at]), text, right)
+
+        places, scores = self.ranking.first[query], self.ranking.scores[query]
+        hits = [
+            card(int(place), f"{-score:.3f} away", bool(label.iloc[place] == label.iloc[row]))
+            for place, score in zip(places, scores, strict=True)
+            if place >= 0
+        ]
+        return Row(card(row, f"map@r {self.ranking.values['map@r'][query]:.2f}", None), hits)
+
+
+def evaluate(
+    model: Extractor | str | Path | Embeddings,
+    table: str | Path | pd.DataFrame | None = None,
+    *,
+    root: str | Path | None = None,
+    cmc: Sequence[int] = RANKS,
+    precision_at: Sequence[int] = RANKS,
+    map: Sequence[int] = (5, 10),
+    batch_size: int = 32,
+    precision: Precision = "auto",
+    workers: int | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> Report:
+    """Retrieval metrics of a model on the validation rows of a table.
+
+    Args:
+        model: An extractor, what ``omlzoo.get_model`` opens, or Embeddings with the columns of the table.
+        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label; not with Embeddings.
+        root: Where relative paths start; the table's folder by default.
+        cmc: Ranks k of cmc@k.
+        precision_at: Ranks k of precision@k.
+        map: Ranks k of map@k.
+        batch_size: As in ``omlzoo.embed``, like the others below it.
+        precision: Of the computation.
+        workers: Threads.
+        device: Where the model runs.
+        progress: Draw a bar where standard error is a terminal.
+
+    Raises:
+        BadTable: The table has faults; all are listed.
+    """
+    if isinstance(model, Embeddings):
+        embeddings, name = model, "embeddings"
+    else:
+        if table is None:
+            raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
+        read = tables.read(table, "evaluate", root)
+        read = read.rows((read.frame["split"] == "validation").to_numpy())
+        embeddings = embed_table(
+            open_model(model), read, batch_size=batch_size, precision=precision,
+            workers=workers, device=device, progress=progress,
+        )  # fmt: skip
+        name = read.name
+    return evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map)
+
+
+def evaluate_embeddings(
+    embeddings: Embeddings,
+    name: str,
+    *,
+    cmc: Sequence[int] = RANKS,
+    precision_at: Sequence[int] = RANKS,
+    map: Sequence[int] = (5, 10),
+) -> Report:
+    """As :func:`evaluate`, of vectors that were computed already; ``name`` says of what."""
+    missing = {"label", "is_query", "is_gallery"} - set(embeddings.table.columns)
+    if missing:
+        raise BadInput(f"the embeddings lack the columns {', '.join(sorted(missing))}; embed a table that has them")
+    failed = embeddings.table[~embeddings.good]
+    good = embeddings.rows(embeddings.good)
+    frame = good.table
+    sequences = frame["sequence"].to_numpy() if "sequence" in frame else None
+    categories = frame["category"].to_numpy() if "category" in frame else None
+    asked: dict[str, Any] = {
+        "is_query": frame["is_query"].to_numpy(bool), "is_gallery": frame["is_gallery"].to_numpy(bool),
+        "sequences": sequences, "cmc": cmc, "precision": precision_at, "map": map,
+    }  # fmt: skip
+    labels = frame["label"].to_numpy()
+    ranking = retrieval_per_query(good.vectors, labels, **asked)
+    metrics = averages(ranking, categories)
+    if metrics["queries_without_relevant"]:
+        count = f"{metrics['queries_without_relevant']} of {metrics['queries']} queries"
+        warnings.warn(f"{count} have no relevant picture in the gallery and are not averaged in", OmlzooWarning, 3)
+    facts = {
+        "model": embeddings.record.model,
+        "weights sha256": embeddings.record.sha256,
+        "table": name,
+        "queries": metrics["queries"],
+        "gallery": int(frame["is_gallery"].sum()),
+        "labels": int(frame["label"].nunique()),
+        "unreadable pictures": len(failed),
+        "distance": "Euclidean",
+        "precision": embeddings.record.precision,
+    }
+    errors = dict(zip(failed["path"], failed[ERROR], strict=True))
+    return Report(metrics, facts, None, errors, good, ranking)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value if value is not None else "")

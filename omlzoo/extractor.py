@@ -1,0 +1,114 @@
+"""The extractor: what every architecture of the zoo is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from PIL import Image
+from torch import Tensor, nn
+
+from omlzoo import checkpoint
+from omlzoo.errors import BadInput
+from omlzoo.manifest import Entry
+
+__all__ = ["Extractor"]
+
+
+class Facts(Protocol):
+    """What an extractor knows of its weights; :class:`omlzoo.zoo.Weights` is the one kind."""
+
+    @property
+    def entry(self) -> Entry: ...
+
+    def transforms(self) -> Callable[[Image.Image], Tensor]: ...
+
+
+class Extractor(nn.Module):
+    """Images (B, 3, H, W) to embeddings (B, dim).
+
+    An architecture implements :meth:`embed`; the names in its state dict are timm's.
+
+    Attributes:
+        dim: Length of the embedding.
+        normalize: Whether embeddings are divided by their L2 norm (a zero vector stays zero).
+        weights: Facts of the checkpoint it was built for; None for a bare architecture.
+        changed: True once the model was put into training mode: its weights need no longer be those of the file.
+    """
+
+    def __init__(self, dim: int, normalize: bool = False) -> None:
+        super().__init__()
+        self.dim = dim
+        self.normalize = normalize
+        self.weights: Facts | None = None
+        self.changed = False
+
+    def embed(self, images: Tensor) -> dict[str, Tensor]:
+        """The named outputs of images (B, 3, H, W), "embedding" (B, dim) among them, not normalised."""
+        raise NotImplementedError
+
+    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
+        """Its parts in the order that pictures pass through them, for freezing the first ones."""
+        raise NotImplementedError
+
+    def features(self, images: Tensor) -> dict[str, Tensor]:
+        """Named outputs of images (B, 3, H, W).
+
+        Returns:
+            "embedding" (B, dim) as :meth:`forward` gives it; "tokens" (B, S, width), the patch tokens, and
+            "class_token" (B, width) of a ViT; "map" (B, C, h, w) of a ResNet.
+        """
+        outputs = self.embed(images)
+        if self.normalize:
+            outputs["embedding"] = nn.functional.normalize(outputs["embedding"].float()).to(outputs["embedding"].dtype)
+        return outputs
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embeddings (B, dim) of images (B, 3, H, W)."""
+        return self.features(images)["embedding"]
+
+    def transforms(self) -> Callable[[Image.Image], Tensor]:
+        """The evaluation transform of these weights: a PIL image to (3, H, W) float."""
+        if self.weights is None:
+            raise BadInput(
+                f"this {type(self).__name__} was built bare, without an entry; build it with omlzoo.get_model"
+            )
+        return self.weights.transforms()
+
+    def save(self, folder: str | Path, overwrite: bool = False) -> None:
+        """Write ``model.safetensors`` and ``entry.json``, a folder that ``omlzoo.get_model`` opens.
+
+        Args:
+            folder: Is made where needed.
+            overwrite: Replace a checkpoint that stands there.
+
+        Raises:
+            BadInput: The folder has a checkpoint already, or the model was built without an entry.
+        """
+        if self.weights is None:
+            raise BadInput(
+                f"this {type(self).__name__} was built bare, without an entry; build it with omlzoo.get_model"
+            )
+        entry = self.weights.entry
+        name = Path(folder).resolve().name
+        if self.changed or entry.sha256 is None:
+            entry = replace(entry, metrics=(), notes=None, source=f"weights of one's own, started from {entry.name}")
+        entry = replace(entry, name=name, repo=None, revision=None, upstream=None, gated=False)
+        checkpoint.save(self.state_dict(), entry, folder, overwrite)
+
+    def train(self, mode: bool = True) -> Self:
+        """As in torch; remembers that the weights may now differ from their file."""
+        self.changed = self.changed or mode
+        return super().train(mode)
+
+    def __repr__(self) -> str:
+        name = self.weights.entry.name if self.weights else "bare"
+        return f"{type(self).__name__}({name}, dim={self.dim}, normalize={self.normalize})"
+
+
+def adopt(owner: nn.Module, body: nn.Module, names: tuple[str, ...]) -> None:
+    """Move parts of a timm model to ``owner`` under the same names, so that the state dict has timm's keys."""
+    for name in names:
+        part: Any = getattr(body, name, None)
+        if isinstance(part, nn.Module | nn.Parameter):
+            setattr(owner, name, part)

@@ -1,0 +1,267 @@
+"""The manifest: one JSON file per checkpoint, the single home of its facts.
+
+Every key is required and no other is allowed; what is not known is ``null``. The same schema serves the files of
+``weights_manifest/`` and the ``entry.json`` of a run folder.
+"""
+
+import json
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from omlzoo.errors import BadEntry, BadInput, UnknownName
+
+__all__ = ["Entry", "Metric", "Preprocess", "Upstream", "dump", "find", "folder", "names", "read"]
+
+HASHES = {"md5": 32, "sha256": 64}  # hex digits of a whole digest
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a picture becomes the (3, H, W) input of a checkpoint.
+
+    Attributes:
+        resize: (H, W) in pixels that the resized picture has to cover ("cover": shorter side first, as torchvision's
+            ``Resize(int)``), to be squashed to ("squash") or to fit into ("contain": padded around the middle).
+        mode: Which of the three.
+        crop: (H, W) in pixels of the middle part that is kept; the size of the input.
+        interpolation: Of the resizing.
+        antialias: Whether shrinking filters first (PIL always does; OpenCV never).
+        pad: Gray value in [0, 255] of the border; only for "contain".
+        mean: Of the channels, in [0, 1].
+        std: Of the channels, in [0, 1].
+    """
+
+    resize: tuple[int, int]
+    mode: Literal["cover", "squash", "contain"]
+    crop: tuple[int, int]
+    interpolation: Literal["bilinear", "bicubic"]
+    antialias: bool
+    pad: int | None
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def scaled(self, image_size: int | tuple[int, int]) -> "Preprocess":
+        """The same preprocessing for inputs of another size, the ratio of resize to crop kept.
+
+        Args:
+            image_size: Pixels of a side, or (H, W).
+        """
+        size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+        if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+            raise BadInput(f"image_size is {image_size!r}; it must be a positive int, or two of them: (height, width)")
+        sides = [round(new * old / crop) for new, old, crop in zip(size, self.resize, self.crop, strict=True)]
+        return replace(self, resize=(sides[0], sides[1]), crop=(size[0], size[1]))
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The file the authors published, for weights that are on no Hub repository.
+
+    Attributes:
+        url: Where it is.
+        hash: "md5:<hex digits>" or "sha256:<hex digits>", whole or its beginning; null where none is published.
+        layout: Name of its key layout, see :mod:`omlzoo.layouts`.
+    """
+
+    url: str
+    hash: str | None
+    layout: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a checkpoint on one data set.
+
+    Attributes:
+        dataset: Such as "SOP".
+        metric: Such as "cmc@1".
+        value: A fraction in [0, 1].
+        by: Who measured it.
+        where: Page, file or command it comes from.
+        variant: "upstream" or "oml": which of the entry's preprocessings was used; null where unknown.
+    """
+
+    dataset: str
+    metric: str
+    value: float
+    by: str
+    where: str
+    variant: Literal["upstream", "oml"] | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """All facts of one checkpoint.
+
+    Attributes:
+        name: Also the file's name.
+        family: Who made the weights, in one word, for filtering.
+        arch: A function of :mod:`omlzoo.models`, called with ``arch_args``.
+        dim: Length of the embedding.
+        params: How many parameters the extractor has.
+        repo: Hugging Face Hub repository, "organisation/name".
+        revision: A commit of it, 40 hex digits; null is *unpinned*.
+        file: Name of the safetensors file in the repository, or in ``weights_manifest/bundled``.
+        sha256: Of the file's content, 64 hex digits; null is *unpinned*.
+        size: Of the file, in bytes.
+        layout: Key layout of the file where it is not ours, see :mod:`omlzoo.layouts`.
+        upstream: The authors' file, for weights that are on no Hub repository.
+        preprocess: The evaluation transform of whoever trained these weights.
+        preprocess_oml: What Open Metric Learning used for this name, where it differs.
+        normalize: Whether the embedding is divided by its L2 norm.
+        metrics: Published and measured numbers.
+        license: SPDX name in lower case, or null.
+        gated: Whether the repository asks for a login.
+        citation: Paper, with its arXiv number.
+        source: Where these facts were read.
+        notes: Anything a user should know.
+    """
+
+    name: str
+    family: str
+    arch: str
+    arch_args: dict[str, Any]
+    dim: int
+    params: int
+    repo: str | None
+    revision: str | None
+    file: str | None
+    sha256: str | None
+    size: int | None
+    layout: str | None
+    upstream: Upstream | None
+    preprocess: Preprocess
+    preprocess_oml: Preprocess | None
+    normalize: bool
+    metrics: tuple[Metric, ...]
+    license: str | None
+    gated: bool
+    citation: str | None
+    source: str
+    notes: str | None
+
+
+def folder() -> Path:
+    """``weights_manifest``: inside the package when installed, beside it in a checkout."""
+    inside = Path(__file__).parent / "weights_manifest"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "weights_manifest"
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Names of all checkpoints of the zoo, sorted."""
+    return tuple(sorted(path.stem for path in folder().glob("*.json")))
+
+
+@cache
+def find(name: str) -> Entry:
+    """The entry of that name.
+
+    Raises:
+        UnknownName: There is none; near names are suggested.
+    """
+    if name not in names():
+        raise UnknownName("the zoo", name, names())
+    return read(folder() / f"{name}.json", name)
+
+
+def matching(pattern: str) -> list[str]:
+    """Names that match a pattern with the wildcards ``* ? [ ]``, sorted; all for an empty one."""
+    return [name for name in names() if fnmatchcase(name, pattern or "*")]
+
+
+def read(path: Path, name: str | None = None) -> Entry:
+    """Parse and check one file.
+
+    Args:
+        path: A JSON file.
+        name: The name it has to bear, if it matters.
+
+    Raises:
+        BadEntry: It cannot be read, a key is missing or unknown, or a value breaks its rule; the file is named.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadEntry(f"{path}: not a readable JSON file ({error})") from error
+    entry = typing.cast(Entry, _build(Entry, raw, str(path)))
+    _check(entry, str(path))
+    if name is not None and entry.name != name:
+        raise BadEntry(f"{path}: name is {entry.name!r}; it must be the file's, {name!r}")
+    return entry
+
+
+def dump(entry: Entry) -> str:
+    """The entry as the text of its JSON file, lists of numbers on one line."""
+    text = json.dumps(asdict(entry), indent=2, ensure_ascii=False)
+    return re.sub(r"\[[\d\s.,]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n"
+
+
+def _build(kind: Any, raw: Any, where: str) -> Any:
+    """``raw`` as ``kind`` (a dataclass, union, tuple, literal, dict or plain type); strict."""
+    if is_dataclass(kind):
+        return _build_fields(kind, raw, where)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return None if raw is None else _build(next(a for a in args if a is not type(None)), raw, where)
+    if origin is Literal:
+        if raw not in args:
+            raise BadEntry(f"{where} is {raw!r}; it must be one of {', '.join(map(str, args))}")
+        return raw
+    if origin is tuple:
+        fixed = args if args[-1] is not Ellipsis else args[:1] * len(raw if isinstance(raw, list) else ())
+        if not isinstance(raw, list) or len(raw) != len(fixed):
+            raise BadEntry(f"{where} is {raw!r}; it must be a list" + (f" of {len(fixed)}" if fixed else ""))
+        return tuple(_build(a, value, f"{where}[{i}]") for i, (a, value) in enumerate(zip(fixed, raw, strict=True)))
+    plain = origin or kind
+    wanted = (int, float) if plain is float else plain
+    if not isinstance(raw, wanted) or (isinstance(raw, bool) and plain is not bool):
+        raise BadEntry(f"{where} is {raw!r}; it must be of type {plain.__name__}")
+    return float(raw) if plain is float else raw
+
+
+def _build_fields(kind: Any, raw: Any, where: str) -> Any:
+    known = {field.name: field.type for field in fields(kind)}
+    if not isinstance(raw, Mapping):
+        raise BadEntry(f"{where} is {raw!r}; it must be an object with the keys {', '.join(known)}")
+    missing, unknown = sorted(known.keys() - raw.keys()), sorted(raw.keys() - known.keys())
+    if missing or unknown:
+        parts = [f"misses {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(unknown)}"] * bool(unknown)
+        raise BadEntry(f"{where}: {' and '.join(parts)}; its keys are exactly: {', '.join(known)}")
+    return kind(**{key: _build(known[key], raw[key], f"{where}: {key}") for key in known})
+
+
+def _check(entry: Entry, where: str) -> None:
+    """The rules that types do not say."""
+    digits = {"sha256": 64, "revision": 40}
+    for key, length in digits.items():
+        value = getattr(entry, key)
+        if value is not None and not re.fullmatch(rf"[0-9a-f]{{{length}}}", value):
+            raise BadEntry(f"{where}: {key} is {value!r}; it must be {length} lower-case hex digits, or null")
+    if entry.file is not None and not entry.file.endswith(".safetensors"):
+        raise BadEntry(f"{where}: file is {entry.file!r}; only .safetensors files are opened")
+    if entry.repo is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", entry.repo):
+        raise BadEntry(f"{where}: repo is {entry.repo!r}; it must be organisation/name")
+    if entry.repo is not None and entry.file is None:
+        raise BadEntry(f"{where}: repo is {entry.repo!r} but file is null; name the file in the repository")
+    if entry.upstream and entry.upstream.hash is not None:
+        algorithm, _, digest = entry.upstream.hash.partition(":")
+        if algorithm not in HASHES or not re.fullmatch(rf"[0-9a-f]{{4,{HASHES[algorithm]}}}", digest):
+            rule = "md5:<hex digits> or sha256:<hex digits>"
+            raise BadEntry(f"{where}: upstream.hash is {entry.upstream.hash!r}; it must be {rule}")
+    for pre in filter(None, (entry.preprocess, entry.preprocess_oml)):
+        if (pre.pad is not None) != (pre.mode == "contain"):
+            raise BadEntry(
+                f"{where}: preprocess has mode {pre.mode} and pad {pre.pad}; pad is for contain, and only there"
+            )
+        if min(*pre.resize, *pre.crop, *pre.std) <= 0:
+            raise BadEntry(f"{where}: preprocess has a size or std that is not above 0")
+        if any(crop > side for crop, side in zip(pre.crop, pre.resize, strict=True)):
+            raise BadEntry(f"{where}: preprocess crops {pre.crop} out of {pre.resize}; the crop must fit")

@@ -1,0 +1,242 @@
+"""Retrieval metrics, streamed over blocks of queries.
+
+For one query let R be the gallery in order of distance without the query itself and without rows of its sequence, n
+the number of relevant rows (of its label) in R, and h the number among the first k' = min(k, length of R):
+
+    cmc@k         1 if h > 0, else 0
+    precision@k   h / min(n, k')
+    map@k         mean of precision at the rank of each relevant row among the first k, precision at i being hits / i;
+                  0 if h = 0. (Divided by h, not by n: so does Open Metric Learning.)
+    r_precision   hits among the first n, divided by n
+    map@r         sum over relevant rows at ranks i <= n of hits / i, divided by n (arXiv 2003.08505)
+
+Each is averaged over the queries with n > 0; the others are counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omlzoo.errors import BadInput
+from omlzoo.nearest import NOBODY, Similarity, nearest_blocks
+
+__all__ = ["RetrievalPerQuery", "averages", "retrieval", "retrieval_per_query"]
+
+Flags = Sequence[bool] | np.ndarray | Tensor | None
+Ids = Sequence[Any] | np.ndarray | Tensor | None
+
+
+@dataclass(frozen=True)
+class RetrievalPerQuery:
+    """What :func:`retrieval` averages.
+
+    Attributes:
+        queries: (Q,) rows of the queries that have a relevant gallery row.
+        values: Of each metric, (Q,) float64.
+        first: (Q, K) rows of the first gallery rows, K the largest rank asked for (not the largest n); -1 is none.
+        scores: (Q, K) their scores, minus the Euclidean distance.
+        without_relevant: Rows of the queries without a relevant gallery row.
+    """
+
+    queries: np.ndarray
+    values: dict[str, np.ndarray]
+    first: np.ndarray
+    scores: np.ndarray
+    without_relevant: np.ndarray
+
+
+def retrieval(
+    embeddings: np.ndarray | Tensor,
+    labels: Ids,
+    *,
+    is_query: Flags = None,
+    is_gallery: Flags = None,
+    sequences: Ids = None,
+    categories: Ids = None,
+    cmc: Sequence[int] = (1,),
+    precision: Sequence[int] = (5,),
+    map: Sequence[int] = (5,),
+) -> dict[str, Any]:
+    """Retrieval metrics by Euclidean distance (for unit vectors the same order as cosine).
+
+    Args:
+        embeddings: (N, D).
+        labels: (N,) ids of any kind.
+        is_query: (N,) bool; all rows by default.
+        is_gallery: (N,) bool; all rows by default. A row that is both is searched in the gallery without itself.
+        sequences: (N,) ids of bursts or tracks; a gallery row of the query's sequence is ignored. None or NaN: none.
+        categories: (N,) ids; adds "per_category", the metrics of the queries of each.
+        cmc: Ranks k of cmc@k.
+        precision: Ranks k of precision@k.
+        map: Ranks k of map@k.
+
+    Returns:
+        Fractions in [0, 1]: "cmc@1", "precision@5", "map@5", "map@r", "r_precision"; NaN where no query has a
+        relevant row. Counts: "queries", "queries_without_relevant". See the module's text for the definitions.
+
+    Raises:
+        BadInput: Shapes differ, an embedding is not finite, there is no query or no gallery row.
+    """
+    found = retrieval_per_query(
+        embeddings, labels, is_query=is_query, is_gallery=is_gallery, sequences=sequences,
+        cmc=cmc, precision=precision, map=map,
+    )  # fmt: skip
+    return averages(found, None if categories is None else _array(categories, "categories", len(embeddings)))
+
+
+def averages(found: RetrievalPerQuery, categories: np.ndarray | None = None) -> dict[str, Any]:
+    """What :func:`retrieval` returns, of the values of each query; categories (N,) of all rows."""
+    result = _averages(found, np.ones(len(found.queries), dtype=bool), len(found.without_relevant))
+    if categories is not None:
+        asked = categories[np.concatenate([found.queries, found.without_relevant])]
+        result["per_category"] = {
+            str(name): _averages(
+                found, categories[found.queries] == name, int((categories[found.without_relevant] == name).sum())
+            )
+            for name in sorted(set(asked.tolist()), key=str)
+        }
+    return result
+
+
+def retrieval_per_query(
+    embeddings: np.ndarray | Tensor,
+    labels: Ids,
+    *,
+    is_query: Flags = None,
+    is_gallery: Flags = None,
+    sequences: Ids = None,
+    cmc: Sequence[int] = (1,),
+    precision: Sequence[int] = (5,),
+    map: Sequence[int] = (5,),
+    similarity: Similarity = "euclidean",
+) -> RetrievalPerQuery:
+    """The values of each query before :func:`retrieval` averages them; the arguments are the same."""
+    vectors = torch.as_tensor(embeddings)
+    if vectors.ndim != 2:
+        raise BadInput(f"embeddings have the shape {tuple(vectors.shape)}; it must be (N, dim)")
+    count = len(vectors)
+    for name, ranks in (("cmc", cmc), ("precision", precision), ("map", map)):
+        if any(k < 1 for k in ranks):
+            raise BadInput(f"{name} is {tuple(ranks)}; ranks start at 1")
+    codes = _codes(_array(labels, "labels", count))
+    query_rows = _rows(is_query, "is_query", count)
+    gallery_rows = _rows(is_gallery, "is_gallery", count)
+    sequence = None if sequences is None else _codes(_array(sequences, "sequences", count), missing=True)
+
+    place = np.full(count, NOBODY)
+    place[gallery_rows] = np.arange(len(gallery_rows))
+    relevant = _count_relevant(codes, sequence, query_rows, gallery_rows, place)
+    without, query_rows, relevant = (
+        query_rows[relevant == 0],
+        query_rows[relevant > 0],
+        relevant[relevant > 0],
+    )
+    shown = max([1, *cmc, *precision, *map])
+    k = max(shown, int(relevant.max(initial=1)))
+    groups = (
+        None if sequence is None else (torch.from_numpy(sequence[query_rows]), torch.from_numpy(sequence[gallery_rows]))
+    )
+    gallery_codes = torch.from_numpy(codes[gallery_rows])
+    parts: list[tuple[dict[str, Tensor], Tensor, Tensor]] = []
+    for rows, scores, ids in nearest_blocks(
+        vectors[query_rows], vectors[gallery_rows], k,
+        similarity=similarity, own=torch.from_numpy(place[query_rows]), groups=groups,
+    ):  # fmt: skip
+        hit = (gallery_codes[ids] == torch.from_numpy(codes[query_rows[rows]])[:, None]) & (ids != NOBODY)
+        present = (ids != NOBODY).sum(dim=1)
+        values = _values(hit, torch.from_numpy(relevant[rows]), present, cmc, precision, map)
+        parts.append((values, ids[:, :shown], scores[:, :shown]))
+    width = min(shown, len(gallery_rows))
+    first = torch.cat([ids for _, ids, _ in parts]) if parts else torch.empty(0, width, dtype=torch.int64)
+    best = torch.cat([scores for _, _, scores in parts]) if parts else torch.empty(0, width)
+    names = _values(torch.zeros(0, 1, dtype=torch.bool), torch.ones(0), torch.ones(0), cmc, precision, map)
+    return RetrievalPerQuery(
+        queries=query_rows,
+        values={
+            name: np.concatenate([np.empty(0), *(values[name].numpy() for values, _, _ in parts)]) for name in names
+        },
+        first=np.where(first == NOBODY, NOBODY, gallery_rows[first.numpy()]),
+        scores=best.numpy(),
+        without_relevant=without,
+    )
+
+
+def _values(
+    hit: Tensor,
+    relevant: Tensor,
+    present: Tensor,
+    cmc: Sequence[int],
+    precision: Sequence[int],
+    map: Sequence[int],
+) -> dict[str, Tensor]:
+    """Each metric (Q,) from hits (Q, K) in order, the number of relevant rows (Q,) and of rows there are (Q,)."""
+    ranks = torch.arange(1, hit.shape[1] + 1, dtype=torch.float64)
+    hits = hit.cumsum(dim=1).double()  # (Q, K), among the first i
+    sums = (hits / ranks * hit).cumsum(dim=1)  # of the precisions at relevant ranks
+
+    def at(values: Tensor, k: Tensor | int) -> Tensor:
+        index = torch.as_tensor(k).clamp(max=hit.shape[1]).expand(len(hit)) - 1
+        return values.gather(1, index.long()[:, None]).flatten()
+
+    result: dict[str, Tensor] = {f"cmc@{k}": (at(hits, k) > 0).double() for k in cmc}
+    for k in precision:
+        result[f"precision@{k}"] = at(hits, k) / torch.minimum(relevant, present.clamp(max=k)).clamp(min=1)
+    for k in map:
+        result[f"map@{k}"] = at(sums, k) / at(hits, k).clamp(min=1)
+    result["map@r"] = at(sums, relevant) / relevant
+    result["r_precision"] = at(hits, relevant) / relevant
+    return result
+
+
+def _averages(found: RetrievalPerQuery, keep: np.ndarray, without: int) -> dict[str, Any]:
+    means = {name: float(values[keep].mean()) if keep.any() else float("nan") for name, values in found.values.items()}
+    return {**means, "queries": int(keep.sum()) + without, "queries_without_relevant": without}
+
+
+def _count_relevant(
+    codes: np.ndarray,
+    sequence: np.ndarray | None,
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    place: np.ndarray,
+) -> np.ndarray:
+    """Gallery rows of each query's label, without itself and without those of its sequence."""
+    per_label = np.bincount(codes[gallery], minlength=int(codes.max(initial=0)) + 1)
+    count = per_label[codes[queries]]
+    itself = (place[queries] != NOBODY).astype(count.dtype)
+    if sequence is None:
+        return np.asarray(count - itself)
+    width = int(sequence.max(initial=NOBODY)) + 2
+    pair = codes.astype(np.int64) * width + sequence + 1
+    known, counts = np.unique(pair[gallery], return_counts=True)
+    position = np.searchsorted(known, pair[queries]).clip(max=max(0, len(known) - 1))
+    together = np.where(known[position] == pair[queries], counts[position], 0)
+    return np.asarray(count - np.where(sequence[queries] == NOBODY, itself, together))
+
+
+def _array(values: Ids, name: str, count: int) -> np.ndarray:
+    array = values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if array.shape != (count,):
+        raise BadInput(f"{name} have the shape {array.shape}; it must be ({count},), one for each embedding")
+    return array
+
+
+def _codes(values: np.ndarray, missing: bool = False) -> np.ndarray:
+    """Integer codes of ids from 0; NOBODY for missing ones where they are allowed."""
+    import pandas as pd
+
+    codes, _ = pd.factorize(pd.Series(values).replace("", None) if missing else values)
+    if not missing and (codes == NOBODY).any():
+        raise BadInput(f"labels: {(codes == NOBODY).sum()} are missing; give each row an id")
+    return codes.astype(np.int64)
+
+
+def _rows(flags: Flags, name: str, count: int) -> np.ndarray:
+    rows = np.arange(count) if flags is None else np.flatnonzero(_array(flags, name, count).astype(bool))
+    if not len(rows):
+        raise BadInput(f"{name} is true nowhere; at least one row is needed")
+    return rows

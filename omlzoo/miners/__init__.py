@@ -1,0 +1,5 @@
+"""Miners: ``miner(embeddings, labels)`` gives indices of anchors, positives and negatives."""
+
+from omlzoo.catalog import exports
+
+__getattr__, __dir__ = exports(__name__)

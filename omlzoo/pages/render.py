@@ -1,0 +1,88 @@
+"""Pages from their templates, with the pictures inside as small JPEGs."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from omlzoo.errors import BadImage
+from omlzoo.images import Box, to_rgb
+
+__all__ = ["Card", "Row", "gallery_page", "report_page", "thumbnail"]
+
+SIDE = 160  # pixels of a thumbnail's longer side
+
+
+@dataclass(frozen=True)
+class Card:
+    """One picture on a page.
+
+    Attributes:
+        picture: A data URI, or None where it cannot be shown.
+        title: First line under it.
+        text: Second line.
+        right: Whether its label is the query's; None where that is not known.
+    """
+
+    picture: str | None
+    title: str
+    text: str = ""
+    right: bool | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A query and its hits in order."""
+
+    query: Card
+    hits: Sequence[Card]
+
+
+def thumbnail(path: Path, box: Box | None = None) -> str | None:
+    """The picture as a JPEG data URI of at most 160 pixels a side; None where it cannot be read."""
+    try:
+        image = to_rgb(path, box)
+    except BadImage:
+        return None
+    image.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def gallery_page(title: str, facts: Sequence[str], rows: Sequence[Row]) -> str:
+    """The HTML of search results: each query with its hits, right or wrong where labels are known."""
+    return _render("gallery.html", title=title, facts=facts, sections=[("", rows)])
+
+
+def report_page(
+    title: str,
+    facts: Sequence[str],
+    numbers: Sequence[tuple[str, Sequence[str]]],
+    columns: Sequence[str],
+    definitions: Sequence[tuple[str, str]],
+    sections: Sequence[tuple[str, Sequence[Row]]],
+) -> str:
+    """The HTML of an evaluation.
+
+    Args:
+        title: Heading.
+        facts: Lines below it.
+        numbers: Rows of the table: a metric and its value in each column.
+        columns: Names of the columns.
+        definitions: Metric and what it means.
+        sections: Heading and rows of pictures.
+    """
+    return _render(
+        "report.html", title=title, facts=facts, numbers=numbers, columns=columns,
+        definitions=definitions, sections=sections,
+    )  # fmt: skip
+
+
+def _render(template: str, **values: Any) -> str:
+    pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
+    return pages.get_template(template).render(**values)

@@ -1,0 +1,187 @@
+"""Batches of P labels with K items each (arXiv 1703.07737), drawn over all labels or category by category."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch.utils.data import Sampler
+
+from omlzoo.errors import BadInput
+
+__all__ = ["Balanced", "CategoryBalanced"]
+
+
+class Balanced(Sampler[list[int]]):
+    """Batches of exactly ``n_labels`` labels with ``n_instances`` rows each.
+
+    Labels come in shuffled rounds, so each is used equally often, give or take one. The rows of a label come in turn
+    from its own shuffled order; a label with fewer than ``n_instances`` rows repeats some within a batch. An epoch has
+    as many batches as it takes to draw the number of rows once: ceil(rows / (n_labels x n_instances)).
+
+    Args:
+        labels: (N,) ids of any kind, one per row.
+        n_labels: P, at most the number of labels.
+        n_instances: K.
+        seed: With the epoch, see :meth:`set_epoch`, it alone decides the batches.
+
+    Attributes:
+        repeating: How many labels have fewer than ``n_instances`` rows.
+    """
+
+    def __init__(self, labels: Sequence[Any], n_labels: int, n_instances: int, seed: int = 0) -> None:
+        self.rows = _Rows(labels, n_instances)
+        count = len(self.rows.sizes)
+        if not 1 <= n_labels <= count:
+            raise BadInput(f"n_labels is {n_labels}; it must be between 1 and the number of labels, {count}")
+        self.n_labels = n_labels
+        self.seed = seed
+        self.epoch = 0
+        self.repeating = int((self.rows.sizes < n_instances).sum())
+
+    def __len__(self) -> int:
+        return -(-len(self.rows.order) // (self.n_labels * self.rows.n_instances))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        random = np.random.default_rng((self.seed, self.epoch))
+        draw = self.rows.shuffled(random)
+        for labels in _rounds(random, len(self.rows.sizes), self.n_labels, len(self)):
+            yield draw(labels)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the batches of an epoch; the same number gives the same batches."""
+        self.epoch = epoch
+
+
+class CategoryBalanced(Sampler[list[int]]):
+    """Batches of ``n_categories`` categories with ``n_labels`` labels each and ``n_instances`` rows of each label.
+
+    Categories are drawn without repetition, with chances in proportion to their number of labels; labels of a category
+    come in its own shuffled rounds. A category with fewer than ``n_labels`` labels gives all it has, and the batch is
+    filled with labels of further categories, so every batch has n_categories x n_labels x n_instances rows. An epoch
+    has ceil(rows / that) batches.
+
+    Args:
+        labels: (N,) ids of any kind, one per row.
+        categories: (N,) ids of any kind, one per row.
+        n_categories: At most the number of categories.
+        n_labels: Labels of each category; n_categories x n_labels is at most the number of labels.
+        n_instances: Rows of each label; a label with fewer repeats some.
+        seed: With the epoch it alone decides the batches.
+
+    Attributes:
+        repeating: How many labels have fewer than ``n_instances`` rows.
+        short: How many categories have fewer than ``n_labels`` labels.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[Any],
+        categories: Sequence[Any],
+        n_categories: int,
+        n_labels: int,
+        n_instances: int,
+        seed: int = 0,
+    ) -> None:
+        self.rows = _Rows(labels, n_instances)
+        if len(categories) != len(labels):
+            raise BadInput(f"there are {len(labels)} labels and {len(categories)} categories; give one of each per row")
+        groups = pd.Series(pd.factorize(np.asarray(categories))[0]).groupby(self.rows.codes)
+        if (groups.nunique() > 1).any():
+            label = self.rows.names[int(groups.nunique().to_numpy().argmax())]
+            raise BadInput(f"label {label!r} lies in several categories; a label belongs to one")
+        category = groups.first().to_numpy()  # of each label
+        self.labels_of = [np.flatnonzero(category == c) for c in range(category.max() + 1)]
+        count, total = len(self.labels_of), len(category)
+        if not 1 <= n_categories <= count:
+            raise BadInput(
+                f"n_categories is {n_categories}; it must be between 1 and the number of categories, {count}"
+            )
+        if not 1 <= n_labels * n_categories <= total or n_labels < 1:
+            raise BadInput(f"n_categories x n_labels is {n_categories} x {n_labels}; there are only {total} labels")
+        self.n_categories, self.n_labels = n_categories, n_labels
+        self.seed = seed
+        self.epoch = 0
+        self.repeating = int((self.rows.sizes < n_instances).sum())
+        self.short = sum(len(members) < n_labels for members in self.labels_of)
+
+    def __len__(self) -> int:
+        return -(-len(self.rows.order) // (self.n_categories * self.n_labels * self.rows.n_instances))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        random = np.random.default_rng((self.seed, self.epoch))
+        draw = self.rows.shuffled(random)
+        sizes = np.array([len(members) for members in self.labels_of])
+        turn = [random.permutation(members) for members in self.labels_of]
+        used = np.zeros(len(turn), dtype=np.int64)
+        wanted = self.n_categories * self.n_labels
+        for _ in range(len(self)):
+            # The order of keys u^(1/size) is that of drawing without repetition with chances in proportion to size.
+            order = np.argsort(-(random.random(len(sizes)) ** (1 / sizes)))
+            chosen: list[int] = []
+            for category in order:
+                take = min(self.n_labels, sizes[category], wanted - len(chosen))
+                places = (used[category] + np.arange(take)) % sizes[category]
+                used[category] += take
+                chosen.extend(turn[category][places].tolist())
+                if len(chosen) == wanted:
+                    break
+            if len(chosen) < wanted:  # every category gave its share: fill with labels not yet in the batch
+                rest = np.setdiff1d(np.arange(sizes.sum()), chosen)
+                chosen.extend(random.permutation(rest)[: wanted - len(chosen)].tolist())
+            yield draw(np.array(chosen))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the batches of an epoch; the same number gives the same batches."""
+        self.epoch = epoch
+
+
+class _Rows:
+    """Rows sorted by label, from which the next ``n_instances`` of any label can be drawn."""
+
+    def __init__(self, labels: Sequence[Any], n_instances: int) -> None:
+        if n_instances < 1:
+            raise BadInput(f"n_instances is {n_instances}; it must be at least 1")
+        self.codes, self.names = pd.factorize(np.asarray(labels))
+        if not len(self.codes) or (self.codes < 0).any():
+            raise BadInput(f"{int((self.codes < 0).sum())} of {len(self.codes)} labels are missing; give each row one")
+        self.n_instances = n_instances
+        self.order = np.argsort(self.codes, kind="stable")
+        self.sizes = np.bincount(self.codes)
+        self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+
+    def shuffled(self, random: np.random.Generator) -> "_Draw":
+        keys = random.random(len(self.order))
+        return _Draw(self, self.order[np.lexsort((keys, self.codes[self.order]))])
+
+
+class _Draw:
+    """Goes through the shuffled rows of each label in turn."""
+
+    def __init__(self, rows: _Rows, order: np.ndarray) -> None:
+        self.rows, self.order = rows, order
+        self.used = np.zeros(len(rows.sizes), dtype=np.int64)
+        self.steps = np.arange(rows.n_instances)
+
+    def __call__(self, labels: np.ndarray) -> list[int]:
+        places = (self.used[labels][:, None] + self.steps) % self.rows.sizes[labels][:, None]
+        self.used[labels] += self.rows.n_instances
+        return self.order[self.rows.starts[labels][:, None] + places].ravel().tolist()  # type: ignore[no-any-return]
+
+
+def _rounds(random: np.random.Generator, count: int, size: int, batches: int) -> Iterator[np.ndarray]:
+    """``batches`` groups of ``size`` distinct numbers below ``count``, going through shuffled rounds of all of them."""
+    left = np.empty(0, dtype=np.int64)
+    given = 0
+    while given < batches:
+        fresh = random.permutation(count)
+        if len(left):
+            # What is left of the last round leads; the group that it opens takes no number of it twice.
+            again = np.isin(fresh, left)
+            lead = fresh[~again][: size - len(left)]
+            rest = fresh[~np.isin(fresh, lead)]
+            fresh = np.concatenate([left, lead, rest])
+        whole = min(len(fresh) // size, batches - given)
+        yield from fresh[: whole * size].reshape(whole, size)
+        given += whole
+        left = fresh[whole * size :]

@@ -1,0 +1,340 @@
+"""finetune(): a table and a recipe to a run folder, which is again a checkpoint."""
+
+import copy
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from omlzoo import checkpoint, zoo
+from omlzoo import table as tables
+from omlzoo.atomic import check_free, new_file
+from omlzoo.augmentations import augmentation
+from omlzoo.dataset import Batch, Pictures, Seeded, collate
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.evaluation import Report, evaluate_embeddings
+from omlzoo.extraction import embed_table, open_model
+from omlzoo.extractor import Extractor
+from omlzoo.manifest import Metric
+from omlzoo.pipeline import multiplies_bf16
+from omlzoo.progress import bar
+from omlzoo.training.loop import EpochSummary, learning_rate, train_epoch
+from omlzoo.training.preparation import (
+    freeze,
+    loader_processes,
+    make_loss,
+    make_sampler,
+    parameter_groups,
+    set_apart,
+)
+from omlzoo.training.recipe import Recipe
+from omlzoo.transforms import Transform
+from omlzoo.weights import Weights
+
+__all__ = ["FILES", "Run", "finetune"]
+
+LAST, RECIPE, HISTORY = "last.ckpt", "recipe.toml", "history.csv"
+REPORT, PAGE = "report.json", "report.html"
+FILES = (checkpoint.WEIGHTS, checkpoint.ENTRY, RECIPE, HISTORY, REPORT, PAGE, LAST)
+LOGGED = ("cmc@1", "map@5", "map@r")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: model.safetensors, entry.json, recipe.toml, history.csv, report.json, report.html.
+        report: The validation rows, before and after.
+        history: A row per epoch.
+        interrupted: Whether it was stopped before its last epoch; the best model so far is kept.
+    """
+
+    folder: Path
+    report: Report
+    history: pd.DataFrame
+    interrupted: bool = False
+
+    def model(self) -> Extractor:
+        """The fine-tuned extractor."""
+        return zoo.get_model(str(self.folder))
+
+
+def finetune(
+    model: Extractor | str | Path,
+    table: str | Path | pd.DataFrame,
+    *,
+    out: str | Path,
+    recipe: Recipe | None = None,
+    root: str | Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    progress: bool = True,
+    **settings: Any,
+) -> Run:
+    """Fine-tune an extractor on the train rows of a table and measure it on the validation rows.
+
+    The epoch that is kept is chosen on labels set apart from the training labels, never on the validation rows.
+
+    Args:
+        model: Where to start: an extractor (it is copied), or what ``omlzoo.get_model`` opens.
+        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label.
+        out: The run folder; it must not exist, or hold an unfinished run when resuming.
+        recipe: All settings; the defaults of :class:`omlzoo.training.Recipe` where it is not given.
+        root: Where relative paths start; the table's folder by default.
+        resume: Go on after the last finished epoch of the run in ``out``.
+        device: "cpu", "cuda" or "auto".
+        progress: Draw bars where standard error is a terminal.
+        **settings: Settings of the recipe by name, such as ``epochs=10``.
+
+    Raises:
+        BadTable: The table has faults; all are listed.
+        BadInput: A setting breaks its rule, or ``out`` is taken.
+        UnknownName: There is no such setting, loss, miner or sampler.
+    """
+    recipe = (recipe or Recipe()).changed(settings)
+    out = Path(out)
+    if (out / checkpoint.WEIGHTS).exists():
+        raise BadInput(f"{out} holds a finished run; give another name, or remove it first")
+    if not resume:
+        check_free(out, ())
+    elif not (out / LAST).is_file():
+        raise BadInput(f"{out} has no {LAST}; there is no run to resume, leave resume out")
+    rows = tables.read(table, "train", root)
+    for notice in rows.notices:
+        warnings.warn(notice, OmlzooWarning, stacklevel=2)
+    trainer = _Trainer(_start(model, recipe), rows, recipe, out, device, progress)
+    with torch.random.fork_rng(devices=[]):
+        return trainer.run(resume)
+
+
+class _Trainer:
+    """One run: what it trains, on what, and what it has so far."""
+
+    def __init__(
+        self, model: Extractor, rows: tables.Table, recipe: Recipe, out: Path, device: str, progress: bool
+    ) -> None:
+        self.recipe, self.out, self.progress = recipe, out, progress
+        self.start_address = (
+            str(model.weights.address) if isinstance(model.weights, Weights) else "a model of one's own"
+        )
+        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        split = rows.frame["split"]
+        self.validation = rows.rows((split == "validation").to_numpy())
+        self.fit, self.selection = set_apart(rows.rows((split == "train").to_numpy()), recipe)
+        self.table_name = rows.name
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
+        self.transform = Transform(self.facts.entry.preprocess)
+        torch.manual_seed(recipe.seed)
+        data = Pictures(self.fit, augmentation(recipe.augment, self.facts.entry.preprocess))
+        self.batches = Seeded(make_sampler(self.fit, recipe), recipe.seed)
+        self.loss = make_loss(recipe, model.dim, int(data.codes.max()) + 1).to(self.device)
+        workers = recipe.workers if recipe.workers >= 0 else loader_processes(len(data))
+        self.loader: DataLoader[Any] = DataLoader(
+            data, batch_sampler=self.batches, collate_fn=collate, num_workers=workers,
+            generator=torch.Generator().manual_seed(recipe.seed), pin_memory=self.device.type == "cuda",
+        )  # fmt: skip
+        self.frozen = freeze(model, recipe.freeze)
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(nn.ModuleList([self.model, self.loss]), recipe.weight_decay), lr=recipe.lr
+        )
+        self.schedule = learning_rate(recipe.lr, recipe.epochs * len(self.batches), recipe.warmup)
+        half = recipe.precision == "bf16" or (recipe.precision == "auto" and multiplies_bf16(self.device))
+        self.precision = "bf16" if half else "fp32"
+        self.history: list[dict[str, Any]] = []
+        self.skipped: dict[int, str] = {}
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch, self.best_value = 0, -1.0
+
+    @property
+    def facts(self) -> Weights:
+        facts = self.model.weights
+        if not isinstance(facts, Weights):
+            raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
+        return facts
+
+    def run(self, resume: bool) -> Run:
+        started = time.perf_counter()
+        self.out.mkdir(parents=True, exist_ok=True)
+        done = self._restore() if resume else 0
+        _write(self.out / RECIPE, self.recipe.to_toml())
+        before = self._measure(self.validation) if len(self.validation) and not resume else None
+        interrupted = False
+        try:
+            for epoch in range(done, self.recipe.epochs):
+                self._epoch(epoch)
+        except KeyboardInterrupt:
+            if not self.history:
+                raise
+            interrupted = True
+        self.model.load_state_dict(self.best)
+        return self._finish(before, interrupted, time.perf_counter() - started)
+
+    def _epoch(self, epoch: int) -> None:
+        recipe, steps = self.recipe, len(self.batches)
+        start = time.perf_counter()
+        torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout and the like
+        self.batches.set_epoch(epoch)
+        self.model.train()
+        for part in self.frozen:
+            part.eval()
+        self.loss.train()
+        with bar(steps, f"epoch {epoch + 1}/{recipe.epochs}", "batch", self.progress) as drawn:
+
+            def report(value: float) -> None:
+                drawn.set_postfix(loss=f"{value:.4f}", refresh=False)
+                drawn.update()
+
+            summary = train_epoch(
+                self.model, self.loss, self._batches(), self._prepare, self.optimizer, self.schedule,
+                epoch * steps, self._autocast, recipe.clip, report,
+            )  # fmt: skip
+        self.model.eval()
+        if not summary.steps:
+            raise BadInput(
+                f"no picture of epoch {epoch + 1} could be read; the first: {next(iter(summary.skipped.values()))}"
+            )
+        seconds = time.perf_counter() - start
+        self._note(summary)
+        chosen = self._measure(self.selection).metrics if self.selection is not None else {}
+        value = chosen.get(recipe.select, float(epoch))
+        if value > self.best_value:
+            self.best_value, self.best_epoch = value, epoch + 1
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+        row = {
+            "epoch": epoch + 1,
+            "loss": summary.loss,
+            "lr": self.schedule(epoch * steps + steps - 1),
+            "seconds": seconds,
+        }
+        row |= summary.stats
+        row |= {f"selection {name}": chosen[name] for name in LOGGED if name in chosen}
+        self.history.append({**row, "skipped": len(summary.skipped)})
+        self._keep(epoch + 1)
+
+    def _batches(self) -> Iterator[Batch]:
+        yield from self.loader
+
+    def _prepare(self, pixels: Tensor) -> Tensor:
+        images = self.transform.normalize(pixels.to(self.device, non_blocking=True))
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def _note(self, summary: EpochSummary) -> None:
+        new = {row: error for row, error in summary.skipped.items() if row not in self.skipped}
+        self.skipped |= new
+        if new:
+            first = next(iter(new.values()))
+            said = f"{len(new)} pictures could not be read and are skipped in training; the first: {first}"
+            warnings.warn(said, OmlzooWarning, stacklevel=5)
+
+    def _measure(self, rows: tables.Table) -> Report:
+        was = self.model.changed
+        embeddings = embed_table(self.model, rows, precision=self.recipe.precision, progress=False)
+        self.model.changed = was
+        return evaluate_embeddings(embeddings, rows.name)
+
+    def _keep(self, done: int) -> None:
+        """Everything that is needed to go on after this epoch."""
+        state = {
+            "done": done, "recipe": self.recipe.to_toml(), "rows": _fingerprint(self.fit), "start": self.start_address,
+            "model": self.model.state_dict(), "loss": self.loss.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "best": self.best, "best_epoch": self.best_epoch, "best_value": self.best_value, "history": self.history,
+        }  # fmt: skip
+        with new_file(self.out / LAST) as temporary:
+            torch.save(state, temporary)
+        _write(self.out / HISTORY, pd.DataFrame(self.history).to_csv(index=False))
+
+    def _restore(self) -> int:
+        state = torch.load(self.out / LAST, map_location="cpu", weights_only=True)
+        ours = {"recipe": self.recipe.to_toml(), "rows": _fingerprint(self.fit), "start": self.start_address}
+        for name, value in ours.items():
+            if state[name] != value:
+                lines = zip(str(state[name]).splitlines(), str(value).splitlines(), strict=False)
+                was, now = next(((a, b) for a, b in lines if a != b), (state[name], value))
+                raise BadInput(f"{self.out} was run with another {name}: {was} there, {now} here; resume with the same")
+        self.model.load_state_dict(state["model"])
+        self.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best, self.history = state["best"], state["history"]
+        self.best_epoch, self.best_value = state["best_epoch"], state["best_value"]
+        return int(state["done"])
+
+    def _finish(self, before: Report | None, interrupted: bool, seconds: float) -> Run:
+        """Measure, write the run folder, and remove what was only for resuming."""
+        facts = {
+            "started from": self.start_address,
+            "epochs": f"{len(self.history)} of {self.recipe.epochs}" + (", interrupted" if interrupted else ""),
+            "epoch kept": self.best_epoch,
+            "chosen on": _said(self.selection, self.recipe),
+            "training pictures": len(self.fit),
+            "training labels": int(self.fit.frame["label"].nunique()),
+            "training pictures that could not be read": len(self.skipped),
+            "seconds": round(seconds, 1),
+        }
+        if len(self.validation):
+            after = self._measure(self.validation)
+            report = replace(after, facts={**after.facts, **facts}, before=before.metrics if before else None)
+            report.facts["model"] = str(self.out)
+            report.facts.pop("weights sha256")
+        else:
+            report = Report({}, facts)
+        metrics = tuple(
+            Metric(
+                Path(self.table_name).stem,
+                name,
+                round(report.metrics[name], 4),
+                "omlzoo finetune",
+                REPORT,
+                "upstream",
+            )
+            for name in LOGGED
+            if name in report.metrics
+        )
+        entry = replace(
+            self.facts.entry, name=self.out.resolve().name, metrics=metrics, notes=None, repo=None, revision=None,
+            upstream=None, gated=False, preprocess_oml=None, source=f"fine-tuned from {self.start_address}",
+        )  # fmt: skip
+        checkpoint.save(self.best, entry, self.out)
+        report.save(self.out / REPORT)
+        report.html(self.out / PAGE)
+        (self.out / LAST).unlink(missing_ok=True)
+        return Run(self.out, report, pd.DataFrame(self.history), interrupted)
+
+
+def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:
+    """A copy to train, with the recipe's image size."""
+    extractor = copy.deepcopy(model) if isinstance(model, Extractor) else open_model(model)
+    if recipe.image_size and isinstance(extractor.weights, Weights):
+        entry = extractor.weights.entry
+        sized = replace(entry, preprocess=entry.preprocess.scaled(recipe.image_size))
+        extractor.weights = replace(extractor.weights, entry=sized)
+    return extractor
+
+
+def _fingerprint(rows: tables.Table) -> str:
+    return str(int(pd.util.hash_pandas_object(rows.frame, index=False).sum()))
+
+
+def _said(selection: tables.Table | None, recipe: Recipe) -> str:
+    if selection is None:
+        return "nothing: the last epoch is kept"
+    labels = selection.frame["label"].nunique()
+    return f"{recipe.select} of {len(selection)} pictures of {labels} labels set apart from the training labels"
+
+
+def _write(path: Path, text: str) -> None:
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,109 @@
+"""What a recipe and a table make together: the rows to train and to choose on, sampler, loss, frozen stages."""
+
+import inspect
+import os
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import nn
+from torch.utils.data import Sampler
+
+from omlzoo import catalog
+from omlzoo import table as tables
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.extractor import Extractor
+from omlzoo.training.recipe import Recipe
+
+__all__ = ["freeze", "loader_processes", "make_loss", "make_sampler", "parameter_groups", "set_apart"]
+
+
+def set_apart(train: tables.Table, recipe: Recipe) -> tuple[tables.Table, tables.Table | None]:
+    """The rows to train on and, cut off by label or category, those that choose the epoch."""
+    if recipe.selection == 0:
+        return train, None
+    column = recipe.selection_by
+    if column not in train.frame:
+        raise BadInput(f"selection_by is {column!r}, but the table has no such column; set selection_by to label")
+    names = train.frame[column].unique()
+    count = max(2 if column == "label" else 1, round(recipe.selection * len(names)))
+    if len(names) - count < 2:
+        said = f"{len(names)} training {column}s are too few to set {count} apart; the last epoch is kept"
+        warnings.warn(said, OmlzooWarning, stacklevel=4)
+        return train, None
+    chosen = set(np.random.default_rng((recipe.seed, 7)).permutation(names)[:count].tolist())
+    apart = train.frame[column].isin(chosen).to_numpy()
+    cut = train.rows(apart)
+    return train.rows(~apart), replace(cut, frame=cut.frame.assign(is_query=True, is_gallery=True))
+
+
+def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
+    labels = rows.frame["label"].to_numpy()
+    if recipe.sampler == "Balanced":
+        found = len(set(labels))
+        if recipe.n_labels > found:
+            raise BadInput(f"n_labels is {recipe.n_labels}, but only {found} labels are trained on; lower n_labels")
+        sampler = catalog.find("samplers", "Balanced")(labels, recipe.n_labels, recipe.n_instances, recipe.seed)
+    else:
+        if "category" not in rows.frame:
+            raise BadInput(f"sampler is {recipe.sampler}, but the table has no column category; use Balanced")
+        sampler = catalog.find("samplers", recipe.sampler)(
+            labels,
+            rows.frame["category"].to_numpy(),
+            recipe.n_categories,
+            recipe.n_labels,
+            recipe.n_instances,
+            recipe.seed,
+        )
+        if sampler.short:
+            said = f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches"
+            warnings.warn(said, OmlzooWarning, stacklevel=5)
+    if sampler.repeating:
+        said = (
+            f"{sampler.repeating} labels have fewer than {recipe.n_instances} pictures, so some repeat within a batch"
+        )
+        warnings.warn(said, OmlzooWarning, stacklevel=5)
+    return sampler  # type: ignore[no-any-return]
+
+
+def make_loss(recipe: Recipe, dim: int, n_labels: int) -> nn.Module:
+    """The recipe's loss, given its miner and what it has to know of the data if it takes them."""
+    kind = catalog.find("losses", recipe.loss)
+    takes = inspect.signature(kind).parameters
+    arguments = {name: None if value == "none" else value for name, value in recipe.loss_args.items()}
+    for name in arguments:
+        if name not in takes:
+            raise BadInput(f"loss_args has {name!r}; {recipe.loss} takes {', '.join(takes)}")
+    given: dict[str, Any] = {"dim": dim, "n_labels": n_labels}
+    if "miner" in takes:
+        given["miner"] = catalog.find("miners", recipe.miner)()
+    made: nn.Module = kind(**{name: value for name, value in given.items() if name in takes}, **arguments)
+    return made
+
+
+def freeze(model: Extractor, count: int) -> list[nn.Module]:
+    """Stop the first stages from training; returns their modules, which stay in eval mode."""
+    stages = model.stages()
+    if count >= len(stages):
+        raise BadInput(f"freeze is {count}; this model has {len(stages)} stages, freeze fewer")
+    parts = [part for stage in stages[:count] for part in stage]
+    for part in parts:
+        for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
+            parameter.requires_grad_(False)
+    return [part for part in parts if isinstance(part, nn.Module)]
+
+
+def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and filters, none for biases, norms and tokens."""
+    trained = [parameter for parameter in modules.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in trained if parameter.ndim >= 2]
+    others = [parameter for parameter in trained if parameter.ndim < 2]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def loader_processes(rows: int) -> int:
+    if rows < 512:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores - 1))

@@ -1,0 +1,116 @@
+"""The recipe: every setting of a fine-tuning run, one dataclass, one TOML file, one set of flags."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from omlzoo.errors import BadInput, UnknownName
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a run.
+
+    Attributes:
+        epochs: Passes over the sampler.
+        lr: Peak learning rate of AdamW.
+        weight_decay: Of AdamW.
+        warmup: Share of all steps in which the learning rate rises; then it falls as a cosine to 0.
+        loss: A name of omlzoo.losses.
+        loss_args: Its arguments; the text "none" stands for None (``margin = "none"`` is the soft triplet loss).
+        miner: A name of omlzoo.miners, for losses that take one.
+        sampler: A name of omlzoo.samplers.
+        n_labels: Labels of a batch; for CategoryBalanced of each category.
+        n_instances: Pictures of each label in a batch.
+        n_categories: Categories of a batch, for CategoryBalanced.
+        augment: A name of omlzoo.augmentations.
+        image_size: Pixels of a side; 0 keeps the model's.
+        freeze: How many stages, from the pictures on, are not trained (the stem, then blocks or layers).
+        clip: Largest norm of the gradient; 0 does not clip.
+        selection: Share of the training labels that is set apart to choose the best epoch; 0 keeps the last one.
+        selection_by: Whether labels or whole categories are set apart.
+        select: The metric that chooses.
+        precision: "auto", "fp32" or "bf16" (autocast).
+        workers: Processes that load pictures; -1 chooses.
+        seed: Of everything random.
+    """
+
+    epochs: int = 10
+    lr: float = 1e-4
+    weight_decay: float = 1e-4
+    warmup: float = 0.1
+    loss: str = "TripletLoss"
+    loss_args: dict[str, Any] = field(default_factory=dict)
+    miner: str = "HardTriplets"
+    sampler: Literal["Balanced", "CategoryBalanced"] = "Balanced"
+    n_labels: int = 8
+    n_instances: int = 4
+    n_categories: int = 2
+    augment: Literal["photo", "drawing", "none"] = "photo"
+    image_size: int = 0
+    freeze: int = 0
+    clip: float = 0.0
+    selection: float = 0.15
+    selection_by: Literal["label", "category"] = "label"
+    select: str = "map@r"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    workers: int = -1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        rules = {
+            "epochs": (1, None), "lr": (0, None), "weight_decay": (0, None), "warmup": (0, 1), "n_labels": (1, None),
+            "n_instances": (1, None), "n_categories": (1, None), "image_size": (0, None), "freeze": (0, None),
+            "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
+        }  # fmt: skip
+        for name, (low, high) in rules.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or value < low or (high is not None and value > high):
+                rule = f"{low} or more" if high is None else f"between {low} and {high}"
+                raise BadInput(f"{name} is {value!r}; it must be a number, {rule}")
+        for item in fields(self):
+            allowed = getattr(item.type, "__args__", ()) if getattr(item.type, "__origin__", None) is Literal else ()
+            if allowed and getattr(self, item.name) not in allowed:
+                raise BadInput(f"{item.name} is {getattr(self, item.name)!r}; it must be one of {', '.join(allowed)}")
+
+    def changed(self, settings: Mapping[str, Any]) -> Self:
+        """The recipe with other values.
+
+        Raises:
+            UnknownName: There is no such setting; near ones are suggested.
+            BadInput: A value breaks its rule.
+        """
+        known = [item.name for item in fields(self)]
+        for name in settings:
+            if name not in known:
+                raise UnknownName("the recipe", name, known)
+        return replace(self, **settings)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """The recipe of a TOML file.
+
+        Raises:
+            BadInput: It cannot be read, or a value breaks its rule.
+            UnknownName: A key is no setting.
+        """
+        try:
+            settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path}: not a readable TOML file ({error})") from error
+        return cls().changed(settings)
+
+    def to_toml(self) -> str:
+        """The text of the TOML file, every setting in it."""
+        lines, tables = [], []
+        for name, value in asdict(self).items():
+            if isinstance(value, dict):
+                tables += ["", f"[{name}]", *(f"{key} = {json.dumps(item)}" for key, item in value.items())]
+            else:
+                lines.append(f"{name} = {json.dumps(value)}")
+        return "\n".join([*lines, *tables]) + "\n"

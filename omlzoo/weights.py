@@ -1,0 +1,108 @@
+"""Weights: the facts of one checkpoint and the way to its file. Reading facts needs neither torch nor network."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from omlzoo import manifest
+from omlzoo.errors import UnknownName
+from omlzoo.manifest import Entry, Metric, Preprocess
+
+if TYPE_CHECKING:
+    from omlzoo.transforms import Transform
+
+__all__ = ["HUB", "Weights"]
+
+HUB = "hf-hub:"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The facts of one checkpoint; reading them needs neither torch nor network.
+
+    Attributes:
+        entry: Everything the manifest says.
+        file: A local safetensors file, where the weights are no zoo entry's; else None.
+    """
+
+    entry: Entry
+    file: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the checkpoint."""
+        return self.entry.name
+
+    @property
+    def dim(self) -> int:
+        """Length of the embedding."""
+        return self.entry.dim
+
+    @property
+    def params(self) -> int:
+        """Number of parameters."""
+        return self.entry.params
+
+    @property
+    def license(self) -> str | None:
+        """SPDX name in lower case, or None where it is not known."""
+        return self.entry.license
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Published and measured numbers, each with its source."""
+        return self.entry.metrics
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The evaluation preprocessing of whoever trained these weights."""
+        return self.entry.preprocess
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """All facts as plain values."""
+        return asdict(self.entry)
+
+    @property
+    def address(self) -> str:
+        """What :func:`get_model` opens to get these weights again."""
+        if self.file is not None:
+            return str(self.file.parent)
+        in_zoo = self.entry.name in manifest.names()
+        return self.entry.name if in_zoo or self.entry.repo is None else f"{HUB}{self.entry.repo}"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the entry itself says what the content has to be."""
+        return self.entry.sha256 is not None and (self.entry.repo is None or self.entry.revision is not None)
+
+    def transforms(self, variant: Literal["upstream", "oml"] = "upstream") -> "Transform":
+        """The evaluation transform: a PIL image to (3, H, W) float.
+
+        Args:
+            variant: "upstream" is that of whoever trained the weights; "oml" the one Open Metric Learning measured
+                with, which is the same where the entry has no other.
+        """
+        from omlzoo.transforms import Transform
+
+        if variant not in ("upstream", "oml"):
+            raise UnknownName("variant", variant, ["upstream", "oml"])
+        oml = self.entry.preprocess_oml if variant == "oml" else None
+        return Transform(oml or self.entry.preprocess)
+
+    def fetch(self, progress: bool = True) -> Path:
+        """The verified local file, downloaded where needed.
+
+        Args:
+            progress: Draw a bar where standard error is a terminal.
+
+        Raises:
+            WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
+        """
+        from omlzoo import hub
+
+        if self.file is None:
+            return hub.fetch(self.entry, progress)
+        if self.entry.sha256 is None:
+            return self.file
+        return hub.verify(self.file, self.entry.sha256, self.entry.name, remedy="write the folder again")

@@ -1,0 +1,213 @@
+"""The zoo: names to facts and to models. The only place where entry, file and architecture meet.
+
+Reading facts needs no torch: what does is imported inside the functions that use it.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omlzoo import catalog, manifest
+from omlzoo.errors import BadInput, OmlzooWarning, UnknownName, WeightsMismatch
+from omlzoo.manifest import Entry
+from omlzoo.weights import HUB, Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from omlzoo.extractor import Extractor
+
+__all__ = ["Checkpoint", "checkpoint", "get_model", "get_weights", "list_models"]
+
+ImageSize = int | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``omlzoo.vits16_inshop`` is: call it for the model, read ``weights`` for the facts."""
+
+    weights: Weights
+
+    @property
+    def __name__(self) -> str:
+        return self.weights.name
+
+    def __call__(
+        self, *, pretrained: bool = True, image_size: ImageSize | None = None, normalize: bool | None = None
+    ) -> "Extractor":
+        """Build the extractor, in eval mode and on the CPU.
+
+        Args:
+            pretrained: Load the published weights; False gives the same architecture with random ones.
+            image_size: Pixels of a side, or (H, W), that ``transforms()`` yields; the checkpoint's own by default.
+            normalize: Divide embeddings by their L2 norm; as the checkpoint does by default.
+        """
+        weights = self.weights if pretrained else None
+        return get_model(self.weights.name, weights=weights, image_size=image_size, normalize=normalize)
+
+
+def list_models(
+    pattern: str = "", *, family: str | None = None, license: str | None = None, arch: str | None = None
+) -> list[str]:
+    """Names of the zoo's checkpoints, sorted.
+
+    Args:
+        pattern: With the wildcards ``* ? [ ]``; all names for an empty one.
+        family: Only those of this family, such as "dinov2".
+        license: Only those of this licence, such as "apache-2.0".
+        arch: Only those of this architecture, such as "vits16".
+    """
+    found = manifest.matching(pattern)
+    wanted = {"family": family, "license": license, "arch": arch}
+    for key, value in wanted.items():
+        if value is not None:
+            known = {str(getattr(manifest.find(name), key)) for name in manifest.names()}
+            if value not in known:
+                raise UnknownName(f"{key} of the zoo's checkpoints", value, known)
+            found = [name for name in found if getattr(manifest.find(name), key) == value]
+    return found
+
+
+def get_weights(name: str) -> Weights:
+    """The facts of a checkpoint, a run folder or ``hf-hub:org/repo``.
+
+    Raises:
+        UnknownName: The zoo has no such name; near ones are suggested.
+    """
+    if name.startswith(HUB):
+        from omlzoo import hub
+
+        return Weights(hub.fetch_entry(name.removeprefix(HUB)))
+    if name in manifest.names():
+        return Weights(manifest.find(name))
+    folder = Path(name)
+    if folder.is_dir() or folder.is_absolute() or name.startswith(".") or len(folder.parts) > 1:
+        from omlzoo.checkpoint import WEIGHTS, open_entry
+
+        return Weights(open_entry(folder), folder.resolve() / WEIGHTS)
+    raise UnknownName("the zoo", name, manifest.names())
+
+
+def get_model(
+    name: str,
+    weights: "str | Path | Weights | None" = "DEFAULT",
+    *,
+    image_size: ImageSize | None = None,
+    normalize: bool | None = None,
+    progress: bool = True,
+) -> "Extractor":
+    """Build an extractor, in eval mode and on the CPU.
+
+    Args:
+        name: A checkpoint of the zoo, a folder that finetune, convert or save wrote, or "hf-hub:org/repo".
+        weights: "DEFAULT" loads the checkpoint's own; None leaves them random; a :class:`Weights`, a safetensors or
+            ``.pth`` file in a known layout, or "hf-hub:org/repo" load others into the same architecture.
+        image_size: Pixels of a side, or (H, W), that ``transforms()`` yields; the checkpoint's own by default.
+        normalize: Divide embeddings by their L2 norm; as the checkpoint does by default.
+        progress: Draw a bar while downloading where standard error is a terminal.
+
+    Raises:
+        UnknownName: There is no such checkpoint; near names are suggested.
+        WeightsUnavailable: The weights cannot be had or are not the promised ones.
+        WeightsMismatch: They do not fit the architecture.
+    """
+    facts = get_weights(name)
+    source: Weights | Path | None = facts
+    if isinstance(weights, Weights) or (isinstance(weights, str) and weights.startswith(HUB)):
+        source = facts = _same_architecture(facts, weights if isinstance(weights, Weights) else get_weights(weights))
+    elif weights is None:
+        source, facts = None, _unmeasured(facts, "random weights")
+    elif weights != "DEFAULT":
+        source, facts = Path(weights), _unmeasured(facts, f"the file {weights}")
+    changes: dict[str, Any] = {"normalize": facts.entry.normalize if normalize is None else normalize}
+    if image_size is not None:
+        changes["preprocess"] = facts.entry.preprocess.scaled(image_size)
+        oml = facts.entry.preprocess_oml
+        changes["preprocess_oml"] = oml.scaled(image_size) if oml else None
+    facts = replace(facts, entry=replace(facts.entry, **changes))
+    model = _build(facts.entry, blank=source is not None)
+    if source is not None:
+        wanted = model.state_dict()
+        state = _read(source, progress) if isinstance(source, Weights) else _read_foreign(source, wanted)
+        _fill(model, wanted, state, facts.entry)
+    model.weights = facts
+    return model.eval()
+
+
+def checkpoint(name: str) -> Checkpoint:
+    """The function behind ``omlzoo.<name>``."""
+    return Checkpoint(Weights(manifest.find(name)))
+
+
+def _same_architecture(ours: Weights, theirs: Weights) -> Weights:
+    if (ours.entry.arch, ours.entry.arch_args) != (theirs.entry.arch, theirs.entry.arch_args):
+        raise WeightsMismatch(
+            f"{theirs.name} is a {theirs.entry.arch}, {ours.name} a {ours.entry.arch}; "
+            f"call get_model({theirs.address!r})"
+        )
+    return theirs
+
+
+def _unmeasured(facts: Weights, what: str) -> Weights:
+    entry = replace(
+        facts.entry, repo=None, revision=None, file=None, sha256=None, size=None, layout=None, upstream=None,
+        metrics=(), source=f"{what}, in the architecture of {facts.entry.name}",
+    )  # fmt: skip
+    return Weights(entry)
+
+
+def _read(facts: Weights, progress: bool) -> Mapping[str, "Tensor"]:
+    from omlzoo import layouts
+    from omlzoo.checkpoint import load
+
+    state = load(facts.fetch(progress))
+    return layouts.convert(state, facts.entry.layout, facts.name) if facts.entry.layout else state
+
+
+def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
+    """A file with our keys, or in a foreign layout that is recognised by its keys and said."""
+    from omlzoo import hub, layouts
+    from omlzoo.checkpoint import load
+
+    if not path.is_file():
+        raise BadInput(
+            f"{path}: there is no such file; weights is 'DEFAULT', None, a Weights, a file or hf-hub:org/repo"
+        )
+    raw: Mapping[str, Any] = load(path) if path.suffix == ".safetensors" else hub.read_pickle(path, str(path))
+    if raw.keys() == wanted.keys():
+        return raw
+    layout = layouts.recognise(raw, str(path))
+    warnings.warn(f"{path} was read in the layout {layout}", OmlzooWarning, stacklevel=3)
+    return layouts.convert(raw, layout, str(path))
+
+
+def _build(entry: Entry, blank: bool) -> "Extractor":
+    """The architecture; ``blank`` skips random initialisation, for weights that are filled in at once."""
+    from contextlib import nullcontext
+
+    from omlzoo.models.blank import Blank
+
+    build = catalog.find("models", entry.arch)
+    with Blank() if blank else nullcontext():
+        model: Extractor = build(normalize=entry.normalize, **entry.arch_args)
+    return model
+
+
+def _fill(model: "Extractor", old: Mapping[str, "Tensor"], new: Mapping[str, "Tensor"], entry: Entry) -> None:
+    """Load weights without a second copy in memory; every name and every shape has to agree."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in old.items()}
+    found = {name: tuple(tensor.shape) for name, tensor in new.items()}
+    wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    if wrong:
+        said = "; ".join(_difference(name, wanted.get(name), found.get(name)) for name in wrong[:3])
+        count = f"{len(wrong)} of {len(wanted)} tensors differ"
+        raise WeightsMismatch(f"{entry.name}: the weights do not fit {entry.arch}; {count}: {said}")
+    model.load_state_dict({name: tensor.to(old[name].dtype) for name, tensor in new.items()}, assign=True)
+
+
+def _difference(name: str, wanted: tuple[int, ...] | None, found: tuple[int, ...] | None) -> str:
+    if wanted is None:
+        return f"{name} is not part of it"
+    return f"{name} is missing" if found is None else f"{name} is {found} and must be {wanted}"
