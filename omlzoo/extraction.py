@@ -1,5 +1,6 @@
 """embed(): a folder, a table or pictures to embeddings, a row for each."""
 
+import json
 import time
 import warnings
 from collections.abc import Sequence
@@ -145,7 +146,7 @@ def _record(model: Extractor, root: Path, precision: str) -> Record:
         model=facts.address,
         sha256=None if model.changed else facts.entry.sha256,
         dim=model.dim,
-        preprocess=asdict(facts.entry.preprocess),
+        preprocess=json.loads(json.dumps(asdict(facts.entry.preprocess))),
         normalized=model.normalize,
         precision=precision,
         root=str(root.resolve()),

@@ -24,6 +24,7 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
+    HFValidationError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
@@ -166,7 +167,9 @@ def _download(repo: str, file: str, revision: str | None, name: str, progress: b
 def _explain(error: Exception, name: str, where: str, repo: str) -> NoReturn:
     """Raise the one error that says what to do; anything but a failed download is raised as it came."""
     hub = constants.ENDPOINT
-    if isinstance(error, GatedRepoError):
+    if isinstance(error, HFValidationError):
+        said = f"{repo!r} is no repository name; write organisation/name"
+    elif isinstance(error, GatedRepoError):
         said = f"{repo} is gated; accept its licence at {hub}/{repo}, then log in with `hf auth login` or set HF_TOKEN"
     elif isinstance(error, RepositoryNotFoundError):
         said = f"{hub} has no repository {repo}, or it is private; check the name, or set HF_TOKEN"

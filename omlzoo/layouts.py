@@ -7,6 +7,7 @@ Prefixes are matched at the start of a key, never replaced inside one.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from math import isqrt
 from typing import Any
 
 import torch
@@ -42,7 +43,8 @@ class Layout:
 
 def _split_registers(state: State) -> State:
     """timm adds no position to the class token of a model with registers, so its position moves into the token."""
-    if "reg_token" in state and state["pos_embed"].shape[1] % 2 == 0:  # 1 + an odd square of patches
+    count = state["pos_embed"].shape[1]
+    if "reg_token" in state and isqrt(count - 1) ** 2 == count - 1:  # one more than a square of patches
         state["cls_token"] = state["cls_token"] + state["pos_embed"][:, :1]
         state["pos_embed"] = state["pos_embed"][:, 1:].contiguous()
     return state

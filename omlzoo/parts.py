@@ -32,7 +32,7 @@ class Parts:
         parts = Parts(out, record, key)
         if out.exists():
             old = load_embeddings(out) if read_metadata(out) == record else None
-            if old is None or not old.table.drop(columns=ERROR).equals(table.frame):
+            if old is None or not old.table.drop(columns=ERROR).astype(str).equals(table.frame.astype(str)):
                 raise BadInput(f"{out} exists and has other rows or settings; give another name, or remove it first")
             parts.finished = old
             return parts

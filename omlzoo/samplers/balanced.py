@@ -89,7 +89,7 @@ class CategoryBalanced(Sampler[list[int]]):
         groups = pd.Series(pd.factorize(np.asarray(categories))[0]).groupby(self.rows.codes)
         if (groups.nunique() > 1).any():
             label = self.rows.names[int(groups.nunique().to_numpy().argmax())]
-            raise BadInput(f"label {label!r} lies in several categories; a label belongs to one")
+            raise BadInput(f"label {str(label)!r} lies in several categories; a label belongs to one")
         category = groups.first().to_numpy()  # of each label
         self.labels_of = [np.flatnonzero(category == c) for c in range(category.max() + 1)]
         count, total = len(self.labels_of), len(category)

@@ -1,0 +1,60 @@
+"""The tests' own Hub, caches and pictures. Nothing here reaches the network or the user's caches."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from loopback_hub import LoopbackHub
+
+HUB = LoopbackHub()
+CACHE = tempfile.TemporaryDirectory(prefix="omlzoo-tests-")
+os.environ.update(
+    HF_ENDPOINT=HUB.url,
+    HF_HOME=f"{CACHE.name}/hf",
+    OMLZOO_HOME=f"{CACHE.name}/omlzoo",
+    HF_HUB_DISABLE_XET="1",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    HF_HUB_DOWNLOAD_TIMEOUT="2",
+    HF_HUB_ETAG_TIMEOUT="2",
+)
+for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_TOKEN"):
+    os.environ.pop(name, None)
+
+from toys import toy  # noqa: E402
+
+from omlzoo import alphabets  # noqa: E402
+from omlzoo.extractor import Extractor  # noqa: E402
+
+SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture
+def hub() -> LoopbackHub:
+    """A Hub on loopback that has nothing yet."""
+    HUB.clear()
+    return HUB
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The csv of 4 invented alphabets, the last one the validation split; 8 characters each by 5 drawers, 48 pixels."""
+    folder = tmp_path_factory.mktemp("drawn")
+    return alphabets.write_alphabets(folder, alphabets=4, characters=8, drawers=5, size=48, seed=1)
+
+
+@pytest.fixture
+def model() -> Extractor:
+    """A small ResNet with an entry and random weights."""
+    return toy("resnet_toy")
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real pictures, or a skip with the reason."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real pictures at {SHARED}")
+    return SHARED

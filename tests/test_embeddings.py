@@ -1,0 +1,57 @@
+"""Vectors, rows and record survive the file; vectors of something else are refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from omlzoo.embeddings import Embeddings, Record, load_embeddings
+from omlzoo.errors import BadInput
+
+RECORD = Record("m", "0" * 64, 3, {"crop": [4, 4]}, False, "fp32", "/photos")
+
+
+def made() -> Embeddings:
+    vectors = np.arange(9, dtype=np.float32).reshape(3, 3)
+    vectors[1] = np.nan
+    table = pd.DataFrame({"path": ["a", "b", "c"], "label": ["007", "x", "y"], "error": ["", "broken", ""]})
+    return Embeddings(vectors, table, RECORD)
+
+
+def test_the_file_gives_back_what_was_saved(tmp_path: Path) -> None:
+    made().save(tmp_path / "e.parquet")
+    found = load_embeddings(tmp_path / "e.parquet")
+    assert np.array_equal(found.vectors, made().vectors, equal_nan=True)
+    assert found.table.to_dict() == made().table.to_dict()
+    assert found.record == RECORD
+    assert found.good.tolist() == [True, False, True]
+    schema = pq.read_schema(tmp_path / "e.parquet")
+    assert str(schema.field("vector").type) == "fixed_size_list<element: float>[3]"
+    assert b"preprocess_hash" in schema.metadata[b"omlzoo"]
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no such file"):
+        load_embeddings(tmp_path / "none.parquet")
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 and so on")
+    with pytest.raises(BadInput, match="not a whole Parquet file"):
+        load_embeddings(tmp_path / "x.parquet")
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "y.parquet")
+    with pytest.raises(BadInput, match="without our record"):
+        load_embeddings(tmp_path / "y.parquet")
+    with pytest.raises(BadInput, match="2 vectors and 3 rows"):
+        Embeddings(np.zeros((2, 3), dtype=np.float32), made().table, RECORD)
+
+
+@pytest.mark.parametrize(
+    "change", [{"dim": 4}, {"sha256": None}, {"preprocess": {"crop": [5, 5]}}, {"normalized": True}]
+)
+def test_vectors_of_something_else_are_refused(change: dict[str, object]) -> None:
+    RECORD.check_comparable(replace(RECORD, precision="bf16", root="/elsewhere", model="another name"))
+    with pytest.raises(
+        BadInput, match=f"{next(iter(change)).replace('preprocess', 'preprocess_hash')} is .* there and .* here"
+    ):
+        RECORD.check_comparable(replace(RECORD, **change))

@@ -1,0 +1,193 @@
+"""embed(): a row per input, the model's own numbers, errors kept, runs continued."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import omlzoo
+from omlzoo import parts
+from omlzoo.errors import BadInput, BadTable, OmlzooWarning
+from omlzoo.extractor import Extractor
+
+
+@pytest.fixture
+def files(drawn: Path) -> list[Path]:
+    return sorted((drawn.parent / "images/alphabet0").rglob("*.png"))
+
+
+def test_vectors_are_the_models_own(files: list[Path], model: Extractor) -> None:
+    found = omlzoo.embed(model, files, batch_size=7)
+    transform = model.transforms()
+    with torch.inference_mode():
+        wanted = torch.cat([model(transform(Image.open(path))[None]) for path in files]).numpy()
+    assert found.vectors.shape == (40, model.dim)
+    assert found.vectors.dtype == np.float32
+    assert np.allclose(found.vectors, wanted, rtol=1e-4, atol=1e-5)
+    assert found.table["path"].tolist() == [str(path) for path in files]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("batch_size", [1, 16, 100])
+def test_workers_and_batches_do_not_change_the_answer(
+    files: list[Path], model: Extractor, workers: int, batch_size: int
+) -> None:
+    threads = torch.get_num_threads()
+    found = omlzoo.embed(model, files, workers=workers, batch_size=batch_size)
+    assert np.allclose(found.vectors, omlzoo.embed(model, files).vectors, rtol=1e-4, atol=1e-5)
+    assert torch.get_num_threads() == threads
+
+
+def test_every_kind_of_source(drawn: Path, files: list[Path], model: Extractor) -> None:
+    folder = drawn.parent / "images"
+    wanted = omlzoo.embed(model, files[:3]).vectors
+    assert np.allclose(omlzoo.embed(model, [Image.open(path) for path in files[:3]]).vectors, wanted, atol=1e-5)
+    assert np.allclose(omlzoo.embed(model, files[0]).vectors, wanted[:1], atol=1e-5)
+    assert np.allclose(omlzoo.embed(model, Image.open(files[0])).vectors, wanted[:1], atol=1e-5)
+    everything = omlzoo.embed(model, folder)
+    assert set(everything.table["label"]) == {f"alphabet{i}" for i in range(4)}
+    table = omlzoo.embed(model, drawn)
+    assert len(table) == len(everything) == 160
+    assert {"path", "label", "split", "is_query", "is_gallery", "category", "error"} == set(table.table.columns)
+    frame = pd.read_csv(drawn)
+    assert np.array_equal(omlzoo.embed(model, frame, root=drawn.parent).vectors, table.vectors)
+
+
+def test_broken_pictures_keep_their_row_and_error(tmp_path: Path, files: list[Path], model: Extractor) -> None:
+    (tmp_path / "broken.png").write_bytes(files[0].read_bytes()[:200])
+    sources = [files[0], tmp_path / "broken.png", tmp_path / "gone.png", files[1]]
+    with pytest.warns(
+        OmlzooWarning, match=r"2 of 4 pictures could not be read and have no vector; the first: .*broken\.png"
+    ):
+        found = omlzoo.embed(model, sources)
+    assert found.good.tolist() == [True, False, False, True]
+    assert np.isnan(found.vectors[1:3]).all()
+    assert "gone.png: there is no such file" in found.table["error"][2]
+
+
+def test_all_pictures_broken_is_still_an_answer(tmp_path: Path, model: Extractor) -> None:
+    with pytest.warns(OmlzooWarning, match="1 of 1"):
+        found = omlzoo.embed(model, [tmp_path / "gone.png"], out=tmp_path / "e.parquet")
+    assert np.isnan(omlzoo.load_embeddings(tmp_path / "e.parquet").vectors).all()
+    assert not found.good.any()
+
+
+def test_boxes_are_cut_out(tmp_path: Path, model: Extractor) -> None:
+    image = Image.effect_noise((80, 60), 90).convert("RGB")
+    image.save(tmp_path / "a.png")
+    frame = pd.DataFrame(
+        {"path": ["a.png"] * 2, "x_1": [10, None], "y_1": [5, None], "x_2": [60, None], "y_2": [50, None]}
+    )
+    found = omlzoo.embed(model, frame, root=tmp_path)
+    wanted = omlzoo.embed(model, [image.crop((10, 5, 60, 50)), image])
+    assert np.allclose(found.vectors, wanted.vectors, atol=1e-5)
+
+
+def test_bf16_is_close(files: list[Path]) -> None:
+    from toys import toy
+
+    model = toy("vit_toy", normalize=True)
+    exact, half = omlzoo.embed(model, files, precision="fp32"), omlzoo.embed(model, files, precision="bf16")
+    assert (exact.vectors * half.vectors).sum(axis=1).min() > 0.999
+    assert half.vectors.shape == exact.vectors.shape
+    assert np.allclose(np.linalg.norm(half.vectors, axis=1), 1, atol=1e-5)
+    assert (exact.record.precision, half.record.precision) == ("fp32", "bf16")
+    assert next(model.parameters()).dtype == torch.float32
+
+
+def test_a_model_in_training_mode_is_used_as_in_evaluation_and_left_alone(files: list[Path], model: Extractor) -> None:
+    wanted = omlzoo.embed(model, files)
+    model.train()
+    found = omlzoo.embed(model, files)
+    assert np.allclose(found.vectors, wanted.vectors, atol=1e-5)
+    assert model.training
+    assert found.record.sha256 is None
+
+
+def test_a_finished_file_is_not_computed_again_and_not_overwritten(
+    tmp_path: Path, files: list[Path], model: Extractor
+) -> None:
+    out = tmp_path / "e.parquet"
+    first = omlzoo.embed(model, files, out=out)
+    changed = out.stat().st_mtime_ns
+    assert np.array_equal(omlzoo.embed(model, files, out=out).vectors, first.vectors)
+    assert out.stat().st_mtime_ns == changed
+    with pytest.raises(BadInput, match="exists and has other rows or settings; give another name"):
+        omlzoo.embed(model, files[:5], out=out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.parquet"]
+
+
+def test_an_interrupted_run_continues(
+    tmp_path: Path, files: list[Path], model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "SHARD", 8)
+    out = tmp_path / "e.parquet"
+    write = parts.Parts.write
+
+    def interrupted(self: parts.Parts, vectors: np.ndarray, errors: list[str], done: int) -> None:
+        write(self, vectors, errors, done)
+        if done >= 24:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(parts.Parts, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        omlzoo.embed(model, files, out=out, batch_size=4)
+    assert not out.exists()
+    monkeypatch.setattr(parts.Parts, "write", write)
+    found = omlzoo.embed(model, files, out=out, batch_size=4)
+    assert found.stats["resumed"] == 24
+    assert np.allclose(found.vectors, omlzoo.embed(model, files).vectors, atol=1e-5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.parquet"]
+
+
+def test_parts_of_another_run_are_not_mixed_in(tmp_path: Path, files: list[Path], model: Extractor) -> None:
+    folder = tmp_path / "e.parquet.parts"
+    folder.mkdir()
+    (folder / "of-another-run").touch()
+    with pytest.warns(OmlzooWarning, match="of a run with other rows or settings; it was removed"):
+        omlzoo.embed(model, files[:4], out=tmp_path / "e.parquet")
+    assert not folder.exists()
+
+
+def test_a_killed_process_loses_only_what_was_in_flight(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    model.save(tmp_path / "m")
+    code = (
+        "import sys, time, omlzoo\nfrom omlzoo import parts, pipeline\nparts.SHARD = 8\n"
+        "decode = pipeline.Pipeline.decode\n"
+        "def slow(self, jobs):\n    time.sleep(0.05)\n    return decode(self, jobs)\n"
+        "pipeline.Pipeline.decode = slow\n"
+        f"omlzoo.embed({str(tmp_path / 'm')!r}, {str(drawn)!r}, out={str(tmp_path / 'e.parquet')!r}, batch_size=4, workers=1)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    folder = tmp_path / "e.parquet.parts"
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("*.parquet"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "e.parquet").exists()
+    found = omlzoo.embed(str(tmp_path / "m"), drawn, out=tmp_path / "e.parquet")
+    assert found.stats["resumed"] >= 24
+    assert np.allclose(found.vectors, omlzoo.embed(model, drawn).vectors, atol=1e-5)
+    assert found.table["path"].is_unique
+
+
+def test_bad_arguments_are_named(tmp_path: Path, files: list[Path], model: Extractor) -> None:
+    with pytest.raises(BadInput, match="batch_size is 0"):
+        omlzoo.embed(model, files, batch_size=0)
+    with pytest.raises(BadInput, match="workers is -1"):
+        omlzoo.embed(model, files, workers=-1)
+    with pytest.raises(BadInput, match="precision is 'int3'"):
+        omlzoo.embed(model, files, precision="int3")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="there is no picture to embed"):
+        omlzoo.embed(model, [])
+    with pytest.raises(BadTable, match="has no rows"):
+        omlzoo.embed(model, tmp_path)

@@ -1,0 +1,119 @@
+"""The schema is strict, and every file of the zoo follows it."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from toys import PREPROCESS, toy_entry
+
+from omlzoo import catalog, layouts, manifest
+from omlzoo.errors import BadEntry, BadInput, UnknownName
+
+NAMES = manifest.names()
+
+
+def written(folder: Path, **changes: object) -> Path:
+    raw = json.loads(manifest.dump(toy_entry())) | changes
+    path = folder / "resnet_toy_test.json"
+    path.write_text(json.dumps({key: value for key, value in raw.items() if value != "DROP"}))
+    return path
+
+
+def test_the_zoo_has_the_first_checkpoints() -> None:
+    first = {"vits16_inshop", "vits16_sop", "vits16_cub", "vits16_cars", "vits16_dino", "vits8_dino", "vitb16_dino"}
+    first |= {"vitb8_dino", "vits14_dinov2", "vitb14_dinov2", "vits14_reg_dinov2", "vitb14_reg_dinov2"}
+    first |= {f"resnet{depth}_imagenet1k_v1" for depth in (18, 34, 50, 101, 152)} | {"resnet50_moco_v2"}
+    assert first <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_entry_is_complete(name: str) -> None:
+    entry = manifest.find(name)
+    assert entry.arch in catalog.names("models")
+    assert name.startswith(f"{entry.arch}_"), "a name begins with its architecture"
+    assert entry.license
+    assert entry.source
+    assert entry.citation
+    assert entry.metrics, "a checkpoint without a single number cannot be chosen"
+    assert entry.upstream is None or entry.upstream.layout in layouts.LAYOUTS
+    assert entry.layout is None or entry.layout in layouts.LAYOUTS
+    assert entry.repo or entry.upstream or entry.file, "there must be a way to the weights"
+    assert all(0 <= metric.value <= 1 for metric in entry.metrics)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_is_what_its_entry_writes(name: str) -> None:
+    path = manifest.folder() / f"{name}.json"
+    assert json.loads(path.read_text()) == json.loads(manifest.dump(manifest.find(name)))
+
+
+def test_an_entry_survives_writing_and_reading(tmp_path: Path) -> None:
+    entry = toy_entry()
+    path = tmp_path / "x.json"
+    path.write_text(manifest.dump(entry))
+    assert manifest.read(path) == entry
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dim": "DROP"}, "misses dim"),
+        ({"dimension": 3}, "has unknown dimension"),
+        ({"dim": "64"}, "dim is '64'; it must be of type int"),
+        ({"dim": True}, "dim is True; it must be of type int"),
+        ({"normalize": 1}, "normalize is 1; it must be of type bool"),
+        ({"sha256": "abc"}, "sha256 is 'abc'; it must be 64 lower-case hex digits"),
+        ({"revision": "main"}, "revision is 'main'; it must be 40"),
+        ({"file": "model.bin"}, "only .safetensors files are opened"),
+        ({"repo": "alone", "file": "m.safetensors"}, "it must be organisation/name"),
+        ({"repo": "a/b"}, "file is null"),
+        ({"upstream": {"url": "u", "hash": "crc:12", "layout": "x"}}, "upstream.hash is 'crc:12'"),
+        ({"upstream": {"url": "u"}}, "misses hash, layout"),
+        ({"metrics": [{"dataset": "x"}]}, r"metrics\[0\]"),
+        ({"metrics": {}}, "it must be a list"),
+        ({"preprocess": {**asdict(PREPROCESS), "mode": "zoom"}}, "mode is 'zoom'; it must be one of cover"),
+        ({"preprocess": {**asdict(PREPROCESS), "pad": 255}}, "pad is for contain"),
+        ({"preprocess": {**asdict(PREPROCESS), "std": [0, 1, 1]}}, "not above 0"),
+        ({"preprocess": {**asdict(PREPROCESS), "crop": [99, 99]}}, "the crop must fit"),
+        ({"preprocess": {**asdict(PREPROCESS), "mean": [0.5, 0.5]}}, "must be a list of 3"),
+    ],
+)
+def test_a_fault_names_the_file_the_key_and_the_rule(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    path = written(tmp_path, **changes)
+    with pytest.raises(BadEntry, match=message) as caught:
+        manifest.read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_name_must_be_the_files(tmp_path: Path) -> None:
+    with pytest.raises(BadEntry, match="it must be the file's, 'other'"):
+        manifest.read(written(tmp_path), "other")
+
+
+def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(BadEntry, match="not a readable JSON file"):
+        manifest.read(tmp_path / "x.json")
+
+
+def test_near_names_are_suggested() -> None:
+    with pytest.raises(UnknownName, match="did you mean vits16_inshop"):
+        manifest.find("vits16_inshp")
+
+
+@pytest.mark.parametrize(
+    ("size", "resize", "crop"),
+    [(224, (256, 256), (224, 224)), (288, (329, 329), (288, 288)), ((288, 352), (329, 402), (288, 352))],
+)
+def test_another_size_keeps_the_ratio_of_resize_to_crop(
+    size: int | tuple[int, int], resize: tuple[int, int], crop: tuple[int, int]
+) -> None:
+    scaled = manifest.find("vits16_dino").preprocess.scaled(size)
+    assert (scaled.resize, scaled.crop) == (resize, crop)
+
+
+@pytest.mark.parametrize("size", [0, -3, (224,), (224, 224, 3), (224, 0)])
+def test_a_size_that_is_none_is_refused(size: object) -> None:
+    with pytest.raises(BadInput, match="image_size is"):
+        manifest.find("vits16_dino").preprocess.scaled(size)  # type: ignore[arg-type]

@@ -1,0 +1,155 @@
+"""Every architecture computes what its authors' code computes, at their size and at others."""
+
+import pytest
+import torch
+from references import authors_positions, random_resnet, random_vit, resnet_forward, vit_forward
+from timm.models.resnet import BasicBlock, Bottleneck
+from torch import Tensor
+
+from omlzoo import catalog, layouts
+from omlzoo.errors import BadInput
+from omlzoo.extractor import Extractor
+from omlzoo.models.blank import Blank
+from omlzoo.models.resnet import ResNet, generalized_mean
+from omlzoo.models.vit import ViT, resize_positions
+
+ARCHS = sorted(catalog.names("models"))
+LARGE = {"vitb8", "vitb14", "vitb14_reg", "vitb16", "vits8", "resnet101", "resnet152"}  # one picture at a small size
+PATCH, GRID, HEADS = 8, 6, 4
+SIZES = [(48, 48), (64, 64), (32, 32), (40, 72), (72, 32)]
+
+
+def deviation(found: Tensor, wanted: Tensor) -> float:
+    """Largest difference relative to the largest value."""
+    return float((found - wanted).abs().max() / wanted.abs().max())
+
+
+def pictures(height: int, width: int) -> Tensor:
+    return torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height * 1000 + width))
+
+
+def our_vit(state: dict[str, Tensor], layout: str, registers: int = 0, layer_scale: bool = False) -> ViT:
+    model = ViT(
+        image=PATCH * GRID, patch=PATCH, width=32, depth=3, heads=HEADS, registers=registers,
+        layer_scale=1e-5 if layer_scale else None, resizing="antialias" if registers else "offset",
+    )  # fmt: skip
+    model.load_state_dict(layouts.convert(state, layout, "test"))
+    return model.eval()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("family", ["dino", "dinov2", "dinov2_registers"])
+def test_vit_equals_the_authors(family: str, size: tuple[int, int]) -> None:
+    registers, scale = 4 if family == "dinov2_registers" else 0, family != "dino"
+    state = random_vit(32, 3, PATCH, GRID, seed=3, layer_scale=scale, registers=registers)
+    model = our_vit(dict(state), "dinov2_vit" if scale else "dino_vit", registers, scale)
+    with torch.inference_mode():
+        found = model(pictures(*size))
+    assert deviation(found, vit_forward(state, pictures(*size), HEADS, antialias=registers > 0)) < 1e-5
+
+
+@pytest.mark.parametrize("arch", ["vits16", "vits14", "vits14_reg"])
+def test_a_full_size_vit_equals_the_authors_at_224(arch: str) -> None:
+    patch, grid = (16, 14) if arch == "vits16" else (14, 37)
+    state = random_vit(384, 12, patch, grid, seed=5, layer_scale=patch == 14, registers=4 if "reg" in arch else 0)
+    with Blank():
+        model: Extractor = catalog.find("models", arch)()
+    model.load_state_dict(layouts.convert(state, "dinov2_vit" if patch == 14 else "dino_vit", "test"))
+    with torch.inference_mode():
+        found = model.eval()(pictures(224, 224))
+    assert deviation(found, vit_forward(state, pictures(224, 224), heads=6, antialias="reg" in arch)) < 1e-5
+
+
+def test_the_comparison_sees_the_wrong_resizing() -> None:
+    state = random_vit(32, 3, PATCH, GRID, seed=3)
+    model = our_vit(dict(state), "dino_vit")
+    with torch.inference_mode():
+        found = model(pictures(64, 64))
+    assert deviation(found, vit_forward(state, pictures(64, 64), HEADS, antialias=True)) > 1e-4
+    assert deviation(found, vit_forward(state, pictures(64, 64), heads=2)) > 1e-3
+
+
+@pytest.mark.parametrize("resizing", ["offset", "antialias"])
+@pytest.mark.parametrize("grid", [(6, 6), (8, 8), (4, 9), (9, 4), (3, 12)])
+def test_positions_are_resized_as_the_authors_do(grid: tuple[int, int], resizing: str) -> None:
+    positions = torch.randn(1, 37, 8, generator=torch.Generator().manual_seed(1))
+    wanted = authors_positions(positions, *grid, antialias=resizing == "antialias")[:, 1:]
+    assert torch.equal(resize_positions(positions[:, 1:], 6, grid, resizing), wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 64), (33, 75)])
+@pytest.mark.parametrize("gem", [None, 3.0, 5.0])
+@pytest.mark.parametrize("bottleneck", [False, True])
+def test_resnet_equals_the_authors(bottleneck: bool, gem: float | None, size: tuple[int, int]) -> None:
+    state = random_resnet((1, 2, 1, 1), (64, 24, 32, 48), bottleneck, seed=7)
+    model = ResNet(Bottleneck if bottleneck else BasicBlock, (1, 2, 1, 1), channels=(64, 24, 32, 48), gem=gem)
+    model.load_state_dict(layouts.convert(state, "timm_resnet", "test"))
+    with torch.inference_mode():
+        found = model.eval()(pictures(*size))
+    assert deviation(found, resnet_forward(state, pictures(*size), gem)) < 1e-5
+    assert gem is None or deviation(found, resnet_forward(state, pictures(*size), None)) > 1e-3
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "resnet50"])
+def test_a_full_size_resnet_equals_the_authors(arch: str) -> None:
+    layers = (2, 2, 2, 2) if arch == "resnet18" else (3, 4, 6, 3)
+    state = random_resnet(layers, (64, 128, 256, 512), arch == "resnet50", seed=11)
+    with Blank():
+        model: Extractor = catalog.find("models", arch)()
+    model.load_state_dict(layouts.convert(state, "timm_resnet", "test"))
+    with torch.inference_mode():
+        assert deviation(model.eval()(pictures(64, 64)), resnet_forward(state, pictures(64, 64))) < 1e-5
+
+
+def test_gem_is_the_loop() -> None:
+    map_ = torch.rand(1, 2, 3, 3)
+    wanted = [(sum(float(v) ** 5 for v in channel.flatten()) / 9) ** 0.2 for channel in map_[0]]
+    assert generalized_mean(map_, 5.0)[0].tolist() == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_architecture_makes_embeddings(arch: str) -> None:
+    with Blank():
+        model: Extractor = catalog.find("models", arch)()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.02)
+    side = model.patch * 4 if isinstance(model, ViT) else 64
+    images = torch.rand(2, 3, side, side)
+    with torch.inference_mode():
+        outputs = model.eval().features(images)
+        assert torch.equal(model(images), outputs["embedding"])
+    assert outputs["embedding"].shape == (2, model.dim)
+    assert all(torch.isfinite(output).all() for output in outputs.values())
+    assert outputs["tokens"].shape[1] == 16 if isinstance(model, ViT) else outputs["map"].ndim == 4
+    parts = [part for stage in model.stages() for part in stage]
+    covered = sum(
+        p.numel() for part in parts for p in ([part] if isinstance(part, torch.nn.Parameter) else part.parameters())
+    )
+    assert covered == sum(parameter.numel() for parameter in model.parameters()), "every parameter is in one stage"
+
+
+def test_normalising_gives_length_one_and_leaves_zero() -> None:
+    model = catalog.find("models", "resnet_toy")(normalize=True).eval()
+    with torch.inference_mode():
+        assert model(torch.randn(3, 3, 64, 64)).norm(dim=1).tolist() == pytest.approx([1, 1, 1], abs=1e-6)
+        for parameter in model.parameters():
+            parameter.zero_()
+        assert (model(torch.randn(1, 3, 64, 64)) == 0).all()
+
+
+@pytest.mark.parametrize("size", [(33, 32), (32, 20)])
+def test_sides_that_are_no_multiples_are_refused_with_the_next_size(size: tuple[int, int]) -> None:
+    with pytest.raises(BadInput, match=r"multiples of the patch, 8: build the model with image_size=\(32, "):
+        catalog.find("models", "vit_toy")()(torch.rand(1, 3, *size))
+
+
+def test_a_blank_model_keeps_its_buffers_and_its_constants_are_not_needed() -> None:
+    with Blank():
+        blank = catalog.find("models", "resnet_toy")()
+    full = catalog.find("models", "resnet_toy")()
+    for (name, ours), (_, theirs) in zip(blank.named_buffers(), full.named_buffers(), strict=True):
+        assert torch.equal(ours, theirs), name
+    blank.load_state_dict(full.state_dict())
+    images = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(blank.eval()(images), full.eval()(images))

@@ -1,0 +1,87 @@
+"""Exact search equals the loop, in any block size, with ties, exclusions and awkward numbers."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from omlzoo import nearest as room
+from omlzoo.errors import BadInput
+from omlzoo.nearest import nearest
+
+
+def by_hand(
+    queries: Tensor, gallery: Tensor, k: int, similarity: str, own: Tensor, groups: tuple[Tensor, Tensor]
+) -> list[list[int]]:
+    found = []
+    for q, query in enumerate(queries.double()):
+        scored = []
+        for g, row in enumerate(gallery.double()):
+            if g == own[q] or (groups[0][q] >= 0 and groups[0][q] == groups[1][g]):
+                continue
+            score = float(query @ row) if similarity == "cosine" else -float((query - row).norm())
+            scored.append((-score, g))
+        found.append([g for _, g in sorted(scored)][:k])
+    return found
+
+
+@pytest.mark.parametrize("similarity", ["euclidean", "cosine"])
+@pytest.mark.parametrize("seed", range(4))
+def test_equals_the_loop(seed: int, similarity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "QUERIES", 7)
+    monkeypatch.setattr(room, "GALLERY", 11)
+    draw = torch.Generator().manual_seed(seed)
+    gallery, queries = torch.randn(50, 6, generator=draw), torch.randn(20, 6, generator=draw)
+    own = torch.randint(-1, 50, (20,), generator=draw)
+    groups = torch.randint(-1, 4, (20,), generator=draw), torch.randint(-1, 4, (50,), generator=draw)
+    scores, ids = nearest(queries, gallery, 45, similarity=similarity, own=own, groups=groups)  # type: ignore[arg-type]
+    wanted = by_hand(queries, gallery, 45, similarity, own, groups)
+    for row, expected in enumerate(wanted):
+        assert ids[row, : len(expected)].tolist() == expected
+        assert (ids[row, len(expected) :] == -1).all()
+        assert (scores[row, len(expected) :] == -torch.inf).all()
+        assert (scores[row, : len(expected)].diff() <= 0).all()
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 5), st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_equal_scores_come_in_order_of_position(count: int, k: int, values: int, seed: int) -> None:
+    gallery = torch.from_numpy(np.random.default_rng(seed).integers(0, values, (count, 2))).float() * 1024
+    scores, ids = nearest(gallery[:3], gallery, k, similarity="euclidean")
+    nobody = torch.full((3,), -1)
+    wanted = by_hand(gallery[:3], gallery, k, "euclidean", nobody, (nobody, torch.zeros(count)))
+    assert ids.tolist() == wanted
+    assert (scores[:, 0] == 0).all(), "a row of the gallery finds itself at distance 0 exactly"
+
+
+def test_many_equal_rows_are_still_in_order() -> None:
+    gallery = torch.ones(500, 3)
+    _, ids = nearest(gallery[:2], gallery, 20, similarity="euclidean")
+    assert ids.tolist() == [list(range(20))] * 2
+
+
+def test_near_rows_far_from_the_origin_are_told_apart() -> None:
+    # In float32 the usual |q|^2 + |g|^2 - 2 q g would lose these differences altogether.
+    gallery = torch.full((40, 4), 1000.0) + torch.arange(40)[:, None] / 64  # exact in float32
+    _, ids = nearest(gallery[20:21], gallery, 5, similarity="euclidean")
+    assert ids[0].tolist() == [20, 19, 21, 18, 22]
+
+
+@pytest.mark.parametrize(("queries", "gallery", "k", "message"), [
+    (torch.ones(2, 3), torch.ones(2, 4), 1, "both must be"),
+    (torch.ones(3), torch.ones(2, 3), 1, "both must be"),
+    (torch.ones(2, 3), torch.ones(2, 3), 0, "k is 0; it must be at least 1"),
+    (torch.tensor([[1.0], [torch.nan]]), torch.ones(2, 1), 1, "queries: 1 of 2 rows hold NaN or infinity, the first is row 1"),
+    (torch.ones(2, 1), torch.tensor([[torch.inf], [1.0]]), 1, "gallery: 1 of 2 rows hold NaN"),
+])  # fmt: skip
+def test_bad_input_is_named(queries: Tensor, gallery: Tensor, k: int, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        nearest(queries, gallery, k, similarity="euclidean")
+
+
+def test_no_query_and_more_than_there_is() -> None:
+    scores, ids = nearest(torch.ones(0, 2), torch.ones(3, 2), 5, similarity="cosine")
+    assert scores.shape == ids.shape == (0, 3)
+    assert nearest(torch.ones(1, 2), torch.ones(3, 2), 5, similarity="cosine")[1].tolist() == [[0, 1, 2]]

@@ -1,0 +1,87 @@
+"""Our transform is torchvision's, bit for bit, where torchvision has one; else it follows a loop one can read."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import transforms as tv
+
+from omlzoo import manifest
+from omlzoo.manifest import Preprocess
+from omlzoo.transforms import Transform
+
+SIZES = [(333, 500), (500, 333), (64, 64), (224, 224), (257, 1001), (30, 301)]
+COVER = manifest.find("vits16_dino").preprocess
+
+
+def picture(height: int, width: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng((height, width)).integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("mode", ["cover", "squash"])
+def test_equals_torchvision(size: tuple[int, int], interpolation: str, mode: str) -> None:
+    preprocess = replace(COVER, interpolation=interpolation, mode=mode)
+    resize: int | list[int] = 256 if mode == "cover" else [256, 256]
+    theirs = tv.Compose([
+        tv.Resize(resize, tv.InterpolationMode(interpolation)), tv.CenterCrop(224), tv.ToTensor(),
+        tv.Normalize(preprocess.mean, preprocess.std),
+    ])  # fmt: skip
+    assert torch.equal(Transform(preprocess)(picture(*size)), theirs(picture(*size)))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_another_size_covers_and_crops_the_middle(size: tuple[int, int]) -> None:
+    found = Transform(COVER.scaled((96, 160)))(picture(*size))
+    assert found.shape == (3, 96, 160)
+    resized = Transform(COVER.scaled((96, 160))).resize(picture(*size))
+    assert resized.height >= 110
+    assert resized.width >= 183
+    assert resized.height == 110 or resized.width == 183
+
+
+@pytest.mark.parametrize(
+    ("size", "inside", "offset"), [((333, 500), (149, 224), (37, 0)), ((500, 333), (224, 149), (0, 37))]
+)
+def test_contain_pads_with_white_around_the_middle(
+    size: tuple[int, int], inside: tuple[int, int], offset: tuple[int, int]
+) -> None:
+    # 333 x 500 becomes 149 x 224 in rows 37 to 185: read off Open Metric Learning 4.0.0 with OpenCV 4.11.
+    preprocess = manifest.find("vits16_cub").preprocess
+    pixels = Transform(preprocess).pixels(Image.new("RGB", (size[1], size[0])))
+    black = (pixels == 0).all(dim=0)
+    rows, columns = black.any(dim=1).nonzero(), black.any(dim=0).nonzero()
+    assert (int(rows.min()), int(columns.min())) == offset
+    assert (len(rows), len(columns)) == inside
+    assert (pixels[:, ~black] == 255).all()
+
+
+def test_without_antialias_follows_the_loop() -> None:
+    preprocess = Preprocess((4, 4), "squash", (4, 4), "bilinear", False, None, mean=(0, 0, 0), std=(1, 1, 1))
+    image = picture(10, 14)
+    levels = np.asarray(image).astype(float)
+
+    def at(row: float, column: float) -> np.ndarray:
+        top, left = int(np.floor(row)), int(np.floor(column))
+        down, right = row - top, column - left
+        upper = (1 - right) * levels[top, left] + right * levels[top, left + 1]
+        return (1 - down) * upper + down * ((1 - right) * levels[top + 1, left] + right * levels[top + 1, left + 1])
+
+    for i in range(4):
+        for j in range(4):
+            wanted = at((i + 0.5) * 10 / 4 - 0.5, (j + 0.5) * 14 / 4 - 0.5)
+            found = Transform(preprocess).pixels(image)[:, i, j].numpy()
+            assert np.abs(found - wanted).max() <= 0.51
+
+
+@pytest.mark.parametrize("name", manifest.names())
+def test_every_checkpoint_transforms_every_mode(name: str) -> None:
+    entry = manifest.find(name)
+    for preprocess in filter(None, (entry.preprocess, entry.preprocess_oml)):
+        for mode in ("RGB", "L", "1", "RGBA"):
+            found = Transform(preprocess)(picture(61, 83).convert(mode))
+            assert found.shape == (3, *preprocess.crop)
+            assert torch.isfinite(found).all()

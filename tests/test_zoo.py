@@ -1,0 +1,162 @@
+"""Names to facts and to models, over the whole zoo."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from loopback_hub import COMMIT, LoopbackHub
+from references import random_vit
+from safetensors.torch import load_file, save_file
+from toys import PREPROCESS, toy, toy_entry
+
+import omlzoo
+from omlzoo import catalog, checkpoint, manifest, zoo
+from omlzoo.errors import BadEntry, BadInput, OmlzooWarning, UnknownName, WeightsMismatch
+from omlzoo.extractor import Extractor
+from omlzoo.models.blank import Blank
+from omlzoo.weights import Weights
+
+NAMES = manifest.names()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_entry_builds_what_it_says(name: str) -> None:
+    entry = manifest.find(name)
+    with Blank():
+        model: Extractor = catalog.find("models", entry.arch)(normalize=entry.normalize, **entry.arch_args)
+    assert model.dim == entry.dim
+    assert sum(parameter.numel() for parameter in model.parameters()) == entry.params
+    assert model.normalize is entry.normalize
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_facts_are_read_without_weights(name: str) -> None:
+    facts = omlzoo.get_weights(name)
+    assert (facts.name, facts.dim, facts.license) == (name, manifest.find(name).dim, manifest.find(name).license)
+    assert facts.meta["source"]
+    assert facts.address == name
+    assert facts.transforms().preprocess == facts.preprocess
+    assert facts.transforms(variant="oml").preprocess == (facts.entry.preprocess_oml or facts.preprocess)
+
+
+def test_a_checkpoint_is_a_function() -> None:
+    model = omlzoo.vits16_dino(pretrained=False, image_size=(64, 96), normalize=True)
+    assert not model.training
+    assert model.transforms().preprocess.crop == (64, 96)
+    with torch.inference_mode():
+        assert model(torch.rand(2, 3, 64, 96)).norm(dim=1).tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert model.weights.entry.sha256 is None
+    assert omlzoo.vits16_dino.__name__ == "vits16_dino"
+    with pytest.raises(TypeError):
+        omlzoo.vits16_dino(False)  # type: ignore[call-arg]
+
+
+def test_lists_are_filtered() -> None:
+    assert omlzoo.list_models() == sorted(NAMES)
+    assert omlzoo.list_models("vits16_*", family="oml") == ["vits16_cars", "vits16_cub", "vits16_inshop", "vits16_sop"]
+    assert omlzoo.list_models("resnet*v1", license="bsd-3-clause") == omlzoo.list_models("resnet*imagenet1k_v1")
+    assert omlzoo.list_models("nothing*") == []
+    with pytest.raises(UnknownName, match="did you mean dinov2"):
+        omlzoo.list_models(family="dinov22")
+    with pytest.raises(UnknownName, match="variant has no 'omml'"):
+        omlzoo.get_weights("vits16_dino").transforms(variant="omml")
+
+
+def test_a_saved_model_opens_by_the_same_call(tmp_path: Path, model: Extractor) -> None:
+    model.save(tmp_path / "shoes")
+    opened = omlzoo.get_model(str(tmp_path / "shoes"))
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(opened(images), model(images))
+    assert opened.weights.name == "shoes"
+    assert opened.weights.address == str(tmp_path / "shoes")
+    again = omlzoo.get_model(str(tmp_path / "shoes"), image_size=64, normalize=True)
+    assert again.transforms().preprocess.resize == (72, 72)
+    again.save(tmp_path / "again")
+    assert omlzoo.get_weights(str(tmp_path / "again")).entry.normalize
+
+
+def test_an_unknown_name_or_folder_is_answered() -> None:
+    with pytest.raises(UnknownName, match="the zoo has no 'vits16_inshp'; did you mean vits16_inshop"):
+        omlzoo.get_model("vits16_inshp")
+    with pytest.raises(BadEntry, match=r"runs/nothing: has no entry.json; give a folder"):
+        omlzoo.get_model("runs/nothing")
+    with pytest.raises(UnknownName, match="did you mean vits16_dino"):
+        zoo.checkpoint("vits16_dinoo")
+
+
+def test_weights_from_another_file_in_a_known_layout(tmp_path: Path) -> None:
+    state = random_vit(384, 12, 16, 14, seed=2)
+    torch.save({"state_dict": {f"model.{key}": value for key, value in state.items()}}, tmp_path / "their.pth")
+    with pytest.warns(OmlzooWarning, match="was read in the layout oml_vit"):
+        model = omlzoo.get_model("vits16_dino", weights=tmp_path / "their.pth")
+    assert torch.equal(model.state_dict()["norm.bias"], state["norm.bias"])
+    save_file(state, tmp_path / "plain.safetensors")
+    again = omlzoo.get_model("vits16_dino", weights=str(tmp_path / "plain.safetensors"))
+    assert torch.equal(again.state_dict()["cls_token"], state["cls_token"])
+    assert again.weights.entry.metrics == ()
+    with pytest.raises(BadInput, match=r"gone.pth: there is no such file; weights is 'DEFAULT'"):
+        omlzoo.get_model("vits16_dino", weights=tmp_path / "gone.pth")
+
+
+def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path, model: Extractor) -> None:
+    model.save(tmp_path / "m")
+    path = tmp_path / "m" / checkpoint.WEIGHTS
+    good = {name: value.clone() for name, value in load_file(path).items()}
+
+    def broken(changes: dict[str, torch.Tensor | None]) -> str:
+        state = {name: value for name, value in (good | changes).items() if value is not None}
+        entry = checkpoint.open_entry(tmp_path / "m")
+        checkpoint.save(state, entry, tmp_path / "m", overwrite=True)  # type: ignore[arg-type]
+        with pytest.raises(WeightsMismatch) as caught:
+            omlzoo.get_model(str(tmp_path / "m"))
+        return str(caught.value)
+
+    assert "conv1.weight is missing" in broken({"conv1.weight": None})
+    assert "extra is not part of it" in broken({"extra": torch.ones(1)})
+    assert "bn1.bias is (3,) and must be (64,)" in broken({"bn1.bias": torch.ones(3)})
+    path.write_bytes(b"\xff" * 100)
+    entry = replace(checkpoint.open_entry(tmp_path / "m"), sha256=checkpoint.digest(path))
+    (tmp_path / "m" / checkpoint.ENTRY).write_text(manifest.dump(entry))
+    with pytest.raises(WeightsMismatch, match="not a whole safetensors file"):
+        omlzoo.get_model(str(tmp_path / "m"))
+
+
+def test_weights_of_another_architecture_are_refused() -> None:
+    with pytest.raises(
+        WeightsMismatch, match=r"vits8_dino is a vits8, vits16_dino a vits16; call get_model\('vits8_dino'\)"
+    ):
+        omlzoo.get_model("vits16_dino", weights=omlzoo.get_weights("vits8_dino"))
+
+
+def test_half_precision_files_become_float32_models(tmp_path: Path, model: Extractor) -> None:
+    state = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    checkpoint.save(state, toy_entry(), tmp_path / "half")
+    opened = omlzoo.get_model(str(tmp_path / "half"))
+    assert {parameter.dtype for parameter in opened.parameters()} == {torch.float32}
+    assert torch.equal(opened.state_dict()["conv1.weight"], model.state_dict()["conv1.weight"].half().float())
+
+
+def test_someones_repository_opens(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
+    model.save(tmp_path / "shoes")
+    for name in ("model.safetensors", "entry.json"):
+        hub.publish("me/zoo-shoes", name, (tmp_path / "shoes" / name).read_bytes())
+    opened = omlzoo.get_model("hf-hub:me/zoo-shoes")
+    assert opened.weights.address == "hf-hub:me/zoo-shoes"
+    assert opened.weights.entry.revision == COMMIT
+    images = torch.rand(1, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(opened(images), model(images))
+
+
+def test_training_in_the_loaded_weights_does_not_touch_the_file(tmp_path: Path, model: Extractor) -> None:
+    model.save(tmp_path / "m")
+    before = (tmp_path / "m" / checkpoint.WEIGHTS).read_bytes()
+    opened = omlzoo.get_model(str(tmp_path / "m"))
+    with torch.no_grad():
+        for parameter in opened.parameters():
+            parameter.add_(1)
+    assert (tmp_path / "m" / checkpoint.WEIGHTS).read_bytes() == before
+    assert Weights(toy_entry()).preprocess == PREPROCESS
+    assert toy("vit_toy").weights.pinned is False

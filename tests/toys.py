@@ -1,0 +1,36 @@
+"""Small extractors with entries, for tests."""
+
+from dataclasses import replace
+
+import torch
+
+from omlzoo import catalog
+from omlzoo.extractor import Extractor
+from omlzoo.manifest import Entry, Preprocess
+from omlzoo.weights import Weights
+
+PREPROCESS = Preprocess(
+    resize=(36, 36), mode="cover", crop=(32, 32), interpolation="bilinear", antialias=True, pad=None,
+    mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25),
+)  # fmt: skip
+
+
+def toy_entry(arch: str = "resnet_toy", **changes: object) -> Entry:
+    """A whole entry of a toy architecture."""
+    model = catalog.find("models", arch)()
+    entry = Entry(
+        name=f"{arch}_test", family="toys", arch=arch, arch_args={}, dim=model.dim,
+        params=sum(parameter.numel() for parameter in model.parameters()), repo=None, revision=None, file=None,
+        sha256=None, size=None, layout=None, upstream=None, preprocess=PREPROCESS, preprocess_oml=None, normalize=False,
+        metrics=(), license="mit", gated=False, citation=None, source="tests", notes=None,
+    )  # fmt: skip
+    return replace(entry, **changes)
+
+
+def toy(arch: str, seed: int = 0, normalize: bool = False) -> Extractor:
+    """The architecture with random weights of a seed, in eval mode, knowing its entry."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model: Extractor = catalog.find("models", arch)(normalize=normalize)
+    model.weights = Weights(toy_entry(arch, normalize=normalize))
+    return model.eval()
