@@ -1,0 +1,83 @@
+"""A report measures the validation rows, says what it measured, and can be looked at."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import omlzoo
+from omlzoo.errors import BadInput, BadTable, OmlzooWarning
+from omlzoo.extractor import Extractor
+from omlzoo.metrics import retrieval
+
+
+def test_the_report_is_the_metrics_of_the_validation_rows(drawn: Path, model: Extractor) -> None:
+    report = omlzoo.evaluate(model, drawn)
+    frame = pd.read_csv(drawn)
+    frame = frame[frame["split"] == "validation"]
+    vectors = omlzoo.embed(model, frame, root=drawn.parent).vectors
+    wanted = retrieval(vectors, frame["label"].tolist(), cmc=(1, 5, 10), precision=(1, 5, 10), map=(5, 10))
+    assert {name: report.metrics[name] for name in wanted} == pytest.approx(wanted)
+    assert report.facts["queries"] == report.facts["gallery"] == 40
+    assert set(report.metrics["per_category"]) == {"alphabet3"}
+
+
+def test_embeddings_are_measured_as_they_are(drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn)
+    embeddings = omlzoo.embed(model, frame[frame["split"] == "validation"], root=drawn.parent)
+    assert omlzoo.evaluate(embeddings).metrics == omlzoo.evaluate(model, drawn).metrics
+    with pytest.raises(BadInput, match="the embeddings lack the columns is_gallery, is_query, label"):
+        omlzoo.evaluate(omlzoo.embed(model, [drawn.parent / frame["path"][0]]))
+    with pytest.raises(BadInput, match="table is missing"):
+        omlzoo.evaluate(model)
+
+
+def test_files_of_a_report(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    report = omlzoo.evaluate(model, drawn)
+    report.save(tmp_path / "report.json")
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert found["metrics"]["cmc@1"] == report.metrics["cmc@1"]
+    assert set(found) == {"facts", "metrics", "before", "errors", "definitions"}
+    report.html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    for said in (
+        "Queries that went worst",
+        "Queries that went best",
+        f"{report.metrics['cmc@1']:.4f}",
+        "data:image/jpeg",
+        "cmc@k",
+    ):
+        assert said in page
+    assert "http" not in page
+
+
+def test_unreadable_pictures_and_hopeless_queries_are_counted(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn)
+    frame = frame[frame["split"] == "validation"].head(11).reset_index(drop=True)
+    frame["path"] = [str(drawn.parent / path) for path in frame["path"]]
+    (tmp_path / "broken.png").write_bytes(b"x")
+    frame.loc[0, "path"] = str(tmp_path / "broken.png")
+    with pytest.warns(OmlzooWarning) as said:
+        report = omlzoo.evaluate(model, frame)
+    assert any("1 of 10 queries have no relevant picture" in str(warning.message) for warning in said)
+    assert report.metrics["queries_without_relevant"] == 1
+    assert report.facts["unreadable pictures"] == 1
+    assert list(report.errors) == [str(tmp_path / "broken.png")]
+
+
+def test_sequences_are_left_out(drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn)
+    frame = frame[frame["split"] == "validation"].assign(sequence=np.arange(40) // 5)  # one label, one sequence
+    with pytest.warns(OmlzooWarning, match="40 of 40 queries have no relevant picture"):
+        report = omlzoo.evaluate(model, frame, root=drawn.parent)
+    assert np.isnan(report.metrics["cmc@1"])
+    assert "NaN" not in report.to_json()
+
+
+def test_a_faulty_table_is_refused_with_all_faults(drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn).assign(is_query="perhaps", label=None)
+    with pytest.raises(BadTable) as caught:
+        omlzoo.evaluate(model, frame, root=drawn.parent)
+    assert len(caught.value.faults) == 321

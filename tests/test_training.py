@@ -1,0 +1,250 @@
+"""Fine-tuning: it learns, chooses on its own labels, is repeatable, resumable, interruptible, and says what is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import omlzoo
+from omlzoo import table
+from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
+from omlzoo.extractor import Extractor
+from omlzoo.training import Recipe, Run
+from omlzoo.training.loop import learning_rate, train_epoch
+from omlzoo.training.preparation import set_apart
+
+QUICK: dict[str, Any] = {"epochs": 2, "n_labels": 4, "n_instances": 3, "augment": "none", "lr": 1e-3}
+
+
+def tune(model: Extractor, drawn: Path, out: Path, **settings: Any) -> Run:
+    return omlzoo.finetune(model, drawn, out=out, progress=False, **QUICK | settings)
+
+
+def weights(run: Run) -> bytes:
+    return (run.folder / "model.safetensors").read_bytes()
+
+
+def test_it_learns_and_the_run_folder_is_a_checkpoint(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    run = tune(model, drawn, tmp_path / "shoes", epochs=12, lr=3e-3, n_labels=8, n_instances=4, selection=0.1)
+    assert run.report.before is not None
+    assert run.report.metrics["map@r"] > run.report.before["map@r"]
+    assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
+    files = sorted(path.name for path in run.folder.iterdir())
+    assert files == ["entry.json", "history.csv", "model.safetensors", "recipe.toml", "report.html", "report.json"]
+    opened = omlzoo.get_model(str(run.folder))
+    assert omlzoo.evaluate(opened, drawn).metrics["cmc@1"] == pytest.approx(run.report.metrics["cmc@1"])
+    assert torch.equal(opened.state_dict()["conv1.weight"], run.model().state_dict()["conv1.weight"])
+    entry = opened.weights.entry
+    assert entry.name == "shoes"
+    assert {metric.metric for metric in entry.metrics} == {"cmc@1", "map@5", "map@r"}
+    assert json.loads((run.folder / "report.json").read_text())["before"]["cmc@1"] == run.report.before["cmc@1"]
+    assert len(pd.read_csv(run.folder / "history.csv")) == 12
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in before.items()), (
+        "the model given is left alone"
+    )
+    again = omlzoo.finetune(
+        str(run.folder), drawn, out=tmp_path / "more", recipe=Recipe.read(run.folder / "recipe.toml"), epochs=1
+    )
+    assert again.report.before["cmc@1"] == pytest.approx(run.report.metrics["cmc@1"])
+
+
+def test_the_epoch_is_chosen_on_labels_of_its_own(drawn: Path) -> None:
+    rows = table.read(drawn, "train")
+    train = rows.rows((rows.frame["split"] == "train").to_numpy())
+    fit, selection = set_apart(train, Recipe(selection=0.25))
+    assert selection is not None
+    assert not set(fit.frame["label"]) & set(selection.frame["label"])
+    assert len(fit) + len(selection) == len(train)
+    assert selection.frame["label"].nunique() == 6
+    assert set(selection.frame["path"]) <= set(train.frame["path"]), "never a validation row"
+    fit, selection = set_apart(train, Recipe(selection=0.3, selection_by="category"))
+    assert selection is not None
+    assert selection.frame["category"].nunique() == 1
+    assert set_apart(train, Recipe(selection=0))[1] is None
+
+
+def test_the_best_epoch_is_kept(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    run = tune(model, drawn, tmp_path / "run", epochs=5, lr=0.02)
+    best = run.history["selection map@r"].idxmax() + 1
+    assert run.report.facts["epoch kept"] == best
+    assert "set apart from the training labels" in run.report.facts["chosen on"]
+
+
+def test_the_seed_decides_everything(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    torch.manual_seed(1)
+    first = tune(model, drawn, tmp_path / "a", augment="photo")
+    torch.manual_seed(2)
+    second = tune(model, drawn, tmp_path / "b", augment="photo", workers=1)
+    other = tune(model, drawn, tmp_path / "c", augment="photo", seed=1)
+    assert weights(first) == weights(second)
+    assert weights(first) != weights(other)
+
+
+def test_a_killed_run_is_resumed_to_the_same_weights(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    model.save(tmp_path / "start")
+    settings = {**QUICK, "epochs": 6, "augment": "drawing"}
+    whole = omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "whole", **settings)
+    code = f"import omlzoo; omlzoo.finetune({str(tmp_path / 'start')!r}, {str(drawn)!r}, out={str(tmp_path / 'killed')!r}, **{settings!r})"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    last, deadline = tmp_path / "killed/last.ckpt", time.monotonic() + 120
+    while not last.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed/model.safetensors").exists()
+    with pytest.raises(BadInput, match="exists and holds"):
+        omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "killed", **settings)
+    with pytest.raises(BadInput, match="was run with another recipe: lr = 0.001 there, lr = 0.5 here"):
+        omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "killed", resume=True, **settings | {"lr": 0.5})
+    resumed = omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "killed", resume=True, **settings)
+    assert weights(resumed) == weights(whole)
+    assert len(resumed.history) == 6
+    assert not last.exists()
+
+
+def test_ctrl_c_keeps_the_best_so_far(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from omlzoo.training import finetuning
+
+    epochs = []
+
+    def interrupted(*arguments: Any, **more: Any) -> Any:
+        epochs.append(1)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+        return train_epoch(*arguments, **more)
+
+    monkeypatch.setattr(finetuning, "train_epoch", interrupted)
+    run = tune(model, drawn, tmp_path / "run", epochs=9)
+    assert run.interrupted
+    assert len(run.history) == 2
+    assert run.report.facts["epochs"] == "2 of 9, interrupted"
+    assert omlzoo.get_model(str(run.folder)).dim == model.dim
+
+
+@pytest.mark.parametrize("settings", [
+    {"loss": "SupConLoss"}, {"loss_args": {"margin": "none"}}, {"miner": "AllTriplets"},
+    {"sampler": "CategoryBalanced", "n_labels": 2}, {"freeze": 2}, {"clip": 1.0}, {"precision": "bf16"}, {"image_size": 48},
+    {"selection": 0.0}, {"augment": "photo"},
+])  # fmt: skip
+def test_every_setting_runs(tmp_path: Path, drawn: Path, model: Extractor, settings: dict[str, Any]) -> None:
+    run = tune(model, drawn, tmp_path / "run", **{"epochs": 1, **settings})
+    opened = run.model()
+    assert 0 <= run.report.metrics["cmc@1"] <= 1
+    if "freeze" in settings:
+        for name in ("conv1.weight", "bn1.weight", "bn1.running_mean", "layer1.0.conv1.weight"):
+            assert torch.equal(opened.state_dict()[name], model.state_dict()[name]), name
+        assert not torch.equal(
+            opened.state_dict()["layer2.0.conv1.weight"], model.state_dict()["layer2.0.conv1.weight"]
+        )
+    if "image_size" in settings:
+        assert opened.transforms().preprocess.crop == (48, 48)
+
+
+@pytest.mark.parametrize(("settings", "error", "message"), [
+    ({"epoch": 3}, UnknownName, "the recipe has no 'epoch'; did you mean epochs"),
+    ({"loss": "TripleLoss"}, UnknownName, "did you mean TripletLoss"),
+    ({"miner": "HardTriplet"}, UnknownName, "did you mean HardTriplets"),
+    ({"loss_args": {"margins": 1}}, BadInput, "loss_args has 'margins'; TripletLoss takes margin, miner"),
+    ({"sampler": "Fair"}, BadInput, "sampler is 'Fair'; it must be one of Balanced, CategoryBalanced"),
+    ({"augment": "mix"}, BadInput, "augment is 'mix'; it must be one of photo, drawing, none"),
+    ({"epochs": 0}, BadInput, "epochs is 0; it must be a number, 1 or more"),
+    ({"selection": 1.5}, BadInput, "selection is 1.5; it must be a number, between 0 and 0.9"),
+    ({"n_labels": 99}, BadInput, "n_labels is 99, but only 20 labels are trained on; lower n_labels"),
+    ({"freeze": 9}, BadInput, "freeze is 9; this model has 5 stages, freeze fewer"),
+])  # fmt: skip
+def test_a_setting_that_cannot_be_met_is_refused_before_training(
+    tmp_path: Path, drawn: Path, model: Extractor, settings: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        tune(model, drawn, tmp_path / "run", **settings)
+    assert not (tmp_path / "run").exists(), "nothing half-written is left"
+
+
+def test_broken_pictures_are_skipped_counted_and_said(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn)
+    frame["path"] = [str(drawn.parent / path) for path in frame["path"]]
+    (tmp_path / "broken.png").write_bytes(b"x")
+    frame.loc[2, "path"] = str(tmp_path / "broken.png")
+    with pytest.warns(
+        OmlzooWarning, match=r"1 pictures could not be read and are skipped in training; the first: .*broken"
+    ):
+        run = omlzoo.finetune(model, frame, out=tmp_path / "run", **QUICK | {"selection": 0.0, "epochs": 3})
+    assert run.report.facts["training pictures that could not be read"] == 1
+
+
+def test_a_loss_that_is_not_finite_stops_at_its_step(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    with pytest.raises(BadInput, match="NaN or infinity; lower the learning rate|the loss is .* at step"):
+        tune(model, drawn, tmp_path / "run", lr=1e25, epochs=3)
+
+
+def test_few_labels_and_few_rows_are_said(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn)
+    frame["path"] = [str(drawn.parent / path) for path in frame["path"]]
+    few = frame[(frame["split"] == "validation") | frame["label"].isin(["0-00", "0-01", "0-02"])]
+    few = few.drop(index=[1, 2, 3, 4])  # one picture of 0-00 is left
+    with pytest.warns(OmlzooWarning) as said:
+        omlzoo.finetune(model, few, out=tmp_path / "run", **QUICK | {"n_labels": 2, "epochs": 1})
+    text = "\n".join(str(warning.message) for warning in said)
+    assert "3 training labels are too few to set 2 apart; the last epoch is kept" in text
+    assert "1 labels have fewer than 3 pictures, so some repeat within a batch" in text
+
+
+def test_an_output_folder_that_exists_is_refused(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/precious.txt").touch()
+    with pytest.raises(BadInput, match=r"exists and holds precious.txt"):
+        tune(model, drawn, tmp_path / "run")
+    with pytest.raises(BadInput, match="there is no run to resume"):
+        tune(model, drawn, tmp_path / "run", resume=True)
+
+
+def test_a_recipe_survives_its_file(tmp_path: Path) -> None:
+    recipe = Recipe(epochs=3, loss_args={"margin": "none", "x": 1.5}, lr=1e-7, sampler="CategoryBalanced")
+    (tmp_path / "r.toml").write_text(recipe.to_toml())
+    assert Recipe.read(tmp_path / "r.toml") == recipe
+    (tmp_path / "r.toml").write_text("epoch = 3")
+    with pytest.raises(UnknownName, match="did you mean epochs"):
+        Recipe.read(tmp_path / "r.toml")
+    (tmp_path / "r.toml").write_text("epochs = ")
+    with pytest.raises(BadInput, match="not a readable TOML file"):
+        Recipe.read(tmp_path / "r.toml")
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    at = learning_rate(2.0, 100, 0.1)
+    values = [at(step) for step in range(100)]
+    assert values[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
+    assert max(values) == 2.0
+    assert all(a >= b for a, b in pairwise(values[10:]))
+    assert values[55] == pytest.approx(1.0)
+    assert values[-1] < 0.01
+
+
+def test_the_loop_is_plain_gradient_descent() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(layer.weight)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=9.0)
+    batches = [
+        (torch.full((1, 1), 2, dtype=torch.uint8), torch.tensor([0]), [(5, "broken")]),
+        (torch.empty(0, 1, dtype=torch.uint8), torch.empty(0), []),
+    ]
+    from contextlib import nullcontext
+
+    summary = train_epoch(
+        layer, lambda e, _: e.sum(), batches, lambda p: p.float(), optimizer, lambda step: 0.1, 0, nullcontext
+    )
+    assert layer.weight.item() == pytest.approx(1 - 0.1 * 2)
+    assert (summary.steps, summary.loss, summary.skipped) == (1, 2.0, {5: "broken"})
