@@ -17,6 +17,9 @@ __all__ = [
 ]
 
 
+SHOWN = 12  # names in a message
+
+
 class OmlzooError(Exception):
     """The root of all errors that a user can mend."""
 
@@ -30,7 +33,8 @@ class UnknownName(OmlzooError, LookupError):
 
     def __init__(self, where: str, name: str, known: Collection[str]) -> None:
         near = get_close_matches(name, known, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(sorted(known))}"
+        shown = ", ".join(sorted(known)[:SHOWN]) + (f" and {len(known) - SHOWN} more" if len(known) > SHOWN else "")
+        hint = f"did you mean {', '.join(near)}?" if near else f"it has {shown}"
         super().__init__(f"{where} has no {name!r}; {hint}")
 
 

@@ -6,7 +6,7 @@ from omlzoo import catalog
 from omlzoo.errors import UnknownName
 
 
-@pytest.mark.parametrize("room", ["losses", "miners", "samplers", "metrics", "models", "index"])
+@pytest.mark.parametrize("room", ["losses", "miners", "samplers", "metrics", "models", "index", "training", "pages"])
 def test_a_room_is_not_empty(room: str) -> None:
     assert catalog.names(room)
 

@@ -25,7 +25,9 @@ def _flags() -> Any:
         kind: Any = dict[str, str] if item.name == "loss_args" else item.type
         text = f"{texts[item.name]} [default: {defaults[item.name]}]"
         settings.append((item.name, Annotated[kind | None, Parameter(help=text, show_default=False)], None))
-    return make_dataclass("Flags", settings)
+    made = make_dataclass("Flags", settings)
+    made.__module__ = __name__  # where its annotations are looked up
+    return made
 
 
 Flags: Any = _flags()

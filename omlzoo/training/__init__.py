@@ -1,6 +1,5 @@
 """Fine-tuning: recipe, loop, and the run folder that comes out."""
 
-from omlzoo.training.finetuning import Run, finetune
-from omlzoo.training.recipe import Recipe
+from omlzoo.catalog import exports
 
-__all__ = ["Recipe", "Run", "finetune"]
+__getattr__, __dir__ = exports(__name__)

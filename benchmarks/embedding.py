@@ -1,0 +1,68 @@
+"""Images per second from JPEG files to vectors, ViT-S/16 at 224, with the share of what decode and model allow."""
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from measuring import arguments, peer, ratio, seconds, show
+from PIL import Image
+
+import omlzoo
+from omlzoo.extractor import Extractor
+from omlzoo.images import to_rgb
+from omlzoo.pipeline import Pipeline
+
+
+def draw(folder: Path, count: int) -> list[Path]:
+    """Noisy 500 x 500 JPEGs of quality 90, about 110 kB each."""
+    random = np.random.default_rng(0)
+    for i in range(count):
+        coarse = Image.fromarray(random.uniform(0, 255, (8, 8, 3)).astype(np.uint8)).resize(
+            (500, 500), Image.Resampling.BICUBIC
+        )
+        noisy = np.clip(np.asarray(coarse, dtype=np.float32) + random.normal(0, 15, (500, 500, 3)), 0, 255).astype(
+            np.uint8
+        )
+        Image.fromarray(noisy).save(folder / f"{i:04d}.jpg", quality=90)
+    return sorted(folder.glob("*.jpg"))
+
+
+def core_seconds(model: Extractor, files: list[Path]) -> tuple[float, float]:
+    """Seconds of one core for decoding and for the model, per picture."""
+    transform = model.transforms()
+    decode = seconds(lambda: [transform.pixels(to_rgb(path)) for path in files[:32]], runs=3) / 32
+    pipeline = Pipeline.of(model, "auto", "cpu")
+    pixels, _ = pipeline.decode([(path, None) for path in files[:32]])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    forward = seconds(lambda: pipeline.vectors(pixels), runs=3) / 32
+    torch.set_num_threads(threads)
+    return decode, forward
+
+
+if __name__ == "__main__":
+    args = arguments(__doc__)
+    model = omlzoo.vits16_dino(pretrained=False)
+    facts = model.weights
+    model.weights = type(facts)(replace(facts.entry, preprocess=facts.entry.preprocess_oml))  # the peer's own
+    with tempfile.TemporaryDirectory() as name:
+        files = draw(Path(name), args.size or 512)
+        omlzoo.embed(model, files[:32])
+        start = time.perf_counter()
+        found = omlzoo.embed(model, files)
+        rate = len(files) / (time.perf_counter() - start)
+        exact = omlzoo.embed(model, files[:64], precision="fp32").vectors
+        decode, forward = core_seconds(model, files)
+        theirs = peer(args.oml, "embed", name)
+    cores = 2
+    cosine = (
+        (found.vectors[:64] * exact).sum(1) / np.linalg.norm(found.vectors[:64], axis=1) / np.linalg.norm(exact, axis=1)
+    )
+    allowed = cores / (decode + forward)
+    show("embedding", images_per_second=rate, precision=found.record.precision, worst_cosine_to_fp32=float(cosine.min()),
+         oml_images_per_second=theirs and theirs["images_per_second"], times_oml=ratio(theirs, "images_per_second", rate, inverse=True),
+         decode_core_seconds=decode, model_core_seconds=forward, allowed_by_cores=allowed, share_of_allowed=rate / allowed,
+         share_limit=0.8)  # fmt: skip

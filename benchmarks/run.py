@@ -1,0 +1,11 @@
+"""Run every benchmark, one process each; arguments are passed on."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+if __name__ == "__main__":
+    for name in ("startup", "loading", "losses", "search", "embedding"):
+        subprocess.run([sys.executable, str(HERE / f"{name}.py"), *sys.argv[1:]], check=True)

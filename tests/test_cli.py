@@ -1,0 +1,179 @@
+"""The command: results on standard output, one line for what the user can mend, the promised exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import omlzoo
+from omlzoo import manifest
+from omlzoo.cli import COMMANDS, main
+from omlzoo.extractor import Extractor
+
+BUNDLED = [name for name in manifest.names() if manifest.find(name).family == "omlzoo"]
+
+
+@pytest.fixture
+def saved(tmp_path: Path, model: Extractor) -> str:
+    model.save(tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main([str(argument) for argument in arguments])
+    found = capsys.readouterr()
+    return code, found.out, found.err
+
+
+def test_the_whole_way(capsys: pytest.CaptureFixture[str], tmp_path: Path, drawn: Path, saved: str) -> None:
+    code, out, _ = run(capsys, "check", drawn)
+    assert (code, out.strip()) == (
+        0,
+        f"{drawn}: no faults; train 120 pictures of 24 labels, validation 40 pictures of 8 labels",
+    )
+    code, out, err = run(
+        capsys,
+        "embed",
+        saved,
+        drawn,
+        "-o",
+        tmp_path / "e.parquet",
+        "--batch-size",
+        16,
+        "--precision",
+        "fp32",
+        "--workers",
+        2,
+    )
+    assert (code, err) == (0, "")
+    assert out.strip() == f"{tmp_path / 'e.parquet'}: 160 vectors of 64 numbers"
+    assert run(capsys, "index", tmp_path / "e.parquet", "-o", tmp_path / "i", "--backend", "exact")[0] == 0
+    pictures = sorted((drawn.parent / "images").rglob("*.png"))[:2]
+    code, out, _ = run(capsys, "search", tmp_path / "i", *pictures, "-k", 3, "--json", "--html", tmp_path / "g.html")
+    found = json.loads(out)
+    assert [len(query["hits"]) for query in found] == [3, 3]
+    assert found[0]["hits"][0]["score"] == pytest.approx(0, abs=1e-3)
+    assert (tmp_path / "g.html").stat().st_size > 1000
+    code, out, _ = run(capsys, "search", tmp_path / "i", pictures[0], "-k", 2)
+    assert len(out.splitlines()) == 3
+    code, out, _ = run(capsys, "evaluate", saved, drawn, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
+    assert "cmc@1" in out
+    assert json.loads((tmp_path / "r.json").read_text())["metrics"]["queries"] == 40
+    (tmp_path / "c.toml").write_text("epochs = 5\nn_labels = 3\n")
+    code, out, _ = run(
+        capsys, "finetune", drawn, "--model", saved, "-o", tmp_path / "run", "--config", tmp_path / "c.toml", "--epochs", 1,
+        "--augment", "none", "--loss-args.margin", "none",
+    )  # fmt: skip
+    assert code == 0
+    assert "before" in out
+    recipe = (tmp_path / "run/recipe.toml").read_text()
+    assert "epochs = 1\n" in recipe
+    assert "n_labels = 3\n" in recipe
+    assert 'margin = "none"' in recipe
+    code, out, _ = run(capsys, "show", tmp_path / "run", "--json")
+    assert json.loads(out)["name"] == "run"
+
+
+def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "list", "vits16*", "--json")
+    assert code == 0
+    assert [entry["name"] for entry in json.loads(out)] == omlzoo.list_models("vits16*")
+    code, out, _ = run(capsys, "list", "--license", "mit")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == omlzoo.list_models(license="mit")
+    code, out, _ = run(capsys, "show", "vits16_inshop")
+    assert "cmc@1 0.9210 on In-Shop: by OML" in out
+    assert "unknown" in out
+
+
+def test_a_faulty_table_is_listed_whole_with_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pd.DataFrame({"path": ["a.png", "b.png"], "label": [1, ""], "split": ["train", "test"]}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    code, out, err = run(capsys, "check", tmp_path / "t.csv")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 5
+    assert "row 3, column split: 'test': must be train or validation" in err
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["lst"], 'Did you mean "list"'), (["list", "--jsn"], "Did you mean --json"), (["show", "vits16_inshp"], "did you mean vits16_inshop"),
+    (["embed"], "requires an argument"), (["fetch"], "give the names of checkpoints"), (["fetch", "nope"], "the zoo has no 'nope'"),
+    (["check", "none.csv"], "there is no such file or folder"), (["index", "none.parquet", "-o", "x"], "there is no such file"),
+    (["search", "none"], "give at least one picture"), (["search", "none", "a.png"], "has no index.json"),
+    (["evaluate", "runs/none", "x.csv"], "has no entry.json|no such file"), (["embed", "vits16_dino", "none", "-o", "x.parquet", "--precision", "int3"], "Invalid value"),
+    (["finetune", "x.csv", "--model", "m", "-o", "r", "--epochs", "many"], "unable to convert"),
+    (["finetune", "x.csv", "--model", "m", "-o", "r", "--config", "none.toml"], "not a readable TOML file"),
+])  # fmt: skip
+def test_what_the_user_can_mend_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
+    assert err.startswith("omlzoo: ")
+    assert re.search(message, err)
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert f"Usage: omlzoo {command}" in out
+
+
+def test_notices_go_to_standard_error(capsys: pytest.CaptureFixture[str], tmp_path: Path, saved: str) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/a.png").write_bytes(b"x")
+    code, out, err = run(capsys, "embed", saved, tmp_path / "pictures", "-o", tmp_path / "e.parquet")
+    assert code == 0
+    assert "0 vectors of 64 numbers, 1 without a vector" in out
+    assert err.startswith("omlzoo: note: 1 of 1 pictures could not be read")
+
+
+def test_ctrl_c_is_exit_code_130_and_keeps_what_was_finished(tmp_path: Path, drawn: Path, saved: str) -> None:
+    command = [sys.executable, "-m", "omlzoo", "finetune", str(drawn), "--model", saved, "-o", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        [*command, "--epochs", "500", "--augment", "none"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run/history.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err
+    assert omlzoo.get_model(str(tmp_path / "run")).dim == 64
+
+
+def test_listing_is_light() -> None:
+    code = "import sys; from omlzoo.cli import main; main(['list']); main(['list', '--help']); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_the_demo_shows_a_gain_offline(tmp_path: Path, name: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "omlzoo", "demo", "--out", str(tmp_path / "demo")],
+        capture_output=True, text=True, check=False, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert name in found.stdout
+    row = next(line.split() for line in found.stdout.splitlines() if line.startswith("cmc@1"))
+    assert float(row[2]) > float(row[1])
+    for page in ("search.html", "evaluation.html", "run/report.html"):
+        assert "data:image/jpeg" in (tmp_path / "demo" / page).read_text()
