@@ -2,8 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ class Hits:
             -inf where there is no hit or the query could not be read.
         queries: A row per query: path, label, ... and error.
         index: Where they were found.
-        pictures: PIL images, where the queries were.
+        root: Where the queries' relative paths start.
+        pictures: The queries that were PIL images, by their number.
     """
 
     ids: np.ndarray
@@ -45,6 +46,7 @@ class Hits:
     queries: pd.DataFrame
     index: "Index"
     root: Path = Path()
+    pictures: Mapping[int, Image.Image] = field(default_factory=dict)
 
     def table(self) -> pd.DataFrame:
         """A row per hit: query (its number), rank (from 1), score, id, and the columns of the found row."""
@@ -72,7 +74,8 @@ class Hits:
                 title = str(files[place].name) if found is None else str(found)
                 cards.append(Card(thumbnail(files[place], boxes[place]), title, f"{score:.3f}", right))
             name = file.name if label is None else str(label)
-            rows.append(Row(Card(thumbnail(file, box), f"query: {name}", error), cards))
+            picture = thumbnail(self.pictures.get(number, file), box)
+            rows.append(Row(Card(picture, f"query: {name}", error), cards))
         record = self.index.embeddings.record
         facts = [
             f"{len(rows)} queries among {self.index.size:,} pictures, model {record.model}",
@@ -139,7 +142,7 @@ class Index:
             best, places = self._search.search(found.vectors[good], width, own)
             scores[good] = best
             ids[good] = np.where(places < 0, -1, self._rows[places])
-        return Hits(ids, scores, found.table, self, Path(found.record.root))
+        return Hits(ids, scores, found.table, self, Path(found.record.root), _images(queries))
 
     def save(self, folder: str | Path) -> None:
         """Write a folder that :func:`open_index` opens.
@@ -235,6 +238,11 @@ def open_index(folder: str | Path) -> Index:
 
 def _keys(table: Table) -> list[tuple[str, Any]]:
     return [(str(file.resolve()), box) for file, box in zip(table.files(), table.boxes(), strict=True)]
+
+
+def _images(queries: Queries) -> dict[int, Image.Image]:
+    given = [queries] if isinstance(queries, Image.Image) else queries if isinstance(queries, Sequence) else []
+    return {number: item for number, item in enumerate(given) if isinstance(item, Image.Image)}
 
 
 def _explain(similarity: Similarity) -> str:

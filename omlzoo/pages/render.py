@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL.Image import Image
 
 from omlzoo.errors import BadImage
 from omlzoo.images import Box, to_rgb
@@ -42,10 +43,10 @@ class Row:
     hits: Sequence[Card]
 
 
-def thumbnail(path: Path, box: Box | None = None) -> str | None:
+def thumbnail(source: Path | Image, box: Box | None = None) -> str | None:
     """The picture as a JPEG data URI of at most 160 pixels a side; None where it cannot be read."""
     try:
-        image = to_rgb(path, box)
+        image = to_rgb(source, box)
     except BadImage:
         return None
     image.thumbnail((SIDE, SIDE))
