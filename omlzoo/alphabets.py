@@ -52,19 +52,20 @@ def write_alphabets(
 def draw_character(character: tuple[int, int, int], drawer: int, size: int) -> Image.Image:
     """One character (seed, alphabet, number) by one drawer, an RGB picture of ``size`` x ``size`` pixels.
 
-    A drawer has a pen, an ink, a paper with lines and blots on it, and a hand that slants, turns, scales and trembles.
+    A drawer has a pen, an ink, a scratched paper, and a hand that slants, turns, scales and trembles.
     """
     shape = np.random.default_rng(character)
     hand = np.random.default_rng((*character, drawer, 1))
     strokes = [shape.uniform(0.12, 0.88, size=(shape.integers(3, 5), 2)) for _ in range(shape.integers(2, 5))]
     large = 2 * size  # drawn at twice the size, then shrunk: smooth edges
-    paper = hand.integers(150, 256, size=3)
-    ink = np.clip(paper - hand.integers(60, 160), 0, 255) + hand.integers(0, 30, size=3)
+    paper = hand.integers(185, 256, size=3)
+    ink = hand.integers(0, 120, size=3)
     page = Image.new("RGB", (large, large), tuple(int(v) for v in paper))
     draw = ImageDraw.Draw(page)
-    for _ in range(hand.integers(2, 6)):  # ruled lines and blots of other colours
+    for _ in range(hand.integers(1, 4)):  # scratches in other colours
         ends = [float(v) for v in hand.uniform(0, large, size=4)]
-        draw.line(ends, fill=tuple(int(v) for v in hand.integers(90, 230, size=3)), width=int(hand.integers(1, 5)))
+        colour = tuple(int(v) for v in paper - hand.integers(10, 110, size=3))
+        draw.line(ends, fill=colour, width=int(hand.integers(1, 4)))
     turn, slant = hand.normal(0, 0.16), hand.normal(0, 0.18)
     zoom = hand.uniform(0.72, 1.05, size=2)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ [[1, slant], [0, 1]] * zoom

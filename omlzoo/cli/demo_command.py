@@ -14,7 +14,7 @@ __all__ = ["MODEL", "demo_command"]
 MODEL = "resnet_small_omniglot"
 
 
-def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("demo"), epochs: int = 6) -> None:
+def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("demo"), epochs: int = 4) -> None:
     """Draw invented alphabets, then lint, embed, evaluate, index, search, fine-tune and evaluate again. No downloads.
 
     Parameters
@@ -54,8 +54,8 @@ def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path
     hits = open_index(out / "index").search(embed(model, first, root=held.root), k=7, exclude_self=True)
     hits.html(out / "search.html")
     clock.done("searched", f"{len(first)} queries: {out / 'search.html'}")
-    run = finetune(model, csv, out=out / "run", epochs=epochs, augment="drawing", loss="SupConLoss", lr=1e-3,
-                   n_labels=16, n_instances=4)  # fmt: skip
+    run = finetune(model, csv, out=out / "run", epochs=epochs, augment="drawing", loss="SupConLoss", lr=2e-3,
+                   n_labels=12, n_instances=4)  # fmt: skip
     clock.done(
         "fine-tuned", f"{len(run.history)} epochs on {run.report.facts['training pictures']} pictures: {out / 'run'}"
     )
