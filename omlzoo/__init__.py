@@ -25,20 +25,24 @@ ACTS = {
     "finetune": "training",
 }
 
+ROOMS = ("losses", "metrics", "miners", "models", "samplers")
+
 
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(f"module 'omlzoo' has no attribute {name!r}")
     if name in ACTS:
         return getattr(import_module(f"omlzoo.{ACTS[name]}"), name)
+    if name in ROOMS:
+        return import_module(f"omlzoo.{name}")
     if name in manifest.names():
         from omlzoo import zoo
 
         return zoo.checkpoint(name)
     from omlzoo.errors import UnknownName
 
-    raise AttributeError(str(UnknownName("omlzoo", name, [*ACTS, *manifest.names()])))
+    raise AttributeError(str(UnknownName("omlzoo", name, [*ACTS, *ROOMS, *manifest.names()])))
 
 
 def __dir__() -> list[str]:
-    return sorted([*ACTS, *manifest.names(), "__version__"])
+    return sorted([*ACTS, *ROOMS, *manifest.names(), "__version__"])

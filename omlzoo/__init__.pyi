@@ -15,12 +15,18 @@ from omlzoo.weights import Weights as Weights
 from omlzoo.zoo import get_model as get_model
 from omlzoo.zoo import get_weights as get_weights
 from omlzoo.zoo import list_models as list_models
+from omlzoo import losses as losses
+from omlzoo import metrics as metrics
+from omlzoo import miners as miners
+from omlzoo import models as models
+from omlzoo import samplers as samplers
 from omlzoo.extractor import Extractor
 from omlzoo.training import Recipe, Run
 from omlzoo.zoo import Checkpoint
 
 __version__: str
 ACTS: dict[str, str]
+ROOMS: tuple[str, ...]
 
 def finetune(
     model: Extractor | str | Path,

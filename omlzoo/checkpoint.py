@@ -7,14 +7,14 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, uint8
 
 from omlzoo import manifest
 from omlzoo.atomic import new_file
 from omlzoo.errors import BadEntry, BadInput, WeightsMismatch
 from omlzoo.manifest import Entry
 
-__all__ = ["ENTRY", "WEIGHTS", "digest", "load", "open_entry", "save"]
+__all__ = ["ENTRY", "WEIGHTS", "digest", "load", "open_entry", "save", "state_digest"]
 
 WEIGHTS, ENTRY = "model.safetensors", "entry.json"
 
@@ -68,6 +68,15 @@ def load(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsMismatch(f"{path}: not a whole safetensors file ({error}); fetch or convert it again") from error
+
+
+def state_digest(state: Mapping[str, Tensor]) -> str:
+    """Hex sha256 of names and values, for weights that are in no file."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:

@@ -27,21 +27,23 @@ class Record:
 
     Attributes:
         model: What ``omlzoo.get_model`` opens to get the same model again.
-        sha256: Of its weights' file; None for random or changed weights.
+        sha256: Of its weights' file; for weights that are in no file "state:" and the sha256 of their values.
         dim: Length of a vector.
         preprocess: The evaluation preprocessing, as plain values.
         normalized: Whether vectors have length 1.
         precision: Of the computation, "fp32" or "bf16".
         root: Where the table's relative paths start.
+        rows: sha256 of the rows and of their files' sizes and times, where a run was written as it went on.
     """
 
     model: str
-    sha256: str | None
+    sha256: str
     dim: int
     preprocess: dict[str, Any]
     normalized: bool
     precision: str
     root: str
+    rows: str | None = None
 
     @property
     def preprocess_hash(self) -> str:
@@ -69,9 +71,12 @@ class Record:
     @staticmethod
     def from_json(text: str | bytes) -> "Record":
         """The record that :meth:`to_json` wrote."""
-        raw = json.loads(text)
-        raw.pop("preprocess_hash")
-        return Record(**raw)
+        try:
+            raw = json.loads(text)
+            raw.pop("preprocess_hash")
+            return Record(**raw)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadInput(f"the record of the embeddings is damaged ({error}); embed again") from error
 
     def preprocessing(self) -> Preprocess:
         """The preprocessing as its own type."""

@@ -1,6 +1,5 @@
 """evaluate(): a model on the validation rows of a table."""
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from omlzoo.embeddings import ERROR, Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extraction import embed_table, open_model
 from omlzoo.extractor import Extractor
+from omlzoo.jsontext import to_json
 from omlzoo.metrics.ranking import RetrievalPerQuery, averages, retrieval_per_query
 from omlzoo.pages.render import Card, Row, report_page, thumbnail
 from omlzoo.pipeline import Precision
@@ -31,6 +31,7 @@ DEFINITIONS = {
     "queries_without_relevant": "Queries whose label no gallery picture has; they are not averaged in.",
 }
 SHOWN = 12  # queries in each section of the page
+CATEGORIES = 20  # columns of the page
 RANKS = (1, 5, 10)
 
 
@@ -55,7 +56,7 @@ class Report:
     def to_json(self) -> str:
         """Everything but the vectors, as JSON."""
         values = {"facts": self.facts, "metrics": self.metrics, "before": self.before, "errors": self.errors}
-        return json.dumps({**values, "definitions": DEFINITIONS}, indent=2, default=str).replace("NaN", "null") + "\n"
+        return to_json({**values, "definitions": DEFINITIONS}) + "\n"
 
     def save(self, path: str | Path) -> None:
         """Write the JSON."""
@@ -66,13 +67,16 @@ class Report:
         """Write one page: numbers, definitions, and the worst and best queries with their first hits."""
         columns: list[tuple[str, Mapping[str, Any]]] = [("before", self.before)] if self.before else []
         columns.append(("after" if self.before else "value", self.metrics))
-        columns += list(self.metrics.get("per_category", {}).items())[:20]
+        categories = list(self.metrics.get("per_category", {}).items())
+        columns += categories[:CATEGORIES]
         numbers = [
             (name, [_shown(values.get(name)) for _, values in columns])
             for name in self.metrics
             if name != "per_category"
         ]
         facts = [f"{name}: {value}" for name, value in self.facts.items()]
+        if len(categories) > CATEGORIES:
+            facts.append(f"The table shows the first {CATEGORIES} of {len(categories)} categories; the JSON has all.")
         page = report_page(
             "Retrieval report",
             facts,
@@ -146,6 +150,8 @@ def evaluate(
         BadTable: The table has faults; all are listed.
     """
     if isinstance(model, Embeddings):
+        if table is not None:
+            raise BadInput("table is given together with embeddings; embeddings have their own rows, leave table out")
         embeddings, name = model, "embeddings"
     else:
         if table is None:
@@ -172,6 +178,9 @@ def evaluate_embeddings(
     missing = {"label", "is_query", "is_gallery"} - set(embeddings.table.columns)
     if missing:
         raise BadInput(f"the embeddings lack the columns {', '.join(sorted(missing))}; embed a table that has them")
+    empty = int((embeddings.table["label"].astype(str) == "").sum())
+    if empty:
+        raise BadInput(f"{empty} of {len(embeddings)} rows have no label; give each one, or leave those rows out")
     failed = embeddings.table[~embeddings.good]
     good = embeddings.rows(embeddings.good)
     frame = good.table

@@ -14,6 +14,7 @@ from PIL import Image
 
 from omlzoo import table as tables
 from omlzoo import zoo
+from omlzoo.checkpoint import state_digest
 from omlzoo.embeddings import ERROR, Embeddings, Record
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extractor import Extractor
@@ -95,22 +96,30 @@ def embed_table(
     run = Pipeline.of(model, precision, device)
     jobs = list(zip(pictures or table.files(), table.boxes(), strict=True))
     record = _record(model, table.root, run.precision)
+    if out is not None and any(isinstance(picture, Image.Image) for picture in pictures or ()):
+        raise BadInput("out is for pictures in files; embed PIL images without it and call save on the result")
     parts = None if out is None else Parts.open(Path(out), record, table)
     if parts is not None and parts.finished is not None:
+        warnings.warn(f"{out} was finished already; it was read, and nothing was computed", OmlzooWarning, stacklevel=3)
         return parts.finished
+    record = record if parts is None else parts.record
     vectors = np.full((len(jobs), model.dim), np.nan, dtype=np.float32)
     errors = [""] * len(jobs)
     done = 0 if parts is None else parts.restore(vectors, errors)
     resumed = done
     with bar(len(jobs), "embed", "picture", progress) as drawn:
         drawn.update(done)
-        for found, said in run.batches(jobs[done:], batch_size, workers):
-            vectors[done : done + len(said)] = found
-            errors[done : done + len(said)] = said
-            done += len(said)
-            drawn.update(len(said))
-            if parts is not None:
-                parts.write(vectors, errors, done)
+        try:
+            for found, said in run.batches(jobs[done:], batch_size, workers):
+                vectors[done : done + len(said)] = found
+                errors[done : done + len(said)] = said
+                done += len(said)
+                drawn.update(len(said))
+                if parts is not None:
+                    parts.write(vectors, errors, done)
+        finally:
+            if parts is not None and done < len(jobs):  # interrupted: what was computed is kept
+                parts.write(vectors, errors, done, least=1)
     _say_failures(errors, drawn)
     frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
     stats = {
@@ -142,9 +151,10 @@ def _pictures(source: Source, root: str | Path | None) -> tuple[tables.Table, Se
 
 def _record(model: Extractor, root: Path, precision: str) -> Record:
     facts: Any = model.weights
+    known = None if model.changed else facts.entry.sha256
     return Record(
         model=facts.address,
-        sha256=None if model.changed else facts.entry.sha256,
+        sha256=known or f"state:{state_digest(model.state_dict())}",
         dim=model.dim,
         preprocess=json.loads(json.dumps(asdict(facts.entry.preprocess))),
         normalized=model.normalize,

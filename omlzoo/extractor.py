@@ -16,7 +16,7 @@ __all__ = ["Extractor"]
 
 
 class Facts(Protocol):
-    """What an extractor knows of its weights; :class:`omlzoo.zoo.Weights` is the one kind."""
+    """What an extractor knows of its weights; :class:`omlzoo.weights.Weights` is the one kind."""
 
     @property
     def entry(self) -> Entry: ...
@@ -33,7 +33,8 @@ class Extractor(nn.Module):
         dim: Length of the embedding.
         normalize: Whether embeddings are divided by their L2 norm (a zero vector stays zero).
         weights: Facts of the checkpoint it was built for; None for a bare architecture.
-        changed: True once the model was put into training mode: its weights need no longer be those of the file.
+        changed: True once the model was put into training mode or other weights were loaded: they need no longer be
+            those of its file.
     """
 
     def __init__(self, dim: int, normalize: bool = False) -> None:
@@ -95,6 +96,11 @@ class Extractor(nn.Module):
             entry = replace(entry, metrics=(), notes=None, source=f"weights of one's own, started from {entry.name}")
         entry = replace(entry, name=name, repo=None, revision=None, upstream=None, gated=False)
         checkpoint.save(self.state_dict(), entry, folder, overwrite)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """As in torch; remembers that the weights may now differ from their file."""
+        self.changed = True
+        return super().load_state_dict(*args, **kwargs)
 
     def train(self, mode: bool = True) -> Self:
         """As in torch; remembers that the weights may now differ from their file."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image
 
 from omlzoo import catalog, zoo
-from omlzoo.atomic import new_folder
+from omlzoo.atomic import new_file, new_folder
 from omlzoo.embeddings import ERROR, Embeddings, Record, load_embeddings
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extraction import embed
@@ -24,7 +25,16 @@ from omlzoo.table import Table
 __all__ = ["Hits", "Index", "build_index", "open_index"]
 
 FACTS, VECTORS = "index.json", "embeddings.parquet"
-Queries = Sequence[str | Path | Image.Image] | str | Path | Image.Image | np.ndarray | Embeddings | pd.DataFrame
+Queries = (
+    Sequence[str | Path | Image.Image]
+    | str
+    | Path
+    | Image.Image
+    | np.ndarray
+    | torch.Tensor
+    | Embeddings
+    | pd.DataFrame
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Hits:
                 if place < 0:
                     continue
                 found = gallery.frame["label"].iloc[place] if "label" in gallery.frame else None
-                right = None if label is None or found is None else bool(label == found)
+                right = None if label is None or found is None else str(label) == str(found)
                 title = str(files[place].name) if found is None else str(found)
                 cards.append(Card(thumbnail(files[place], boxes[place]), title, f"{score:.3f}", right))
             name = file.name if label is None else str(label)
@@ -81,7 +91,8 @@ class Hits:
             f"{len(rows)} queries among {self.index.size:,} pictures, model {record.model}",
             _explain(self.index.similarity),
         ]
-        Path(path).write_text(gallery_page("Search results", facts, rows), encoding="utf-8")
+        with new_file(path) as temporary:
+            temporary.write_text(gallery_page("Search results", facts, rows), encoding="utf-8")
 
 
 class Index:
@@ -93,7 +104,7 @@ class Index:
         similarity: "cosine" where the model normalises, else "euclidean".
     """
 
-    def __init__(self, embeddings: Embeddings, backend: str = "exact", model: Extractor | None = None) -> None:
+    def __init__(self, embeddings: Embeddings, backend: str = "exact") -> None:
         self.embeddings = embeddings
         self.backend = backend
         self.similarity: Similarity = "cosine" if embeddings.record.normalized else "euclidean"
@@ -104,7 +115,7 @@ class Index:
             left = len(embeddings) - len(self._rows)
             warnings.warn(f"{left} of {len(embeddings)} rows have no vector and are never found", OmlzooWarning, 3)
         self._search = catalog.find("index", backend)(embeddings.vectors[self._rows], self.similarity)
-        self._model: Extractor | None = model or embeddings.model
+        self._model: Extractor | None = embeddings.model
 
     def __repr__(self) -> str:
         return f"Index({self.size} rows, {self.backend}, {self.similarity}, model {self.embeddings.record.model})"
@@ -161,12 +172,17 @@ class Index:
 
     def _embedded(self, queries: Queries) -> Embeddings:
         record = self.embeddings.record
+        if isinstance(queries, torch.Tensor):
+            queries = queries.detach().cpu().numpy()
         if isinstance(queries, np.ndarray):
             if queries.ndim != 2 or queries.shape[1] != record.dim:
                 raise BadInput(f"vectors have the shape {queries.shape}; it must be (queries, {record.dim})")
             names = pd.Series([f"vector {i}" for i in range(len(queries))], dtype="str")
             table = pd.DataFrame({"path": names, ERROR: pd.Series([""] * len(queries), dtype="str")})
-            return Embeddings(queries.astype(np.float32), table, record)
+            vectors = queries.astype(np.float32)
+            if self.similarity == "cosine":
+                vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            return Embeddings(vectors, table, record)
         if not isinstance(queries, Embeddings):
             queries = embed(
                 self._open_model(),
@@ -181,7 +197,7 @@ class Index:
         """The model that made the index; opened once, and refused if its weights are not the same."""
         record = self.embeddings.record
         if self._model is None:
-            if record.sha256 is None:
+            if record.sha256.startswith("state:"):
                 raise BadInput(
                     f"the vectors are of {record.model} with weights that were in no file, so pictures cannot be "
                     "embedded for them; search with vectors, or build the index of a saved model"
@@ -229,11 +245,15 @@ def open_index(folder: str | Path) -> Index:
     facts = Path(folder) / FACTS
     if not facts.is_file():
         raise BadInput(f"{folder}: has no {FACTS}; give a folder that `omlzoo index` or Index.save wrote")
-    settings: dict[str, Any] = json.loads(facts.read_text(encoding="utf-8"))
     embeddings = load_embeddings(Path(folder) / VECTORS)
-    if Record.from_json(json.dumps(settings["record"])) != embeddings.record:
+    try:
+        settings: dict[str, Any] = json.loads(facts.read_text(encoding="utf-8"))
+        record, backend = Record.from_json(json.dumps(settings["record"])), str(settings["backend"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{facts}: damaged ({error}); build the index again") from error
+    if record != embeddings.record:
         raise BadInput(f"{folder}: {FACTS} and {VECTORS} are of different runs; build the index again")
-    return Index(embeddings, settings["backend"])
+    return Index(embeddings, backend)
 
 
 def _keys(table: Table) -> list[tuple[str, Any]]:

@@ -92,11 +92,11 @@ class Lint:
 
         def faults(bad: "pd.Series[bool] | np.ndarray", column: str, remedy: str) -> Iterator[Fault]:
             for position in np.flatnonzero(np.asarray(bad)):
-                yield Fault(int(position) + first, column, str(text[column].iloc[position]), remedy)
+                yield Fault(int(text.index[int(position)]) + first, column, str(text[column].iloc[position]), remedy)
 
         path = text["path"]
         yield from faults(path == "", "path", "is empty; give the picture's file")
-        known = {value: (self.root / value).is_file() for value in set(path) - {""}}
+        known = {value: _is_file(self.root / value) for value in set(path) - {""}}
         yield from faults(
             ~path.map({**known, "": True}).astype(bool), "path", f"there is no such file below {self.root}"
         )
@@ -105,6 +105,9 @@ class Lint:
         key = pd.concat([path, boxes], axis=1)
         again = key.duplicated() & (path != "")
         yield from faults(again, "path", "stands in the table twice with the same box; keep one row")
+        for column in {"is_query", "is_gallery"} & set(text.columns):
+            value = text[column].str.lower()
+            yield from faults(~value.isin({*TRUE, *FALSE, ""}), column, "must be true or false, 1 or 0")
         if purpose == "embed":
             return
         yield from faults(text["label"] == "", "label", "is empty; give the item's id, an integer or text")
@@ -114,8 +117,6 @@ class Lint:
             if column not in text:
                 continue
             value = text[column].str.lower()
-            known_flag = value.isin(TRUE | FALSE)
-            yield from faults(~known_flag & (value != ""), column, "must be true or false, 1 or 0")
             yield from faults(
                 (value == "") & (split == "validation"), column, "is empty; a validation row needs true or false"
             )
@@ -132,17 +133,13 @@ class Lint:
         filled = boxes != ""
         whole = boxes.apply(lambda side: side.str.fullmatch(r"\d+(\.0*)?"))
         for column in BOX:
-            for position in np.flatnonzero(filled[column] & ~whole[column]):
-                value = boxes[column].iloc[position]
-                yield Fault(int(position) + first, column, value, "must be a whole number of pixels, 0 or more")
-            part = ~filled[column] & filled.any(axis=1)
-            for position in np.flatnonzero(part):
-                yield Fault(
-                    int(position) + first,
-                    column,
-                    "",
-                    "is empty while other sides of the box are not; fill or clear all",
-                )
+            whole_number = "must be a whole number of pixels, 0 or more"
+            together = "is empty while other sides of the box are not; fill or clear all"
+            wrong = ((filled[column] & ~whole[column], whole_number), (~filled[column] & filled.any(axis=1), together))
+            for bad, remedy in wrong:
+                for position in np.flatnonzero(bad):
+                    row = int(boxes.index[int(position)]) + first
+                    yield Fault(row, column, str(boxes[column].iloc[int(position)]), remedy)
         good = whole.all(axis=1)
         sides = boxes[good].astype(float)
         for low, high in (("x_1", "x_2"), ("y_1", "y_2")):
@@ -150,3 +147,10 @@ class Lint:
             for position in turned:
                 value = f"{boxes[low][position]}, {boxes[high][position]}"
                 yield Fault(int(position) + first, f"{low}, {high}", value, f"{low} must be below {high}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file system takes
+        return False

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
+from operator import index
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,11 +54,16 @@ class Preprocess:
         Args:
             image_size: Pixels of a side, or (H, W).
         """
-        size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-        if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+        try:
+            size = tuple(
+                index(side) for side in (image_size if isinstance(image_size, tuple | list) else [image_size] * 2)
+            )
+        except TypeError:
+            size = ()
+        if len(size) != 2 or min(size) <= 0 or isinstance(image_size, bool):
             raise BadInput(f"image_size is {image_size!r}; it must be a positive int, or two of them: (height, width)")
-        sides = [round(new * old / crop) for new, old, crop in zip(size, self.resize, self.crop, strict=True)]
-        return replace(self, resize=(sides[0], sides[1]), crop=(size[0], size[1]))
+        resize = [round(new * old / crop) for new, old, crop in zip(size, self.resize, self.crop, strict=True)]
+        return replace(self, resize=(resize[0], resize[1]), crop=(size[0], size[1]))
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def nearest(
     blocks = list(nearest_blocks(queries, gallery, k, similarity=similarity, own=own, groups=groups))
     width = min(k, len(gallery))
     if not blocks:
-        return queries.new_empty(0, width, dtype=torch.float32), torch.empty(0, width, dtype=torch.int64)
+        return queries.new_empty(0, width, dtype=torch.float32), queries.new_empty(0, width, dtype=torch.int64)
     return torch.cat([scores for _, scores, _ in blocks]), torch.cat([ids for _, _, ids in blocks])
 
 
@@ -79,7 +79,9 @@ def nearest_blocks(
         block = slice(start, min(start + QUERIES, len(queries)))
         left_out = None if own is None else own[block]
         group = None if groups is None else (groups[0][block], groups[1])
-        yield block, *search(queries[block], min(k, len(gallery)), left_out, group)
+        with torch.autocast(queries.device.type, enabled=False):
+            found = search(queries[block], min(k, len(gallery)), left_out, group)
+        yield block, *found
 
 
 def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
@@ -95,7 +97,10 @@ class _Search:
     def __init__(self, gallery: Tensor, similarity: Similarity) -> None:
         self.gallery = gallery
         self.similarity: Similarity = similarity
-        self.half_squares = gallery.square().sum(dim=1) / 2  # (G,)
+        # Distances do not change when everything is moved; around the mean the products round least.
+        self.centre = gallery.mean(dim=0) if similarity == "euclidean" else torch.zeros_like(gallery[:1]).sum(dim=0)
+        self.moved = gallery - self.centre if similarity == "euclidean" else gallery
+        self.half_squares = self.moved.square().sum(dim=1) / 2  # (G,)
         longest = float(self.half_squares.max().mul(2).sqrt()) if len(gallery) else 0.0
         # A sum of D products is off by at most D units of 2^-24 of the two lengths; half a squared length likewise.
         self.rounding = gallery.shape[1] * 2**-24 * longest
@@ -110,12 +115,13 @@ class _Search:
         spare: int = SPARE,
     ) -> tuple[Tensor, Tensor]:
         count = min(k + max(spare, k // 8), len(self.gallery))
-        approximate, candidates = self._propose(queries, count, own, groups)
+        moved = queries - self.centre
+        approximate, candidates = self._propose(moved, count, own, groups)
         scores, ids = self._direct(queries, approximate, candidates, k)
         if count == len(self.gallery):
             return scores, ids
         # No other row is above the worst candidate; where the k-th score is not above that by the rounding, look wider.
-        lengths = queries.norm(dim=1)
+        lengths = moved.norm(dim=1)
         limit = approximate[:, -1] + self.rounding * (lengths + self.longest)
         unsure = (limit >= self._as_proposed(scores[:, -1], lengths)) & (approximate[:, -1] > -math.inf)
         if unsure.any():
@@ -145,12 +151,12 @@ class _Search:
             keep = found[0].topk(min(count, found[0].shape[1]), dim=1)
             best = (keep.values, found[1].gather(1, keep.indices))
         if best is None:
-            return queries.new_empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.int64)
+            return queries.new_empty(len(queries), 0), queries.new_empty(len(queries), 0, dtype=torch.int64)
         return best
 
     def _product(self, queries: Tensor, start: int, stop: int) -> Tensor:
         """Inner products, for "euclidean" minus half the squared length of the gallery row: the same order."""
-        rows = self.gallery[start:stop]
+        rows = self.moved[start:stop]
         if self.similarity == "cosine":
             return queries @ rows.T
         return torch.addmm(self.half_squares[None, start:stop], queries, rows.T, beta=-1)

@@ -3,10 +3,12 @@
 import hashlib
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from omlzoo.embeddings import ERROR, Embeddings, Record, load_embeddings, read_metadata
 from omlzoo.errors import BadInput, OmlzooWarning
@@ -27,20 +29,30 @@ class Parts:
 
     @staticmethod
     def open(out: Path, record: Record, table: Table) -> "Parts":
-        rows = pd.util.hash_pandas_object(table.frame, index=False).to_numpy().tobytes()
-        key = hashlib.sha256(record.to_json().encode() + rows).hexdigest()
-        parts = Parts(out, record, key)
+        try:
+            pa.Table.from_pandas(table.frame, preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # before hours of work, not after
+            raise BadInput(
+                f"{table.name}: a column cannot be written as Parquet: {error}; make its values alike"
+            ) from error
+        key = hashlib.sha256(record.to_json().encode())
+        key.update(table.frame.to_csv().encode())
+        for file in table.files():  # another picture under the same name is another row
+            if file.is_file():
+                key.update(f"{file.stat().st_size} {file.stat().st_mtime_ns};".encode())
+        parts = Parts(out, replace(record, rows=key.hexdigest()), key.hexdigest())
+        if out.is_dir():
+            raise BadInput(f"{out} is a folder; give the name of a file")
         if out.exists():
-            old = load_embeddings(out) if read_metadata(out) == record else None
-            if old is None or not old.table.drop(columns=ERROR).astype(str).equals(table.frame.astype(str)):
+            if read_metadata(out) != parts.record:
                 raise BadInput(f"{out} exists and has other rows or settings; give another name, or remove it first")
-            parts.finished = old
+            parts.finished = load_embeddings(out)
             return parts
-        if parts.folder.exists() and not (parts.folder / key).exists():
+        if parts.folder.exists() and not (parts.folder / parts.key).exists():
             warnings.warn(f"{parts.folder} is of a run with other rows or settings; it was removed", OmlzooWarning, 4)
             parts.remove()
         parts.folder.mkdir(parents=True, exist_ok=True)
-        (parts.folder / key).touch()
+        (parts.folder / parts.key).touch()
         return parts
 
     def restore(self, vectors: np.ndarray, errors: list[str]) -> int:
@@ -54,9 +66,9 @@ class Parts:
             self.written += len(part)
         return self.written
 
-    def write(self, vectors: np.ndarray, errors: list[str], done: int) -> None:
-        """Write the rows since the last part once there are enough."""
-        if done - self.written < SHARD:
+    def write(self, vectors: np.ndarray, errors: list[str], done: int, least: int | None = None) -> None:
+        """Write the rows since the last part once there are ``least``, by default SHARD."""
+        if done - self.written < (SHARD if least is None else least):
             return
         rows = slice(self.written, done)
         frame = pd.DataFrame({ERROR: pd.Series(errors[rows], dtype="str")})

@@ -4,6 +4,7 @@ import copy
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ class Pipeline:
         if device == "auto":
             chosen = own if own.type != "cpu" or not torch.cuda.is_available() else torch.device("cuda")
         else:
-            chosen = torch.device(device)
+            chosen = _device(device)
         if precision not in ("auto", "fp32", "bf16"):
             raise BadInput(f"precision is {precision!r}; it must be auto, fp32 or bf16")
         half = precision == "bf16" or (precision == "auto" and multiplies_bf16(chosen))
@@ -66,7 +67,13 @@ class Pipeline:
         threads = max(1, min(workers or _cores(), len(chunks)))
         if self.device.type != "cpu":
             with _pool(threads) as pool:
-                for pixels, errors in pool.map(self.decode, chunks):
+                ahead = deque(pool.submit(self.decode, chunk) for chunk in chunks[: 2 * threads])
+                for following in range(2 * threads, len(chunks) + 2 * threads):  # no more pictures in memory than that
+                    if not ahead:
+                        break
+                    pixels, errors = ahead.popleft().result()
+                    if following < len(chunks):
+                        ahead.append(pool.submit(self.decode, chunks[following]))
                     yield self.vectors(pixels), errors
             return
         before = torch.get_num_threads()
@@ -90,9 +97,9 @@ class Pipeline:
             try:
                 pixels.append(self.transform.pixels(to_rgb(picture, box)))
                 errors.append("")
-            except BadImage as error:
+            except (BadImage, MemoryError) as error:
                 pixels.append(None)
-                errors.append(str(error))
+                errors.append(str(error) or f"{picture}: not enough memory")
         self._count("decode", start)
         return pixels, errors
 
@@ -118,6 +125,16 @@ class Pipeline:
     def _count(self, what: str, start: float) -> None:
         with self.lock:
             self.seconds[what] += time.perf_counter() - start
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BadInput(f"device is {name!r}; it must be auto, cpu, cuda or cuda:<number>") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BadInput(f"device is {name!r}, but torch sees no GPU here; use cpu or auto")
+    return device
 
 
 def multiplies_bf16(device: torch.device) -> bool:

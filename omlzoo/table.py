@@ -4,6 +4,7 @@ All faults are found and reported at once. In a csv a row is counted as a spread
 elsewhere by its position from 0.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ COLUMNS = (
     "y_1",
     "y_2",
 )
+HELD_OUT_NAMES = ("validation", "val", "valid", "test")  # sub-folders beside train that are the validation split
 HELD_OUT = 0.2  # share of a plain folder's labels that become its validation split
 
 Source = str | Path | pd.DataFrame
@@ -87,7 +89,8 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None) -> Ta
     faults = list(_lint(text, table).faults(purpose))
     if faults:
         raise BadTable(table.name, _in_order(faults))
-    return Table(_typed(text, table.frame), table.root, table.name, table.notices)
+    frame = _typed(text, table.frame).reset_index(drop=True)
+    return Table(frame, table.root, table.name, table.notices)
 
 
 def find_faults(source: Source, root: str | Path | None = None) -> list[Fault]:
@@ -98,7 +101,7 @@ def find_faults(source: Source, root: str | Path | None = None) -> list[Fault]:
         return [fault for fault in error.faults if isinstance(fault, Fault)]
     faults = list(_lint(text, table).faults("check"))
     if not any(fault.row is None for fault in faults):
-        faulty = np.isin(np.arange(len(text)) + _first_row(table), [fault.row or 0 for fault in faults])
+        faulty = np.isin(text.index.to_numpy() + _first_row(table), [fault.row or 0 for fault in faults])
         faults += _picture_faults(text[~faulty], table)
     return _in_order(faults)
 
@@ -124,8 +127,7 @@ def _in_order(faults: list[Fault]) -> list[Fault]:
 def _load(source: Source, purpose: Purpose, root: str | Path | None) -> tuple[pd.DataFrame, Table]:
     """The source as text (empty where nothing stands), and as it came."""
     if isinstance(source, pd.DataFrame):
-        frame = source.reset_index(drop=True)
-        return _text(frame), Table(frame, Path(root or "."), "the DataFrame")
+        return _own(source.reset_index(drop=True), Path(root or "."), "the DataFrame")
     path = Path(source)
     if path.is_dir():
         frame, notices = _folder(path, purpose)
@@ -135,13 +137,35 @@ def _load(source: Source, purpose: Purpose, root: str | Path | None) -> tuple[pd
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise BadInput(f"{path}: a table is a .csv or .parquet file, not {path.suffix or 'one without an ending'}")
     try:
-        if path.suffix.lower() == ".parquet":
-            frame = pd.read_parquet(path)
-        else:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise BadTable(str(path), [Fault(None, "(all)", path.name, f"cannot be read: {error}")]) from error
-    return _text(frame), Table(frame, Path(root or path.parent), str(path))
+    return _own(frame, Path(root or path.parent), str(path))
+
+
+def _own(frame: pd.DataFrame, root: Path, name: str) -> tuple[pd.DataFrame, Table]:
+    """The table without what we add to one ourselves, and without blank rows."""
+    twice = sorted(set(frame.columns[frame.columns.duplicated()].map(str)))
+    if twice:
+        raise BadTable(name, [Fault(None, ", ".join(twice), "", "the column stands in the table twice; keep one")])
+    ours = [column for column in ("vector", "error") if column in frame]
+    notices = [f"{name}: the columns {', '.join(ours)} are written by embed; those given are left out"] * bool(ours)
+    frame = frame.drop(columns=ours)
+    text = _text(frame)
+    blank = (text == "").all(axis=1) & bool(len(text.columns))
+    return text[~blank], Table(frame[~blank], root, name, tuple(notices))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Everything as text; rows keep their number where a line is blank."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more values than the header has columns
+        frame = pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False, skip_blank_lines=False
+        )
+    if len(frame.columns) == 1 and (found := [mark for mark in ";\t|" if mark in str(frame.columns[0])]):
+        raise ValueError(f"its columns are separated by {found[0]!r}; save it with commas")
+    return frame
 
 
 def _folder(folder: Path, purpose: Purpose) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -149,7 +173,8 @@ def _folder(folder: Path, purpose: Purpose) -> tuple[pd.DataFrame, tuple[str, ..
     pictures, others = find_pictures(folder)
     parts = [path.relative_to(folder).parts for path in pictures]
     columns: dict[str, list[str]] = {"path": ["/".join(p) for p in parts]}
-    split = {p[0] for p in parts} == {"train", "validation"}
+    tops = {p[0] for p in parts}
+    split = "train" in tops and len(tops) > 1 and tops <= {"train", *HELD_OUT_NAMES}
     level = 1 if split else 0
     if any(len(p) > level + 1 for p in parts) or purpose != "embed":
         columns["label"] = [p[level] if len(p) > level + 1 else "" for p in parts]
@@ -158,7 +183,7 @@ def _folder(folder: Path, purpose: Purpose) -> tuple[pd.DataFrame, tuple[str, ..
     if purpose == "embed":
         return frame, tuple(notices)
     if split:
-        frame["split"] = [p[0] for p in parts]
+        frame["split"] = ["train" if p[0] == "train" else "validation" for p in parts]
     elif purpose == "evaluate":
         frame["split"] = "validation"
     else:

@@ -23,10 +23,12 @@ class Weights:
     Attributes:
         entry: Everything the manifest says.
         file: A local safetensors file, where the weights are no zoo entry's; else None.
+        origin: What the weights are where they are not the entry's own, such as "random weights".
     """
 
     entry: Entry
     file: Path | None = None
+    origin: str | None = None
 
     @property
     def name(self) -> str:
@@ -65,11 +67,13 @@ class Weights:
 
     @property
     def address(self) -> str:
-        """What :func:`get_model` opens to get these weights again."""
+        """What ``get_model`` opens to get these weights again, or says what they are if nothing does."""
         if self.file is not None:
             return str(self.file.parent)
-        in_zoo = self.entry.name in manifest.names()
-        return self.entry.name if in_zoo or self.entry.repo is None else f"{HUB}{self.entry.repo}"
+        if self.origin is not None:
+            return f"{self.entry.name} with {self.origin}"
+        known = self.entry.name in manifest.names() and manifest.find(self.entry.name).repo == self.entry.repo
+        return self.entry.name if known or self.entry.repo is None else f"{HUB}{self.entry.repo}"
 
     @property
     def pinned(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omlzoo import catalog, manifest
-from omlzoo.errors import BadInput, OmlzooWarning, UnknownName, WeightsMismatch
+from omlzoo.errors import BadEntry, BadInput, OmlzooWarning, UnknownName, WeightsMismatch
 from omlzoo.manifest import Entry
 from omlzoo.weights import HUB, Weights
 
@@ -70,12 +70,13 @@ def list_models(
     return found
 
 
-def get_weights(name: str) -> Weights:
+def get_weights(name: str | Path) -> Weights:
     """The facts of a checkpoint, a run folder or ``hf-hub:org/repo``.
 
     Raises:
         UnknownName: The zoo has no such name; near ones are suggested.
     """
+    name = str(name)
     if name.startswith(HUB):
         from omlzoo import hub
 
@@ -91,7 +92,7 @@ def get_weights(name: str) -> Weights:
 
 
 def get_model(
-    name: str,
+    name: str | Path,
     weights: "str | Path | Weights | None" = "DEFAULT",
     *,
     image_size: ImageSize | None = None,
@@ -114,9 +115,12 @@ def get_model(
         WeightsMismatch: They do not fit the architecture.
     """
     facts = get_weights(name)
+    weights = str(weights) if isinstance(weights, Path) else weights
     source: Weights | Path | None = facts
-    if isinstance(weights, Weights) or (isinstance(weights, str) and weights.startswith(HUB)):
-        source = facts = _same_architecture(facts, weights if isinstance(weights, Weights) else get_weights(weights))
+    if isinstance(weights, str) and weights != "DEFAULT" and (weights.startswith(HUB) or Path(weights).is_dir()):
+        weights = get_weights(weights)
+    if isinstance(weights, Weights):
+        source = facts = _same_architecture(facts, weights)
     elif weights is None:
         source, facts = None, _unmeasured(facts, "random weights")
     elif weights != "DEFAULT":
@@ -132,7 +136,7 @@ def get_model(
         wanted = model.state_dict()
         state = _read(source, progress) if isinstance(source, Weights) else _read_foreign(source, wanted)
         _fill(model, wanted, state, facts.entry)
-    model.weights = facts
+    model.weights, model.changed = facts, False
     return model.eval()
 
 
@@ -155,7 +159,7 @@ def _unmeasured(facts: Weights, what: str) -> Weights:
         facts.entry, repo=None, revision=None, file=None, sha256=None, size=None, layout=None, upstream=None,
         metrics=(), source=f"{what}, in the architecture of {facts.entry.name}",
     )  # fmt: skip
-    return Weights(entry)
+    return Weights(entry, origin=what)
 
 
 def _read(facts: Weights, progress: bool) -> Mapping[str, "Tensor"]:
@@ -191,7 +195,10 @@ def _build(entry: Entry, blank: bool) -> "Extractor":
 
     build = catalog.find("models", entry.arch)
     with Blank() if blank else nullcontext():
-        model: Extractor = build(normalize=entry.normalize, **entry.arch_args)
+        try:
+            model: Extractor = build(normalize=entry.normalize, **entry.arch_args)
+        except TypeError as error:
+            raise BadEntry(f"{entry.name}: arch_args {entry.arch_args} do not suit {entry.arch}: {error}") from error
     return model
 
 

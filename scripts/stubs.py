@@ -28,8 +28,16 @@ def face() -> str:
     lines = [HEAD, "from pathlib import Path", "from typing import Any, Literal", "", "import pandas as pd", ""]
     for module, names in sorted(imported.items()):
         lines += [f"from omlzoo.{module} import {name} as {name}" for name in sorted(names)]
+    lines += [f"from omlzoo import {name} as {name}" for name in omlzoo.ROOMS]
     lines += ["from omlzoo.extractor import Extractor", "from omlzoo.training import Recipe, Run"]
-    lines += ["from omlzoo.zoo import Checkpoint", "", "__version__: str", "ACTS: dict[str, str]", ""]
+    lines += [
+        "from omlzoo.zoo import Checkpoint",
+        "",
+        "__version__: str",
+        "ACTS: dict[str, str]",
+        "ROOMS: tuple[str, ...]",
+        "",
+    ]
     lines += ["def finetune(", "    model: Extractor | str | Path,", "    table: str | Path | pd.DataFrame,", "    *,"]
     lines += ["    out: str | Path,", "    recipe: Recipe | None = None,", "    root: str | Path | None = None,"]
     lines += ["    resume: bool = False,", '    device: str = "auto",', "    progress: bool = True,"]

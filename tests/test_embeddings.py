@@ -47,7 +47,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"dim": 4}, {"sha256": None}, {"preprocess": {"crop": [5, 5]}}, {"normalized": True}]
+    "change", [{"dim": 4}, {"sha256": "state:1"}, {"preprocess": {"crop": [5, 5]}}, {"normalized": True}]
 )
 def test_vectors_of_something_else_are_refused(change: dict[str, object]) -> None:
     RECORD.check_comparable(replace(RECORD, precision="bf16", root="/elsewhere", model="another name"))

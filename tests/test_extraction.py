@@ -109,7 +109,7 @@ def test_a_model_in_training_mode_is_used_as_in_evaluation_and_left_alone(files:
     found = omlzoo.embed(model, files)
     assert np.allclose(found.vectors, wanted.vectors, atol=1e-5)
     assert model.training
-    assert found.record.sha256 is None
+    assert found.record.sha256.startswith("state:")
 
 
 def test_a_finished_file_is_not_computed_again_and_not_overwritten(
@@ -118,7 +118,8 @@ def test_a_finished_file_is_not_computed_again_and_not_overwritten(
     out = tmp_path / "e.parquet"
     first = omlzoo.embed(model, files, out=out)
     changed = out.stat().st_mtime_ns
-    assert np.array_equal(omlzoo.embed(model, files, out=out).vectors, first.vectors)
+    with pytest.warns(OmlzooWarning, match="was finished already; it was read, and nothing was computed"):
+        assert np.array_equal(omlzoo.embed(model, files, out=out).vectors, first.vectors)
     assert out.stat().st_mtime_ns == changed
     with pytest.raises(BadInput, match="exists and has other rows or settings; give another name"):
         omlzoo.embed(model, files[:5], out=out)
@@ -132,9 +133,11 @@ def test_an_interrupted_run_continues(
     out = tmp_path / "e.parquet"
     write = parts.Parts.write
 
-    def interrupted(self: parts.Parts, vectors: np.ndarray, errors: list[str], done: int) -> None:
-        write(self, vectors, errors, done)
-        if done >= 24:
+    def interrupted(
+        self: parts.Parts, vectors: np.ndarray, errors: list[str], done: int, least: int | None = None
+    ) -> None:
+        write(self, vectors, errors, done, least)
+        if done >= 24 and least is None:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(parts.Parts, "write", interrupted)
@@ -191,3 +194,45 @@ def test_bad_arguments_are_named(tmp_path: Path, files: list[Path], model: Extra
         omlzoo.embed(model, [])
     with pytest.raises(BadTable, match="has no rows"):
         omlzoo.embed(model, tmp_path)
+
+
+def test_what_is_in_no_file_is_told_apart(tmp_path: Path, files: list[Path], model: Extractor) -> None:
+    from toys import toy
+
+    first, other = omlzoo.embed(model, files[:4]), omlzoo.embed(toy("resnet_toy", seed=3), files[:4])
+    assert first.record.sha256.startswith("state:")
+    assert first.record.sha256 != other.record.sha256
+    with pytest.raises(BadInput, match="sha256 is"):
+        omlzoo.build_index(first).search(other)
+    model.save(tmp_path / "m")
+    saved = omlzoo.get_model(tmp_path / "m")
+    assert not omlzoo.embed(saved, files[:4]).record.sha256.startswith("state:")
+    saved.load_state_dict(toy("resnet_toy", seed=3).state_dict())
+    assert omlzoo.embed(saved, files[:4]).record.sha256 == other.record.sha256
+
+
+def test_another_picture_under_the_same_name_is_computed_again(tmp_path: Path, model: Extractor) -> None:
+    Image.effect_noise((40, 40), 50).save(tmp_path / "a.png")
+    omlzoo.embed(model, [tmp_path / "a.png"], out=tmp_path / "e.parquet")
+    Image.effect_noise((40, 41), 90).save(tmp_path / "a.png")
+    with pytest.raises(BadInput, match="has other rows or settings"):
+        omlzoo.embed(model, [tmp_path / "a.png"], out=tmp_path / "e.parquet")
+    with pytest.raises(BadInput, match="out is for pictures in files"):
+        omlzoo.embed(model, [Image.new("RGB", (9, 9))], out=tmp_path / "f.parquet")
+    with pytest.raises(BadInput, match="is a folder"):
+        omlzoo.embed(model, [tmp_path / "a.png"], out=tmp_path)
+
+
+def test_columns_of_our_own_and_odd_ones(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn).head(4).assign(vector=1, error="x", tags=[["a"], [], ["b"], ["c", "d"]])
+    with pytest.warns(OmlzooWarning, match="the columns vector, error are written by embed"):
+        omlzoo.embed(model, frame, root=drawn.parent, out=tmp_path / "e.parquet")
+    found = omlzoo.load_embeddings(tmp_path / "e.parquet")
+    assert found.good.all()
+    assert [list(tags) for tags in found.table["tags"]] == [["a"], [], ["b"], ["c", "d"]]
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "foo"])
+def test_a_device_that_is_not_there_is_named(files: list[Path], model: Extractor, device: str) -> None:
+    with pytest.raises(BadInput, match=f"device is '{device}'"):
+        omlzoo.embed(model, files[:1], device=device)

@@ -109,3 +109,12 @@ def test_pictures_are_found_and_others_counted(tmp_path: Path) -> None:
     found, others = images.find_pictures(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a/c.png", "b.JPG", "d.webp"]
     assert others == 1
+
+
+def test_a_decoder_that_fails_in_its_own_way_is_a_bad_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise TypeError("bad operand type for abs(): 'str'")  # what damaged EXIF data was seen to do
+
+    monkeypatch.setattr(images.ImageOps, "exif_transpose", broken)
+    with pytest.raises(BadImage, match="bad operand type"):
+        images.to_rgb(Image.new("RGB", (2, 2)))

@@ -138,3 +138,11 @@ def test_bad_input_is_named(change: dict[str, Any], message: str) -> None:
     arguments: dict[str, Any] = {"embeddings": np.arange(4.0)[:, None], "labels": [0, 0, 1, 1]} | change
     with pytest.raises(BadInput, match=message):
         retrieval(arguments.pop("embeddings"), arguments.pop("labels"), **arguments)
+
+
+def test_a_tensor_with_a_gradient_and_flags_of_other_kinds() -> None:
+    embeddings = torch.randn(6, 3, requires_grad=True)
+    assert retrieval(embeddings, [0, 0, 1, 1, 2, 2], is_query=[1, 0, 1, 0, 1, 0])["queries"] == 3
+    for flags in (["False"] * 6, [True, True, True, True, True, float("nan")]):
+        with pytest.raises(BadInput, match="is_query holds .*; use True and False"):
+            retrieval(embeddings, [0, 0, 1, 1, 2, 2], is_query=flags)

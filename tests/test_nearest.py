@@ -85,3 +85,10 @@ def test_no_query_and_more_than_there_is() -> None:
     scores, ids = nearest(torch.ones(0, 2), torch.ones(3, 2), 5, similarity="cosine")
     assert scores.shape == ids.shape == (0, 3)
     assert nearest(torch.ones(1, 2), torch.ones(3, 2), 5, similarity="cosine")[1].tolist() == [[0, 1, 2]]
+
+
+def test_autocast_does_not_change_the_answer() -> None:
+    rows = torch.randn(300, 16, generator=torch.Generator().manual_seed(0))
+    wanted = nearest(rows, rows, 5, similarity="euclidean")[1]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(nearest(rows, rows, 5, similarity="euclidean")[1], wanted)

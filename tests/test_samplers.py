@@ -94,6 +94,7 @@ def test_labels_may_be_of_any_kind() -> None:
     (lambda: CategoryBalanced([0, 1], ["a", "b"], 3, 1, 1), "n_categories is 3; it must be between 1 and the number of categories, 2"),
     (lambda: CategoryBalanced([0, 1], ["a", "b"], 2, 2, 1), "there are only 2 labels"),
     (lambda: CategoryBalanced([0, 0], ["a", "b"], 1, 1, 1), "label '0' lies in several categories"),
+    (lambda: CategoryBalanced([0, 1], ["a", None], 1, 1, 1), "1 of 2 categories are missing"),
     (lambda: CategoryBalanced([0, 1], ["a"], 1, 1, 1), "2 labels and 1 categories"),
 ])  # fmt: skip
 def test_settings_that_cannot_be_met_are_refused(call: object, message: str) -> None:

@@ -196,3 +196,37 @@ def test_a_large_table_is_linted_quickly_enough_to_use(folder: Path) -> None:
     frame = pd.concat([rows()] * 5000, ignore_index=True)
     frame[["x_1", "x_2", "y_1", "y_2"]] = np.arange(len(frame))[:, None] % 9 + np.array([0, 1, 0, 1])
     assert len(table.read(frame.drop_duplicates(["path", "x_1"]), "train", root=folder)) == 36
+
+
+def test_a_csv_with_another_separator_blank_lines_or_too_many_values(folder: Path) -> None:
+    text = rows().to_csv(index=False)
+    (folder / "t.csv").write_text(text.replace(",", ";"))
+    with pytest.raises(BadTable, match="its columns are separated by ';'; save it with commas"):
+        table.read(folder / "t.csv", "train")
+    lines = text.splitlines()
+    (folder / "t.csv").write_text("\n".join([*lines[:2], "", *lines[2:]]) + "\n")
+    assert len(table.read(folder / "t.csv", "train")) == 4
+    (folder / "t.csv").write_text("\n".join([*lines[:2], "", lines[2].replace("train", "tain"), *lines[3:]]) + "\n")
+    assert [fault.row for fault in table.find_faults(folder / "t.csv")] == [4], "as the spreadsheet shows it"
+    (folder / "t.csv").write_text("\n".join([lines[0], *(line + ",more" for line in lines[1:])]) + "\n")
+    with pytest.raises(BadTable, match="cannot be read"):
+        table.read(folder / "t.csv", "train")
+
+
+def test_flags_are_checked_for_embedding_too_and_columns_stand_once(folder: Path) -> None:
+    with pytest.raises(BadTable, match="must be true or false"):
+        table.read(rows(is_query=["", "", "yes", "no"]), "embed", root=folder)
+    twice = pd.concat([rows(), rows()[["label"]]], axis=1)
+    with pytest.raises(BadTable, match="column label: '': the column stands in the table twice"):
+        table.read(twice, "train", root=folder)
+    with pytest.raises(BadTable, match="there is no such file"):
+        table.read(rows(path=["x" * 300, *(f"images/{i}.png" for i in range(3))]), "embed", root=folder)
+
+
+def test_a_folder_with_train_and_val(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        (tmp_path / split / "shoe").mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / split / "shoe" / "a.png")
+    found = table.read(tmp_path, "train").frame
+    assert sorted(found["split"]) == ["train", "validation", "validation"]
+    assert set(found["label"]) == {"shoe"}

@@ -160,7 +160,11 @@ def test_every_setting_runs(tmp_path: Path, drawn: Path, model: Extractor, setti
     ({"loss_args": {"margins": 1}}, BadInput, "loss_args has 'margins'; TripletLoss takes margin, miner"),
     ({"sampler": "Fair"}, BadInput, "sampler is 'Fair'; it must be one of Balanced, CategoryBalanced"),
     ({"augment": "mix"}, BadInput, "augment is 'mix'; it must be one of photo, drawing, none"),
-    ({"epochs": 0}, BadInput, "epochs is 0; it must be a number, 1 or more"),
+    ({"epochs": 2.5}, BadInput, "epochs is 2.5; it must be a whole number"),
+    ({"lr": float("nan")}, BadInput, "lr is nan; it must be a number"),
+    ({"loss_args": 3}, BadInput, "loss_args is 3; it must be a table"),
+    ({"loss_args": {"margin": "abc"}}, BadInput, "do not suit TripletLoss"),
+    ({"epochs": 0}, BadInput, "epochs is 0; it must be a whole number, 1 or more"),
     ({"selection": 1.5}, BadInput, "selection is 1.5; it must be a number, between 0 and 0.9"),
     ({"n_labels": 99}, BadInput, "n_labels is 99, but only 20 labels are trained on; lower n_labels"),
     ({"freeze": 9}, BadInput, "freeze is 9; this model has 5 stages, freeze fewer"),
@@ -198,7 +202,7 @@ def test_few_labels_and_few_rows_are_said(tmp_path: Path, drawn: Path, model: Ex
     with pytest.warns(OmlzooWarning) as said:
         omlzoo.finetune(model, few, out=tmp_path / "run", **QUICK | {"n_labels": 2, "epochs": 1})
     text = "\n".join(str(warning.message) for warning in said)
-    assert "3 training labels are too few to set 2 apart; the last epoch is kept" in text
+    assert "3 distinct values of label in training are too few to set 2 apart; the last epoch is kept" in text
     assert "1 labels have fewer than 3 pictures, so some repeat within a batch" in text
 
 
@@ -248,3 +252,55 @@ def test_the_loop_is_plain_gradient_descent() -> None:
     )
     assert layer.weight.item() == pytest.approx(1 - 0.1 * 2)
     assert (summary.steps, summary.loss, summary.skipped) == (1, 2.0, {5: "broken"})
+
+
+def test_an_interrupted_run_goes_on_and_keeps_its_first_numbers(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from omlzoo.training import finetuning
+
+    whole = tune(model, drawn, tmp_path / "whole", epochs=3)
+    calls = []
+
+    def interrupted(*arguments: Any, **more: Any) -> Any:
+        calls.append(1)
+        if len(calls) in (1, 4):
+            raise KeyboardInterrupt
+        return train_epoch(*arguments, **more)
+
+    monkeypatch.setattr(finetuning, "train_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tune(model, drawn, tmp_path / "run", epochs=3)
+    assert not (tmp_path / "run").exists(), "nothing was finished, so nothing stands in the way of a new start"
+    first = tune(model, drawn, tmp_path / "run", epochs=3)
+    assert first.interrupted
+    with pytest.raises(BadInput, match="holds an unfinished run; go on with resume"):
+        tune(model, drawn, tmp_path / "run", epochs=3)
+    resumed = tune(model, drawn, tmp_path / "run", epochs=3, resume=True)
+    assert not resumed.interrupted
+    assert weights(resumed) == weights(whole)
+    assert resumed.report.before == whole.report.before
+
+
+def test_a_metric_that_cannot_choose_is_refused_before_training(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    with pytest.raises(UnknownName, match="the metrics of the selection rows has no 'cmc@3'; did you mean cmc@"):
+        tune(model, drawn, tmp_path / "run", select="cmc@3")
+    frame = pd.read_csv(drawn)
+    frame = frame[(frame["split"] == "validation") | ~frame["label"].duplicated()]
+    with (
+        pytest.warns(OmlzooWarning),
+        pytest.raises(BadInput, match="map@r of the .* rows set apart from training is not a number"),
+    ):
+        omlzoo.finetune(model, frame, out=tmp_path / "run", root=drawn.parent, **QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+def test_random_weights_say_so(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    model.save(tmp_path / "m")
+    start = omlzoo.get_model(tmp_path / "m", weights=None)
+    assert start.weights.address == "m with random weights"
+    run = omlzoo.finetune(start, drawn, out=tmp_path / "run", **QUICK | {"epochs": 1})
+    assert run.report.facts["started from"] == "m with random weights"
+    before = torch.get_rng_state()
+    omlzoo.finetune(start, drawn, out=tmp_path / "again", **QUICK | {"epochs": 1})
+    assert torch.equal(torch.get_rng_state(), before), "the caller's random numbers are left alone"

@@ -4,6 +4,7 @@ Standard output carries the result and nothing else; notices and progress go to 
 2 the user can mend it, 130 interrupted; anything else is a bug and shows its traceback.
 """
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except CycloptsError as error:
         return _refuse(" ".join(str(error).split()))
+    except BrokenPipeError:  # the reader has seen enough, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (OmlzooError, OSError) as error:
         return _refuse(str(error) or type(error).__name__)
     except KeyboardInterrupt:

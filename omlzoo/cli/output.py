@@ -1,15 +1,16 @@
 """How results are printed: JSON, or lines in columns."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from omlzoo.jsontext import to_json
 
 __all__ = ["best_metric", "print_columns", "print_json", "print_metrics"]
 
 
 def print_json(value: Any) -> None:
     """One JSON document."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str).replace("NaN", "null"))
+    print(to_json(value))
 
 
 def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

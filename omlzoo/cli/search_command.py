@@ -41,6 +41,8 @@ def search_command(
     from omlzoo.indexing import open_index
 
     hits = open_index(index).search(list(images), k, exclude_self=exclude_self)
+    if (hits.queries["error"] != "").all():
+        raise BadInput(f"none of the {len(images)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
     if html is not None:
         hits.html(html)
     table = hits.table()

@@ -115,10 +115,14 @@ def retrieval_per_query(
     similarity: Similarity = "euclidean",
 ) -> RetrievalPerQuery:
     """The values of each query before :func:`retrieval` averages them; the arguments are the same."""
-    vectors = torch.as_tensor(embeddings)
+    vectors = torch.as_tensor(embeddings).detach()
     if vectors.ndim != 2:
         raise BadInput(f"embeddings have the shape {tuple(vectors.shape)}; it must be (N, dim)")
     count = len(vectors)
+
+    def at_vectors(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(vectors.device)
+
     for name, ranks in (("cmc", cmc), ("precision", precision), ("map", map)):
         if any(k < 1 for k in ranks):
             raise BadInput(f"{name} is {tuple(ranks)}; ranks start at 1")
@@ -137,15 +141,14 @@ def retrieval_per_query(
     )
     shown = max([1, *cmc, *precision, *map])
     k = max(shown, int(relevant.max(initial=1)))
-    groups = (
-        None if sequence is None else (torch.from_numpy(sequence[query_rows]), torch.from_numpy(sequence[gallery_rows]))
-    )
+    groups = None if sequence is None else (at_vectors(sequence[query_rows]), at_vectors(sequence[gallery_rows]))
     gallery_codes = torch.from_numpy(codes[gallery_rows])
     parts: list[tuple[dict[str, Tensor], Tensor, Tensor]] = []
     for rows, scores, ids in nearest_blocks(
         vectors[query_rows], vectors[gallery_rows], k,
-        similarity=similarity, own=torch.from_numpy(place[query_rows]), groups=groups,
+        similarity=similarity, own=at_vectors(place[query_rows]), groups=groups,
     ):  # fmt: skip
+        scores, ids = scores.cpu(), ids.cpu()
         hit = (gallery_codes[ids] == torch.from_numpy(codes[query_rows[rows]])[:, None]) & (ids != NOBODY)
         present = (ids != NOBODY).sum(dim=1)
         values = _values(hit, torch.from_numpy(relevant[rows]), present, cmc, precision, map)
@@ -236,7 +239,12 @@ def _codes(values: np.ndarray, missing: bool = False) -> np.ndarray:
 
 
 def _rows(flags: Flags, name: str, count: int) -> np.ndarray:
-    rows = np.arange(count) if flags is None else np.flatnonzero(_array(flags, name, count).astype(bool))
+    array = np.ones(count, dtype=bool) if flags is None else _array(flags, name, count)
+    if not all(flag in (0, 1) for flag in array.tolist()):
+        raise BadInput(
+            f"{name} holds {next(flag for flag in array.tolist() if flag not in (0, 1))!r}; use True and False"
+        )
+    rows = np.flatnonzero(array.astype(bool))
     if not len(rows):
         raise BadInput(f"{name} is true nowhere; at least one row is needed")
     return rows

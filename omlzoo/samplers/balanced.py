@@ -86,6 +86,9 @@ class CategoryBalanced(Sampler[list[int]]):
         self.rows = _Rows(labels, n_instances)
         if len(categories) != len(labels):
             raise BadInput(f"there are {len(labels)} labels and {len(categories)} categories; give one of each per row")
+        missing = int(pd.isna(np.asarray(categories, dtype=object)).sum())
+        if missing:
+            raise BadInput(f"{missing} of {len(categories)} categories are missing; give each row one")
         groups = pd.Series(pd.factorize(np.asarray(categories))[0]).groupby(self.rows.codes)
         if (groups.nunique() > 1).any():
             label = self.rows.names[int(groups.nunique().to_numpy().argmax())]

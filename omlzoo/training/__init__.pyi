@@ -11,4 +11,3 @@ from omlzoo.training.preparation import make_sampler as make_sampler
 from omlzoo.training.preparation import parameter_groups as parameter_groups
 from omlzoo.training.preparation import set_apart as set_apart
 from omlzoo.training.recipe import Recipe as Recipe
-FILES: object

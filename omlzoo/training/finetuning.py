@@ -1,6 +1,8 @@
 """finetune(): a table and a recipe to a run folder, which is again a checkpoint."""
 
 import copy
+import hashlib
+import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from omlzoo import table as tables
 from omlzoo.atomic import check_free, new_file
 from omlzoo.augmentations import augmentation
 from omlzoo.dataset import Batch, Pictures, Seeded, collate
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
 from omlzoo.evaluation import Report, evaluate_embeddings
 from omlzoo.extraction import embed_table, open_model
 from omlzoo.extractor import Extractor
@@ -39,11 +41,10 @@ from omlzoo.training.recipe import Recipe
 from omlzoo.transforms import Transform
 from omlzoo.weights import Weights
 
-__all__ = ["FILES", "Run", "finetune"]
+__all__ = ["Run", "finetune"]
 
 LAST, RECIPE, HISTORY = "last.ckpt", "recipe.toml", "history.csv"
 REPORT, PAGE = "report.json", "report.html"
-FILES = (checkpoint.WEIGHTS, checkpoint.ENTRY, RECIPE, HISTORY, REPORT, PAGE, LAST)
 LOGGED = ("cmc@1", "map@5", "map@r")
 
 
@@ -102,18 +103,17 @@ def finetune(
     """
     recipe = (recipe or Recipe()).changed(settings)
     out = Path(out)
-    if (out / checkpoint.WEIGHTS).exists():
-        raise BadInput(f"{out} holds a finished run; give another name, or remove it first")
+    if resume and not (out / LAST).is_file():
+        raise BadInput(f"{out} has no {LAST}: its run is finished, or there was none; leave resume out")
+    if not resume and (out / LAST).is_file():
+        raise BadInput(f"{out} holds an unfinished run; go on with resume, or give another name")
     if not resume:
         check_free(out, ())
-    elif not (out / LAST).is_file():
-        raise BadInput(f"{out} has no {LAST}; there is no run to resume, leave resume out")
     rows = tables.read(table, "train", root)
     for notice in rows.notices:
         warnings.warn(notice, OmlzooWarning, stacklevel=2)
-    trainer = _Trainer(_start(model, recipe), rows, recipe, out, device, progress)
     with torch.random.fork_rng(devices=[]):
-        return trainer.run(resume)
+        return _Trainer(_start(model, recipe), rows, recipe, out, device, progress).run(resume)
 
 
 class _Trainer:
@@ -153,6 +153,10 @@ class _Trainer:
         self.skipped: dict[int, str] = {}
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_value = 0, -1.0
+        self.before: dict[str, Any] | None = None
+        self.seconds, self.started = 0.0, time.perf_counter()  # of earlier processes; of this one
+        self.rows = _fingerprint(rows)
+        self.start = checkpoint.state_digest(self.model.state_dict())
 
     @property
     def facts(self) -> Weights:
@@ -162,11 +166,10 @@ class _Trainer:
         return facts
 
     def run(self, resume: bool) -> Run:
-        started = time.perf_counter()
-        self.out.mkdir(parents=True, exist_ok=True)
         done = self._restore() if resume else 0
-        _write(self.out / RECIPE, self.recipe.to_toml())
-        before = self._measure(self.validation) if len(self.validation) and not resume else None
+        if not resume:
+            self._check_selection()
+            self.before = self._measure(self.validation).metrics if len(self.validation) else None
         interrupted = False
         try:
             for epoch in range(done, self.recipe.epochs):
@@ -176,7 +179,18 @@ class _Trainer:
                 raise
             interrupted = True
         self.model.load_state_dict(self.best)
-        return self._finish(before, interrupted, time.perf_counter() - started)
+        return self._finish(interrupted)
+
+    def _check_selection(self) -> None:
+        """Refuse, before anything is trained, a metric that is not there or that the selection rows cannot have."""
+        if self.selection is None:
+            return
+        metrics = self._measure(self.selection).metrics
+        if self.recipe.select not in metrics:
+            raise UnknownName("the metrics of the selection rows", self.recipe.select, metrics)
+        if not math.isfinite(metrics[self.recipe.select]):
+            said = f"{len(self.selection)} rows set apart from training"
+            raise BadInput(f"{self.recipe.select} of the {said} is not a number: no label has two; set selection to 0")
 
     def _epoch(self, epoch: int) -> None:
         recipe, steps = self.recipe, len(self.batches)
@@ -241,15 +255,16 @@ class _Trainer:
             warnings.warn(said, OmlzooWarning, stacklevel=5)
 
     def _measure(self, rows: tables.Table) -> Report:
-        was = self.model.changed
-        embeddings = embed_table(self.model, rows, precision=self.recipe.precision, progress=False)
-        self.model.changed = was
+        embeddings = embed_table(
+            self.model, rows, precision=self.recipe.precision, device=str(self.device), progress=False
+        )
         return evaluate_embeddings(embeddings, rows.name)
 
     def _keep(self, done: int) -> None:
         """Everything that is needed to go on after this epoch."""
         state = {
-            "done": done, "recipe": self.recipe.to_toml(), "rows": _fingerprint(self.fit), "start": self.start_address,
+            "done": done, "recipe": self.recipe.to_toml(), "rows": self.rows, "start": self.start,
+            "before": self.before, "skipped": self.skipped, "seconds": self._elapsed(),
             "model": self.model.state_dict(), "loss": self.loss.state_dict(), "optimizer": self.optimizer.state_dict(),
             "best": self.best, "best_epoch": self.best_epoch, "best_value": self.best_value, "history": self.history,
         }  # fmt: skip
@@ -259,7 +274,7 @@ class _Trainer:
 
     def _restore(self) -> int:
         state = torch.load(self.out / LAST, map_location="cpu", weights_only=True)
-        ours = {"recipe": self.recipe.to_toml(), "rows": _fingerprint(self.fit), "start": self.start_address}
+        ours = {"recipe": self.recipe.to_toml(), "rows": self.rows, "start": self.start}
         for name, value in ours.items():
             if state[name] != value:
                 lines = zip(str(state[name]).splitlines(), str(value).splitlines(), strict=False)
@@ -270,9 +285,16 @@ class _Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.best, self.history = state["best"], state["history"]
         self.best_epoch, self.best_value = state["best_epoch"], state["best_value"]
+        self.before, self.skipped, self.seconds = state["before"], state["skipped"], state["seconds"]
         return int(state["done"])
 
-    def _finish(self, before: Report | None, interrupted: bool, seconds: float) -> Run:
+    def _elapsed(self) -> float:
+        return self.seconds + time.perf_counter() - self.started
+
+    def _command(self) -> str:
+        return f"omlzoo finetune {self.table_name} --model {self.start_address} --config {RECIPE} --out <folder>"
+
+    def _finish(self, interrupted: bool) -> Run:
         """Measure, write the run folder, and remove what was only for resuming."""
         facts = {
             "started from": self.start_address,
@@ -282,11 +304,11 @@ class _Trainer:
             "training pictures": len(self.fit),
             "training labels": int(self.fit.frame["label"].nunique()),
             "training pictures that could not be read": len(self.skipped),
-            "seconds": round(seconds, 1),
+            "seconds": round(self._elapsed(), 1),
         }
         if len(self.validation):
             after = self._measure(self.validation)
-            report = replace(after, facts={**after.facts, **facts}, before=before.metrics if before else None)
+            report = replace(after, facts={**after.facts, **facts}, before=self.before)
             report.facts["model"] = str(self.out)
             report.facts.pop("weights sha256")
         else:
@@ -307,10 +329,12 @@ class _Trainer:
             self.facts.entry, name=self.out.resolve().name, metrics=metrics, notes=None, repo=None, revision=None,
             upstream=None, gated=False, preprocess_oml=None, source=f"fine-tuned from {self.start_address}",
         )  # fmt: skip
-        checkpoint.save(self.best, entry, self.out)
+        checkpoint.save(self.best, entry, self.out, overwrite=True)
+        _write(self.out / RECIPE, self.recipe.to_toml(self._command()))
         report.save(self.out / REPORT)
         report.html(self.out / PAGE)
-        (self.out / LAST).unlink(missing_ok=True)
+        if not interrupted:  # an interrupted run can go on
+            (self.out / LAST).unlink(missing_ok=True)
         return Run(self.out, report, pd.DataFrame(self.history), interrupted)
 
 
@@ -325,7 +349,7 @@ def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:
 
 
 def _fingerprint(rows: tables.Table) -> str:
-    return str(int(pd.util.hash_pandas_object(rows.frame, index=False).sum()))
+    return hashlib.sha256(rows.frame.to_csv().encode()).hexdigest()
 
 
 def _said(selection: tables.Table | None, recipe: Recipe) -> str:

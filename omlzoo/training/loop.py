@@ -88,6 +88,8 @@ def train_epoch(
     steps = max(1, summary.steps)
     summary.loss /= steps
     summary.stats = {name: total / steps for name, total in totals.items()}
+    if "empty_batches" in totals:  # counted since the start, not a mean
+        summary.stats["empty_batches"] = getattr(loss, "stats", {})["empty_batches"]
     return summary
 
 

@@ -29,7 +29,8 @@ def set_apart(train: tables.Table, recipe: Recipe) -> tuple[tables.Table, tables
     names = train.frame[column].unique()
     count = max(2 if column == "label" else 1, round(recipe.selection * len(names)))
     if len(names) - count < 2:
-        said = f"{len(names)} training {column}s are too few to set {count} apart; the last epoch is kept"
+        few = f"{len(names)} distinct values of {column} in training are too few to set {count} apart"
+        said = f"{few}; the last epoch is kept"
         warnings.warn(said, OmlzooWarning, stacklevel=4)
         return train, None
     chosen = set(np.random.default_rng((recipe.seed, 7)).permutation(names)[:count].tolist())
@@ -78,7 +79,10 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int) -> nn.Module:
     given: dict[str, Any] = {"dim": dim, "n_labels": n_labels}
     if "miner" in takes:
         given["miner"] = catalog.find("miners", recipe.miner)()
-    made: nn.Module = kind(**{name: value for name, value in given.items() if name in takes}, **arguments)
+    try:
+        made: nn.Module = kind(**{name: value for name, value in given.items() if name in takes}, **arguments)
+    except TypeError as error:
+        raise BadInput(f"loss_args {arguments} do not suit {recipe.loss}: {error}") from error
     return made
 
 
@@ -97,8 +101,8 @@ def freeze(model: Extractor, count: int) -> list[nn.Module]:
 def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weight decay for matrices and filters, none for biases, norms and tokens."""
     trained = [parameter for parameter in modules.parameters() if parameter.requires_grad]
-    matrices = [parameter for parameter in trained if parameter.ndim >= 2]
-    others = [parameter for parameter in trained if parameter.ndim < 2]
+    matrices = [parameter for parameter in trained if parameter.ndim >= 2 and len(parameter) > 1]
+    others = [parameter for parameter in trained if parameter.ndim < 2 or len(parameter) == 1]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 

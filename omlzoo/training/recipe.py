@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -70,9 +71,16 @@ class Recipe:
         }  # fmt: skip
         for name, (low, high) in rules.items():
             value = getattr(self, name)
-            if not isinstance(value, int | float) or value < low or (high is not None and value > high):
+            whole = type(getattr(type(self), name)) is int
+            kind = int if whole else int | float
+            right = isinstance(value, kind) and not isinstance(value, bool) and isfinite(value)
+            if not right or value < low or (high is not None and value > high):
                 rule = f"{low} or more" if high is None else f"between {low} and {high}"
-                raise BadInput(f"{name} is {value!r}; it must be a number, {rule}")
+                raise BadInput(f"{name} is {value!r}; it must be a {'whole ' * whole}number, {rule}")
+        if not isinstance(self.loss_args, dict):
+            raise BadInput(
+                f"loss_args is {self.loss_args!r}; it must be a table of arguments, such as {{'margin': 0.2}}"
+            )
         for item in fields(self):
             allowed = getattr(item.type, "__args__", ()) if getattr(item.type, "__origin__", None) is Literal else ()
             if allowed and getattr(self, item.name) not in allowed:
@@ -105,12 +113,17 @@ class Recipe:
             raise BadInput(f"{path}: not a readable TOML file ({error})") from error
         return cls().changed(settings)
 
-    def to_toml(self) -> str:
-        """The text of the TOML file, every setting in it."""
-        lines, tables = [], []
+    def to_toml(self, command: str = "") -> str:
+        """The text of the TOML file, every setting in it; ``command`` says above them how to run it again."""
+        lines, tables = [f"# {command}"] * bool(command), []
         for name, value in asdict(self).items():
             if isinstance(value, dict):
-                tables += ["", f"[{name}]", *(f"{key} = {json.dumps(item)}" for key, item in value.items())]
+                tables += ["", f"[{name}]", *(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items())]
             else:
-                lines.append(f"{name} = {json.dumps(value)}")
+                lines.append(f"{name} = {_toml(value)}")
         return "\n".join([*lines, *tables]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A plain value; TOML has no None, so it is the text "none"."""
+    return json.dumps("none" if value is None else value)
