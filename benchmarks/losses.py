@@ -18,7 +18,7 @@ if __name__ == "__main__":
         embeddings.grad = None
         value = loss(embeddings, labels)
         value.backward()
-        return float(value)
+        return float(value.detach())
 
     TripletLoss(0.2, AllTriplets())(embeddings[:16], labels[:16]).backward()
     forget_peak()

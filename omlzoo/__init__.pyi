@@ -67,6 +67,7 @@ resnet18_imagenet1k_v1: Checkpoint
 resnet34_imagenet1k_v1: Checkpoint
 resnet50_imagenet1k_v1: Checkpoint
 resnet50_moco_v2: Checkpoint
+resnet_small_omniglot: Checkpoint
 vitb14_dinov2: Checkpoint
 vitb14_reg_dinov2: Checkpoint
 vitb16_dino: Checkpoint

@@ -20,7 +20,7 @@ Similarity = Literal["cosine", "euclidean"]
 
 QUERIES, GALLERY = 1024, 16384  # rows of a block; its product has 64 MB
 SPARE = 8  # candidates beyond k
-DIRECT = 1 << 24  # numbers that one step of direct scoring may gather; 64 MB
+DIRECT = 1 << 20  # numbers that one step of direct scoring gathers; they stay in the cache
 NOBODY = -1
 
 
@@ -88,7 +88,7 @@ def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
     """Direct scores (Q, C) of queries (Q, D) with their own rows (Q, C, D), float32."""
     if similarity == "cosine":
         return torch.einsum("qd,qcd->qc", queries, rows)
-    return -(rows - queries[:, None]).square().sum(dim=2).sqrt()
+    return -rows.sub(queries[:, None]).square_().sum(dim=2).sqrt_()
 
 
 class _Search:

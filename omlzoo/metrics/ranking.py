@@ -145,7 +145,7 @@ def retrieval_per_query(
     gallery_codes = torch.from_numpy(codes[gallery_rows])
     parts: list[tuple[dict[str, Tensor], Tensor, Tensor]] = []
     for rows, scores, ids in nearest_blocks(
-        vectors[query_rows], vectors[gallery_rows], k,
+        _pick(vectors, query_rows), _pick(vectors, gallery_rows), k,
         similarity=similarity, own=at_vectors(place[query_rows]), groups=groups,
     ):  # fmt: skip
         scores, ids = scores.cpu(), ids.cpu()
@@ -248,3 +248,8 @@ def _rows(flags: Flags, name: str, count: int) -> np.ndarray:
     if not len(rows):
         raise BadInput(f"{name} is true nowhere; at least one row is needed")
     return rows
+
+
+def _pick(vectors: Tensor, rows: np.ndarray) -> Tensor:
+    """Those rows; no copy where they are all."""
+    return vectors if len(rows) == len(vectors) else vectors[torch.from_numpy(rows).to(vectors.device)]

@@ -25,8 +25,10 @@ class AllTriplets:
         """
         same = labels[:, None] == labels[None, :]
         anchors, positives = (same & ~_diagonal(labels)).nonzero(as_tuple=True)  # (pairs,)
-        pairs, negatives = (~same)[anchors].nonzero(as_tuple=True)  # (T,)
-        return anchors[pairs], positives[pairs], negatives
+        mask = ~same[anchors]  # (pairs, B)
+        places = mask.flatten().nonzero().flatten()  # (T,)
+        pairs = torch.repeat_interleave(mask.sum(dim=1), output_size=len(places))
+        return anchors.index_select(0, pairs), positives.index_select(0, pairs), places - pairs * len(labels)
 
 
 class HardTriplets:
