@@ -63,8 +63,9 @@ class Pipeline:
         self, jobs: Sequence[tuple[Picture, Box | None]], size: int, workers: int | None
     ) -> Iterator[tuple[np.ndarray, list[str]]]:
         """Vectors and errors of each batch in order, computed ahead by the workers."""
+        threads = max(1, min(workers or _cores(), len(jobs)))
+        size = min(size, max(1, -(-len(jobs) // (4 * threads))))  # so that the workers end together
         chunks = [jobs[i : i + size] for i in range(0, len(jobs), size)]
-        threads = max(1, min(workers or _cores(), len(chunks)))
         if self.device.type != "cpu":
             with _pool(threads) as pool:
                 ahead = deque(pool.submit(self.decode, chunk) for chunk in chunks[: 2 * threads])
