@@ -114,7 +114,8 @@ def _reason(error: BaseException) -> str:
         return "there is no such file"
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a known format, or an empty or damaged file"
-    return str(error).split(": ")[-1] or type(error).__name__
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return said or type(error).__name__
 
 
 def _hidden(path: Path) -> bool:

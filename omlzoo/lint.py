@@ -105,7 +105,7 @@ class Lint:
         key = pd.concat([path, boxes], axis=1)
         again = key.duplicated() & (path != "")
         yield from faults(again, "path", "stands in the table twice with the same box; keep one row")
-        for column in {"is_query", "is_gallery"} & set(text.columns):
+        for column in (c for c in ("is_query", "is_gallery") if c in text):
             value = text[column].str.lower()
             yield from faults(~value.isin({*TRUE, *FALSE, ""}), column, "must be true or false, 1 or 0")
         if purpose == "embed":

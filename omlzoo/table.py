@@ -121,7 +121,9 @@ def _picture_faults(text: pd.DataFrame, table: Table) -> Iterator[Fault]:
 
 
 def _in_order(faults: list[Fault]) -> list[Fault]:
-    return sorted(faults, key=lambda fault: -1 if fault.row is None else fault.row)
+    """By row, then by column; those of the whole table first."""
+    order = {column: number for number, column in enumerate(COLUMNS)}
+    return sorted(faults, key=lambda f: (-1 if f.row is None else f.row, order.get(f.column.split(",")[0], -1)))
 
 
 def _load(source: Source, purpose: Purpose, root: str | Path | None) -> tuple[pd.DataFrame, Table]:

@@ -75,7 +75,7 @@ def test_the_whole_way(capsys: pytest.CaptureFixture[str], tmp_path: Path, drawn
     recipe = (tmp_path / "run/recipe.toml").read_text()
     assert "epochs = 1\n" in recipe
     assert "n_labels = 3\n" in recipe
-    assert 'margin = "none"' in recipe
+    assert '"margin" = "none"' in recipe
     code, out, _ = run(capsys, "show", tmp_path / "run", "--json")
     assert json.loads(out)["name"] == "run"
 

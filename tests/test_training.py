@@ -103,7 +103,7 @@ def test_a_killed_run_is_resumed_to_the_same_weights(tmp_path: Path, drawn: Path
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "killed/model.safetensors").exists()
-    with pytest.raises(BadInput, match="exists and holds"):
+    with pytest.raises(BadInput, match="holds an unfinished run; go on with resume"):
         omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "killed", **settings)
     with pytest.raises(BadInput, match="was run with another recipe: lr = 0.001 there, lr = 0.5 here"):
         omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "killed", resume=True, **settings | {"lr": 0.5})
@@ -211,7 +211,7 @@ def test_an_output_folder_that_exists_is_refused(tmp_path: Path, drawn: Path, mo
     (tmp_path / "run/precious.txt").touch()
     with pytest.raises(BadInput, match=r"exists and holds precious.txt"):
         tune(model, drawn, tmp_path / "run")
-    with pytest.raises(BadInput, match="there is no run to resume"):
+    with pytest.raises(BadInput, match="its run is finished, or there was none; leave resume out"):
         tune(model, drawn, tmp_path / "run", resume=True)
 
 
