@@ -116,7 +116,7 @@ def test_a_killed_run_is_resumed_to_the_same_weights(tmp_path: Path, drawn: Path
 def test_ctrl_c_keeps_the_best_so_far(
     tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from omlzoo.training import finetuning
+    from omlzoo.training import trainer
 
     epochs = []
 
@@ -126,7 +126,7 @@ def test_ctrl_c_keeps_the_best_so_far(
             raise KeyboardInterrupt
         return train_epoch(*arguments, **more)
 
-    monkeypatch.setattr(finetuning, "train_epoch", interrupted)
+    monkeypatch.setattr(trainer, "train_epoch", interrupted)
     run = tune(model, drawn, tmp_path / "run", epochs=9)
     assert run.interrupted
     assert len(run.history) == 2
@@ -257,7 +257,7 @@ def test_the_loop_is_plain_gradient_descent() -> None:
 def test_an_interrupted_run_goes_on_and_keeps_its_first_numbers(
     tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from omlzoo.training import finetuning
+    from omlzoo.training import trainer
 
     whole = tune(model, drawn, tmp_path / "whole", epochs=3)
     calls = []
@@ -268,7 +268,7 @@ def test_an_interrupted_run_goes_on_and_keeps_its_first_numbers(
             raise KeyboardInterrupt
         return train_epoch(*arguments, **more)
 
-    monkeypatch.setattr(finetuning, "train_epoch", interrupted)
+    monkeypatch.setattr(trainer, "train_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tune(model, drawn, tmp_path / "run", epochs=3)
     assert not (tmp_path / "run").exists(), "nothing was finished, so nothing stands in the way of a new start"

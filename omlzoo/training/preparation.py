@@ -1,5 +1,6 @@
 """What a recipe and a table make together: the rows to train and to choose on, sampler, loss, frozen stages."""
 
+import hashlib
 import inspect
 import os
 import warnings
@@ -16,7 +17,7 @@ from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extractor import Extractor
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["freeze", "loader_processes", "make_loss", "make_sampler", "parameter_groups", "set_apart"]
+__all__ = ["fingerprint", "freeze", "loader_processes", "make_loss", "make_sampler", "parameter_groups", "set_apart"]
 
 
 def set_apart(train: tables.Table, recipe: Recipe) -> tuple[tables.Table, tables.Table | None]:
@@ -111,3 +112,8 @@ def loader_processes(rows: int) -> int:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(8, cores - 1))
+
+
+def fingerprint(rows: tables.Table) -> str:
+    """sha256 of all rows in their order, by which a resumed run knows its table."""
+    return hashlib.sha256(rows.frame.to_csv().encode()).hexdigest()
