@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from omlzoo.batch import check_batch
 from omlzoo.distances import euclidean
 from omlzoo.errors import BadInput
-from omlzoo.miners.triplets import HardTriplets
+from omlzoo.miners.triplets import AllTriplets, HardTriplets
 
 __all__ = ["TripletLoss"]
 
@@ -42,23 +42,34 @@ class TripletLoss(nn.Module):
             BadInput: An embedding is not finite, or the numbers of rows differ.
         """
         check_batch(embeddings, labels)
-        anchors, positives, negatives = self.miner(embeddings, labels)
-        empty = self.stats["empty_batches"] + float(len(anchors) == 0)
-        if len(anchors) == 0:
+        near, far, chosen = self._compare(embeddings, labels)
+        count = int(chosen.sum())
+        empty = self.stats["empty_batches"] + float(count == 0)
+        if count == 0:
             self.stats = {"triplets": 0.0, "empty_batches": empty}
             return embeddings.sum() * 0
-        distances = euclidean(embeddings, embeddings).flatten()  # (B * B,)
-        rows = anchors * len(embeddings)
-        near = distances.index_select(0, rows + positives)  # (T,); its gradient is cheaper than that of [i, j]
-        far = distances.index_select(0, rows + negatives)
         gap = near - far
         values = nn.functional.softplus(gap) if self.margin is None else torch.relu(gap + self.margin)
+        values = values * chosen
         with torch.no_grad():
-            numbers = torch.stack([(values > 0).float().mean(), near.mean(), far.mean()]).tolist()
+            totals = torch.stack([(values > 0).sum(), (near * chosen).sum(), (far * chosen).sum()]) / count
         names = ("active", "positive_distance", "negative_distance")
         self.stats = {
-            "triplets": float(len(anchors)),
-            **dict(zip(names, numbers, strict=True)),
+            "triplets": float(count),
+            **dict(zip(names, totals.tolist(), strict=True)),
             "empty_batches": empty,
         }
-        return values.mean()
+        return values.sum() / count
+
+    def _compare(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of P pairs the distance (P, 1), of N rows that to the anchor (P, N), and which of these rows count (P, N)."""
+        distances = euclidean(embeddings, embeddings)  # (B, B)
+        flat = distances.flatten()  # a flat select has a cheaper gradient than [i, j]
+        if isinstance(self.miner, AllTriplets):  # the negatives of an anchor stand in its row: no lists of them
+            anchors, positives, chosen = self.miner.pairs(labels)
+            far = distances.index_select(0, anchors)
+        else:
+            anchors, positives, negatives = self.miner(embeddings, labels)
+            far = flat.index_select(0, anchors * len(labels) + negatives)[:, None]
+            chosen = torch.ones_like(far, dtype=torch.bool)
+        return flat.index_select(0, anchors * len(labels) + positives)[:, None], far, chosen

@@ -23,12 +23,16 @@ class AllTriplets:
         Returns:
             Indices of anchors, positives and negatives into the batch, each (T,).
         """
-        same = labels[:, None] == labels[None, :]
-        anchors, positives = (same & ~_diagonal(labels)).nonzero(as_tuple=True)  # (pairs,)
-        mask = ~same[anchors]  # (pairs, B)
-        places = mask.flatten().nonzero().flatten()  # (T,)
-        pairs = torch.repeat_interleave(mask.sum(dim=1), output_size=len(places))
+        anchors, positives, negative = self.pairs(labels)
+        places = negative.flatten().nonzero().flatten()  # (T,)
+        pairs = torch.repeat_interleave(negative.sum(dim=1), output_size=len(places))
         return anchors.index_select(0, pairs), positives.index_select(0, pairs), places - pairs * len(labels)
+
+    def pairs(self, labels: Tensor) -> Triplets:
+        """The same triplets, not written out: anchors (P,), positives (P,) and the mask (P, B) of their negatives."""
+        same = labels[:, None] == labels[None, :]
+        anchors, positives = (same & ~_diagonal(labels)).nonzero(as_tuple=True)
+        return anchors, positives, ~same.index_select(0, anchors)
 
 
 class HardTriplets:
