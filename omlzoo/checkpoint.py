@@ -7,14 +7,14 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, uint8
+from torch import Tensor, isfinite, uint8
 
 from omlzoo import manifest
 from omlzoo.atomic import new_file
 from omlzoo.errors import BadEntry, BadInput, WeightsMismatch
 from omlzoo.manifest import Entry
 
-__all__ = ["ENTRY", "WEIGHTS", "digest", "load", "open_entry", "save", "state_digest"]
+__all__ = ["ENTRY", "WEIGHTS", "check_finite", "digest", "load", "open_entry", "rewrite", "save", "state_digest"]
 
 WEIGHTS, ENTRY = "model.safetensors", "entry.json"
 
@@ -46,6 +46,13 @@ def save(state: Mapping[str, Tensor], entry: Entry, folder: str | Path, overwrit
     return entry
 
 
+def rewrite(entry: Entry, folder: str | Path) -> Entry:
+    """Replace the ``entry.json`` of a folder; returns the entry."""
+    with new_file(Path(folder) / ENTRY) as text:
+        text.write_text(manifest.dump(entry), encoding="utf-8")
+    return entry
+
+
 def open_entry(folder: str | Path) -> Entry:
     """The entry of a folder that :func:`save` wrote.
 
@@ -68,6 +75,14 @@ def load(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsMismatch(f"{path}: not a whole safetensors file ({error}); fetch or convert it again") from error
+
+
+def check_finite(state: Mapping[str, Tensor], name: str) -> None:
+    """Raise WeightsMismatch where a tensor holds NaN or infinity."""
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not isfinite(tensor).all():
+            count = int((~isfinite(tensor)).sum())
+            raise WeightsMismatch(f"{name}: {count} values of {key} are NaN or infinite; these weights are of no use")
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:

@@ -1,25 +1,15 @@
-"""Weights from the Hugging Face Hub, from the authors' own file, or from the package: verified, or an error.
+"""The Hugging Face Hub and plain URLs: the only place with network. What comes is not verified here."""
 
-The only place with network. The Hub client does not check content, so the sha256 of every file is computed here; a
-file that was verified once is not hashed again while its size and time of change stay the same.
-"""
-
-import hashlib
-import json
-import os
-import tempfile
+import ssl
 import time
 import urllib.error
 import urllib.request
-import warnings
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, NoReturn
 
-import torch
-from huggingface_hub import constants, hf_hub_download
+from huggingface_hub import CommitOperationAdd, HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -31,124 +21,36 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from omlzoo import checkpoint, layouts, manifest
-from omlzoo.atomic import new_file
-from omlzoo.errors import BadEntry, OmlzooWarning, WeightsMismatch, WeightsUnavailable
-from omlzoo.manifest import Entry, Upstream
+from omlzoo.errors import WeightsUnavailable
 from omlzoo.progress import TerminalBar, bar
 
-__all__ = ["fetch", "fetch_entry", "home", "verify"]
+__all__ = ["cached", "download", "download_first", "download_url", "offline", "settings", "upload"]
 
 CHUNK = 1 << 20  # bytes
 STALE = 3600  # seconds after which a half file is nobody's any more
+TRIES = 5
+BUSY = (429, 500, 502, 503, 504)  # answers after which it is worth to ask again
+PATIENCE = 30  # seconds at most between two tries
 
 
-def home() -> Path:
-    """Our own cache: ``OMLZOO_HOME``, or ``omlzoo`` in the user's cache folder."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("OMLZOO_HOME") or Path(cache) / "omlzoo")
+def offline() -> bool:
+    """Whether ``HF_HUB_OFFLINE`` forbids the network."""
+    return bool(constants.HF_HUB_OFFLINE)
 
 
-def fetch(entry: Entry, progress: bool = True) -> Path:
-    """The local, verified safetensors file of an entry: from a cache if it is there, else downloaded.
+def download(repo: str, file: str, revision: str | None, name: str, progress: bool) -> Path:
+    """A file of a Hub repository in the client's cache, where the snapshot's folder is named by the commit.
 
     Args:
-        entry: Says where the file is and what its content must be.
+        repo: "organisation/name".
+        file: In the repository.
+        revision: A commit, branch or tag; None is the main branch.
+        name: Of the checkpoint, for messages.
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
-        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones; the bad file is removed.
+        WeightsUnavailable: It cannot be had; the message says why and what to do. No half file is left.
     """
-    if entry.repo is not None and entry.file is not None:
-        path = _download(entry.repo, entry.file, entry.revision, entry.name, progress)
-        return _verify_hub_file(entry, path)
-    if entry.upstream is not None:
-        return _converted(entry, entry.upstream, progress)
-    if entry.file is None:
-        raise WeightsUnavailable(f"{entry.name}: its entry names no repository, upstream file or bundled file")
-    path = manifest.folder() / "bundled" / entry.file
-    if not path.is_file():
-        raise WeightsUnavailable(f"{entry.name}: {path} is missing; install omlzoo again")
-    if entry.sha256 is None:
-        raise WeightsUnavailable(f"{entry.name}: a bundled file needs a sha256 in its entry")
-    return verify(path, entry.sha256, entry.name, remedy="install omlzoo again")
-
-
-def fetch_entry(repo: str, progress: bool = True) -> Entry:
-    """The entry of someone's Hub repository that holds our ``entry.json`` and ``model.safetensors``.
-
-    Raises:
-        WeightsUnavailable: It cannot be had.
-        BadEntry: It does not follow the schema.
-    """
-    path = _download(repo, checkpoint.ENTRY, None, repo, progress)
-    entry = manifest.read(path)
-    if entry.file is None or entry.sha256 is None:
-        raise BadEntry(
-            f"hf-hub:{repo}: its entry.json lacks file or sha256; save the model again and upload both files"
-        )
-    commit = path.parent.name  # the snapshot folder is named by the commit
-    revision = commit if len(commit) == 40 else None
-    return replace(entry, repo=repo, revision=revision, upstream=None)
-
-
-def verify(path: Path, sha256: str, name: str, remedy: str) -> Path:
-    """The same path, if the content has that sha256; computed only where size or time of change are new.
-
-    Raises:
-        WeightsUnavailable: It has another one.
-    """
-    stat = path.stat()
-    seen = {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256}
-    record = home() / "verified" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
-    try:
-        if json.loads(record.read_text()) == seen:
-            return path
-    except (OSError, ValueError):
-        pass  # no record, or a damaged one: the file is hashed
-    found = checkpoint.digest(path)
-    if found != sha256:
-        raise WeightsUnavailable(
-            f"{name}: {path} has sha256 {found[:16]}..., the entry says {sha256[:16]}...; {remedy}"
-        )
-    try:
-        with new_file(record) as temporary:
-            temporary.write_text(json.dumps(seen))
-    except OSError as error:
-        warnings.warn(
-            f"{home()} cannot be written ({error}), so weights are hashed at every load; set OMLZOO_HOME",
-            OmlzooWarning,
-            stacklevel=2,
-        )
-    return path
-
-
-def _verify_hub_file(entry: Entry, path: Path) -> Path:
-    blob = path.resolve()
-    announced = blob.name if len(blob.name) == 64 else None  # the Hub names large files by their sha256
-    expected = entry.sha256 or announced
-    if entry.sha256 is None or entry.revision is None:
-        said = (
-            "against the hash that the Hub announced" if announced else "against nothing: the Hub announced no sha256"
-        )
-        checked = "against the sha256 of the entry" if entry.sha256 else said
-        missing = " and ".join(key for key in ("revision", "sha256") if getattr(entry, key) is None)
-        warnings.warn(
-            f"{entry.name} is unpinned: its entry has no {missing}; {entry.file} was checked {checked}",
-            OmlzooWarning,
-            stacklevel=4,
-        )
-    if expected is None:
-        return path
-    try:
-        return verify(path, expected, entry.name, remedy="the file was removed; fetch it again")
-    except WeightsUnavailable:
-        path.unlink(missing_ok=True)
-        blob.unlink(missing_ok=True)
-        raise
-
-
-def _download(repo: str, file: str, revision: str | None, name: str, progress: bool) -> Path:
     where = f"{repo}@{(revision or 'main')[:12]}/{file}"
     before = _half_files(repo)
     for path in before:
@@ -184,7 +86,7 @@ def _explain(error: Exception, name: str, where: str, repo: str) -> NoReturn:
         else:
             said = f"not in the local cache, and {hub} cannot be reached; connect once, or set HF_ENDPOINT to a mirror"
     elif isinstance(error, EntryNotFoundError):
-        said = f"{repo} has no such file; check the entry's file"
+        raise _NoSuchFile(f"{name}: {where}: {repo} has no such file; check the entry's file") from error
     elif isinstance(error, HfHubHTTPError):
         said = f"{hub} answered {_status(error)}; try again later, or set HF_TOKEN or HF_ENDPOINT"
     elif isinstance(error, OSError) or type(error).__module__.startswith(("httpx", "httpcore", "requests")):
@@ -206,81 +108,101 @@ def _half_files(repo: str) -> set[Path]:
     return set((Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "blobs").glob("*.incomplete"))
 
 
-def _converted(entry: Entry, upstream: Upstream, progress: bool) -> Path:
-    """The authors' file as safetensors in our cache: downloaded, checked and converted at the first call."""
-    folder = home() / "converted" / entry.name
-    if (folder / checkpoint.ENTRY).is_file():
-        local = checkpoint.open_entry(folder)
-        if local.upstream == upstream and local.sha256 is not None and (folder / checkpoint.WEIGHTS).is_file():
-            return verify(
-                folder / checkpoint.WEIGHTS,
-                local.sha256,
-                entry.name,
-                remedy=f"remove {folder} and fetch again",
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".download.", dir=folder) as scratch:
-        file = Path(scratch) / "upstream"
-        _download_url(upstream.url, file, entry.name, progress)
-        _check_published_hash(upstream, file, entry.name)
-        state = layouts.convert(read_pickle(file, entry.name), upstream.layout, entry.name)
-        checkpoint.save(state, entry, folder, overwrite=True)
-    return folder / checkpoint.WEIGHTS
-
-
-def read_pickle(path: Path, name: str) -> dict[str, Any]:
-    """The tensors and plain values of a ``.pth`` file; nothing in it is run.
+def download_first(repo: str, files: Sequence[str], name: str, progress: bool) -> Path:
+    """The first of these files that the main branch of a repository has.
 
     Raises:
-        WeightsMismatch: It is no such file, or holds other objects.
+        WeightsUnavailable: It has none of them, or they cannot be had.
     """
+    for file in files:
+        try:
+            return download(repo, file, None, name, progress)
+        except _NoSuchFile:
+            continue
+    raise WeightsUnavailable(f"{name}: {repo} has neither of {', '.join(files)}; it is no checkpoint that opens here")
+
+
+def cached(repo: str, file: str, revision: str | None) -> Path | None:
+    """Where the client has that file, without asking anybody; None where it has not."""
+    found = try_to_load_from_cache(repo, file, revision=revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def upload(repo: str, files: Mapping[str, Path | bytes], message: str, private: bool) -> str:
+    """Put files into a repository in one commit, which is made where needed; returns the commit's address.
+
+    Raises:
+        WeightsUnavailable: The Hub refuses, or cannot be reached; the message says why and what to do.
+    """
+    operations = [
+        CommitOperationAdd(path_in_repo=path, path_or_fileobj=content if isinstance(content, bytes) else str(content))
+        for path, content in files.items()
+    ]
+    client = HfApi()
     try:
-        raw = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise WeightsMismatch(
-            f"{name}: {path.name} is no checkpoint of plain tensors, and other pickled objects are not loaded "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); ask for a safetensors file"
-        ) from error
-    if not isinstance(raw, dict):
-        raise WeightsMismatch(f"{name}: {path.name} holds a {type(raw).__name__}; a dict of tensors is wanted")
-    return raw
+        client.create_repo(repo, private=private, exist_ok=True)
+        return str(client.create_commit(repo, operations, commit_message=message).commit_url)
+    except Exception as error:
+        _explain(error, repo, f"pushing to {constants.ENDPOINT}", repo)
 
 
-def _download_url(url: str, path: Path, name: str, progress: bool) -> None:
-    if constants.HF_HUB_OFFLINE:
+def settings() -> dict[str, str]:
+    """The client's settings that decide where files come from and go to."""
+    return {"HF_HUB_CACHE": constants.HF_HUB_CACHE, "HF_ENDPOINT": constants.ENDPOINT,
+            "HF_HUB_OFFLINE": "yes" if offline() else "no"}  # fmt: skip
+
+
+def download_url(url: str, path: Path, name: str, progress: bool) -> None:
+    """Write what a URL answers to ``path``; a body that breaks off is continued where it did, if the server can.
+
+    Raises:
+        WeightsUnavailable: It cannot be had; the message says why and what to do.
+    """
+    if offline():
         raise WeightsUnavailable(
             f"{name}: {url} is not in the local cache, and HF_HUB_OFFLINE is set; unset it once, "
-            f"or copy {home() / 'converted' / name} from another machine"
+            f"or bring the weights from another machine with `omlzoo fetch {name} --to` and `--from`"
         )
-    try:
-        with (
-            urllib.request.urlopen(url, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as answer,
-            path.open("wb") as file,
-            bar(int(answer.headers.get("Content-Length") or 0), name, "B", progress) as drawn,
-        ):
+    path.touch()
+    for attempt in range(1, TRIES + 1):
+        try:
+            _continue(url, path, name, progress)
+            return
+        except urllib.error.HTTPError as error:
+            if error.code not in BUSY or attempt == TRIES:
+                said = f"{name}: {url} answered {error.code} ({error.reason}); try again later"
+                raise WeightsUnavailable(said) from error
+            asked = error.headers.get("Retry-After") or ""
+            time.sleep(min(PATIENCE, int(asked) if asked.isdecimal() else 2 ** (attempt - 2)))
+        except (OSError, HTTPException) as error:
+            if getattr(error, "errno", None) and not isinstance(error, ConnectionError | TimeoutError | ssl.SSLError):
+                raise  # it is the disk
+            if attempt == TRIES or isinstance(error, urllib.error.URLError):
+                raise WeightsUnavailable(f"{name}: {url} could not be downloaded ({error}); try again") from error
+
+
+def _continue(url: str, path: Path, name: str, progress: bool) -> None:
+    """One request for what is still missing."""
+    have = path.stat().st_size
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    with urllib.request.urlopen(request, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as answer:
+        if have and answer.status != 206:  # the server starts anew, so do we
+            have = 0
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length else 0
+        with path.open("r+b") as file, bar(total, name, "B", progress) as drawn:
+            file.truncate(have)
+            file.seek(have)
+            drawn.update(have)
             while block := answer.read(CHUNK):
                 file.write(block)
                 drawn.update(len(block))
-            promised = answer.headers.get("Content-Length")
-        if promised is not None and path.stat().st_size != int(promised):
-            raise OSError(f"{path.stat().st_size} of {promised} bytes came")
-    except urllib.error.HTTPError as error:
-        raise WeightsUnavailable(f"{name}: {url} answered {error.code} ({error.reason}); try again later") from error
-    except (OSError, HTTPException) as error:
-        raise WeightsUnavailable(f"{name}: {url} could not be downloaded ({error}); try again") from error
+    if total and path.stat().st_size != total:
+        raise HTTPException(f"{path.stat().st_size} of {total} bytes came")
 
 
-def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:
-    if upstream.hash is None:
-        warnings.warn(f"{name} is unpinned: nobody published a hash of {upstream.url}", OmlzooWarning, stacklevel=5)
-        return
-    algorithm, _, published = upstream.hash.partition(":")
-    found = checkpoint.digest(file, algorithm)
-    if not found.startswith(published):
-        raise WeightsUnavailable(
-            f"{name}: {upstream.url} has {algorithm} {found[:16]}..., published is {published}; "
-            "the download was removed; try again, and if it stays so the file is not the authors'"
-        )
+class _NoSuchFile(WeightsUnavailable):
+    """The repository is there, the file is not."""
 
 
 class _NoBar(TerminalBar):

@@ -18,8 +18,21 @@ from typing import Any, Literal
 
 from omlzoo.errors import BadEntry, BadInput, UnknownName
 
-__all__ = ["Entry", "Metric", "Preprocess", "Upstream", "dump", "find", "folder", "names", "read"]
+__all__ = [
+    "HUB",
+    "Entry",
+    "Metric",
+    "Preprocess",
+    "Upstream",
+    "dump",
+    "find",
+    "folder",
+    "names",
+    "read",
+    "without_address",
+]
 
+HUB = "hf-hub:"  # before the name of a repository, where a name of the zoo or a folder may stand too
 HASHES = {"md5": 32, "sha256": 64}  # hex digits of a whole digest
 
 
@@ -117,6 +130,7 @@ class Entry:
         file: Name of the safetensors file in the repository, or in ``weights_manifest/bundled``.
         sha256: Of the file's content, 64 hex digits; null is *unpinned*.
         size: Of the file, in bytes.
+        mirrors: URLs of the same file, tried in order where the repository cannot serve; they need a sha256.
         layout: Key layout of the file where it is not ours, see :mod:`omlzoo.layouts`.
         upstream: The authors' file, for weights that are on no Hub repository.
         preprocess: The evaluation transform of whoever trained these weights.
@@ -124,9 +138,11 @@ class Entry:
         normalize: Whether the embedding is divided by its L2 norm.
         metrics: Published and measured numbers.
         license: SPDX name in lower case, or null.
+        commercial: Whether the licence allows commercial use; null where nobody said.
         gated: Whether the repository asks for a login.
         citation: Paper, with its arXiv number.
         source: Where these facts were read.
+        fingerprint: The embedding of the generated picture of :mod:`omlzoo.fingerprint`, its first values.
         notes: Anything a user should know.
     """
 
@@ -141,6 +157,7 @@ class Entry:
     file: str | None
     sha256: str | None
     size: int | None
+    mirrors: tuple[str, ...]
     layout: str | None
     upstream: Upstream | None
     preprocess: Preprocess
@@ -148,9 +165,11 @@ class Entry:
     normalize: bool
     metrics: tuple[Metric, ...]
     license: str | None
+    commercial: bool | None
     gated: bool
     citation: str | None
     source: str
+    fingerprint: tuple[float, ...] | None
     notes: str | None
 
 
@@ -204,6 +223,15 @@ def read(path: Path, name: str | None = None) -> Entry:
     return entry
 
 
+def without_address(entry: Entry, **changes: Any) -> Entry:
+    """The facts of other weights of the same architecture: no address, no metrics, no fingerprint, no notes."""
+    bare = replace(
+        entry, repo=None, revision=None, file=None, sha256=None, size=None, mirrors=(), layout=None, upstream=None,
+        gated=False, metrics=(), fingerprint=None, notes=None,
+    )  # fmt: skip
+    return replace(bare, **changes)
+
+
 def dump(entry: Entry) -> str:
     """The entry as the text of its JSON file, lists of numbers on one line."""
     text = json.dumps(asdict(entry), indent=2, ensure_ascii=False)
@@ -255,6 +283,8 @@ def _check(entry: Entry, where: str) -> None:
         raise BadEntry(f"{where}: file is {entry.file!r}; only .safetensors files are opened")
     if entry.repo is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", entry.repo):
         raise BadEntry(f"{where}: repo is {entry.repo!r}; it must be organisation/name")
+    if entry.mirrors and entry.sha256 is None:
+        raise BadEntry(f"{where}: it has mirrors and sha256 is null; what comes from a mirror is checked against it")
     if entry.repo is not None and entry.file is None:
         raise BadEntry(f"{where}: repo is {entry.repo!r} but file is null; name the file in the repository")
     if entry.upstream and entry.upstream.hash is not None:

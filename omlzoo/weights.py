@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from omlzoo import manifest
 from omlzoo.errors import UnknownName
-from omlzoo.manifest import Entry, Metric, Preprocess
+from omlzoo.manifest import HUB, Entry, Metric, Preprocess
 
 if TYPE_CHECKING:
     from omlzoo.transforms import Transform
 
-__all__ = ["HUB", "Weights"]
-
-HUB = "hf-hub:"
+__all__ = ["Weights"]
 
 
 @dataclass(frozen=True)
@@ -94,19 +92,22 @@ class Weights:
         oml = self.entry.preprocess_oml if variant == "oml" else None
         return Transform(oml or self.entry.preprocess)
 
-    def fetch(self, progress: bool = True) -> Path:
+    def fetch(self, progress: bool = True, afresh: bool = False) -> Path:
         """The verified local file, downloaded where needed.
 
         Args:
             progress: Draw a bar where standard error is a terminal.
+            afresh: Compute the sha256 also of a file that was verified before and did not change.
 
         Raises:
             WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
         """
-        from omlzoo import hub
+        from omlzoo import sources, store
 
         if self.file is None:
-            return hub.fetch(self.entry, progress)
+            return sources.fetch(self.entry, progress, afresh)
         if self.entry.sha256 is None:
             return self.file
-        return hub.verify(self.file, self.entry.sha256, self.entry.name, remedy="write the folder again")
+        return store.verify(
+            self.file, self.entry.sha256, self.entry.name, remedy="write the folder again", afresh=afresh
+        )

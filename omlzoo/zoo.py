@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from omlzoo import catalog, manifest
 from omlzoo.errors import BadEntry, BadInput, OmlzooWarning, UnknownName, WeightsMismatch
-from omlzoo.manifest import Entry
-from omlzoo.weights import HUB, Weights
+from omlzoo.manifest import HUB, Entry
+from omlzoo.weights import Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,12 @@ class Checkpoint:
 
 
 def list_models(
-    pattern: str = "", *, family: str | None = None, license: str | None = None, arch: str | None = None
+    pattern: str = "",
+    *,
+    family: str | None = None,
+    license: str | None = None,
+    arch: str | None = None,
+    commercial: bool | None = None,
 ) -> list[str]:
     """Names of the zoo's checkpoints, sorted.
 
@@ -58,6 +63,7 @@ def list_models(
         family: Only those of this family, such as "dinov2".
         license: Only those of this licence, such as "apache-2.0".
         arch: Only those of this architecture, such as "vits16".
+        commercial: True: only those whose licence is known to allow commercial use; False: only the others.
     """
     found = manifest.matching(pattern)
     wanted = {"family": family, "license": license, "arch": arch}
@@ -67,6 +73,8 @@ def list_models(
             if value not in known:
                 raise UnknownName(f"{key} of the zoo's checkpoints", value, known)
             found = [name for name in found if getattr(manifest.find(name), key) == value]
+    if commercial is not None:
+        found = [name for name in found if (manifest.find(name).commercial is True) == commercial]
     return found
 
 
@@ -78,9 +86,9 @@ def get_weights(name: str | Path) -> Weights:
     """
     name = str(name)
     if name.startswith(HUB):
-        from omlzoo import hub
+        from omlzoo import sources
 
-        return Weights(hub.fetch_entry(name.removeprefix(HUB)))
+        return Weights(sources.fetch_entry(name.removeprefix(HUB)))
     if name in manifest.names():
         return Weights(manifest.find(name))
     folder = Path(name)
@@ -134,9 +142,12 @@ def get_model(
     model = _build(facts.entry, blank=source is not None)
     if source is not None:
         wanted = model.state_dict()
-        state = _read(source, progress) if isinstance(source, Weights) else _read_foreign(source, wanted)
+        state = _read(source, wanted, progress) if isinstance(source, Weights) else _read_foreign(source, wanted)
         _fill(model, wanted, state, facts.entry)
     model.weights, model.changed = facts, False
+    if source is not None and facts.entry.commercial is False:
+        said = f"{facts.name}: its licence, {facts.license}, allows no commercial use"
+        warnings.warn(said, OmlzooWarning, stacklevel=2)
     return model.eval()
 
 
@@ -155,31 +166,29 @@ def _same_architecture(ours: Weights, theirs: Weights) -> Weights:
 
 
 def _unmeasured(facts: Weights, what: str) -> Weights:
-    entry = replace(
-        facts.entry, repo=None, revision=None, file=None, sha256=None, size=None, layout=None, upstream=None,
-        metrics=(), source=f"{what}, in the architecture of {facts.entry.name}",
-    )  # fmt: skip
-    return Weights(entry, origin=what)
+    source = f"{what}, in the architecture of {facts.entry.name}"
+    return Weights(manifest.without_address(facts.entry, source=source), origin=what)
 
 
-def _read(facts: Weights, progress: bool) -> Mapping[str, "Tensor"]:
+def _read(facts: Weights, wanted: Mapping[str, "Tensor"], progress: bool) -> Mapping[str, "Tensor"]:
     from omlzoo import layouts
     from omlzoo.checkpoint import load
 
     state = load(facts.fetch(progress))
-    return layouts.convert(state, facts.entry.layout, facts.name) if facts.entry.layout else state
+    if facts.entry.layout is None or state.keys() == wanted.keys():  # as where the authors' file was converted
+        return state
+    return layouts.convert(state, facts.entry.layout, facts.name)
 
 
 def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
     """A file with our keys, or in a foreign layout that is recognised by its keys and said."""
-    from omlzoo import hub, layouts
-    from omlzoo.checkpoint import load
+    from omlzoo import foreign, layouts
 
     if not path.is_file():
         raise BadInput(
             f"{path}: there is no such file; weights is 'DEFAULT', None, a Weights, a file or hf-hub:org/repo"
         )
-    raw: Mapping[str, Any] = load(path) if path.suffix == ".safetensors" else hub.read_pickle(path, str(path))
+    raw = foreign.open_file(path, str(path))
     if raw.keys() == wanted.keys():
         return raw
     layout = layouts.recognise(raw, str(path))
@@ -202,8 +211,19 @@ def _build(entry: Entry, blank: bool) -> "Extractor":
     return model
 
 
+def check_fit(entry: Entry, state: Mapping[str, "Tensor"]) -> None:
+    """Raise WeightsMismatch where the names or shapes of a state dict are not those of the entry's architecture."""
+    wanted = _build(entry, blank=True).state_dict()
+    _compare(entry, wanted, state)
+
+
 def _fill(model: "Extractor", old: Mapping[str, "Tensor"], new: Mapping[str, "Tensor"], entry: Entry) -> None:
     """Load weights without a second copy in memory; every name and every shape has to agree."""
+    _compare(entry, old, new)
+    model.load_state_dict({name: tensor.to(old[name].dtype) for name, tensor in new.items()}, assign=True)
+
+
+def _compare(entry: Entry, old: Mapping[str, "Tensor"], new: Mapping[str, "Tensor"]) -> None:
     wanted = {name: tuple(tensor.shape) for name, tensor in old.items()}
     found = {name: tuple(tensor.shape) for name, tensor in new.items()}
     wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
@@ -211,7 +231,6 @@ def _fill(model: "Extractor", old: Mapping[str, "Tensor"], new: Mapping[str, "Te
         said = "; ".join(_difference(name, wanted.get(name), found.get(name)) for name in wrong[:3])
         count = f"{len(wrong)} of {len(wanted)} tensors differ"
         raise WeightsMismatch(f"{entry.name}: the weights do not fit {entry.arch}; {count}: {said}")
-    model.load_state_dict({name: tensor.to(old[name].dtype) for name, tensor in new.items()}, assign=True)
 
 
 def _difference(name: str, wanted: tuple[int, ...] | None, found: tuple[int, ...] | None) -> str:

@@ -1,7 +1,9 @@
-"""A server on loopback that speaks the Hub's download protocol to the real client, with faults on demand."""
+"""A server on loopback that speaks the Hub's protocol to the real client: downloads, with faults on demand, and pushes."""
 
+import base64
 import contextlib
 import hashlib
+import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,14 +16,19 @@ class LoopbackHub:
     """``files`` are {path: bytes} as in ``/org/name/resolve/<revision>/file``; ``faults`` are {kind: value}.
 
     Faults: "status": (code, X-Error-Code or None) for HEAD and GET; "get_status": code for GET only; "corrupt": True
-    sends other bytes of the same length; "truncate": bytes after which a body is cut; "stall": seconds before a body
-    is sent; "no_etag": True.
+    sends other bytes of the same length; "truncate": bytes after which every body is cut; "cuts": a list of such, one
+    for each body in turn, then none; "busy": a list of codes, one for each request in turn, then none; "stall": seconds
+    before a body is sent; "no_etag": True; "etag": another one is announced; "loop": True redirects to itself.
+
+    What is pushed is kept in ``pushed`` and served from then on.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, Any] = {}
         self.requests: list[str] = []
+        self.pushed: dict[str, bytes] = {}
+        self.large: dict[str, bytes] = {}  # by sha256, as the LFS protocol uploads them
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,6 +39,12 @@ class LoopbackHub:
 
             def do_GET(self) -> None:
                 hub._answer(self, body=True)
+
+            def do_POST(self) -> None:
+                hub._take(self)
+
+            def do_PUT(self) -> None:
+                hub._take(self)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -44,7 +57,7 @@ class LoopbackHub:
 
     def clear(self) -> None:
         """Forget files, faults and requests."""
-        self.files, self.faults, self.requests = {}, {}, []
+        self.files, self.faults, self.requests, self.pushed, self.large = {}, {}, [], {}, {}
 
     def publish(self, repo: str, name: str, content: bytes) -> str:
         """Serve a file of a repository; returns its sha256."""
@@ -59,6 +72,14 @@ class LoopbackHub:
     def _answer(self, request: BaseHTTPRequestHandler, body: bool) -> None:
         self.requests.append(f"{request.command} {request.path}")
         code, reason = self.faults.get("status", (None, None))
+        if self.faults.get("busy"):
+            code = self.faults["busy"].pop(0)
+        if self.faults.get("loop"):
+            request.send_response(302)
+            request.send_header("Location", request.path)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+            return
         if code is None and body:
             code = self.faults.get("get_status")
         key = request.path.removeprefix("/storage")
@@ -75,9 +96,12 @@ class LoopbackHub:
             request.send_header("Content-Length", "0")
             request.end_headers()
             return
-        digest = hashlib.sha256(content).hexdigest()
+        digest = self.faults.get("etag") or hashlib.sha256(content).hexdigest()
         redirected = "/resolve/" in key and not request.path.startswith("/storage")
-        request.send_response(302 if redirected else 200)
+        start = 0
+        if "Range" in request.headers and not redirected:
+            start = int(request.headers["Range"].removeprefix("bytes=").partition("-")[0])
+        request.send_response(302 if redirected else 206 if start else 200)
         if redirected:
             request.send_header("Location", self.storage + request.path)
             request.send_header("X-Repo-Commit", COMMIT)
@@ -88,18 +112,59 @@ class LoopbackHub:
             request.send_header("Content-Length", "0")
             request.end_headers()
             return
-        start = 0
-        if "Range" in request.headers:
-            start = int(request.headers["Range"].removeprefix("bytes=").partition("-")[0])
         sent = bytes(byte ^ 1 for byte in content) if self.faults.get("corrupt") else content
+        if start:
+            request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         request.send_header("Content-Length", str(len(content) - start))
         request.send_header("ETag", f'"{digest}"')
         request.end_headers()
         if not body:
             return
         time.sleep(self.faults.get("stall", 0))
+        cuts = self.faults.get("cuts")
+        end = cuts.pop(0) if cuts else self.faults.get("truncate", len(sent))
         with contextlib.suppress(OSError):
-            request.wfile.write(sent[start : self.faults.get("truncate", len(sent))])
-        if "truncate" in self.faults:
+            request.wfile.write(sent[start:end])
+        if end < len(sent):
             request.close_connection = True
             request.connection.close()
+
+    def _take(self, request: BaseHTTPRequestHandler) -> None:
+        """The calls of a push: make the repository, ask how to upload, upload, commit."""
+        self.requests.append(f"{request.command} {request.path}")
+        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        code, reason = self.faults.get("status", (200, None))
+        answer: dict[str, Any] = {}
+        if request.path.startswith("/lfs/"):
+            self.large[request.path.removeprefix("/lfs/")] = body
+        elif request.path.endswith("/preupload/main"):
+            modes = [(file["path"], file["path"].endswith(".safetensors")) for file in json.loads(body)["files"]]
+            answer = {"files": [{"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
+                                for path, large in modes]}  # fmt: skip
+        elif request.path.endswith("/info/lfs/objects/batch"):
+            objects = json.loads(body)["objects"]
+            answer = {"transfer": "basic", "objects": [
+                {"oid": file["oid"], "size": file["size"], "actions": {"upload": {"href": f"{self.url}/lfs/{file['oid']}"}}}
+                for file in objects
+            ]}  # fmt: skip
+        elif "/commit/" in request.path:
+            repo = request.path.removeprefix("/api/models/").partition("/commit/")[0]
+            for line in map(json.loads, body.splitlines()):
+                if line["key"] == "file":
+                    self.pushed[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                if line["key"] == "lfsFile":
+                    self.pushed[line["value"]["path"]] = self.large[line["value"]["oid"]]
+            for name, content in self.pushed.items():
+                self.publish(f"{repo}", name, content)
+            answer = {"success": True, "commitOid": COMMIT, "commitUrl": f"{self.url}/{repo}/commit/{COMMIT}"}
+        elif request.path == "/api/repos/create":
+            asked = json.loads(body)
+            answer = {"url": f"{self.url}/{asked['organization']}/{asked['name']}"}
+        text = json.dumps(answer).encode()
+        request.send_response(code)
+        if reason:
+            request.send_header("X-Error-Code", reason)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(text)))
+        request.end_headers()
+        request.wfile.write(text)

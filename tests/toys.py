@@ -21,8 +21,8 @@ def toy_entry(arch: str = "resnet_toy", **changes: object) -> Entry:
     entry = Entry(
         name=f"{arch}_test", family="toys", arch=arch, arch_args={}, dim=model.dim,
         params=sum(parameter.numel() for parameter in model.parameters()), repo=None, revision=None, file=None,
-        sha256=None, size=None, layout=None, upstream=None, preprocess=PREPROCESS, preprocess_oml=None, normalize=False,
-        metrics=(), license="mit", gated=False, citation=None, source="tests", notes=None,
+        sha256=None, size=None, mirrors=(), layout=None, upstream=None, preprocess=PREPROCESS, preprocess_oml=None, normalize=False,
+        metrics=(), license="mit", commercial=True, gated=False, citation=None, source="tests", fingerprint=None, notes=None,
     )  # fmt: skip
     return replace(entry, **changes)
 

@@ -1,0 +1,180 @@
+"""From an entry to its verified local file: our folder, the package, the Hub, mirrors, the authors' own file."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from omlzoo import checkpoint, foreign, hub, layouts, manifest, store, timm_config
+from omlzoo.errors import BadEntry, OmlzooWarning, WeightsUnavailable
+from omlzoo.manifest import HUB, Entry, Upstream
+
+__all__ = ["fetch", "fetch_entry", "install"]
+
+
+def fetch(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
+    """The local, verified safetensors file of an entry: from a cache if it is there, else downloaded.
+
+    Sources are tried in order: our folder, the Hub, the entry's mirrors, the authors' file. Where one fails and a later
+    one serves, that is said.
+
+    Args:
+        entry: Says where the file is and what its content must be.
+        progress: Draw a bar where standard error is a terminal.
+        afresh: Compute the sha256 also of a file that was verified before.
+
+    Raises:
+        WeightsUnavailable: No source has it, or its bytes are not the promised ones; the bad file is removed.
+    """
+    if entry.repo is None and entry.upstream is None and not entry.mirrors:
+        return _bundled(entry, afresh)
+    if (local := store.kept(entry)) is not None:
+        return _own(entry, local, afresh)
+    sources: list[Callable[[], Path]] = []
+    if entry.repo is not None and entry.file is not None:
+        sources.append(partial(_from_hub, entry, entry.repo, entry.file, progress, afresh))
+    if entry.sha256 is not None:
+        sources += [partial(_from_mirror, entry, url, entry.sha256, progress) for url in entry.mirrors]
+    if entry.upstream is not None:
+        sources.append(partial(_from_authors, entry, entry.upstream, progress))
+    refusals: list[WeightsUnavailable] = []
+    for source in sources:
+        try:
+            path = source()
+        except WeightsUnavailable as error:
+            refusals.append(error)
+            continue
+        for refusal in refusals:
+            warnings.warn(f"{refusal}. Another source served", OmlzooWarning, stacklevel=3)
+        return path
+    if len(refusals) == 1:
+        raise refusals[0]
+    said = "; ".join(str(refusal).removeprefix(f"{entry.name}: ") for refusal in refusals)
+    raise WeightsUnavailable(f"{entry.name}: none of its {len(refusals)} sources served: {said}") from refusals[0]
+
+
+def fetch_entry(repo: str, progress: bool = True) -> Entry:
+    """The entry of someone's Hub repository: its ``entry.json``, or what a plain timm repository's config says.
+
+    Raises:
+        WeightsUnavailable: It cannot be had.
+        BadEntry: It does not follow the schema.
+    """
+    path = hub.download_first(repo, (checkpoint.ENTRY, "config.json"), f"{HUB}{repo}", progress)
+    commit = path.parent.name  # the snapshot folder is named by the commit
+    revision = commit if len(commit) == 40 else None
+    if path.name != checkpoint.ENTRY:
+        return replace(timm_config.from_config(path.read_text(encoding="utf-8"), repo), revision=revision)
+    entry = manifest.read(path)
+    if entry.file is None or entry.sha256 is None:
+        raise BadEntry(f"{HUB}{repo}: its entry.json lacks file or sha256; save the model again and upload both files")
+    return replace(entry, repo=repo, revision=revision, upstream=None, mirrors=())
+
+
+def install(entry: Entry, bundle: Path) -> Path:
+    """Take the weights from a folder that ``omlzoo fetch --to`` wrote into our own, verified.
+
+    Args:
+        entry: Of the zoo.
+        bundle: Holds ``<name>/model.safetensors`` and ``<name>/entry.json``.
+
+    Raises:
+        WeightsUnavailable: The bundle has none, or others than the entry promises.
+    """
+    place = bundle / entry.name
+    if not (place / checkpoint.WEIGHTS).is_file():
+        raise WeightsUnavailable(f"{entry.name}: {place} has no {checkpoint.WEIGHTS}; write it with `omlzoo fetch "
+                                 f"{entry.name} --to {bundle}` where there is network")  # fmt: skip
+    theirs = checkpoint.open_entry(place)
+    if theirs.sha256 is None or not store.serves(theirs, entry):
+        raise WeightsUnavailable(f"{entry.name}: {place} holds other weights than the entry promises; write it again")
+    store.verify(place / checkpoint.WEIGHTS, theirs.sha256, entry.name, remedy="copy the bundle again", afresh=True)
+    with store.work(entry.name):
+        store.copy(place / checkpoint.WEIGHTS, theirs, store.folder(entry.name))
+    return store.folder(entry.name) / checkpoint.WEIGHTS
+
+
+def _bundled(entry: Entry, afresh: bool) -> Path:
+    if entry.file is None:
+        raise WeightsUnavailable(f"{entry.name}: its entry names no repository, upstream file or bundled file")
+    path = manifest.folder() / "bundled" / entry.file
+    if not path.is_file():
+        raise WeightsUnavailable(f"{entry.name}: {path} is missing; install omlzoo again")
+    if entry.sha256 is None:
+        raise WeightsUnavailable(f"{entry.name}: a bundled file needs a sha256 in its entry")
+    return store.verify(path, entry.sha256, entry.name, remedy="install omlzoo again", afresh=afresh)
+
+
+def _own(entry: Entry, local: Entry, afresh: bool) -> Path:
+    path = store.folder(entry.name) / checkpoint.WEIGHTS
+    if local.sha256 is None:
+        raise WeightsUnavailable(f"{entry.name}: {path.parent / checkpoint.ENTRY} has no sha256; remove that folder")
+    try:
+        return store.verify(path, local.sha256, entry.name, remedy="the file was removed; fetch again", afresh=afresh)
+    except WeightsUnavailable:
+        path.unlink(missing_ok=True)
+        (path.parent / checkpoint.ENTRY).unlink(missing_ok=True)
+        raise
+
+
+def _from_hub(entry: Entry, repo: str, file: str, progress: bool, afresh: bool) -> Path:
+    path = hub.download(repo, file, entry.revision, entry.name, progress)
+    blob = path.resolve()
+    announced = blob.name if len(blob.name) == 64 else None  # the Hub names large files by their sha256
+    expected = entry.sha256 or announced
+    if entry.sha256 is None or entry.revision is None:
+        said = (
+            "against the hash that the Hub announced" if announced else "against nothing: the Hub announced no sha256"
+        )
+        checked = "against the sha256 of the entry" if entry.sha256 else said
+        missing = " and ".join(key for key in ("revision", "sha256") if getattr(entry, key) is None)
+        warnings.warn(
+            f"{entry.name} is unpinned: its entry has no {missing}; {file} was checked {checked}",
+            OmlzooWarning,
+            stacklevel=4,
+        )
+    if expected is None:
+        return path
+    try:
+        return store.verify(path, expected, entry.name, remedy="the file was removed; fetch it again", afresh=afresh)
+    except WeightsUnavailable:
+        path.unlink(missing_ok=True)
+        blob.unlink(missing_ok=True)
+        raise
+
+
+def _from_mirror(entry: Entry, url: str, sha256: str, progress: bool) -> Path:
+    with store.work(entry.name) as scratch:
+        hub.download_url(url, scratch / checkpoint.WEIGHTS, entry.name, progress)
+        remedy = "the download was removed; use another mirror"
+        store.verify(scratch / checkpoint.WEIGHTS, sha256, entry.name, remedy)
+        store.copy(scratch / checkpoint.WEIGHTS, entry, store.folder(entry.name))
+    return store.folder(entry.name) / checkpoint.WEIGHTS
+
+
+def _from_authors(entry: Entry, upstream: Upstream, progress: bool) -> Path:
+    """The authors' file as safetensors in our folder: downloaded, checked and converted at the first call."""
+    place = store.folder(entry.name)
+    with store.work(entry.name) as scratch:
+        if store.kept(entry) is not None:  # another process was first
+            return place / checkpoint.WEIGHTS
+        file = scratch / "upstream"
+        hub.download_url(upstream.url, file, entry.name, progress)
+        _check_published_hash(upstream, file, entry.name)
+        state = layouts.convert(foreign.open_file(file, entry.name), upstream.layout, entry.name)
+        checkpoint.save(state, replace(entry, repo=None, revision=None), place, overwrite=True)
+    return place / checkpoint.WEIGHTS
+
+
+def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:
+    if upstream.hash is None:
+        warnings.warn(f"{name} is unpinned: nobody published a hash of {upstream.url}", OmlzooWarning, stacklevel=5)
+        return
+    algorithm, _, published = upstream.hash.partition(":")
+    found = checkpoint.digest(file, algorithm)
+    if not found.startswith(published):
+        raise WeightsUnavailable(
+            f"{name}: {upstream.url} has {algorithm} {found[:16]}..., published is {published}; "
+            "the download was removed; try again, and if it stays so the file is not the authors'"
+        )
