@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from references import authors_positions, random_resnet, random_vit, resnet_forward, vit_forward
 from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor
@@ -10,11 +12,11 @@ from omlzoo import catalog, layouts
 from omlzoo.errors import BadInput
 from omlzoo.extractor import Extractor
 from omlzoo.models.blank import Blank
-from omlzoo.models.resnet import ResNet, generalized_mean
-from omlzoo.models.vit import ViT, resize_positions
+from omlzoo.models.resnet import ResNet, centre_ink, generalized_mean
+from omlzoo.models.vit import ViT
+from omlzoo.positions import resize_positions
 
 ARCHS = sorted(catalog.names("models"))
-LARGE = {"vitb8", "vitb14", "vitb14_reg", "vitb16", "vits8", "resnet101", "resnet152"}  # one picture at a small size
 PATCH, GRID, HEADS = 8, 6, 4
 SIZES = [(48, 48), (64, 64), (32, 32), (40, 72), (72, 32)]
 
@@ -42,7 +44,7 @@ def our_vit(state: dict[str, Tensor], layout: str, registers: int = 0, layer_sca
 def test_vit_equals_the_authors(family: str, size: tuple[int, int]) -> None:
     registers, scale = 4 if family == "dinov2_registers" else 0, family != "dino"
     state = random_vit(32, 3, PATCH, GRID, seed=3, layer_scale=scale, registers=registers)
-    model = our_vit(dict(state), "dinov2_vit" if scale else "dino_vit", registers, scale)
+    model = our_vit(dict(state), "dinov2_vit" if scale else "timm_vit", registers, scale)
     with torch.inference_mode():
         found = model(pictures(*size))
     assert deviation(found, vit_forward(state, pictures(*size), HEADS, antialias=registers > 0)) < 1e-5
@@ -54,7 +56,7 @@ def test_a_full_size_vit_equals_the_authors_at_224(arch: str) -> None:
     state = random_vit(384, 12, patch, grid, seed=5, layer_scale=patch == 14, registers=4 if "reg" in arch else 0)
     with Blank():
         model: Extractor = catalog.find("models", arch)()
-    model.load_state_dict(layouts.convert(state, "dinov2_vit" if patch == 14 else "dino_vit", "test"))
+    model.load_state_dict(layouts.convert(state, "dinov2_vit" if patch == 14 else "timm_vit", "test"))
     with torch.inference_mode():
         found = model.eval()(pictures(224, 224))
     assert deviation(found, vit_forward(state, pictures(224, 224), heads=6, antialias="reg" in arch)) < 1e-5
@@ -62,7 +64,7 @@ def test_a_full_size_vit_equals_the_authors_at_224(arch: str) -> None:
 
 def test_the_comparison_sees_the_wrong_resizing() -> None:
     state = random_vit(32, 3, PATCH, GRID, seed=3)
-    model = our_vit(dict(state), "dino_vit")
+    model = our_vit(dict(state), "timm_vit")
     with torch.inference_mode():
         found = model(pictures(64, 64))
     assert deviation(found, vit_forward(state, pictures(64, 64), HEADS, antialias=True)) > 1e-4
@@ -83,7 +85,7 @@ def test_positions_are_resized_as_the_authors_do(grid: tuple[int, int], resizing
 def test_resnet_equals_the_authors(bottleneck: bool, gem: float | None, size: tuple[int, int]) -> None:
     state = random_resnet((1, 2, 1, 1), (64, 24, 32, 48), bottleneck, seed=7)
     model = ResNet(Bottleneck if bottleneck else BasicBlock, (1, 2, 1, 1), channels=(64, 24, 32, 48), gem=gem)
-    model.load_state_dict(layouts.convert(state, "timm_resnet", "test"))
+    model.load_state_dict(layouts.convert(state, "torchvision_resnet", "test"))
     with torch.inference_mode():
         found = model.eval()(pictures(*size))
     assert deviation(found, resnet_forward(state, pictures(*size), gem)) < 1e-5
@@ -96,7 +98,7 @@ def test_a_full_size_resnet_equals_the_authors(arch: str) -> None:
     state = random_resnet(layers, (64, 128, 256, 512), arch == "resnet50", seed=11)
     with Blank():
         model: Extractor = catalog.find("models", arch)()
-    model.load_state_dict(layouts.convert(state, "timm_resnet", "test"))
+    model.load_state_dict(layouts.convert(state, "torchvision_resnet", "test"))
     with torch.inference_mode():
         assert deviation(model.eval()(pictures(64, 64)), resnet_forward(state, pictures(64, 64))) < 1e-5
 
@@ -109,23 +111,28 @@ def test_gem_is_the_loop() -> None:
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_every_architecture_makes_embeddings(arch: str) -> None:
-    with Blank():
+    small = arch in ("resnet_small", "resnet_toy", "vit_toy")
+    with torch.device("cpu" if small else "meta"):  # shapes only: the largest has a billion parameters
         model: Extractor = catalog.find("models", arch)()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.02)
-    side = model.patch * 4 if isinstance(model, ViT) else 64
-    images = torch.rand(2, 3, side, side)
-    with torch.inference_mode():
-        outputs = model.eval().features(images)
-        assert torch.equal(model(images), outputs["embedding"])
+        side = getattr(model, "image", getattr(model, "patch", 16) * 4)
+        outputs = model.eval().features(torch.empty(2, 3, side, side))
     assert outputs["embedding"].shape == (2, model.dim)
-    assert all(torch.isfinite(output).all() for output in outputs.values())
-    assert outputs["tokens"].shape[1] == 16 if isinstance(model, ViT) else outputs["map"].ndim == 4
+    assert outputs["map"].ndim == 4 if "map" in outputs else outputs["tokens"].ndim == 3
+    assert outputs.get("class_token", torch.empty(2, 1)).shape[0] == 2
     parts = [part for stage in model.stages() for part in stage]
     covered = sum(
         p.numel() for part in parts for p in ([part] if isinstance(part, torch.nn.Parameter) else part.parameters())
     )
     assert covered == sum(parameter.numel() for parameter in model.parameters()), "every parameter is in one stage"
+
+
+@pytest.mark.parametrize("arch", ["resnet_toy", "vit_toy"])
+def test_calling_gives_the_embedding_among_the_features(arch: str) -> None:
+    model = catalog.find("models", arch)().eval()
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(model(images), model.features(images)["embedding"])
+        assert torch.isfinite(model(images)).all()
 
 
 def test_normalising_gives_length_one_and_leaves_zero() -> None:
@@ -153,3 +160,20 @@ def test_a_blank_model_keeps_its_buffers_and_its_constants_are_not_needed() -> N
     images = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(blank.eval()(images), full.eval()(images))
+
+
+def test_ink_is_moved_to_the_middle_and_a_blank_picture_stays() -> None:
+    images = torch.ones(3, 3, 64, 64)
+    images[0, :, 5:15, 40:50] = 0.1  # ten pixels square
+    images[1, :, 27:37, 27:37] = 0.1  # in the middle already
+    moved = centre_ink(images)
+    assert (moved[0] - images[1]).abs().max() < 1e-4
+    assert (moved[1:] - images[1:]).abs().max() < 1e-4
+
+
+@given(rows=st.integers(-12, 12), columns=st.integers(-12, 12))
+def test_centred_drawings_do_not_say_where_they_were_drawn(rows: int, columns: int) -> None:
+    drawing = torch.ones(1, 3, 64, 64)
+    drawing[0, :, 20:40, 24:42] = torch.rand(20, 18, generator=torch.Generator().manual_seed(0)).round()
+    moved = centre_ink(torch.roll(drawing, (rows, columns), dims=(2, 3)))
+    assert (moved - centre_ink(drawing)).abs().max() < 1e-3

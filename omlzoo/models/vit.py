@@ -1,33 +1,47 @@
-"""Vision transformers: DINO (arXiv 2104.14294), DINOv2 (2304.07193) with and without registers (2309.16588)."""
+"""Plain vision transformers (arXiv 2010.11929) with a class token: DINO (2104.14294), iBOT (2111.07832), MSN
+(2204.07141), MoCo v3 (2104.02057), MAE (2111.06377), DINOv2 (2304.07193) with and without registers (2309.16588)."""
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
+from timm.layers.mlp import SwiGLUPacked
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from omlzoo.errors import BadInput
 from omlzoo.extractor import Extractor, adopt
+from omlzoo.positions import Resizing, patch_grid, resize_positions
 
 __all__ = [
     "vit_toy",
+    "vitb4",
     "vitb8",
     "vitb14",
     "vitb14_reg",
     "vitb16",
+    "vitg14",
+    "vitg14_reg",
+    "vith14",
+    "vitl7",
+    "vitl14",
+    "vitl14_reg",
+    "vitl16",
     "vits8",
     "vits14",
     "vits14_reg",
     "vits16",
 ]
 
-Resizing = Literal["offset", "antialias"]
 PARTS = ("patch_embed", "cls_token", "reg_token", "pos_embed", "blocks", "norm")
+LARGE: dict[str, Any] = {"width": 1024, "depth": 24, "heads": 16}
+SCALED: dict[str, Any] = {"image": 518, "patch": 14, "layer_scale": 1e-5}  # DINOv2
+REGISTERS: dict[str, Any] = {**SCALED, "registers": 4, "resizing": "antialias"}
 
 
-def vits16(normalize: bool = False) -> "ViT":
-    """ViT-S/16: 12 blocks, 6 heads, dim 384, trained at 224 pixels."""
-    return ViT(image=224, patch=16, width=384, depth=12, heads=6, normalize=normalize)
+def vits16(normalize: bool = False, heads: int = 6, project: int | None = None, resizing: Resizing = "offset") -> "ViT":
+    """ViT-S/16: 12 blocks, 6 heads (MoCo v3 has 12), dim 384, trained at 224 pixels."""
+    return ViT(
+        image=224, patch=16, width=384, depth=12, heads=heads, project=project, resizing=resizing, normalize=normalize
+    )  # fmt: skip
 
 
 def vits8(normalize: bool = False) -> "ViT":
@@ -35,9 +49,9 @@ def vits8(normalize: bool = False) -> "ViT":
     return ViT(image=224, patch=8, width=384, depth=12, heads=6, normalize=normalize)
 
 
-def vitb16(normalize: bool = False) -> "ViT":
+def vitb16(normalize: bool = False, image: int = 224, resizing: Resizing = "offset") -> "ViT":
     """ViT-B/16: 12 blocks, 12 heads, dim 768, trained at 224 pixels."""
-    return ViT(image=224, patch=16, width=768, depth=12, heads=12, normalize=normalize)
+    return ViT(image=image, patch=16, width=768, depth=12, heads=12, resizing=resizing, normalize=normalize)
 
 
 def vitb8(normalize: bool = False) -> "ViT":
@@ -45,30 +59,64 @@ def vitb8(normalize: bool = False) -> "ViT":
     return ViT(image=224, patch=8, width=768, depth=12, heads=12, normalize=normalize)
 
 
+def vitb4(normalize: bool = False, resizing: Resizing = "ratio") -> "ViT":
+    """ViT-B/4: 12 blocks, 12 heads, dim 768, trained at 224 pixels: 3,136 patches."""
+    return ViT(image=224, patch=4, width=768, depth=12, heads=12, resizing=resizing, normalize=normalize)
+
+
+def vitl16(normalize: bool = False, resizing: Resizing = "offset") -> "ViT":
+    """ViT-L/16: 24 blocks, 16 heads, dim 1024, trained at 224 pixels."""
+    return ViT(image=224, patch=16, resizing=resizing, normalize=normalize, **LARGE)
+
+
+def vitl7(normalize: bool = False, resizing: Resizing = "ratio") -> "ViT":
+    """ViT-L/7: 24 blocks, 16 heads, dim 1024, trained at 224 pixels."""
+    return ViT(image=224, patch=7, resizing=resizing, normalize=normalize, **LARGE)
+
+
+def vith14(normalize: bool = False) -> "ViT":
+    """ViT-H/14: 32 blocks, 16 heads, dim 1280, trained at 224 pixels."""
+    return ViT(image=224, patch=14, width=1280, depth=32, heads=16, resizing="antialias", normalize=normalize)
+
+
 def vits14(normalize: bool = False) -> "ViT":
     """DINOv2 ViT-S/14: 12 blocks with layer scale, 6 heads, dim 384, positions trained for 518 pixels."""
-    return ViT(image=518, patch=14, width=384, depth=12, heads=6, layer_scale=1e-5, normalize=normalize)
+    return ViT(width=384, depth=12, heads=6, normalize=normalize, **SCALED)
 
 
 def vitb14(normalize: bool = False) -> "ViT":
     """DINOv2 ViT-B/14: 12 blocks with layer scale, 12 heads, dim 768, positions trained for 518 pixels."""
-    return ViT(image=518, patch=14, width=768, depth=12, heads=12, layer_scale=1e-5, normalize=normalize)
+    return ViT(width=768, depth=12, heads=12, normalize=normalize, **SCALED)
+
+
+def vitl14(normalize: bool = False) -> "ViT":
+    """DINOv2 ViT-L/14: 24 blocks with layer scale, 16 heads, dim 1024, positions trained for 518 pixels."""
+    return ViT(normalize=normalize, **LARGE, **SCALED)
+
+
+def vitg14(normalize: bool = False) -> "ViT":
+    """DINOv2 ViT-g/14: 40 blocks with gated layers (SwiGLU), 24 heads, dim 1536, positions trained for 518 pixels."""
+    return ViT(width=1536, depth=40, heads=24, gated=True, normalize=normalize, **SCALED)
 
 
 def vits14_reg(normalize: bool = False) -> "ViT":
     """DINOv2 ViT-S/14 with 4 registers."""
-    return ViT(
-        image=518, patch=14, width=384, depth=12, heads=6, layer_scale=1e-5,
-        registers=4, resizing="antialias", normalize=normalize,
-    )  # fmt: skip
+    return ViT(width=384, depth=12, heads=6, normalize=normalize, **REGISTERS)
 
 
 def vitb14_reg(normalize: bool = False) -> "ViT":
     """DINOv2 ViT-B/14 with 4 registers."""
-    return ViT(
-        image=518, patch=14, width=768, depth=12, heads=12, layer_scale=1e-5,
-        registers=4, resizing="antialias", normalize=normalize,
-    )  # fmt: skip
+    return ViT(width=768, depth=12, heads=12, normalize=normalize, **REGISTERS)
+
+
+def vitl14_reg(normalize: bool = False) -> "ViT":
+    """DINOv2 ViT-L/14 with 4 registers."""
+    return ViT(normalize=normalize, **LARGE, **REGISTERS)
+
+
+def vitg14_reg(normalize: bool = False) -> "ViT":
+    """DINOv2 ViT-g/14 with 4 registers."""
+    return ViT(width=1536, depth=40, heads=24, gated=True, normalize=normalize, **REGISTERS)
 
 
 def vit_toy(normalize: bool = False) -> "ViT":
@@ -85,9 +133,11 @@ class ViT(Extractor):
         width: Of the tokens; also the embedding's length.
         depth: Number of blocks.
         heads: Of the attention.
+        gated: The hidden layers are SwiGLU (arXiv 2002.05202) of two thirds of the usual width.
         layer_scale: Initial value of layer scale; None has none.
         registers: Number of register tokens. With them position embeddings belong to patches only.
-        resizing: How positions are resized to other grids, see :func:`resize_positions`.
+        resizing: How positions are resized to other grids, see :func:`omlzoo.positions.resize_positions`.
+        project: Length of a linear projection of the class token, named ``head``; None has none.
         normalize: Divide the embedding by its L2 norm.
     """
 
@@ -96,6 +146,7 @@ class ViT(Extractor):
     norm: nn.Module
     cls_token: nn.Parameter
     pos_embed: nn.Parameter
+    head: nn.Module
 
     def __init__(
         self,
@@ -105,65 +156,44 @@ class ViT(Extractor):
         width: int,
         depth: int,
         heads: int,
+        gated: bool = False,
         layer_scale: float | None = None,
         registers: int = 0,
         resizing: Resizing = "offset",
+        project: int | None = None,
         normalize: bool = False,
     ) -> None:
-        super().__init__(width, normalize)
+        super().__init__(project or width, normalize)
+        # Packed: both halves of the gate in one layer, so twice the width of each, a multiple of 8.
+        hidden = 2 * ((width * 4 * 2 // 3 + 7) // 8 * 8) if gated else 4 * width
+        gates: dict[str, Any] = {"mlp_layer": SwiGLUPacked, "act_layer": nn.SiLU} if gated else {}
         body = VisionTransformer(
             img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=0,
             init_values=layer_scale, reg_tokens=registers, no_embed_class=registers > 0, dynamic_img_size=True,
+            mlp_ratio=hidden / width, **gates,
         )  # fmt: skip
         adopt(self, body, PARTS)
+        if project is not None:
+            self.head = nn.Linear(width, project)
         self.patch = patch
         self.grid = image // patch
         self.resizing: Resizing = resizing
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """Patches and tokens, each block, and the last norm."""
+        """Patches and tokens, each block, and the last norm with the projection if there is one."""
         tokens = [self.get_parameter(name) for name in ("cls_token", "reg_token", "pos_embed") if hasattr(self, name)]
-        return [[self.patch_embed, *tokens], *([block] for block in self.blocks), [self.norm]]
+        last: list[nn.Module | nn.Parameter] = [self.norm, self.head] if hasattr(self, "head") else [self.norm]
+        return [[self.patch_embed, *tokens], *([block] for block in self.blocks), last]
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
-        height, width = images.shape[-2:]
-        if height % self.patch or width % self.patch:
-            near = [max(1, round(side / self.patch)) * self.patch for side in (height, width)]
-            raise BadInput(
-                f"images are {height} x {width} pixels; sides must be multiples of the patch, {self.patch}: "
-                f"build the model with image_size=({near[0]}, {near[1]})"
-            )
+        grid = patch_grid(images, self.patch)
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
         prefix = self.pos_embed.shape[1] - self.grid**2
-        grid = (height // self.patch, width // self.patch)
         positions = resize_positions(self.pos_embed[:, prefix:], self.grid, grid, self.resizing)
         first = self.cls_token + self.pos_embed[:, :1] if prefix else self.cls_token  # (1, 1, width)
         if hasattr(self, "reg_token"):
             first = torch.cat([first, self.get_parameter("reg_token")], dim=1)  # (1, 1 + registers, width)
         tokens = torch.cat([first.expand(len(images), -1, -1), tokens + positions], dim=1)
         tokens = self.norm(self.blocks(tokens))
-        return {"embedding": tokens[:, 0], "class_token": tokens[:, 0], "tokens": tokens[:, first.shape[1] :]}
-
-
-def resize_positions(positions: Tensor, trained: int, grid: tuple[int, int], resizing: Resizing) -> Tensor:
-    """Position embeddings for another grid of patches, as the authors compute them.
-
-    Args:
-        positions: (1, trained * trained, width), of the patches only.
-        trained: Side of the grid they were trained for.
-        grid: Rows and columns of the grid wanted.
-        resizing: "offset" is DINO's and DINOv2's: bicubic without antialias, by the factor (side + 0.1) / trained,
-            which is not the ratio of the sizes. "antialias" is DINOv2's with registers: bicubic with antialias.
-
-    Returns:
-        (1, rows * columns, width).
-    """
-    if grid == (trained, trained):
-        return positions
-    image = positions.reshape(1, trained, trained, -1).permute(0, 3, 1, 2).float()
-    if resizing == "antialias":
-        resized = nn.functional.interpolate(image, size=grid, mode="bicubic", antialias=True)
-    else:
-        factor = ((grid[0] + 0.1) / trained, (grid[1] + 0.1) / trained)
-        resized = nn.functional.interpolate(image, scale_factor=factor, mode="bicubic")
-    return resized.permute(0, 2, 3, 1).reshape(1, grid[0] * grid[1], -1).to(positions.dtype)
+        embedding = self.head(tokens[:, 0]) if hasattr(self, "head") else tokens[:, 0]
+        return {"embedding": embedding, "class_token": tokens[:, 0], "tokens": tokens[:, first.shape[1] :]}

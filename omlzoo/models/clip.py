@@ -1,0 +1,92 @@
+"""The image towers of CLIP (arXiv 2103.00020), from OpenAI, ruCLIP, LAION (2212.07143) and others."""
+
+from typing import Any
+
+import torch
+from timm.layers import QuickGELU
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from omlzoo.extractor import Extractor, adopt
+from omlzoo.positions import patch_grid, resize_positions
+
+__all__ = ["clip_vitb16", "clip_vitb32", "clip_vith14", "clip_vitl14"]
+
+PARTS = ("patch_embed", "cls_token", "pos_embed", "norm_pre", "blocks", "norm", "head")
+
+
+def clip_vitb32(normalize: bool = False, quick: bool = True) -> "ClipViT":
+    """ViT-B/32 of CLIP, dim 512, trained at 224 pixels; ``quick`` is False where it was trained with the exact GELU."""
+    return ClipViT(image=224, patch=32, width=768, depth=12, heads=12, dim=512, quick=quick, normalize=normalize)
+
+
+def clip_vitb16(normalize: bool = False, quick: bool = True) -> "ClipViT":
+    """ViT-B/16 of CLIP, dim 512, trained at 224 pixels."""
+    return ClipViT(image=224, patch=16, width=768, depth=12, heads=12, dim=512, quick=quick, normalize=normalize)
+
+
+def clip_vitl14(normalize: bool = False, quick: bool = True, image: int = 224) -> "ClipViT":
+    """ViT-L/14 of CLIP, dim 768, trained at 224 or 336 pixels."""
+    return ClipViT(image=image, patch=14, width=1024, depth=24, heads=16, dim=768, quick=quick, normalize=normalize)
+
+
+def clip_vith14(normalize: bool = False, quick: bool = False) -> "ClipViT":
+    """ViT-H/14 of CLIP, dim 1024, trained at 224 pixels."""
+    return ClipViT(image=224, patch=14, width=1280, depth=32, heads=16, dim=1024, quick=quick, normalize=normalize)
+
+
+class ClipViT(Extractor):
+    """The projected class token. OpenAI's code takes one size only; at others positions are resized as open_clip does.
+
+    Args:
+        image: Side in pixels that the position embeddings were trained for.
+        patch: Side of a patch in pixels.
+        width: Of the tokens.
+        depth: Number of blocks.
+        heads: Of the attention.
+        dim: Length of the projection.
+        quick: The activation is x sigmoid(1.702 x), OpenAI's "QuickGELU"; False is the exact GELU.
+        normalize: Divide the embedding by its L2 norm.
+    """
+
+    patch_embed: Any
+    blocks: nn.Sequential
+    norm_pre: nn.Module
+    norm: nn.Module
+    head: nn.Module
+    cls_token: nn.Parameter
+    pos_embed: nn.Parameter
+
+    def __init__(
+        self,
+        *,
+        image: int,
+        patch: int,
+        width: int,
+        depth: int,
+        heads: int,
+        dim: int,
+        quick: bool = True,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__(dim, normalize)
+        body = VisionTransformer(
+            img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=dim,
+            pre_norm=True, norm_layer=nn.LayerNorm, act_layer=QuickGELU if quick else nn.GELU,
+        )  # fmt: skip
+        adopt(self, body, PARTS)
+        self.patch = patch
+        self.grid = image // patch
+
+    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
+        """Patches and tokens, each block, and the last norm with the projection."""
+        first = [self.patch_embed, self.cls_token, self.pos_embed, self.norm_pre]
+        return [first, *([block] for block in self.blocks), [self.norm, self.head]]
+
+    def embed(self, images: Tensor) -> dict[str, Tensor]:
+        grid = patch_grid(images, self.patch)
+        tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
+        tokens = tokens + resize_positions(self.pos_embed[:, 1:], self.grid, grid, "antialias")
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(images), -1, -1)
+        tokens = self.norm(self.blocks(self.norm_pre(torch.cat([first, tokens], dim=1))))
+        return {"embedding": self.head(tokens[:, 0]), "class_token": tokens[:, 0], "tokens": tokens[:, 1:]}

@@ -1,0 +1,89 @@
+"""DINOv3 vision transformers (arXiv 2508.10104): rotary positions on the patches, four registers."""
+
+from typing import Any
+
+import torch
+from timm.models.eva import Eva
+from torch import Tensor, nn
+
+from omlzoo.extractor import Extractor, adopt
+from omlzoo.positions import patch_grid
+
+__all__ = ["dinov3_vitb16", "dinov3_vitl16", "dinov3_vits16", "dinov3_vits16plus"]
+
+PARTS = ("patch_embed", "cls_token", "reg_token", "rope", "blocks", "norm")
+
+
+def dinov3_vits16(normalize: bool = False) -> "DinoV3":
+    """DINOv3 ViT-S/16: 12 blocks, 6 heads, dim 384."""
+    return DinoV3(patch=16, width=384, depth=12, heads=6, normalize=normalize)
+
+
+def dinov3_vits16plus(normalize: bool = False) -> "DinoV3":
+    """DINOv3 ViT-S+/16: 12 blocks with gated layers (SwiGLU), 6 heads, dim 384."""
+    return DinoV3(patch=16, width=384, depth=12, heads=6, gated=True, normalize=normalize)
+
+
+def dinov3_vitb16(normalize: bool = False) -> "DinoV3":
+    """DINOv3 ViT-B/16: 12 blocks, 12 heads, dim 768."""
+    return DinoV3(patch=16, width=768, depth=12, heads=12, normalize=normalize)
+
+
+def dinov3_vitl16(normalize: bool = False) -> "DinoV3":
+    """DINOv3 ViT-L/16: 24 blocks, 16 heads, dim 1024."""
+    return DinoV3(patch=16, width=1024, depth=24, heads=16, normalize=normalize)
+
+
+class DinoV3(Extractor):
+    """The class token after the last norm, of images of any size whose sides are multiples of the patch.
+
+    Args:
+        patch: Side of a patch in pixels.
+        width: Of the tokens; also the embedding's length.
+        depth: Number of blocks.
+        heads: Of the attention.
+        gated: The hidden layers are SwiGLU.
+        normalize: Divide the embedding by its L2 norm.
+    """
+
+    patch_embed: Any
+    rope: Any
+    blocks: nn.ModuleList
+    norm: nn.Module
+    cls_token: nn.Parameter
+    reg_token: nn.Parameter
+
+    def __init__(
+        self, *, patch: int, width: int, depth: int, heads: int, gated: bool = False, normalize: bool = False
+    ) -> None:
+        super().__init__(width, normalize)
+        body = Eva(
+            img_size=16 * patch, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=0,
+            global_pool="token", qkv_bias=False, init_values=1e-5, norm_layer=_norm, num_reg_tokens=4,
+            rope_type="dinov3", rope_temperature=100.0, rope_rotate_half=True, use_rot_pos_emb=True,
+            use_abs_pos_emb=False, use_fc_norm=False, dynamic_img_size=True,
+            swiglu_mlp=gated, swiglu_align_to=8 if gated else 0,
+        )  # fmt: skip
+        adopt(self, body, PARTS)
+        # The authors' files hold the periods of the rotation rounded to bfloat16, and they were trained so; timm's
+        # are not rounded, which moves an embedding by a part in a thousand.
+        self.rope.periods = self.rope.periods.bfloat16().float()
+        self.patch = patch
+
+    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
+        """Patches and tokens, each block, and the last norm."""
+        return [[self.patch_embed, self.cls_token, self.reg_token], *([block] for block in self.blocks), [self.norm]]
+
+    def embed(self, images: Tensor) -> dict[str, Tensor]:
+        turns = self.rope.get_embed(shape=patch_grid(images, self.patch))
+        tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
+        first = torch.cat([self.cls_token, self.reg_token], dim=1)  # (1, 5, width)
+        tokens = torch.cat([first.expand(len(images), -1, -1), tokens], dim=1)
+        for block in self.blocks:
+            tokens = block(tokens, rope=turns)
+        tokens = self.norm(tokens)
+        return {"embedding": tokens[:, 0], "class_token": tokens[:, 0], "tokens": tokens[:, first.shape[1] :]}
+
+
+def _norm(width: int, **kwargs: Any) -> nn.Module:
+    return nn.LayerNorm(width, eps=1e-5, **kwargs)

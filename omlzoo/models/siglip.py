@@ -1,0 +1,87 @@
+"""The image towers of SigLIP (arXiv 2303.15343) and SigLIP 2 (2502.14786): patches only, pooled by attention."""
+
+from typing import Any
+
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from omlzoo.extractor import Extractor, adopt
+from omlzoo.positions import patch_grid, resize_positions
+
+__all__ = ["siglip_so400m", "siglip_vitb16", "siglip_vitb32", "siglip_vitl16"]
+
+PARTS = ("patch_embed", "pos_embed", "blocks", "norm", "attn_pool")
+
+
+def siglip_vitb16(normalize: bool = False, image: int = 224) -> "SigLip":
+    """ViT-B/16 of SigLIP, dim 768."""
+    return SigLip(image=image, patch=16, width=768, depth=12, heads=12, normalize=normalize)
+
+
+def siglip_vitb32(normalize: bool = False, image: int = 256) -> "SigLip":
+    """ViT-B/32 of SigLIP 2, dim 768, with the tanh form of GELU."""
+    return SigLip(image=image, patch=32, width=768, depth=12, heads=12, tanh=True, normalize=normalize)
+
+
+def siglip_vitl16(normalize: bool = False, image: int = 256) -> "SigLip":
+    """ViT-L/16 of SigLIP, dim 1024."""
+    return SigLip(image=image, patch=16, width=1024, depth=24, heads=16, normalize=normalize)
+
+
+def siglip_so400m(normalize: bool = False, image: int = 224) -> "SigLip":
+    """The shape-optimised SO400M/14 of SigLIP, dim 1152."""
+    return SigLip(image=image, patch=14, width=1152, depth=27, heads=16, hidden=4304, normalize=normalize)
+
+
+class SigLip(Extractor):
+    """What an attention with one learned query takes from the patches; there is no class token and no projection.
+
+    Args:
+        image: Side in pixels that the position embeddings were trained for; at others they are resized as timm does.
+        patch: Side of a patch in pixels.
+        width: Of the tokens; also the embedding's length.
+        depth: Number of blocks.
+        heads: Of the attention.
+        hidden: Width of a block's hidden layer; 4 x width by default.
+        tanh: The blocks use the tanh form of GELU.
+        normalize: Divide the embedding by its L2 norm.
+    """
+
+    patch_embed: Any
+    blocks: nn.Sequential
+    norm: nn.Module
+    attn_pool: nn.Module
+    pos_embed: nn.Parameter
+
+    def __init__(
+        self,
+        *,
+        image: int,
+        patch: int,
+        width: int,
+        depth: int,
+        heads: int,
+        hidden: int | None = None,
+        tanh: bool = False,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__(width, normalize)
+        body = VisionTransformer(
+            img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=0,
+            class_token=False, global_pool="map", mlp_ratio=(hidden or 4 * width) / width,
+            act_layer="gelu_tanh" if tanh else None,
+        )  # fmt: skip
+        adopt(self, body, PARTS)
+        self.patch = patch
+        self.grid = image // patch
+
+    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
+        """Patches and positions, each block, and the last norm with the pool."""
+        return [[self.patch_embed, self.pos_embed], *([block] for block in self.blocks), [self.norm, self.attn_pool]]
+
+    def embed(self, images: Tensor) -> dict[str, Tensor]:
+        grid = patch_grid(images, self.patch)
+        tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
+        tokens = tokens + resize_positions(self.pos_embed, self.grid, grid, "antialias")
+        tokens = self.norm(self.blocks(tokens))
+        return {"embedding": self.attn_pool(tokens), "tokens": tokens}

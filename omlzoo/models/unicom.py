@@ -1,0 +1,78 @@
+"""UNICOM (arXiv 2304.05884): a ViT without class token whose head reads all patches at once."""
+
+from typing import Any
+
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from omlzoo.errors import BadInput
+from omlzoo.extractor import Extractor, adopt
+
+__all__ = ["unicom_vitb16", "unicom_vitb32", "unicom_vitl14"]
+
+PARTS = ("patch_embed", "pos_embed", "blocks", "norm")
+
+
+def unicom_vitb32(normalize: bool = True) -> "Unicom":
+    """ViT-B/32 of UNICOM, dim 512, for 224 pixels only."""
+    return Unicom(image=224, patch=32, width=768, depth=12, heads=12, dim=512, normalize=normalize)
+
+
+def unicom_vitb16(normalize: bool = True) -> "Unicom":
+    """ViT-B/16 of UNICOM, dim 768, for 224 pixels only."""
+    return Unicom(image=224, patch=16, width=768, depth=12, heads=12, dim=768, normalize=normalize)
+
+
+def unicom_vitl14(normalize: bool = True, image: int = 224) -> "Unicom":
+    """ViT-L/14 of UNICOM, dim 768, for 224 or 336 pixels only."""
+    return Unicom(image=image, patch=14, width=1024, depth=24, heads=16, dim=768, normalize=normalize)
+
+
+class Unicom(Extractor):
+    """The head of all tokens: Linear, BatchNorm, Linear, BatchNorm. Its first layer fixes the size of the image.
+
+    Args:
+        image: Side in pixels; no other is taken.
+        patch: Side of a patch in pixels.
+        width: Of the tokens.
+        depth: Number of blocks.
+        heads: Of the attention.
+        dim: Length of the embedding.
+        normalize: Divide the embedding by its L2 norm.
+    """
+
+    patch_embed: Any
+    blocks: nn.Sequential
+    norm: nn.Module
+    pos_embed: nn.Parameter
+
+    def __init__(
+        self, *, image: int, patch: int, width: int, depth: int, heads: int, dim: int, normalize: bool = True
+    ) -> None:
+        super().__init__(dim, normalize)
+        body = VisionTransformer(
+            img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=0,
+            class_token=False, global_pool="", qkv_bias=False, act_layer=nn.ReLU6, norm_layer=nn.LayerNorm,
+        )  # fmt: skip
+        adopt(self, body, PARTS)
+        self.feature = nn.Sequential(
+            nn.Linear(width * (image // patch) ** 2, width, bias=False), nn.BatchNorm1d(width, eps=2e-5),
+            nn.Linear(width, dim, bias=False), nn.BatchNorm1d(dim, eps=2e-5),
+        )  # fmt: skip
+        self.image = image
+        self.patch = patch
+
+    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
+        """Patches and positions, each block, and the last norm with the head."""
+        return [[self.patch_embed, self.pos_embed], *([block] for block in self.blocks), [self.norm, self.feature]]
+
+    def embed(self, images: Tensor) -> dict[str, Tensor]:
+        if images.shape[-2:] != (self.image, self.image):
+            height, width = images.shape[-2:]
+            raise BadInput(
+                f"images are {height} x {width} pixels; this head takes {self.image} x {self.image} only: "
+                f"build the model without image_size"
+            )
+        tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2) + self.pos_embed  # (B, S, width)
+        tokens = self.norm(self.blocks(tokens))
+        return {"embedding": self.feature(tokens.flatten(1)), "tokens": tokens}
