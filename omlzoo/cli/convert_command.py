@@ -1,0 +1,42 @@
+"""omlzoo convert."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from omlzoo.conversion import convert
+
+__all__ = ["convert_command"]
+
+
+def convert_command(
+    checkpoint: Path,
+    *,
+    arch: str,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    layout: str | None = None,
+    like: str | None = None,
+    normalize: bool | None = None,
+) -> None:
+    """Turn a foreign checkpoint into a folder of ours, with safetensors and an entry; nothing in the file is run.
+
+    Parameters
+    ----------
+    checkpoint
+        A .safetensors, .pth or TorchScript file in a known layout.
+    arch
+        The architecture, such as vits16.
+    out
+        The folder to write; get_model opens it.
+    layout
+        Name of the file's layout, where it should not be recognised from the keys.
+    like
+        A checkpoint of the zoo whose preprocessing is taken; the first one of the architecture by default.
+    normalize
+        Divide embeddings by their L2 norm.
+    """
+    entry, found = convert(checkpoint, arch, out, layout=layout, like=like, normalize=normalize)
+    print(f"layout {found}")
+    print(f"{out}: {entry.arch}, dim {entry.dim}, sha256 {entry.sha256}")
+    print(entry.notes)
