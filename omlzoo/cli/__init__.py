@@ -17,7 +17,21 @@ from omlzoo.errors import OmlzooError, OmlzooWarning
 
 __all__ = ["app", "main"]
 
-COMMANDS = ("list", "show", "fetch", "check", "embed", "index", "search", "evaluate", "finetune", "demo")
+COMMANDS = (
+    "list",
+    "show",
+    "fetch",
+    "convert",
+    "doctor",
+    "push",
+    "check",
+    "embed",
+    "index",
+    "search",
+    "evaluate",
+    "finetune",
+    "demo",
+)
 INTERRUPTED = 130
 
 app = App(name="omlzoo", version=omlzoo.__version__, help="A pretrained model zoo for metric learning.")

@@ -1,21 +1,50 @@
 """omlzoo fetch."""
 
-from omlzoo import zoo
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from omlzoo import fingerprint, sources, store, zoo
 from omlzoo.errors import BadInput
+from omlzoo.weights import Weights
 
 __all__ = ["fetch_command"]
 
 
-def fetch_command(*names: str) -> None:
+def fetch_command(
+    *names: str,
+    to: Path | None = None,
+    source: Annotated[Path | None, Parameter(name="--from")] = None,
+    check: bool = False,
+) -> None:
     """Download and verify weights, ready for offline use; prints the local files.
 
     Parameters
     ----------
     names
         Checkpoints of the zoo.
+    to
+        Also copy them to this folder, to carry to a machine without network.
+    source
+        Take them from such a folder instead of the network.
+    check
+        Compute every sha256 again, build the models, and compare their fingerprints with those of the entries.
     """
     if not names:
         raise BadInput("give the names of checkpoints; `omlzoo list` shows them")
     found = [zoo.get_weights(name) for name in names]  # all names are known before the first download
     for weights in found:
-        print(weights.fetch())
+        path = weights.fetch(afresh=check) if source is None else sources.install(weights.entry, source)
+        if to is not None:
+            store.copy(path, store.kept(weights.entry) or weights.entry, to / weights.name)
+            path = to / weights.name
+        print(f"{path}{_checked(weights) if check else ''}")
+
+
+def _checked(weights: Weights) -> str:
+    model = zoo.get_model(weights.name)
+    expected = weights.entry.fingerprint
+    if expected is None:
+        return "  (no fingerprint is stored yet; scripts/verify_zoo.py writes it)"
+    return f"  (fingerprint within {fingerprint.check(model, expected, weights.name):.0e})"

@@ -9,7 +9,12 @@ __all__ = ["list_command"]
 
 
 def list_command(
-    pattern: str = "", *, family: str | None = None, license: str | None = None, json: bool = False
+    pattern: str = "",
+    *,
+    family: str | None = None,
+    license: str | None = None,
+    commercial: bool | None = None,
+    json: bool = False,
 ) -> None:
     """Show the checkpoints of the zoo.
 
@@ -21,13 +26,19 @@ def list_command(
         Only those of this family, such as dinov2.
     license
         Only those of this licence, such as apache-2.0.
+    commercial
+        Only those whose licence is known to allow commercial use; with --no-commercial only the others.
     json
         Print one JSON document.
     """
-    found = [zoo.get_weights(name) for name in zoo.list_models(pattern, family=family, license=license)]
+    found = [
+        zoo.get_weights(name)
+        for name in zoo.list_models(pattern, family=family, license=license, commercial=commercial)
+    ]
     if json:
         print_json([
-            {"name": w.name, "dim": w.dim, "params": w.params, "license": w.license, "pinned": w.pinned,
+            {"name": w.name, "dim": w.dim, "params": w.params, "license": w.license,
+             "commercial": w.entry.commercial, "pinned": w.pinned,
              "family": w.entry.family, "metrics": [asdict(m) for m in w.metrics]}
             for w in found
         ])  # fmt: skip

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from PIL.Image import Image
 
 from omlzoo.errors import BadImage
 from omlzoo.images import Box, to_rgb
 
-__all__ = ["Card", "Row", "gallery_page", "report_page", "thumbnail"]
+__all__ = ["Card", "Row", "gallery_page", "model_card", "report_page", "thumbnail"]
 
 SIDE = 160  # pixels of a thumbnail's longer side
 
@@ -55,6 +55,11 @@ def thumbnail(source: Path | Image, box: Box | None = None) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def model_card(entry: Any, repo: str, metadata: str, recipe: str) -> str:
+    """The Markdown of a model card, with the Hub's metadata on top."""
+    return _render("card.md", entry=entry, repo=repo, metadata=metadata, recipe=recipe, pre=entry.preprocess)
+
+
 def gallery_page(title: str, facts: Sequence[str], rows: Sequence[Row]) -> str:
     """The HTML of search results: each query with its hits, right or wrong where labels are known."""
     return _render("gallery.html", title=title, facts=facts, sections=[("", rows)])
@@ -85,5 +90,7 @@ def report_page(
 
 
 def _render(template: str, **values: Any) -> str:
-    pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), undefined=StrictUndefined
+    )
     return pages.get_template(template).render(**values)

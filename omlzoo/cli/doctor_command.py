@@ -1,0 +1,44 @@
+"""omlzoo doctor."""
+
+from dataclasses import asdict
+
+from omlzoo import inspection
+from omlzoo.cli.output import print_columns, print_json
+
+__all__ = ["doctor_command"]
+
+
+def doctor_command(*, check: bool = False, json: bool = False) -> int:
+    """Say which weights are here, which are pinned, what is broken, and which settings apply; nothing is downloaded.
+
+    Exit code 2 where a file is broken.
+
+    Parameters
+    ----------
+    check
+        Compute the sha256 of every file that is here.
+    json
+        Print one JSON document.
+    """
+    states = inspection.states(check)
+    facts, left = inspection.environment(), inspection.leftovers()
+    broken = any(state.problem for state in states)
+    if json:
+        rows = [{**asdict(state), "path": str(state.path) if state.path else None} for state in states]
+        print_json({"environment": facts, "checkpoints": rows, "leftovers": [str(path) for path in left]})
+        return 2 if broken else 0
+    for name, value in facts.items():
+        print(f"{name:26} {value}")
+    print()
+    here = [state for state in states if state.path]
+    lines = [
+        [state.name, f"{state.size / 1e6:.1f} MB", "pinned" if state.pinned else "unpinned", state.problem or "",
+         str(state.path)]
+        for state in here
+    ]  # fmt: skip
+    print_columns(["here", "size", "", "problem", "file"], lines)
+    pinned = sum(state.pinned for state in states)
+    print(f"\n{len(here)} of {len(states)} checkpoints are here; {pinned} of all are pinned")
+    for path in left:
+        print(f"left by a killed download: {path}")
+    return 2 if broken else 0

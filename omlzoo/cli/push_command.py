@@ -1,0 +1,22 @@
+"""omlzoo push."""
+
+from pathlib import Path
+
+from omlzoo.publishing import push
+
+__all__ = ["push_command"]
+
+
+def push_command(run: Path, repo: str, *, private: bool = False) -> None:
+    """Upload a run folder to the Hugging Face Hub, with a model card; get_model("hf-hub:ORG/NAME") opens it.
+
+    Parameters
+    ----------
+    run
+        A folder that finetune, convert or save wrote.
+    repo
+        ORG/NAME on the Hub; made where needed.
+    private
+        Whether a repository that is made is private.
+    """
+    print(push(run, repo, private=private))

@@ -1,0 +1,74 @@
+"""What is pushed opens by its address, and its card says what it is."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from loopback_hub import LoopbackHub
+from references import random_resnet, resnet_forward
+from safetensors.torch import save
+from toys import toy
+
+import omlzoo
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.extractor import Extractor
+from omlzoo.publishing import push
+
+
+def test_a_run_is_pushed_and_opens_by_its_address(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
+    model.save(tmp_path / "shoes")
+    (tmp_path / "shoes" / "recipe.toml").write_text("epochs = 3\n")
+    address = push(tmp_path / "shoes", "me/shoe-finder")
+    assert address.startswith(hub.url)
+    assert set(hub.pushed) == {"model.safetensors", "entry.json", "README.md"}  # timm has no resnet_toy
+    assert json.loads(hub.pushed["entry.json"])["name"] == "shoe-finder"
+    opened = omlzoo.get_model("hf-hub:me/shoe-finder")
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(opened(images), model(images))
+
+
+def test_the_card_says_what_the_hub_and_people_read(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
+    model.save(tmp_path / "shoes")
+    (tmp_path / "shoes" / "recipe.toml").write_text("epochs = 3\n")
+    push(tmp_path / "shoes", "me/shoes2")
+    text = hub.pushed["README.md"].decode()
+    _, head, body = text.split("---\n", 2)
+    facts = yaml.safe_load(head)
+    assert (facts["license"], facts["library_name"]) == ("mit", "omlzoo")
+    assert "metric-learning" in facts["tags"]
+    assert 'omlzoo.get_model("hf-hub:me/shoes2")' in body
+    assert "epochs = 3" in body
+    assert json.loads(hub.pushed["entry.json"])["sha256"] in body
+    assert "&" not in body
+
+
+def test_no_licence_is_said_and_no_folder_is_refused(hub: LoopbackHub, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    model = toy("vit_toy")
+    model.weights = replace(model.weights, entry=replace(model.weights.entry, license=None, commercial=None))  # type: ignore[type-var, union-attr]
+    model.save(tmp_path / "x")
+    with pytest.warns(OmlzooWarning, match="states no licence"):
+        push(tmp_path / "x", "me/x")
+    with pytest.raises(BadInput, match="is no folder"):
+        push(tmp_path / "y", "me/x")
+
+
+def test_a_plain_timm_repository_opens_where_its_config_suffices(hub: LoopbackHub) -> None:
+    state = random_resnet((2, 2, 2, 2), (64, 128, 256, 512), False, seed=3)
+    config = {
+        "architecture": "resnet18", "num_classes": 10, "global_pool": "avg",
+        "pretrained_cfg": {"input_size": [3, 64, 64], "interpolation": "bicubic", "crop_pct": 0.95,
+                           "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+    }  # fmt: skip
+    hub.publish("timm/resnet18.test", "config.json", json.dumps(config).encode())
+    hub.publish("timm/resnet18.test", "model.safetensors", save(state))
+    with pytest.warns(OmlzooWarning, match="unpinned"):
+        model = omlzoo.get_model("hf-hub:timm/resnet18.test")
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(model(images), resnet_forward(state, images), rtol=1e-4, atol=1e-5)
+    assert model.transforms().preprocess.resize == (67, 67)
