@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 from PIL import Image
 from torch import Tensor, nn
 
-from omlzoo import checkpoint
+from omlzoo import checkpoint, manifest
 from omlzoo.errors import BadInput
 from omlzoo.manifest import Entry
 
@@ -93,8 +93,9 @@ class Extractor(nn.Module):
         entry = self.weights.entry
         name = Path(folder).resolve().name
         if self.changed or entry.sha256 is None:
-            entry = replace(entry, metrics=(), notes=None, source=f"weights of one's own, started from {entry.name}")
-        entry = replace(entry, name=name, repo=None, revision=None, upstream=None, gated=False)
+            source = f"weights of one's own, started from {entry.name}"
+            entry = manifest.without_address(entry, name=name, source=source)
+        entry = replace(entry, name=name, repo=None, revision=None, upstream=None, mirrors=(), gated=False)
         checkpoint.save(self.state_dict(), entry, folder, overwrite)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from omlzoo import checkpoint, zoo
+from omlzoo import checkpoint, manifest, zoo
 from omlzoo import table as tables
 from omlzoo.atomic import new_file
 from omlzoo.augmentations import augmentation
@@ -273,9 +273,9 @@ class Trainer:
             for name in LOGGED
             if name in report.metrics
         )
-        entry = replace(
-            self.facts.entry, name=self.out.resolve().name, metrics=metrics, notes=None, repo=None, revision=None,
-            upstream=None, gated=False, preprocess_oml=None, source=f"fine-tuned from {self.start_address}",
+        entry = manifest.without_address(
+            self.facts.entry, name=self.out.resolve().name, metrics=metrics, preprocess_oml=None,
+            source=f"fine-tuned from {self.start_address}",
         )  # fmt: skip
         checkpoint.save(self.best, entry, self.out, overwrite=True)
         _write(self.out / RECIPE, self.recipe.to_toml(self._command()))
