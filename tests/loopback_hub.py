@@ -83,12 +83,15 @@ class LoopbackHub:
         if code is None and body:
             code = self.faults.get("get_status")
         key = request.path.removeprefix("/storage")
-        if "/resolve/" in key:
+        if code is None and key.startswith("/api/models/"):
+            content = self._facts(key.partition("?")[0].removeprefix("/api/models/"))
+        elif "/resolve/" in key:
             repo, _, rest = key.partition("/resolve/")
             key = f"{repo}/resolve/{rest.partition('/')[2]}"
-        content = self.files.get(key)
+        if not key.startswith("/api/models/"):
+            content = self.files.get(key)
         if code is None and content is None:
-            code, reason = 404, "EntryNotFound" if "/resolve/" in key else None
+            code, reason = 404, "EntryNotFound" if "/resolve/" in key else "RepoNotFound"
         if code is not None or content is None:
             request.send_response(code or 404)
             if reason:
@@ -128,6 +131,20 @@ class LoopbackHub:
         if end < len(sent):
             request.close_connection = True
             request.connection.close()
+
+    def _facts(self, asked: str) -> bytes | None:
+        """What the API tells of a repository: its commit, and of each large file the sha256."""
+        repo, _, revision = asked.partition("/revision/")
+        prefix = f"/{repo}/resolve/"
+        files = {path.removeprefix(prefix): content for path, content in self.files.items() if path.startswith(prefix)}
+        if not files or revision not in ("", "main", COMMIT):
+            return None
+        siblings: list[dict[str, Any]] = [{"rfilename": name, "size": len(content)} for name, content in files.items()]
+        for file in siblings:
+            if file["rfilename"].endswith(".safetensors"):
+                digest = hashlib.sha256(files[file["rfilename"]]).hexdigest()
+                file["lfs"] = {"sha256": digest, "size": file["size"], "pointerSize": 130}
+        return json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings}).encode()
 
     def _take(self, request: BaseHTTPRequestHandler) -> None:
         """The calls of a push: make the repository, ask how to upload, upload, commit."""

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import omlzoo
 from omlzoo import manifest
 
-sys.path.insert(0, "scripts")
+sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
 
 def run(code: str) -> str:

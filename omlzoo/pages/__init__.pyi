@@ -2,5 +2,6 @@
 from omlzoo.pages.render import Card as Card
 from omlzoo.pages.render import Row as Row
 from omlzoo.pages.render import gallery_page as gallery_page
+from omlzoo.pages.render import model_card as model_card
 from omlzoo.pages.render import report_page as report_page
 from omlzoo.pages.render import thumbnail as thumbnail

@@ -1,0 +1,96 @@
+"""Pin the entries of the zoo: commit, sha256 and size of each Hub file, as the Hub's API tells them. Needs the network.
+
+    python scripts/pin.py                     shows what would change
+    python scripts/pin.py --write NAME...     writes it into weights_manifest; all entries where none is named
+
+An entry that is pinned already is compared with what the Hub says of its commit, and never moved to another one unless
+--move asks for it. Exit code 1 where an entry could not be pinned or is not what it says.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.hf_api import RepoSibling
+
+from omlzoo import manifest
+from omlzoo.manifest import Entry
+
+
+class CannotPin(Exception):
+    """The Hub does not say what is needed, or says something else than the entry."""
+
+
+def pinned(entry: Entry, move: bool = False) -> Entry:
+    """The entry with revision, sha256 and size as the Hub has them now.
+
+    Args:
+        entry: Of a Hub repository.
+        move: Take the newest commit though the entry has one.
+
+    Raises:
+        CannotPin: The repository, the commit or the file is not there, no sha256 is told, or the file of the entry's
+            commit is another one than the entry says.
+    """
+    revision = None if move else entry.revision
+    try:
+        info = HfApi().model_info(str(entry.repo), revision=revision, files_metadata=True)
+    except (HfHubHTTPError, OSError) as error:
+        raise CannotPin(f"{entry.repo}@{revision or 'main'}: {str(error).strip().splitlines()[0]}") from error
+    files = {file.rfilename: file for file in info.siblings or []}
+    if entry.file not in files:
+        others = [name for name in sorted(files) if name.endswith((".safetensors", ".bin", ".pth", ".pt"))]
+        raise CannotPin(f"{entry.repo} has no {entry.file}; it has {', '.join(others) or 'no weights'}")
+    sha256, size = _announced(files[entry.file])
+    if info.sha is None or sha256 is None:
+        raise CannotPin(f"{entry.repo}: the Hub tells no {'commit' if info.sha is None else 'sha256 of ' + entry.file}")
+    if not move and entry.sha256 not in (None, sha256):
+        raise CannotPin(f"{entry.repo}@{info.sha[:12]}/{entry.file} has sha256 {sha256[:16]}..., the entry says "
+                        f"{str(entry.sha256)[:16]}...")  # fmt: skip
+    return replace(entry, revision=info.sha, sha256=sha256, size=size)
+
+
+def _announced(file: RepoSibling) -> tuple[str | None, int | None]:
+    return (file.lfs.sha256, file.lfs.size) if file.lfs else (None, file.size)
+
+
+def changes(old: Entry, new: Entry) -> list[str]:
+    """One line for each fact that differs."""
+    return [
+        f"{key}: {getattr(old, key)} -> {getattr(new, key)}"
+        for key in ("revision", "sha256", "size")
+        if getattr(old, key) != getattr(new, key)
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--write", action="store_true", help="write the entries that changed")
+    parser.add_argument("--move", action="store_true", help="take the newest commit also where one is pinned")
+    args = parser.parse_args(arguments)
+    entries = [manifest.find(name) for name in args.names or manifest.names()]
+    hosted = [entry for entry in entries if entry.repo is not None]
+    changed, refused = 0, 0
+    for entry in hosted:
+        try:
+            new = pinned(entry, args.move)
+        except CannotPin as error:
+            refused += 1
+            print(f"{entry.name}: NOT PINNED: {error}")
+            continue
+        lines = changes(entry, new)
+        changed += bool(lines)
+        for line in lines:
+            print(f"{entry.name}: {line}")
+        if lines and args.write:
+            (manifest.folder() / f"{entry.name}.json").write_text(manifest.dump(new), encoding="utf-8")
+    done = "written" if args.write else "would change; --write writes them"
+    print(f"{len(hosted)} of {len(entries)} entries are on the Hub: {changed} {done}, {refused} could not be pinned")
+    return int(bool(refused))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
