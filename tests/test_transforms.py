@@ -1,6 +1,8 @@
 """Our transform is torchvision's, bit for bit, where torchvision has one; else it follows a loop one can read."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from PIL import Image
 from torchvision import transforms as tv
 
+import omlzoo
 from omlzoo import manifest
 from omlzoo.manifest import Preprocess
 from omlzoo.transforms import Transform
@@ -85,3 +88,31 @@ def test_every_checkpoint_transforms_every_mode(name: str) -> None:
             found = Transform(preprocess)(picture(61, 83).convert(mode))
             assert found.shape == (3, *preprocess.crop)
             assert torch.isfinite(found).all()
+
+
+OML = json.loads((Path(__file__).parent / "data" / "oml_transforms.json").read_text())["transforms"]
+
+
+def waves(height: int, width: int) -> Image.Image:
+    rows, columns = np.mgrid[0:height, 0:width]
+    levels = np.stack([(rows * 3 + columns) % 256, (rows + 2 * columns) % 251, (rows * columns // 64) % 256], axis=2)
+    return Image.fromarray(levels.astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", sorted(set(OML) & set(manifest.names())))
+def test_the_oml_variant_equals_omls_own(name: str) -> None:
+    # Values read off Open Metric Learning itself. Where it resizes by OpenCV, whose arithmetic has 11 bits, a level of 255 may differ.
+    transform = omlzoo.get_weights(name).transforms(variant="oml")
+    tolerance = 1e-6 if OML[name]["reader"] == "imread_pillow" else 1.01 / 255 / min(transform.preprocess.std)
+    for size, theirs in OML[name]["values"].items():
+        height, width = map(int, size.split("x"))
+        found = transform(waves(height, width))
+        assert list(found.shape) == theirs["shape"]
+        at = [found.shape[-1] * k // 7 - (k == 7) for k in range(8)]
+        wanted = torch.tensor(theirs["grid"]).view(3, 8, 8)
+        assert float((found[:, at][:, :, at] - wanted).abs().max()) <= tolerance
+        assert float(found.double().mean()) == pytest.approx(theirs["mean"], abs=max(tolerance / 10, 1e-5))
+
+
+def test_every_name_of_omls_zoo_is_ours() -> None:
+    assert sorted(set(OML) - set(manifest.names())) == []
