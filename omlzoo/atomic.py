@@ -1,6 +1,8 @@
 """Files and folders that appear whole or not at all."""
 
+import glob
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,16 +13,19 @@ from omlzoo.errors import BadInput
 
 __all__ = ["new_file", "new_folder"]
 
+PART = ".part"
+
 
 @contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes its place when the block ends without an error.
 
-    Whatever stood at ``path`` stays until then. On any error, Ctrl-C included, the temporary file is removed.
+    Whatever stood at ``path`` stays until then. On any error, Ctrl-C included, the temporary file is removed; what a
+    killed process left is removed by the next one that writes the same path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=PART, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -47,7 +52,7 @@ def new_folder(path: str | Path, owned: tuple[str, ...]) -> Iterator[Path]:
     path = Path(path)
     check_free(path, owned)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=PART, dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
@@ -67,6 +72,29 @@ def check_free(path: Path, owned: tuple[str, ...]) -> None:
         raise BadInput(
             f"{path} exists and holds {', '.join(strange[:3])}; give another name, or remove that folder first"
         )
+
+
+def _prefix(path: Path) -> str:
+    """How temporary names beside ``path`` begin: host and process, so that those of dead processes can be removed."""
+    stem = f".{path.name}.{platform.node()}."
+    for left in path.parent.glob(f"{glob.escape(stem)}*{PART}"):
+        process = left.name.removeprefix(stem).partition(".")[0]
+        if process.isdecimal() and not _alive(int(process)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return f"{stem}{os.getpid()}."
+
+
+def _alive(process: int) -> bool:
+    """Whether that process runs; where the system cannot tell, it is taken to."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _umask() -> int:

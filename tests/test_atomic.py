@@ -1,5 +1,7 @@
 """Files appear whole or not at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,21 @@ def test_a_folder_is_not_half_written(tmp_path: Path) -> None:
         (temporary / "a.txt").touch()
         raise RuntimeError
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_writer_and_only_that(tmp_path: Path) -> None:
+    code = "import os, sys; from omlzoo.atomic import new_file, new_folder; "
+    code += "a = new_file(sys.argv[1]); a.__enter__(); b = new_folder(sys.argv[2], ()); b.__enter__(); os.kill(os.getpid(), 9)"
+    for _ in range(2):  # the second one meets what the first one left
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "x"), str(tmp_path / "out")], check=False)
+        assert len(list(tmp_path.iterdir())) == 2
+    with new_file(tmp_path / "x") as mine, new_file(tmp_path / "x") as other:  # of a living process
+        mine.touch()
+        assert mine.exists()
+        assert other.exists()
+    with new_folder(tmp_path / "out", ()):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "x"]
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from references import random_resnet, random_vit, resnet_forward, vit_forward
 
 import omlzoo
 from omlzoo.conversion import convert
-from omlzoo.errors import BadInput, OmlzooWarning, UnknownName, WeightsMismatch
+from omlzoo.errors import BadInput, OmlzooError, OmlzooWarning, UnknownName, WeightsMismatch
 from omlzoo.fingerprint import check
 
 RESNET = random_resnet((2, 2, 2, 2), (64, 128, 256, 512), False, seed=3)
@@ -79,6 +81,24 @@ def test_the_same_file_opens_as_weights_and_its_layout_is_said(tmp_path: Path) -
         model = omlzoo.get_model("resnet18_imagenet1k_v1", weights=tmp_path / "x.ckpt")
     with torch.inference_mode():
         assert torch.allclose(model(PICTURES), resnet_forward(RESNET, PICTURES), rtol=1e-4, atol=1e-5)
+
+
+def test_a_conversion_that_is_killed_leaves_no_checkpoint_and_the_next_one_works(tmp_path: Path) -> None:
+    torch.save(RESNET, tmp_path / "x.pth")
+    out = tmp_path / "out"
+    code = "import sys; from omlzoo.conversion import convert; convert(sys.argv[1], 'resnet18', sys.argv[2])"
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "x.pth"), str(out)])
+    deadline = time.monotonic() + 60
+    while not list(out.glob(".*.part")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.0005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "it was done before it could be killed"
+    assert list(out.glob(".*.part"))
+    with pytest.raises(OmlzooError):
+        omlzoo.get_model(out)
+    convert(tmp_path / "x.pth", "resnet18", out)
+    assert sorted(path.name for path in out.iterdir()) == ["entry.json", "model.safetensors"]
+    omlzoo.get_model(out)
 
 
 MEMORY = """
