@@ -1,6 +1,7 @@
 """The Hugging Face Hub and plain URLs: the only place with network. What comes is not verified here."""
 
 import ssl
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +21,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from omlzoo.errors import WeightsUnavailable
 from omlzoo.progress import TerminalBar, bar
@@ -139,11 +141,17 @@ def upload(repo: str, files: Mapping[str, Path | bytes], message: str, private: 
         for path, content in files.items()
     ]
     client = HfApi()
+    quiet = not sys.stderr.isatty() and not are_progress_bars_disabled()
+    if quiet:
+        disable_progress_bars()
     try:
         client.create_repo(repo, private=private, exist_ok=True)
         return str(client.create_commit(repo, operations, commit_message=message).commit_url)
     except Exception as error:
         _explain(error, repo, f"pushing to {constants.ENDPOINT}", repo)
+    finally:
+        if quiet:
+            enable_progress_bars()
 
 
 def settings() -> dict[str, str]:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+from loopback_hub import LoopbackHub
+from references import random_resnet
 
 import omlzoo
-from omlzoo import manifest
+from omlzoo import checkpoint, manifest, store
 from omlzoo.cli import COMMANDS, main
 from omlzoo.extractor import Extractor
 
@@ -89,6 +92,76 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "show", "vits16_inshop")
     assert "cmc@1 0.9210 on In-Shop: by OML" in out
     assert "unknown" in out
+
+
+def test_a_bundle_travels_by_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = BUNDLED[0]
+    code, out, err = run(capsys, "fetch", name, "--to", tmp_path / "bundle", "--check")
+    assert (code, err) == (0, "")
+    assert out.startswith(str(tmp_path / "bundle" / name))
+    assert "fingerprint within" in out
+    assert sorted(p.name for p in (tmp_path / "bundle" / name).iterdir()) == ["entry.json", "model.safetensors"]
+    monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "home"))
+    code, out, err = run(capsys, "fetch", name, "--from", tmp_path / "bundle")
+    assert (code, err) == (0, "")
+    assert Path(out.strip()) == tmp_path / "home" / "weights" / name / "model.safetensors"
+    code, out, err = run(capsys, "fetch", "vits16_dino", "--from", tmp_path / "bundle")
+    assert (code, out) == (2, "")
+    assert "omlzoo fetch vits16_dino --to" in err
+
+
+def test_a_foreign_file_is_converted_and_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    state = random_resnet((2, 2, 2, 2), (64, 128, 256, 512), False, seed=3)
+    torch.save(state, tmp_path / "their.pth")
+    code, out, err = run(capsys, "convert", tmp_path / "their.pth", "--arch", "resnet18", "-o", tmp_path / "mine")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "layout torchvision_resnet"
+    assert "resnet18, dim 512, sha256" in out
+    assert omlzoo.get_model(tmp_path / "mine").dim == 512
+
+
+def test_the_doctor_tells_what_is_here_and_fails_where_it_is_broken(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMLZOO_HOME", str(tmp_path))
+    code, out, _ = run(capsys, "doctor", "--check")
+    assert code == 0
+    assert BUNDLED[0] in out
+    assert "OMLZOO_HOME" in out
+    entry = manifest.find("vits16_sop")
+    checkpoint.save({"x": torch.ones(4)}, entry, store.folder(entry.name))
+    path = store.folder(entry.name) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    code, out, _ = run(capsys, "doctor", "--check", "--json")
+    assert code == 2
+    found = {state["name"]: state for state in json.loads(out)["checkpoints"]}
+    assert "has sha256" in found["vits16_sop"]["problem"]
+    assert found[BUNDLED[0]]["problem"] is None
+
+
+def test_a_run_is_pushed_by_the_command(capsys: pytest.CaptureFixture[str], hub: LoopbackHub, saved: str) -> None:
+    code, out, err = run(capsys, "push", saved, "me/pushed-by-command")
+    assert code == 0
+    assert "%" not in err  # no bar where nobody looks
+    assert out.startswith(hub.url)
+    assert run(capsys, "show", "hf-hub:me/pushed-by-command")[0] == 0
+    hub.faults["status"] = (403, None)
+    code, out, err = run(capsys, "push", saved, "you/other")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "403" in err
+
+
+def test_only_what_may_be_used_commercially_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    free = [line.split()[0] for line in run(capsys, "list", "--commercial")[1].splitlines()[1:]]
+    other = [line.split()[0] for line in run(capsys, "list", "--no-commercial")[1].splitlines()[1:]]
+    assert free == omlzoo.list_models(commercial=True)
+    assert other == omlzoo.list_models(commercial=False)
+    assert "vits16_inshop" in free
+    assert not set(free) & set(other)
+    assert all(manifest.find(name).commercial is not True for name in other)
 
 
 def test_a_faulty_table_is_listed_whole_with_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
