@@ -25,3 +25,10 @@ def test_every_file_it_links_to_is_there() -> None:
 def test_every_name_it_uses_is_there() -> None:
     for name in re.findall(r"omlzoo\.(\w+)\(", (ROOT / "README.md").read_text()):
         assert hasattr(omlzoo, name), name
+
+
+def test_every_test_that_the_documents_name_is_there() -> None:
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs/reliability.md").read_text())
+    code = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    assert len(named) > 30
+    assert [name for name in named if f"def {name}(" not in code] == []

@@ -13,8 +13,8 @@ from omlzoo.errors import WeightsMismatch
 from omlzoo.manifest import Entry
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import pin  # noqa: E402
-import verify_zoo  # noqa: E402
+import pin
+import verify_zoo
 
 FILE = "model.safetensors"
 BUNDLED = manifest.find("resnet_small_omniglot")
@@ -78,7 +78,9 @@ def test_an_entry_is_verified_and_measured(drawn: Path) -> None:
     assert len(new.fingerprint) == 32
     measured = [metric for metric in new.metrics if metric.dataset == "drawn"]
     assert [metric.metric for metric in measured] == ["cmc@1", "map@r"]
-    assert all(0 < metric.value <= 1 and "40 queries" in metric.where and "torch" in metric.where for metric in measured)
+    assert all(
+        0 < metric.value <= 1 and "40 queries" in metric.where and "torch" in metric.where for metric in measured
+    )
     assert set(BUNDLED.metrics) < set(new.metrics)
     again = verify_zoo.verified(new, drawn, "drawn")
     assert again.metrics == new.metrics  # replaced, not doubled

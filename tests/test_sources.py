@@ -437,3 +437,41 @@ def test_after_a_killed_download_the_next_call_succeeds(
     path = sources.fetch(wanted)
     assert path.is_file()
     assert not [file for file in left(tmp_path) if ".download." in str(file)]
+
+
+REFUSED = """
+import resource, signal, sys
+from pathlib import Path
+from omlzoo import manifest, sources
+if len(sys.argv) > 2:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    print(sources.fetch(manifest.read(Path(sys.argv[1]))))
+except OSError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize("place", ["read-only", "full"])
+def test_a_cache_of_the_client_that_cannot_be_written_is_one_clear_error(
+    place: str, entry: Entry, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    (tmp_path / "entry.json").write_text(manifest.dump(entry))
+    (tmp_path / "file").touch()
+    cache = tmp_path / "file" / "below" if place == "read-only" else tmp_path / "cache"
+    limit = ["20000"] if place == "full" else []  # the largest file the process may write: what a full disk does
+    environment = {**os.environ, "HF_HUB_CACHE": str(cache), "OMLZOO_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", REFUSED, str(tmp_path / "entry.json")]
+    found = subprocess.run([*command, *limit], capture_output=True, text=True, check=False, env=environment)
+    assert found.stdout.startswith(f"WeightsUnavailable {entry.name}: "), found.stdout + found.stderr
+    assert "Traceback" not in found.stderr
+    assert len(found.stdout.splitlines()) == 1
+    assert not [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and path.stat().st_size > 1000 and path.name != "entry.json"
+    ]
+    (tmp_path / "file").unlink()
+    found = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert Path(found.stdout.strip()).read_bytes() == CONTENT, found.stderr
