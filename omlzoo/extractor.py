@@ -61,7 +61,7 @@ class Extractor(nn.Module):
         """
         outputs = self.embed(images)
         if self.normalize:
-            outputs["embedding"] = nn.functional.normalize(outputs["embedding"].float()).to(outputs["embedding"].dtype)
+            outputs["embedding"] = unit(outputs["embedding"])
         return outputs
 
     def forward(self, images: Tensor) -> Tensor:
@@ -111,6 +111,11 @@ class Extractor(nn.Module):
     def __repr__(self) -> str:
         name = self.weights.entry.name if self.weights else "bare"
         return f"{type(self).__name__}({name}, dim={self.dim}, normalize={self.normalize})"
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Vectors (B, dim) divided by their L2 norms, which are computed in float32; zero vectors stay zero."""
+    return nn.functional.normalize(vectors.float()).to(vectors.dtype)
 
 
 def adopt(owner: nn.Module, body: nn.Module, names: tuple[str, ...]) -> None:

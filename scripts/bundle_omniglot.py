@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from omlzoo import checkpoint, manifest, table
+from omlzoo import checkpoint, fingerprint, manifest, table
 from omlzoo.evaluation import evaluate
 from omlzoo.images import to_rgb
 from omlzoo.manifest import Metric
@@ -22,6 +22,7 @@ from omlzoo.metrics import retrieval
 from omlzoo.zoo import get_model
 
 DATASET = "Omniglot, 3 unseen alphabets"
+TURNS = 4  # on two training alphabets that were held out, 0.940 against 0.925 of one orientation
 SHOWN = ("cmc@1", "cmc@5", "map@5", "map@r")
 
 
@@ -45,9 +46,12 @@ def main() -> None:
     name = f"{arch}_omniglot"
     state = {key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()}
     with tempfile.TemporaryDirectory() as folder:
-        half = checkpoint.save(state, replace(checkpoint.open_entry(args.run), name=name), folder)
+        entry = checkpoint.open_entry(args.run)
+        turned = replace(entry, name=name, arch_args={"turns": TURNS}, dim=entry.dim * TURNS)
+        half = checkpoint.save(state, turned, folder)
         report = evaluate(folder, args.table, precision="fp32")
         torch.manual_seed(0)
+        printed = fingerprint.fingerprint(get_model(folder))
         random = evaluate(get_model(folder, weights=None), args.table, precision="fp32").metrics["cmc@1"]
         bundled = manifest.folder() / "bundled" / f"{name}.safetensors"
         bundled.parent.mkdir(exist_ok=True)
@@ -58,8 +62,9 @@ def main() -> None:
     metrics += (Metric(DATASET, "cmc@1 of raw 48x48 pixels", round(raw, 4), "omlzoo", where, None),)
     metrics += (Metric(DATASET, "cmc@1 of random weights", round(random, 4), "omlzoo", where, "upstream"),)
     entry = replace(
-        half, file=bundled.name, metrics=metrics, license="apache-2.0",
-        source="trained by scripts/train_omniglot.py on 136 characters of 5 alphabets; recipe and log in docs/omniglot",
+        half, file=bundled.name, metrics=metrics, license="apache-2.0", commercial=True, fingerprint=printed,
+        source="trained by scripts/train_omniglot.py on 136 characters of 5 alphabets and on invented ones; recipe and "
+        "log in docs/omniglot",
         notes="Made for the demo and the tests: small drawings of characters, dark on light.",
     )  # fmt: skip
     (manifest.folder() / f"{name}.json").write_text(manifest.dump(entry), encoding="utf-8")

@@ -4,9 +4,12 @@
     python scripts/train_omniglot.py ../shared/data/omniglot/omniglot.csv runs/choose --hold-out Korean,Early_Aramaic
 
 Each training picture also stands turned by 90, 180 and 270 degrees and mirrored, as pictures of new labels: eight
-labels for each character. With --hold-out whole training alphabets are set apart and measured instead, which is how
-the settings were chosen. A batch has 32 characters, each in one of its eight variants, so that a symmetric character is
-never its own negative. The validation rows are looked at once, at the very end.
+labels for each character. A batch has 32 characters, all in the same one of the eight variants: negatives then differ
+by more than the side that is up, and a symmetric character is never its own negative. 136 characters are few, so 36
+groups of 68 invented ones (strokes.py) stand beside them; a batch is of one group, two of three are invented.
+
+With --hold-out whole training alphabets are set apart and measured instead, which is how the settings were chosen. The
+validation rows are looked at once, at the very end.
 """
 
 import argparse
@@ -16,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import strokes
 import torch
+from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from omlzoo import catalog, table
@@ -28,15 +33,16 @@ from omlzoo.weights import Weights
 
 ARCH = "resnet_small"
 SIDE = 64  # pixels
+GROUPS, LABELS, DRAWERS = 36, 68, 20  # of invented characters
 BILINEAR = Resampling.BILINEAR
 SETTINGS = Recipe(
-    epochs=40, lr=2e-3, weight_decay=0.05, warmup=0.05, loss="SupConLoss", loss_args={"temperature": 0.1},
-    sampler="CategoryBalanced", n_categories=32, n_labels=1, n_instances=4, augment="drawing", selection=0.0, workers=1,
+    epochs=10, lr=2e-3, weight_decay=0.05, warmup=0.05, loss="SupConLoss", loss_args={"temperature": 0.1},
+    sampler="CategoryBalanced", n_categories=1, n_labels=32, n_instances=4, augment="drawing", selection=0.0, workers=1,
 )  # fmt: skip
 
 
 def derive(csv: Path, folder: Path, hold_out: list[str]) -> Path:
-    """Write the turned and mirrored pictures and the table of all of them; validation rows stay as they are."""
+    """Write the turned, mirrored and invented pictures and the table of all; validation rows stay as they are."""
     rows = table.read(csv, "train")
     made: list[dict[Hashable, Any]] = []
     for file, row in zip(rows.files(), rows.frame.to_dict("records"), strict=True):
@@ -54,12 +60,16 @@ def derive(csv: Path, folder: Path, hold_out: list[str]) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             (turned if variant < 4 else turned.transpose(Transpose.FLIP_LEFT_RIGHT)).save(path)
             label = f"{row['label']}_{variant}"
-            character: dict[Hashable, Any] = {
-                "category": f"character {row['label']}",
-                "is_query": None,
-                "is_gallery": None,
-            }
-            made.append({**row, "path": str(path.resolve()), "label": label, **character})
+            flags: dict[Hashable, Any] = {"is_query": None, "is_gallery": None}
+            made.append({**row, "path": str(path.resolve()), "label": label, "category": f"variant {variant}", **flags})
+    for number in range(GROUPS):
+        for character, drawings in enumerate(strokes.group(1000 + number, LABELS, DRAWERS, SIDE)):
+            for drawer, drawing in enumerate(drawings):
+                path = folder / f"invented{number}_{character}" / f"{drawer:02d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(drawing).save(path)
+                made.append({"path": str(path.resolve()), "label": f"invented{number}_{character}", "split": "train",
+                             "category": f"invented {number}", "is_query": None, "is_gallery": None})  # fmt: skip
     frame = pd.DataFrame(made).astype({"label": str})
     frame.to_csv(folder / "derived.csv", index=False)
     return folder / "derived.csv"
@@ -74,10 +84,10 @@ def start() -> Extractor:
     entry = Entry(
         name=f"{ARCH}_omniglot", family="omlzoo", arch=ARCH, arch_args={}, dim=model.dim,
         params=sum(parameter.numel() for parameter in model.parameters()), repo=None, revision=None, file=None,
-        sha256=None, size=None, layout=None, upstream=None, preprocess=preprocess, preprocess_oml=None, normalize=True,
-        metrics=(), license="apache-2.0", gated=False,
+        sha256=None, size=None, mirrors=(), layout=None, upstream=None, preprocess=preprocess,
+        preprocess_oml=None, normalize=True, metrics=(), license="apache-2.0", commercial=True, gated=False,
         citation="Data: Lake, Salakhutdinov, Tenenbaum 2015, Human-level concept learning, Science 350(6266)",
-        source="random weights of scripts/train_omniglot.py", notes=None,
+        source="random weights of scripts/train_omniglot.py", fingerprint=None, notes=None,
     )  # fmt: skip
     model.weights = Weights(entry)
     return model.eval()

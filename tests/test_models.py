@@ -177,3 +177,16 @@ def test_centred_drawings_do_not_say_where_they_were_drawn(rows: int, columns: i
     drawing[0, :, 20:40, 24:42] = torch.rand(20, 18, generator=torch.Generator().manual_seed(0)).round()
     moved = centre_ink(torch.roll(drawing, (rows, columns), dims=(2, 3)))
     assert (moved - centre_ink(drawing)).abs().max() < 1e-3
+
+
+def test_turned_views_stand_side_by_side() -> None:
+    torch.manual_seed(0)
+    once = catalog.find("models", "resnet_small")(normalize=False).eval()
+    four = catalog.find("models", "resnet_small")(normalize=False, turns=4).eval()
+    four.load_state_dict(once.state_dict())
+    images = torch.randn(2, 3, 64, 96)
+    with torch.inference_mode():
+        views = [once(torch.rot90(images, turn, (2, 3))) for turn in range(4)]
+        wanted = torch.cat([view / view.norm(dim=1, keepdim=True) for view in views], dim=1)
+        assert four.dim == 512
+        assert torch.allclose(four(images), wanted, atol=1e-6)

@@ -14,6 +14,7 @@ from omlzoo.manifest import Entry
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 import pin
+import strokes
 import verify_zoo
 
 FILE = "model.safetensors"
@@ -102,3 +103,14 @@ def test_another_fingerprint_is_reported_and_not_overwritten(
         assert manifest.read(tmp_path / f"{BUNDLED.name}.json") == wrong
     finally:
         manifest.find.cache_clear()
+
+
+def test_invented_characters_are_the_same_for_the_same_seed_and_twins_differ() -> None:
+    pictures = strokes.group(5, labels=6, drawers=4, side=32)
+    assert pictures.shape == (6, 4, 32, 32)
+    assert (pictures == strokes.group(5, labels=6, drawers=4, side=32)).all()
+    ink = (pictures < 128).mean(axis=(2, 3))
+    assert (ink > 0.002).all()  # something is drawn
+    assert (ink < 0.5).all()
+    flat = pictures.reshape(24, -1)
+    assert len({row.tobytes() for row in flat}) == 24

@@ -7,7 +7,7 @@ from timm.models.resnet import BasicBlock, Bottleneck
 from timm.models.resnet import ResNet as TimmResNet
 from torch import Tensor, nn
 
-from omlzoo.extractor import Extractor, adopt
+from omlzoo.extractor import Extractor, adopt, unit
 
 __all__ = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet_small", "resnet_toy"]
 
@@ -39,10 +39,11 @@ def resnet152(normalize: bool = False, gem: float | None = None) -> "ResNet":
     return ResNet(Bottleneck, (3, 8, 36, 3), normalize=normalize, gem=gem)
 
 
-def resnet_small(normalize: bool = True) -> "ResNet":
-    """A narrow ResNet-18 with a stem of three small filters and a projection, dim 128, for 64-pixel drawings."""
+def resnet_small(normalize: bool = True, turns: int = 1) -> "ResNet":
+    """A narrow ResNet-18 for drawings of 64 pixels, dim 128 x turns: a stem of three small filters, the ink centred."""
     return ResNet(
-        BasicBlock, (2, 2, 2, 2), channels=(32, 64, 128, 192), deep_stem=16, project=128, normalize=normalize
+        BasicBlock, (2, 2, 2, 2), channels=(32, 64, 128, 184), deep_stem=16, project=128, cells=2, centred=True,
+        turns=turns, normalize=normalize,
     )  # fmt: skip
 
 
@@ -60,6 +61,10 @@ class ResNet(Extractor):
         channels: Of each stage before a block's expansion.
         deep_stem: Channels of the first of three 3x3 filters that replace the 7x7 one; None keeps that.
         project: Length of a linear projection of the pooled map, named ``fc``; None has none.
+        cells: The map is averaged in ``cells`` x ``cells`` parts, so that the projection knows where things are.
+        centred: Centre the ink of drawings first, see :func:`centre_ink`.
+        turns: Pictures are looked at in so many orientations, each turned by 90 degrees from the one before; the
+            embeddings of all, divided by their L2 norms, stand side by side.
         gem: Exponent p of generalised-mean pooling, the p-th root of the mean of the p-th powers; None averages.
         normalize: Divide the embedding by its L2 norm.
     """
@@ -82,14 +87,22 @@ class ResNet(Extractor):
         channels: tuple[int, int, int, int] = (64, 128, 256, 512),
         deep_stem: int | None = None,
         project: int | None = None,
+        cells: int = 1,
+        centred: bool = False,
+        turns: int = 1,
         gem: float | None = None,
         normalize: bool = False,
     ) -> None:
-        super().__init__(project or channels[-1] * block.expansion, normalize)
+        super().__init__((project or channels[-1] * block.expansion) * turns, normalize)
         stem: dict[str, Any] = {"stem_type": "deep", "stem_width": deep_stem} if deep_stem else {}
-        body = TimmResNet(block, layers, num_classes=project or 0, channels=channels, **stem)
-        adopt(self, body, PARTS if project is None else (*PARTS, "fc"))
+        body = TimmResNet(block, layers, num_classes=0, channels=channels, **stem)
+        adopt(self, body, PARTS)
+        if project is not None:
+            self.fc = nn.Linear(body.num_features * cells**2, project)
         self.gem = gem
+        self.cells = cells
+        self.centred = centred
+        self.turns = turns
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
         """The stem, the four layers, and the projection if there is one."""
@@ -103,10 +116,28 @@ class ResNet(Extractor):
         return [*layers, [self.fc]] if hasattr(self, "fc") else layers
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
+        if self.centred:
+            images = centre_ink(images)
+        outputs = self.look(images)
+        if self.turns > 1:
+            turned = [self.look(images.rot90(turn, (2, 3)))["embedding"] for turn in range(1, self.turns)]
+            outputs["embedding"] = torch.cat([unit(view) for view in (outputs["embedding"], *turned)], dim=1)
+        return outputs
+
+    def look(self, images: Tensor) -> dict[str, Tensor]:
+        """The outputs for one orientation."""
         stem = self.maxpool(self.act1(self.bn1(self.conv1(images))))
         map_ = self.layer4(self.layer3(self.layer2(self.layer1(stem))))  # (B, C, h, w)
-        pooled = map_.mean(dim=(2, 3)) if self.gem is None else generalized_mean(map_, self.gem)
+        pooled = self.pool(map_)
         return {"embedding": self.fc(pooled) if hasattr(self, "fc") else pooled, "map": map_}
+
+    def pool(self, map_: Tensor) -> Tensor:
+        """Maps (B, C, h, w) as (B, C x cells x cells)."""
+        if self.gem is not None:
+            return generalized_mean(map_, self.gem)
+        if self.cells == 1:
+            return map_.mean(dim=(2, 3))
+        return nn.functional.adaptive_avg_pool2d(map_, self.cells).flatten(1)
 
 
 def generalized_mean(map_: Tensor, power: float) -> Tensor:
@@ -114,3 +145,29 @@ def generalized_mean(map_: Tensor, power: float) -> Tensor:
     with torch.autocast(map_.device.type, enabled=False):
         powers = map_.float().clamp(min=1e-6).pow(power)
         return nn.functional.adaptive_avg_pool2d(powers, 1).flatten(1).pow(1 / power).to(map_.dtype)
+
+
+def centre_ink(images: Tensor) -> Tensor:
+    """Drawings shifted so that the centre of mass of their ink is in the middle, as readers of handwriting do.
+
+    Ink is how much darker a pixel is than its picture's mean. What comes in from outside has the colour of the border.
+
+    Args:
+        images: (B, C, H, W), of any mean and standard deviation.
+
+    Returns:
+        (B, C, H, W); a picture of one colour comes back as it is.
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        pixels = images.float()
+        with torch.no_grad():
+            gray = pixels.mean(dim=1)  # (B, H, W)
+            ink = (gray.mean(dim=(1, 2), keepdim=True) - gray).relu()
+            mass = ink.sum(dim=(1, 2)).clamp(min=1e-6)
+            matrix = torch.eye(2, 3, device=images.device).repeat(len(images), 1, 1)
+            for row, (axis, side) in enumerate([(1, gray.shape[2]), (2, gray.shape[1])]):  # across, then down
+                places = (2 * torch.arange(side, device=gray.device) + 1) / side - 1  # of pixel centres, from -1 to 1
+                matrix[:, row, 2] = ink.sum(dim=axis) @ places / mass
+            grid = nn.functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
+        moved = nn.functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    return moved.to(images.dtype)
