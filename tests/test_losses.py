@@ -11,20 +11,45 @@ from torch import Tensor, nn
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
-from omlzoo.losses import SupConLoss, TripletLoss
-from omlzoo.miners import AllTriplets, HardTriplets
+from omlzoo.losses import (
+    ArcFaceLoss,
+    BilinearInfoNCE,
+    CircleLoss,
+    ContrastiveClustering,
+    ContrastiveLoss,
+    CosFaceLoss,
+    CrossBatch,
+    HyperbolicContrastive,
+    MultiSimilarityLoss,
+    NTXentLoss,
+    PatchContrast,
+    ProtoNCE,
+    ProxyAnchorLoss,
+    SimilarityDistillation,
+    SubCenterArcFaceLoss,
+    SupConLoss,
+    SurrogatePrecision,
+    ThresholdConsistentMargin,
+    TripletLoss,
+    WeightedSum,
+)  # fmt: skip
+from omlzoo.memory import MemoryBank
+from omlzoo.miners import AllTriplets, GivenTriplets, HardTriplets, MultiSimilarityPairs, StackedTriplets
 
-LOSSES = sorted(catalog.names("losses"))
+LOSSES = sorted(set(catalog.names("losses")) - {"SimilarityDistillation"})  # that one is called with a teacher
 CASES = json.loads((Path(__file__).parent / "data" / "oml_pml_triplet.json").read_text())["cases"]
 DIM, LABELS = 6, 4
 
 
 def make(name: str) -> nn.Module:
+    """A loss with small settings; one that keeps means of labels has seen each label once and learns no more."""
     kind = catalog.find("losses", name)
-    known = {"dim": DIM, "n_labels": LABELS}
+    known: dict[str, Any] = {"dim": DIM, "n_labels": LABELS, "loss": NTXentLoss(), "memory": MemoryBank(8, DIM)}
+    known["losses"] = {SupConLoss(): 1.0, ThresholdConsistentMargin(): 0.5}
     torch.manual_seed(0)
     made: nn.Module = kind(**{key: value for key, value in known.items() if key in inspect.signature(kind).parameters})
-    return made
+    made(torch.randn(3 * LABELS, DIM), torch.arange(LABELS).repeat(3))
+    return made.eval()
 
 
 def batch(size: int = 12, seed: int = 0, dim: int = DIM) -> tuple[Tensor, Tensor]:
@@ -114,6 +139,288 @@ def test_settings_that_make_no_sense_are_refused(call: Any, message: str) -> Non
         call()
 
 
+PEERS = json.loads((Path(__file__).parent / "data" / "peers_losses.json").read_text())
+GIVEN = torch.tensor(PEERS["embeddings"])
+GIVEN_LABELS = torch.tensor(PEERS["labels"])
+GIVEN_REFERENCES = torch.tensor(PEERS["ref_embeddings"]), torch.tensor(PEERS["ref_labels"])
+N = 4  # labels of these
+
+
+def with_weights(loss: nn.Module, name: str, values: list[Any]) -> nn.Module:
+    setattr(loss, name, nn.Parameter(torch.tensor(values)))
+    return loss
+
+
+def like_the_peer(case: dict[str, Any]) -> nn.Module:
+    """Our loss for a case of tests/data/peers_losses.json."""
+    name = case["name"].removesuffix("/ref")
+    arcface = {"margin": 0.5, "scale": 16.0}
+    proxies, sub_proxies = PEERS["proxies"], PEERS["sub_proxies"]
+    if name.startswith("surrogate"):
+        return SurrogatePrecision(case["k"], case["t1"], case["t2"])
+    if name == "arcface/oml/mlp":
+        loss = ArcFaceLoss(DIM, N, mlp=[5, 4], **arcface)
+        for layer, (weight, bias) in zip(loss.mlp[::2], case["mlp"], strict=True):
+            layer.weight.data, layer.bias.data = torch.tensor(weight), torch.tensor(bias)
+        return with_weights(loss, "weight", case["weight"])
+    return {
+        "contrastive/unit": lambda: ContrastiveLoss(0.1, 1.2),
+        "multi_similarity": lambda: MultiSimilarityLoss(2, 50, 0.5),
+        "multi_similarity/miner": lambda: MultiSimilarityLoss(2, 50, 0.5, MultiSimilarityPairs(0.1)),
+        "circle": lambda: CircleLoss(0.4, 80),
+        "circle/small": lambda: CircleLoss(0.25, 4),
+        "ntxent": lambda: NTXentLoss(0.2),
+        "supcon": lambda: SupConLoss(0.2),
+        "tcm": lambda: ThresholdConsistentMargin(),
+        "triplet/unit": lambda: TripletLoss(0.2, AllTriplets()),
+        "proxy_anchor": lambda: with_weights(ProxyAnchorLoss(DIM, N, 0.1, 32), "proxies", proxies),
+        "cosface/pml": lambda: with_weights(CosFaceLoss(DIM, N, 0.35, 16), "weight", proxies),
+        "arcface/pml": lambda: with_weights(ArcFaceLoss(DIM, N, **arcface), "weight", proxies),
+        "arcface/oml": lambda: with_weights(ArcFaceLoss(DIM, N, **arcface), "weight", proxies),
+        "arcface/oml/smooth": lambda: with_weights(
+            ArcFaceLoss(DIM, N, label_smoothing=0.2, **arcface), "weight", proxies
+        ),
+        "arcface/oml/category": lambda: with_weights(
+            ArcFaceLoss(DIM, N, label_smoothing=0.2, categories=["a", "b", "a", "b"], **arcface), "weight", proxies
+        ),
+        "subcenter/pml": lambda: with_weights(SubCenterArcFaceLoss(DIM, N, **arcface), "weight", sub_proxies),
+    }["circle/small" if case["name"] == "circle/ref" else name]()  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PEERS["cases"], ids=lambda case: case["name"])
+def test_values_and_gradients_are_the_peers(case: dict[str, Any]) -> None:
+    rows = GIVEN.clone().requires_grad_()
+    references = GIVEN_REFERENCES if case["name"].endswith("/ref") else ()
+    used, others = rows, references
+    if "/unit" in case["name"]:  # PML divides by the norm itself
+        used = nn.functional.normalize(rows)
+        others = (nn.functional.normalize(references[0]), references[1]) if references else ()
+    value = like_the_peer(case)(used, GIVEN_LABELS, *others)
+    value.backward()
+    assert value.item() == pytest.approx(case["value"], rel=3e-6)
+    wanted = torch.tensor(case["grad"])
+    assert float((rows.grad - wanted).abs().max()) <= 2e-5 * max(1.0, float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["TripletLoss", "SupConLoss", "NTXentLoss", "ContrastiveLoss", "MultiSimilarityLoss",
+                                  "CircleLoss", "ThresholdConsistentMargin", "HyperbolicContrastive",
+                                  "BilinearInfoNCE", "SurrogatePrecision"])  # fmt: skip
+def test_the_batch_as_its_own_references_changes_nothing(name: str) -> None:
+    embeddings, labels = batch()
+    loss = make(name)
+    wanted = loss(embeddings, labels)
+    assert loss(embeddings, labels, embeddings, labels, 0).item() == pytest.approx(wanted.item(), rel=1e-6)
+    strange, names = 1.01 * embeddings[:5], labels[:5] + 50  # near and of other labels: hard
+    shifted = loss(embeddings, labels, torch.cat([strange, embeddings]), torch.cat([names, labels]), 5)
+    assert shifted.item() != pytest.approx(wanted.item(), rel=1e-6)
+    assert torch.isfinite(shifted)
+
+
+@pytest.mark.parametrize(("references", "message"), [
+    ((torch.ones(2, DIM), None), "give both or neither"),
+    ((torch.ones(2, DIM + 1), torch.zeros(2)), "have 6 and 7 columns"),
+    ((torch.full((2, DIM), torch.nan), torch.zeros(2)), "ref_embeddings: 2 of 2 rows hold NaN"),
+    ((torch.ones(2, DIM), torch.zeros(2), 1), "own is 1; 12 rows from there do not lie in 2 references"),
+])  # fmt: skip
+def test_references_that_do_not_fit_are_refused(references: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        SupConLoss()(*batch(), *references)
+
+
+def test_a_loss_with_proxies_refuses_references_and_strange_labels() -> None:
+    embeddings, labels = batch()
+    with pytest.raises(BadInput, match="ArcFaceLoss takes no references"):
+        ArcFaceLoss(DIM, LABELS)(embeddings, labels, embeddings, labels)
+    with pytest.raises(BadInput, match="labels lie between 0 and 9; this loss has 4 of them"):
+        ArcFaceLoss(DIM, LABELS)(embeddings, torch.where(labels == 3, 9, labels))
+
+
+def test_threshold_consistent_margin_by_hand() -> None:
+    # The vectors, worked by hand: one hard positive pair, two hard negative ones, each counted in both directions.
+    embeddings = torch.tensor([[0.0, 1.0], [0.43, 0.90], [1.0, 0.0], [0.5, 0.5]])
+    loss = ThresholdConsistentMargin(0.9, 0.5)
+    assert loss(embeddings, torch.tensor([0, 0, 1, 1])).item() == pytest.approx(0.1929 + 0.325, abs=1e-3)
+    assert (loss.stats["hard_positives"], loss.stats["hard_negatives"]) == (2, 4)
+
+
+def test_margins_come_from_quantiles() -> None:
+    angles = torch.tensor([0.0, 0.1, 1.5, 1.7])
+    embeddings = torch.stack([angles.cos(), angles.sin()], dim=1)
+    loss = ThresholdConsistentMargin()
+    loss.set_margins(embeddings, torch.tensor([0, 0, 1, 1]), hard=0.5)
+    assert loss.positive_margin == pytest.approx(
+        float(torch.tensor(0.2).cos())
+    )  # of cosines at 0.1 and 0.2 the lower half
+    assert loss.negative_margin == pytest.approx(float(torch.tensor(1.5).cos()))  # of 1.4, 1.5, 1.6, 1.7 the upper half
+    with pytest.raises(BadInput, match="pairs cross"):
+        loss.set_margins(embeddings, torch.tensor([0, 1, 0, 1]), hard=0.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hyperbolic_loss_equals_the_loop(seed: int) -> None:
+    embeddings, labels = batch(10, seed=seed)
+    c, t = 0.1, 0.2
+    points = []
+    for v in embeddings.double():
+        v = v * min(1.0, 2.3 / (float(v.norm()) + 1e-5))
+        points.append(torch.tanh(c**0.5 * v.norm()) * v / (c**0.5 * v.norm()))
+
+    def moebius(x: Tensor, y: Tensor) -> Tensor:
+        xy, xx, yy = x @ y, x @ x, y @ y
+        return ((1 + 2 * c * xy + c * yy) * x + (1 - c * xx) * y) / (1 + 2 * c * xy + c**2 * xx * yy + 1e-5)
+
+    def distance(i: int, j: int) -> float:
+        return float(2 / c**0.5 * torch.atanh(c**0.5 * moebius(-points[i], points[j]).norm()))
+
+    values = []
+    for a in range(10):
+        negatives = [j for j in range(10) if labels[j] != labels[a]]
+        for p in range(10):
+            if p != a and labels[p] == labels[a]:
+                logits = torch.tensor([-distance(a, p) / t] + [-distance(a, n) / t for n in negatives])
+                values.append(float(logits.logsumexp(0) - logits[0]))
+    assert HyperbolicContrastive()(embeddings, labels).item() == pytest.approx(sum(values) / len(values), rel=1e-4)
+
+
+def test_bilinear_loss_folds_into_the_keys() -> None:
+    loss = BilinearInfoNCE(DIM)
+    queries, keys = torch.randn(2, 5, DIM)
+    plain = torch.nn.functional.cross_entropy(queries @ keys.T, torch.arange(5))
+    numbers = torch.arange(5)
+    assert loss(queries, numbers, keys, numbers).item() == pytest.approx(
+        plain.item(), rel=1e-5
+    )  # the identity at first
+    loss.weight.data = torch.randn(DIM, DIM)
+    wanted = torch.nn.functional.cross_entropy(queries @ loss.weight @ keys.T, torch.arange(5))
+    assert loss(queries, numbers, keys, numbers).item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert torch.allclose(queries @ loss.fold(keys).T, queries @ loss.weight @ keys.T, atol=1e-5)
+
+
+def test_patch_contrast_equals_the_loop_and_leaves_background_out() -> None:
+    tokens, labels = batch(14, seed=2)
+    labels[:3] = -1
+    unit = tokens / tokens.norm(dim=1, keepdim=True)
+    anchors = []
+    for a in range(3, 14):
+        negatives = [float((unit[a] @ unit[n] / 0.1).exp()) for n in range(3, 14) if labels[n] != labels[a]]
+        positives = [float((unit[a] @ unit[p] / 0.1).exp()) for p in range(3, 14) if p != a and labels[p] == labels[a]]
+        if positives and negatives:
+            logs = [-float(torch.tensor(p / (p + sum(negatives))).log()) for p in positives]
+            anchors.append(sum(logs) / len(logs))
+    assert PatchContrast(views=None)(tokens, labels).item() == pytest.approx(sum(anchors) / len(anchors), rel=1e-4)
+
+
+def test_patch_contrast_takes_half_of_its_anchors_hard() -> None:
+    axes = torch.eye(2)
+    tokens = torch.cat([axes[[0] * 20], axes[[1] * 6], axes[[1] * 20]])  # 6 tokens of label 0 look like label 1
+    labels = torch.tensor([0] * 26 + [1] * 20)
+    loss = PatchContrast(views=8)
+    hard = loss._hard(tokens, labels)
+    assert hard.nonzero().flatten().tolist() == list(range(20, 26))
+    chosen = loss._choose(labels, hard)
+    assert [int((labels[chosen] == label).sum()) for label in (0, 1)] == [8, 8]
+    assert int(hard[chosen].sum()) == 4
+    again = PatchContrast(views=8)
+    assert torch.equal(again._choose(labels, hard), PatchContrast(views=8)._choose(labels, hard))
+
+
+def test_contrastive_clustering_equals_the_loop_and_moves_its_means() -> None:
+    loss = ContrastiveClustering(2, 3, margin=2.0, momentum=0.5)
+    first = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
+    value = loss(first, torch.tensor([0, 0, 2]))
+    # means (1, 0) and (0, 1): own distances 1, 1, 0; others 2 - 1, 0 (they are sqrt 5 apart), 2 - sqrt 2
+    assert value.item() == pytest.approx((1 + 1 + 0 + 1 + 0 + 2 - 2**0.5) / 6)
+    assert loss.seen.tolist() == [True, False, True]
+    loss(torch.tensor([[3.0, 0.0]]), torch.tensor([0]))
+    assert loss.means[0].tolist() == [2.0, 0.0]
+    loss.eval()
+    loss(torch.tensor([[9.0, 0.0]]), torch.tensor([0]))
+    assert loss.means[0].tolist() == [2.0, 0.0]
+
+
+def test_proto_nce_equals_the_loop() -> None:
+    embeddings, labels = batch(30, seed=1)
+    loss = ProtoNCE(DIM, LABELS, temperature=0.2).eval()
+    loss.fit(embeddings, labels)
+    unit = embeddings / embeddings.norm(dim=1, keepdim=True)
+    prototypes, spreads = [], []
+    for label in range(LABELS):
+        own = unit[labels == label]
+        mean = own.mean(dim=0)
+        spreads.append(float((own - mean).norm(dim=1).mean()) / float(torch.tensor(len(own) + 10.0).log()))
+        prototypes.append(mean / mean.norm())
+    low, high = torch.tensor(spreads).quantile(0.1), torch.tensor(spreads).quantile(0.9)
+    phi = torch.tensor(spreads).clamp(low, high)
+    phi = 0.2 * phi / phi.mean()
+    assert torch.allclose(loss.concentrations(), phi, atol=1e-6)
+    logits = unit @ torch.stack(prototypes).T / phi
+    wanted = torch.nn.functional.cross_entropy(logits, labels)
+    assert loss(embeddings, labels).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_similarity_distillation_equals_the_loop_and_is_least_for_the_teacher() -> None:
+    draw = torch.Generator().manual_seed(0)
+    student, teacher = torch.randn(6, 4, generator=draw), torch.randn(6, 5, generator=draw)
+    t, total = 0.1, 0.0
+    for i in range(6):
+        others = [j for j in range(6) if j != i]
+        rows = [
+            torch.stack([torch.cosine_similarity(x[i], x[j], dim=0) for j in others]) / t for x in (teacher, student)
+        ]
+        p, q = (row.softmax(0) for row in rows)
+        total += float((p * (p / q).log()).sum())
+    loss = SimilarityDistillation(t)
+    assert loss(student, teacher).item() == pytest.approx(total / 6 * t**2, rel=1e-4)
+    assert loss(teacher.clone(), teacher).item() == pytest.approx(0, abs=1e-6)
+    assert loss.stats["agreement"] == 1
+    with pytest.raises(BadInput, match="of the widths 4 and 5"):
+        SimilarityDistillation(t, regression=1.0)(student, teacher)
+    both = SimilarityDistillation(t, regression=2.0)(student, teacher[:, :4])
+    plain = SimilarityDistillation(t)(student, teacher[:, :4])
+    added = 2 * (1 - torch.cosine_similarity(student, teacher[:, :4])).mean()
+    assert both.item() == pytest.approx(plain.item() + added.item(), rel=1e-5)
+    single = loss(student[:1].requires_grad_(), teacher[:1])
+    single.backward()
+    assert (single.item(), loss.stats["empty_batches"]) == (0, 1)
+
+
+def test_a_weighted_sum_adds_and_names_its_parts() -> None:
+    embeddings, labels = batch()
+    parts = SupConLoss(0.1), SupConLoss(0.5), TripletLoss()
+    both = WeightedSum({parts[0]: 1.0, parts[1]: 0.25, parts[2]: 2.0})
+    wanted = parts[0](embeddings, labels) + 0.25 * parts[1](embeddings, labels) + 2 * parts[2](embeddings, labels)
+    assert both(embeddings, labels).item() == pytest.approx(wanted.item())
+    assert {"SupConLoss1.anchors", "SupConLoss2.value", "TripletLoss.triplets", "empty_batches"} <= both.stats.keys()
+    with pytest.raises(BadInput, match="give at least one"):
+        WeightedSum({})
+    with pytest.raises(BadInput, match="weight of SupConLoss is -1"):
+        WeightedSum({SupConLoss(): -1})
+
+
+def test_a_memory_lengthens_the_batch_as_pytorch_metric_learnings_does() -> None:
+    # PML compares with the memory, in which the batch itself stands already, without itself: as we do.
+    loss = CrossBatch(ContrastiveLoss(0.1, 1.2), MemoryBank(40, DIM))
+    for (rows, labels), wanted in zip(PEERS["cross_batch"]["batches"], PEERS["cross_batch"]["values"], strict=True):
+        unit = nn.functional.normalize(torch.tensor(rows))
+        assert loss(unit, torch.tensor(labels)).item() == pytest.approx(wanted, rel=1e-5)
+    assert (loss.stats["memory"], loss.stats["staleness"]) == (24, 1)
+    loss.eval()
+    loss(unit, torch.tensor(labels))
+    assert loss.stats["memory"] == 24
+    with pytest.raises(BadInput, match="takes no references"):
+        CrossBatch(ArcFaceLoss(DIM, LABELS), MemoryBank(4, DIM))
+
+
+def test_triplets_may_be_given_or_stacked() -> None:
+    a, p, n = torch.randn(3, 5, DIM)
+    wanted = torch.relu((a - p).norm(dim=1) - (a - n).norm(dim=1) + 0.2).mean().item()
+    stacked = torch.cat([a, p, n])
+    labels = torch.zeros(15, dtype=torch.long)
+    assert TripletLoss(0.2, StackedTriplets())(stacked, labels).item() == pytest.approx(wanted, rel=1e-5)
+    places = torch.arange(15).view(3, 5)
+    assert TripletLoss(0.2, GivenTriplets(*places))(stacked, labels).item() == pytest.approx(wanted, rel=1e-5)
+
+
 # -- promises of every loss, present and future ------------------------------------------------------------------------
 
 
@@ -145,6 +452,8 @@ def test_the_order_of_the_batch_does_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients_are_right(name: str) -> None:
+    if name == "CircleLoss":
+        pytest.skip("its weights have no gradient by definition; the peer's gradient is compared instead")
     embeddings, labels = batch(8, seed=3)
     loss = make(name).double()
     assert torch.autograd.gradcheck(lambda x: loss(x, labels), embeddings.double().requires_grad_())
@@ -160,7 +469,8 @@ def test_a_degenerate_batch_is_finite_has_a_gradient_and_is_counted(name: str, l
         value.backward()
         assert torch.isfinite(value)
         assert torch.isfinite(embeddings.grad).all()
-    assert value.item() != 0 or loss.stats["empty_batches"] == 2
+    nothing_active = loss.stats.get("active") == 0.0
+    assert value.item() != 0 or loss.stats["empty_batches"] == 2 or nothing_active
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +11,20 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from omlzoo import catalog
-from omlzoo.miners import AllTriplets, HardTriplets
+from omlzoo.errors import BadInput
+from omlzoo.miners import (
+    AllTriplets,
+    EasyPositive,
+    GivenTriplets,
+    HardCluster,
+    HardTriplets,
+    MultiSimilarityPairs,
+    NHardTriplets,
+    SemiHardTriplets,
+    StackedTriplets,
+)  # fmt: skip
 
-MINERS = sorted(catalog.names("miners"))
+MINERS = sorted(set(catalog.names("miners")) - {"GivenTriplets", "StackedTriplets"})  # those do not look at labels
 CASES = json.loads((Path(__file__).parent / "data" / "oml_pml_triplet.json").read_text())["cases"]
 
 
@@ -59,15 +71,126 @@ def test_hard_triplets_are_open_metric_learnings(case: dict) -> None:
     assert sorted(found) == sorted(tuple(map(int, row)) for row in rows)
 
 
+def ranked(embeddings: Tensor, a: int, rows: list[int], far: bool) -> list[int]:
+    return sorted(rows, key=lambda i: float((embeddings[a] - embeddings[i]).norm()), reverse=far)
+
+
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 1000), st.integers(1, 3), st.integers(0, 3))
+@settings(max_examples=50, deadline=None)
+def test_n_hard_triplets_are_the_ranks_of_each_anchor(size: int, count: int, seed: int, first: int, more: int) -> None:
+    embeddings, labels = batch(size, count, seed)
+    wanted = set()
+    for a in range(size):
+        positives = ranked(embeddings, a, [i for i in range(size) if i != a and labels[i] == labels[a]], far=True)
+        negatives = ranked(embeddings, a, [i for i in range(size) if labels[i] != labels[a]], far=False)
+        chosen = positives[:2], negatives[first - 1 : first + more]
+        wanted |= {(a, p, n) for p in chosen[0] for n in chosen[1]}
+    found = triplets(NHardTriplets(2, (first, first + more))(embeddings, labels))
+    assert len(found) == len(set(found))
+    assert set(found) == wanted
+
+
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 1000), st.sampled_from([None, 0.3, 2.0]))
+@settings(max_examples=50, deadline=None)
+def test_semi_hard_triplets_are_those_of_the_loop(size: int, count: int, seed: int, margin: float | None) -> None:
+    embeddings, labels = batch(size, count, seed)
+    wanted = []
+    for a in range(size):
+        to = [float((embeddings[a] - row).norm()) for row in embeddings]
+        for p in range(size):
+            if p == a or labels[p] != labels[a]:
+                continue
+            negatives = [n for n in range(size) if labels[n] != labels[a] and to[n] > to[p]]
+            negatives = [n for n in negatives if margin is None or to[n] < to[p] + margin]
+            if negatives:
+                wanted.append((a, p, min(negatives, key=lambda n: to[n])))
+    assert triplets(SemiHardTriplets(margin)(embeddings, labels)) == wanted
+
+
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_easy_positives_are_the_nearest(size: int, count: int, seed: int) -> None:
+    embeddings, labels = batch(size, count, seed)
+    wanted = []
+    for a in range(size):
+        positives = ranked(embeddings, a, [i for i in range(size) if i != a and labels[i] == labels[a]], far=False)
+        negatives = ranked(embeddings, a, [i for i in range(size) if labels[i] != labels[a]], far=False)
+        if positives and negatives:
+            wanted.append((a, positives[0], negatives[0]))
+    assert triplets(EasyPositive()(embeddings, labels)) == wanted
+
+
+PEERS = json.loads((Path(__file__).parent / "data" / "peers_losses.json").read_text())
+GIVEN, GIVEN_LABELS = torch.tensor(PEERS["embeddings"]), torch.tensor(PEERS["labels"])
+
+
+@pytest.mark.parametrize("case", PEERS["n_hard"], ids=lambda case: f"{case['n_positive']} {case['n_negative']}")
+def test_n_hard_triplets_are_open_metric_learnings(case: dict) -> None:
+    places = [tuple(n) if isinstance(n, list) else n for n in (case["n_positive"], case["n_negative"])]
+    found = triplets(NHardTriplets(*places)(GIVEN, GIVEN_LABELS))
+    assert sorted(found) == sorted(map(tuple, case["triplets"]))
+
+
+def test_hard_cluster_is_open_metric_learnings() -> None:
+    miner = HardCluster()
+    points = miner.points(GIVEN, GIVEN_LABELS)
+    for indices, theirs in zip(miner(GIVEN, GIVEN_LABELS), PEERS["hard_cluster"].values(), strict=True):
+        assert torch.allclose(points[indices], torch.tensor(theirs), atol=1e-6)
+
+
+def test_hard_cluster_takes_labels_of_any_size() -> None:
+    embeddings = torch.tensor([[0.0], [1.0], [5.0], [5.5], [9.0]])
+    miner = HardCluster()
+    points = miner.points(embeddings, torch.tensor([7, 7, 3, 3, 1]))
+    assert points[5:].flatten().tolist() == [9.0, 5.25, 0.5]  # the means of labels 1, 3, 7
+    assert triplets(miner(embeddings, torch.tensor([7, 7, 3, 3, 1]))) == [(6, 2, 5), (7, 0, 6)]
+    with pytest.raises(BadInput, match="takes no references"):
+        miner(embeddings, torch.zeros(5), embeddings, torch.zeros(5))
+
+
+def test_multi_similarity_pairs_are_pytorch_metric_learnings() -> None:
+    found = [indices.tolist() for indices in MultiSimilarityPairs(0.1)(GIVEN, GIVEN_LABELS)]
+    wanted = PEERS["multi_similarity_pairs"]
+    assert set(zip(found[0], found[1], strict=True)) == set(zip(wanted[0], wanted[1], strict=True))
+    assert set(zip(found[2], found[3], strict=True)) == set(zip(wanted[2], wanted[3], strict=True))
+
+
+@pytest.mark.parametrize("name", ["AllTriplets", "HardTriplets", "SemiHardTriplets", "NHardTriplets", "EasyPositive"])
+def test_references_are_what_anchors_are_compared_with(name: str) -> None:
+    miner = catalog.find("miners", name)()
+    embeddings, labels = batch(9, 3, 4)
+    others, names = batch(11, 3, 5)
+    both, both_names = torch.cat([embeddings, others]), torch.cat([labels, names])
+    # Among all 20 rows, the triplets whose anchor is one of the first 9 are those of the 9 against the 20.
+    wanted = [triplet for triplet in triplets(miner(both, both_names)) if triplet[0] < 9]
+    assert triplets(miner(embeddings, labels, both, both_names, 0)) == wanted
+    apart = triplets(miner(embeddings, labels, others, names))
+    assert all(labels[a] == names[p] and labels[a] != names[n] for a, p, n in apart)
+    assert apart
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: NHardTriplets(0), "n_positive is 0; it must be 1 or more"),
+    (lambda: NHardTriplets(1, (3, 2)), r"n_negative is \(3, 2\)"),
+    (lambda: SemiHardTriplets(0), "margin is 0"), (lambda: MultiSimilarityPairs(-1), "epsilon is -1"),
+    (lambda: GivenTriplets(torch.ones(2), torch.ones(3), torch.ones(2)), "must be \\(T,\\) each"),
+    (lambda: StackedTriplets()(torch.ones(4, 2), torch.ones(4)), "4 rows; stacked triplets need a multiple of 3"),
+])  # fmt: skip
+def test_settings_that_make_no_sense_are_refused(call: Any, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        call()
+
+
 @pytest.mark.parametrize("name", MINERS)
 @pytest.mark.parametrize("labels", [[0], [0, 0, 0], [0, 1, 2]])
 def test_batches_without_a_triplet_give_none(name: str, labels: list[int]) -> None:
     found = catalog.find("miners", name)()(torch.randn(len(labels), 3), torch.tensor(labels))
-    assert [len(indices) for indices in found] == [0, 0, 0]
+    assert [len(indices) for indices in found] in ([0, 0, 0], [0, 0, 0, 0])
 
 
 @pytest.mark.parametrize("name", MINERS)
 def test_renaming_labels_changes_nothing(name: str) -> None:
     embeddings, labels = batch(12, 4, 3)
     miner = catalog.find("miners", name)()
-    assert triplets(miner(embeddings, labels)) == triplets(miner(embeddings, 100 - 7 * labels))
+    found, renamed = miner(embeddings, labels), miner(embeddings, 3 + 7 * labels)
+    assert all(torch.equal(a, b) for a, b in zip(found, renamed, strict=True))

@@ -1,75 +1,77 @@
 """Triplet loss with a margin (FaceNet, arXiv 1503.03832) or in the soft form (arXiv 1703.07737)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from omlzoo.batch import check_batch
+from omlzoo.batch import Pairs
 from omlzoo.distances import euclidean
 from omlzoo.errors import BadInput
 from omlzoo.miners.triplets import AllTriplets, HardTriplets
+from omlzoo.objective import Loss
 
 __all__ = ["TripletLoss"]
 
-Miner = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+Miner = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
-class TripletLoss(nn.Module):
+class TripletLoss(Loss):
     """Mean over triplets of max(0, margin + d(a, p) - d(a, n)), d Euclidean; or of log(1 + exp(d(a, p) - d(a, n))).
 
     Args:
         margin: In the unit of the distances, 0 or more; None is the soft form.
-        miner: Chooses the triplets, called with what the loss is called with; HardTriplets by default.
+        miner: Chooses the triplets, called with what the loss is called with; HardTriplets by default. Triplets that
+            are known beforehand come from the miners GivenTriplets and StackedTriplets.
+        gather: Mine and compute over the batches of all processes.
 
     Attributes:
         stats: Of the last call: "triplets", "active" (share with a loss above 0), "positive_distance" and
-            "negative_distance" (means), and "empty_batches", counted since the start.
+            "negative_distance" (means), "hardest_gap" (largest d(a, p) - d(a, n)), and "empty_batches".
     """
 
-    def __init__(self, margin: float | None = 0.2, miner: Miner | None = None) -> None:
-        super().__init__()
+    def __init__(self, margin: float | None = 0.2, miner: Miner | None = None, gather: bool = False) -> None:
+        super().__init__(gather)
         if margin is not None and not margin >= 0:
             raise BadInput(f"margin is {margin}; it must be 0 or more, or None for the soft form")
         self.margin = margin
         self.miner = miner or HardTriplets()
-        self.stats: dict[str, float] = {"empty_batches": 0.0}
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The loss () of embeddings (B, D) with labels (B,); 0 with a gradient of 0 where there is no triplet.
-
-        Raises:
-            BadInput: An embedding is not finite, or the numbers of rows differ.
-        """
-        check_batch(embeddings, labels)
-        near, far, chosen = self._compare(embeddings, labels)
-        count = int(chosen.sum())
-        empty = self.stats["empty_batches"] + float(count == 0)
-        if count == 0:
-            self.stats = {"triplets": 0.0, "empty_batches": empty}
-            return embeddings.sum() * 0
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        near, far, chosen = self._compare(pairs)
+        count = chosen.sum()
+        if not count:
+            return None
         gap = near - far
         values = nn.functional.softplus(gap) if self.margin is None else torch.relu(gap + self.margin)
         values = values * chosen
         with torch.no_grad():
-            totals = torch.stack([(values > 0).sum(), (near * chosen).sum(), (far * chosen).sum()]) / count
-        names = ("active", "positive_distance", "negative_distance")
-        self.stats = {
-            "triplets": float(count),
-            **dict(zip(names, totals.tolist(), strict=True)),
-            "empty_batches": empty,
-        }
+            active, positive, negative = (values > 0).sum(), (near * chosen).sum(), (far * chosen).sum()
+            hardest = gap.masked_fill(~chosen, -torch.inf).amax()
+        self.note(
+            triplets=count, active=active / count, positive_distance=positive / count,
+            negative_distance=negative / count, hardest_gap=hardest,
+        )  # fmt: skip
         return values.sum() / count
 
-    def _compare(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _compare(self, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
         """Of P pairs the distance (P, 1), of N rows that to the anchor (P, N), and which of these rows count (P, N)."""
-        distances = euclidean(embeddings, embeddings)  # (B, B)
-        flat = distances.flatten()  # a flat select has a cheaper gradient than [i, j]
         if isinstance(self.miner, AllTriplets):  # the negatives of an anchor stand in its row: no lists of them
-            anchors, positives, chosen = self.miner.pairs(labels)
+            distances = euclidean(pairs.rows, pairs.others)
+            anchors, positives = pairs.positive.nonzero(as_tuple=True)
             far = distances.index_select(0, anchors)
-        else:
-            anchors, positives, negatives = self.miner(embeddings, labels)
-            far = flat.index_select(0, anchors * len(labels) + negatives)[:, None]
-            chosen = torch.ones_like(far, dtype=torch.bool)
-        return flat.index_select(0, anchors * len(labels) + positives)[:, None], far, chosen
+            chosen = pairs.negative.index_select(0, anchors)
+            return _pick(distances, anchors, positives), far, chosen
+        references = () if pairs.others is pairs.rows else (pairs.others, pairs.other_labels, pairs.own)
+        anchors, positives, negatives = self.miner(pairs.rows, pairs.labels, *references)
+        points: Any = getattr(self.miner, "points", None)
+        rows, others = (pairs.rows, pairs.others) if points is None else [points(pairs.rows, pairs.labels)] * 2
+        distances = euclidean(rows, others)
+        far = _pick(distances, anchors, negatives)
+        return _pick(distances, anchors, positives), far, torch.ones_like(far, dtype=torch.bool)
+
+
+def _pick(distances: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The distances (P, 1) of pairs of indices; a flat select has a cheaper gradient than [rows, columns]."""
+    return distances.flatten().index_select(0, rows * distances.shape[1] + columns)[:, None]

@@ -1,63 +1,201 @@
-"""Miners of triplets: all of them, or the hardest of each anchor (arXiv 1703.07737)."""
+"""Miners of triplets: anchors, positives and negatives as indices."""
 
 import torch
 from torch import Tensor
 
+from omlzoo.batch import Pairs, label_means, pair_up
 from omlzoo.distances import euclidean
+from omlzoo.errors import BadInput
 
-__all__ = ["AllTriplets", "HardTriplets"]
+__all__ = [
+    "AllTriplets", "EasyPositive", "GivenTriplets", "HardCluster", "HardTriplets", "NHardTriplets", "SemiHardTriplets",
+    "StackedTriplets",
+]  # fmt: skip
 
 Triplets = tuple[Tensor, Tensor, Tensor]
 
 
-class AllTriplets:
+class _TripletMiner:
+    """A miner implements :meth:`mine`."""
+
+    def __call__(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        ref_embeddings: Tensor | None = None,
+        ref_labels: Tensor | None = None,
+        own: int | None = None,
+    ) -> Triplets:
+        """Choose triplets.
+
+        Args:
+            embeddings: (B, D), float; of them come the anchors.
+            labels: (B,), integer.
+            ref_embeddings: (M, D), of which positives and negatives come; the batch itself where None.
+            ref_labels: (M,).
+            own: Where the batch stands among the references, if it does: row i of it is reference ``own + i``.
+
+        Returns:
+            Indices of anchors (into the batch), positives and negatives (into the references), each (T,).
+        """
+        return self.mine(pair_up(embeddings.detach(), labels, ref_embeddings, ref_labels, own))
+
+    def mine(self, pairs: Pairs) -> Triplets:
+        raise NotImplementedError
+
+
+class AllTriplets(_TripletMiner):
     """Every anchor with every other item of its label and every item of another label."""
 
-    def __call__(self, embeddings: Tensor, labels: Tensor) -> Triplets:
-        """Choose B (K - 1) (B - K) triplets where each label has K items.
-
-        Args:
-            embeddings: (B, D), float; only the number of rows matters.
-            labels: (B,), integer.
-
-        Returns:
-            Indices of anchors, positives and negatives into the batch, each (T,).
-        """
-        anchors, positives, negative = self.pairs(labels)
+    def mine(self, pairs: Pairs) -> Triplets:
+        anchors, positives = pairs.positive.nonzero(as_tuple=True)
+        negative = pairs.negative.index_select(0, anchors)  # (P, M)
         places = negative.flatten().nonzero().flatten()  # (T,)
-        pairs = torch.repeat_interleave(negative.sum(dim=1), output_size=len(places))
-        return anchors.index_select(0, pairs), positives.index_select(0, pairs), places - pairs * len(labels)
-
-    def pairs(self, labels: Tensor) -> Triplets:
-        """The same triplets, not written out: anchors (P,), positives (P,) and the mask (P, B) of their negatives."""
-        same = labels[:, None] == labels[None, :]
-        anchors, positives = (same & ~_diagonal(labels)).nonzero(as_tuple=True)
-        return anchors, positives, ~same.index_select(0, anchors)
+        chosen = torch.repeat_interleave(negative.sum(dim=1), output_size=len(places))
+        return anchors.index_select(0, chosen), positives.index_select(0, chosen), places - chosen * negative.shape[1]
 
 
-class HardTriplets:
-    """For every anchor its farthest positive and its nearest negative."""
+class HardTriplets(_TripletMiner):
+    """For every anchor its farthest positive and its nearest negative (arXiv 1703.07737), of equal ones the first."""
 
-    def __call__(self, embeddings: Tensor, labels: Tensor) -> Triplets:
-        """Choose one triplet per anchor that has both a positive and a negative in the batch.
-
-        Args:
-            embeddings: (B, D), float.
-            labels: (B,), integer.
-
-        Returns:
-            Indices of anchors, positives and negatives into the batch, each (T,), T <= B. Of equal distances the
-            lower index is taken.
-        """
-        with torch.no_grad():
-            distances = euclidean(embeddings, embeddings)
-        same = labels[:, None] == labels[None, :]
-        positive = same & ~_diagonal(labels)
-        farthest = distances.masked_fill(~positive, -torch.inf).argmax(dim=1)
-        nearest = distances.masked_fill(same, torch.inf).argmin(dim=1)
-        anchors = (positive.any(dim=1) & ~same.all(dim=1)).nonzero().flatten()
+    def mine(self, pairs: Pairs) -> Triplets:
+        distances = euclidean(pairs.rows, pairs.others)
+        farthest = distances.masked_fill(~pairs.positive, -torch.inf).argmax(dim=1)
+        nearest = distances.masked_fill(~pairs.negative, torch.inf).argmin(dim=1)
+        anchors = (pairs.positive.any(dim=1) & pairs.negative.any(dim=1)).nonzero().flatten()
         return anchors, farthest[anchors], nearest[anchors]
 
 
-def _diagonal(labels: Tensor) -> Tensor:
-    return torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+class EasyPositive(_TripletMiner):
+    """For every anchor its nearest positive and its nearest negative (arXiv 1904.03370), of equal ones the first."""
+
+    def mine(self, pairs: Pairs) -> Triplets:
+        distances = euclidean(pairs.rows, pairs.others)
+        closest = distances.masked_fill(~pairs.positive, torch.inf).argmin(dim=1)
+        nearest = distances.masked_fill(~pairs.negative, torch.inf).argmin(dim=1)
+        anchors = (pairs.positive.any(dim=1) & pairs.negative.any(dim=1)).nonzero().flatten()
+        return anchors, closest[anchors], nearest[anchors]
+
+
+class SemiHardTriplets(_TripletMiner):
+    """For every positive pair the nearest negative that is farther than the positive (arXiv 1503.03832).
+
+    A pair without such a negative gives no triplet.
+
+    Args:
+        margin: The negative is less than this farther; None takes any.
+    """
+
+    def __init__(self, margin: float | None = None) -> None:
+        if margin is not None and not margin > 0:
+            raise BadInput(f"margin is {margin}; it must be above 0, or None")
+        self.margin = margin
+
+    def mine(self, pairs: Pairs) -> Triplets:
+        distances = euclidean(pairs.rows, pairs.others)
+        anchors, positives = pairs.positive.nonzero(as_tuple=True)
+        near = distances[anchors, positives][:, None]  # (P, 1)
+        far = distances.index_select(0, anchors)  # (P, M)
+        usable = pairs.negative.index_select(0, anchors) & (far > near)
+        if self.margin is not None:
+            usable &= far < near + self.margin
+        nearest = far.masked_fill(~usable, torch.inf).argmin(dim=1) if far.numel() else anchors
+        found = usable.any(dim=1)
+        return anchors[found], positives[found], nearest[found]
+
+
+class NHardTriplets(_TripletMiner):
+    """For every anchor its n farthest positives, each with its n nearest negatives.
+
+    Args:
+        n_positive: How many; or (first, last) counted from 1, such as (2, 5): the very hardest may be wrong labels.
+        n_negative: The same for negatives.
+    """
+
+    def __init__(self, n_positive: int | tuple[int, int] = 1, n_negative: int | tuple[int, int] = 1) -> None:
+        self.positives = _places("n_positive", n_positive)
+        self.negatives = _places("n_negative", n_negative)
+
+    def mine(self, pairs: Pairs) -> Triplets:
+        distances = euclidean(pairs.rows, pairs.others)
+        near, has_near = _ranked(-distances, pairs.positive, *self.positives)  # (B, P)
+        far, has_far = _ranked(distances, pairs.negative, *self.negatives)  # (B, N)
+        anchors, p, n = (has_near[:, :, None] & has_far[:, None, :]).nonzero(as_tuple=True)
+        return anchors, near[anchors, p], far[anchors, n]
+
+
+class HardCluster(_TripletMiner):
+    """For the mean of every label its farthest item and the nearest mean of another label (arXiv 1710.01202).
+
+    The indices are into :meth:`points`: the batch, followed by the means of its labels in their order. A label with one
+    item is its own mean: it gives no triplet, but can be the nearest other.
+    """
+
+    def points(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """The batch (B, D) followed by the means of its labels, (B + L, D), with gradients."""
+        return torch.cat([embeddings, label_means(embeddings, labels)[1]])
+
+    def mine(self, pairs: Pairs) -> Triplets:
+        if pairs.others is not pairs.rows:
+            raise BadInput("HardCluster takes no references; call it with embeddings and labels only")
+        size = len(pairs.labels)
+        names, means, codes, counts = label_means(pairs.rows, pairs.labels)
+        own = torch.arange(len(names), device=codes.device)[:, None] == codes[None, :]  # (L, B)
+        if len(names) < 2:
+            return (codes[:0],) * 3
+        farthest = euclidean(means, pairs.rows).masked_fill(~own, -torch.inf).argmax(dim=1)
+        between = euclidean(means, means)
+        between.diagonal().fill_(torch.inf)
+        anchors = (counts > 1).nonzero().flatten()
+        return size + anchors, farthest[anchors], size + between.argmin(dim=1)[anchors]
+
+
+class GivenTriplets:
+    """Triplets that are known beforehand, such as those of a file.
+
+    Args:
+        anchors: (T,) indices into the batch.
+        positives: (T,) indices into the batch, or the references.
+        negatives: (T,) indices into the batch, or the references.
+    """
+
+    def __init__(self, anchors: Tensor, positives: Tensor, negatives: Tensor) -> None:
+        if not anchors.shape == positives.shape == negatives.shape or anchors.ndim != 1:
+            shapes = f"{tuple(anchors.shape)}, {tuple(positives.shape)} and {tuple(negatives.shape)}"
+            raise BadInput(f"anchors, positives and negatives have the shapes {shapes}; they must be (T,) each")
+        self.triplets = anchors, positives, negatives
+
+    def __call__(self, embeddings: Tensor, labels: Tensor, *_: object) -> Triplets:
+        """The same ones for every batch; the arguments only give the device."""
+        anchors, positives, negatives = (indices.to(labels.device) for indices in self.triplets)
+        return anchors, positives, negatives
+
+
+class StackedTriplets:
+    """Batches of T anchors, then T positives, then T negatives, in the same order; labels do not matter."""
+
+    def __call__(self, embeddings: Tensor, labels: Tensor, *_: object) -> Triplets:
+        """Indices 0 to T - 1, T to 2T - 1, 2T to 3T - 1.
+
+        Raises:
+            BadInput: The number of rows is no multiple of 3.
+        """
+        if len(labels) % 3:
+            raise BadInput(f"the batch has {len(labels)} rows; stacked triplets need a multiple of 3")
+        anchors, positives, negatives = torch.arange(len(labels), device=labels.device).view(3, -1)
+        return anchors, positives, negatives
+
+
+def _places(name: str, n: int | tuple[int, int]) -> tuple[int, int]:
+    """First and last place, counted from 0, the last not included."""
+    first, last = (1, n) if isinstance(n, int) else tuple(n)
+    if not 1 <= first <= last:
+        raise BadInput(f"{name} is {n}; it must be 1 or more, or (first, last) with 1 <= first <= last")
+    return first - 1, last
+
+
+def _ranked(values: Tensor, mask: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
+    """Columns of the first to last smallest masked values of each row, and which of them are there, each (B, n)."""
+    last = min(last, values.shape[1])
+    found = values.masked_fill(~mask, torch.inf).topk(last, dim=1, largest=False)
+    return found.indices[:, first:], torch.isfinite(found.values)[:, first:]

@@ -1,0 +1,47 @@
+"""InfoNCE with a learned bilinear similarity (CURL, arXiv 2004.04136)."""
+
+import torch
+from torch import Tensor, nn
+
+from omlzoo.batch import Pairs
+from omlzoo.contrast import against_negatives
+from omlzoo.distances import summary
+from omlzoo.objective import Loss, positive_number
+
+__all__ = ["BilinearInfoNCE"]
+
+
+class BilinearInfoNCE(Loss):
+    """Mean over positive pairs (q, k) of -log(exp(l) / (exp(l) + sum over negatives of exp(l))), l = q W k / t.
+
+    W starts as the identity, the ordinary inner product. After training fold it into the gallery's side with
+    :meth:`fold`: the index stays one of inner products.
+
+    Args:
+        dim: D, of the embeddings.
+        temperature: t, above 0.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        weight: W (D, D), a parameter.
+        stats: "pairs", means and hardest of "positive_cosine" and "negative_cosine" (here the values q W k),
+            "empty_batches".
+    """
+
+    def __init__(self, dim: int, temperature: float = 1.0, gather: bool = False) -> None:
+        super().__init__(gather)
+        self.temperature = positive_number("temperature", temperature)
+        self.weight = nn.Parameter(torch.eye(int(positive_number("dim", dim))))
+
+    def fold(self, keys: Tensor) -> Tensor:
+        """Keys (N, D) as W k, whose inner products with plain queries are the learned similarities."""
+        return keys @ self.weight.T.to(keys.dtype)
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        count = (pairs.positive & pairs.negative.any(dim=1, keepdim=True)).sum()
+        if not count:
+            return None
+        similarity = pairs.rows @ self.fold(pairs.others).T
+        values = against_negatives(similarity / self.temperature, pairs.positive, pairs.negative)
+        self.note(pairs=count, **summary(similarity, pairs.positive, pairs.negative, "cosine"))
+        return values.sum() / count

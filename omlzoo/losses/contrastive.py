@@ -1,0 +1,50 @@
+"""Contrastive loss on pairs (Hadsell, Chopra and LeCun 2006), in the linear form."""
+
+import torch
+from torch import Tensor
+
+from omlzoo.batch import Pairs
+from omlzoo.distances import euclidean, summary
+from omlzoo.errors import BadInput
+from omlzoo.objective import Loss
+
+__all__ = ["ContrastiveLoss"]
+
+
+class ContrastiveLoss(Loss):
+    """max(0, d - positive_margin) of pairs of one label plus max(0, negative_margin - d) of pairs of two.
+
+    d is the Euclidean distance. Each of the two is a mean over the pairs where it is above 0. The margins are in the
+    unit of the distances: 0 and 1 suit embeddings of length 1.
+
+    Args:
+        positive_margin: 0 or more.
+        negative_margin: At least ``positive_margin``.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        stats: "active" (share of the pairs above 0), means and hardest of "positive_distance" and "negative_distance",
+            "empty_batches".
+    """
+
+    def __init__(self, positive_margin: float = 0.0, negative_margin: float = 1.0, gather: bool = False) -> None:
+        super().__init__(gather)
+        if not 0 <= positive_margin <= negative_margin:
+            raise BadInput(
+                f"positive_margin is {positive_margin} and negative_margin {negative_margin}; "
+                "they must be 0 or more, the negative one not below the positive"
+            )
+        self.positive_margin, self.negative_margin = positive_margin, negative_margin
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        if not (pairs.positive.any() or pairs.negative.any()):
+            return None
+        distances = euclidean(pairs.rows, pairs.others)
+        near = torch.relu(distances - self.positive_margin) * pairs.positive
+        far = torch.relu(self.negative_margin - distances) * pairs.negative
+        active = (near > 0).sum(), (far > 0).sum()
+        used = (~pairs.itself).sum()
+        self.note(
+            active=(active[0] + active[1]) / used, **summary(distances, pairs.positive, pairs.negative, "distance")
+        )
+        return near.sum() / active[0].clamp(min=1) + far.sum() / active[1].clamp(min=1)

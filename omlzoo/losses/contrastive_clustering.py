@@ -1,0 +1,70 @@
+"""Contrastive clustering (ORE, arXiv 2103.02603): items near their label's mean, a margin away from all others."""
+
+import torch
+from torch import Tensor
+
+from omlzoo.batch import Pairs, check_codes, label_means
+from omlzoo.distances import euclidean
+from omlzoo.errors import BadInput
+from omlzoo.objective import Loss, positive_number
+
+__all__ = ["ContrastiveClustering"]
+
+
+class ContrastiveClustering(Loss):
+    """Mean over items and known labels of d(item, mean) for its own label, max(0, margin - d(item, mean)) for others.
+
+    d is Euclidean. The means are kept beside the loss: a label's first batch sets it, later ones move it.
+
+    Args:
+        dim: D, of the embeddings.
+        n_labels: How many; labels are 0 to n_labels - 1.
+        margin: In the unit of the distances, above 0.
+        momentum: Share of the old mean that stays when a label is seen again, in [0, 1).
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        means: (n_labels, D), saved with the loss.
+        seen: (n_labels,) bool.
+        stats: "known_labels", "own_distance", "other_distance" (means), "empty_batches".
+    """
+
+    references = False
+    means: Tensor
+    seen: Tensor
+
+    def __init__(
+        self, dim: int, n_labels: int, margin: float = 10.0, momentum: float = 0.99, gather: bool = False
+    ) -> None:
+        super().__init__(gather)
+        if dim < 1 or n_labels < 1 or not 0 <= momentum < 1:
+            raise BadInput(f"dim {dim} and n_labels {n_labels} must be 1 or more, momentum {momentum} in [0, 1)")
+        self.margin, self.momentum = positive_number("margin", margin), momentum
+        self.register_buffer("means", torch.zeros(n_labels, dim))
+        self.register_buffer("seen", torch.zeros(n_labels, dtype=torch.bool))
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        codes = check_codes(pairs.labels, len(self.means))
+        if not len(codes):
+            return None
+        self._learn(pairs.rows.detach(), codes)
+        known = self.seen.nonzero().flatten()
+        distances = euclidean(pairs.rows, self.means[known].to(pairs.rows.dtype))  # (B, known)
+        own = codes[:, None] == known[None, :]
+        values = torch.where(own, distances, torch.relu(self.margin - distances))
+        with torch.no_grad():
+            near, far = (distances * own).sum() / own.sum(), (distances * ~own).sum() / (~own).sum()
+        self.note(known_labels=len(known), own_distance=near, other_distance=far)
+        return values.mean()
+
+    @torch.no_grad()
+    def _learn(self, rows: Tensor, codes: Tensor) -> None:
+        labels, means, _, _ = label_means(rows, codes)
+        fresh = means.to(self.means.dtype)
+        old = self.seen[labels][:, None]
+        if self.training:
+            fresh = torch.where(old, self.momentum * self.means[labels] + (1 - self.momentum) * fresh, fresh)
+        else:
+            fresh = torch.where(old, self.means[labels], fresh)
+        self.means[labels] = fresh
+        self.seen[labels] = True

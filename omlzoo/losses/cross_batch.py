@@ -1,0 +1,59 @@
+"""Any loss over the batch and a memory of earlier ones (arXiv 1912.06798)."""
+
+import torch
+from torch import Tensor, nn
+
+from omlzoo.batch import check_batch
+from omlzoo.errors import BadInput
+from omlzoo.gathering import gather
+from omlzoo.memory import MemoryBank
+from omlzoo.objective import Loss
+
+__all__ = ["CrossBatch"]
+
+
+class CrossBatch(nn.Module):
+    """A loss whose anchors come from the batch, and whose positives and negatives from the batch and a memory.
+
+    The batch is added to the memory afterwards, in training mode.
+
+    Args:
+        loss: One that takes references and does not gather by itself.
+        memory: Gathers where it was made so; the loss is then computed over the batches of all processes.
+        after: Calls after which the memory is used; before, it only fills.
+
+    Attributes:
+        stats: The loss's, and "memory" (how many embeddings are in it) and "staleness" (their mean age in batches).
+    """
+
+    def __init__(self, loss: Loss, memory: MemoryBank, after: int = 0) -> None:
+        super().__init__()
+        if not loss.references or loss.gather:
+            raise BadInput(
+                f"{type(loss).__name__} {'gathers' if loss.gather else 'takes no references'}; give one that takes "
+                "references, and gather with the memory: MemoryBank(..., gather=True)"
+            )
+        if after < 0:
+            raise BadInput(f"after is {after}; it must be 0 or more")
+        self.loss, self.memory, self.after = loss, memory, after
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """The loss () of embeddings (B, D) with labels (B,)."""
+        check_batch(embeddings, labels)
+        rows, names = gather(embeddings, labels) if self.memory.gather else (embeddings, labels)
+        past, past_labels = self.memory.references()
+        if len(past) and int(self.memory.calls) >= self.after:
+            kind = torch.float64 if rows.dtype == torch.float64 else torch.float32
+            with torch.autocast(rows.device.type, enabled=False):
+                others = torch.cat([rows.to(kind), past.to(kind)])
+            value: Tensor = self.loss(rows, names, others, torch.cat([names, past_labels.to(names)]), 0)
+        else:
+            value = self.loss(rows, names)
+        if self.training:
+            self.memory.add(embeddings, labels)
+        return value
+
+    @property
+    def stats(self) -> dict[str, float]:
+        """Numbers of the last call."""
+        return {**self.loss.stats, "memory": float(len(self.memory)), "staleness": self.memory.staleness}

@@ -1,0 +1,52 @@
+"""Contrastive loss in the Poincare ball (Hyp-ViT, arXiv 2203.10833)."""
+
+from torch import Tensor
+
+from omlzoo import poincare
+from omlzoo.batch import Pairs
+from omlzoo.contrast import against_negatives
+from omlzoo.distances import summary
+from omlzoo.objective import Loss, positive_number
+
+__all__ = ["HyperbolicContrastive"]
+
+
+class HyperbolicContrastive(Loss):
+    """Mean over positive pairs of -log(exp(-d_p/t) / (exp(-d_p/t) + sum over negatives of exp(-d_n/t))), d hyperbolic.
+
+    The embedding is mapped onto the ball inside the loss, so that the model stays Euclidean and its cosines can be
+    searched. With two pictures of each label this is the authors' loss; with more, each pair is held against all
+    negatives.
+
+    Args:
+        temperature: t, above 0.
+        curvature: c of the ball, above 0.
+        clip: Largest Euclidean length before the map, above 0; None where the embeddings are points of the ball
+            already, see :class:`omlzoo.heads.PoincareHead`.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        stats: "pairs", means and hardest of "positive_distance" and "negative_distance", "empty_batches".
+    """
+
+    def __init__(
+        self, temperature: float = 0.2, curvature: float = 0.1, clip: float | None = 2.3, gather: bool = False
+    ) -> None:
+        super().__init__(gather)
+        self.temperature = positive_number("temperature", temperature)
+        self.curvature = positive_number("curvature", curvature)
+        self.clip = None if clip is None else positive_number("clip", clip)
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        count = (pairs.positive & pairs.negative.any(dim=1, keepdim=True)).sum()
+        if not count:
+            return None
+        points = self._points(pairs.rows)
+        others = points if pairs.others is pairs.rows else self._points(pairs.others)
+        distances = poincare.distances(points, others, self.curvature)
+        values = against_negatives(-distances / self.temperature, pairs.positive, pairs.negative)
+        self.note(pairs=count, **summary(distances, pairs.positive, pairs.negative, "distance"))
+        return values.sum() / count
+
+    def _points(self, vectors: Tensor) -> Tensor:
+        return vectors if self.clip is None else poincare.to_ball(vectors, self.curvature, self.clip)

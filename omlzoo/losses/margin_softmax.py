@@ -1,0 +1,190 @@
+"""Softmax over the cosines to one proxy per label, with a margin for the right one."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import cos, pi, sin
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from omlzoo.batch import Pairs, check_codes
+from omlzoo.errors import BadInput
+from omlzoo.objective import Loss, positive_number
+
+__all__ = ["ArcFaceLoss", "CosFaceLoss", "SubCenterArcFaceLoss"]
+
+SMALLEST = 1e-7  # of a squared sine: below, its root has no gradient
+
+
+class _MarginSoftmax(Loss):
+    """Cross-entropy of scale x cosine, the right label's cosine lowered by :meth:`lowered`."""
+
+    references = False
+
+    def __init__(
+        self,
+        dim: int,
+        n_labels: int,
+        scale: float,
+        label_smoothing: float,
+        categories: Sequence[Any] | None,
+        mlp: Sequence[int],
+        sub_centers: int,
+        gather: bool,
+    ) -> None:
+        super().__init__(gather)
+        if dim < 1 or n_labels < 1 or sub_centers < 1 or any(width < 1 for width in mlp):
+            raise BadInput(
+                f"dim {dim}, n_labels {n_labels}, sub_centers {sub_centers}, mlp {mlp}: all must be 1 or more"
+            )
+        if not 0 <= label_smoothing < 1:
+            raise BadInput(f"label_smoothing is {label_smoothing}; it must be 0 or more and below 1")
+        if categories is not None and len(categories) != n_labels:
+            raise BadInput(f"categories has {len(categories)} items; give one for each of the {n_labels} labels")
+        self.n_labels, self.scale = n_labels, positive_number("scale", scale)
+        self.label_smoothing, self.sub_centers = label_smoothing, sub_centers
+        widths = [dim, *mlp]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.ReLU()] * bool(layers) + [nn.Linear(before, after)]
+        self.mlp = nn.Sequential(*layers)
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(n_labels * sub_centers, widths[-1])))
+        codes = {name: code for code, name in enumerate(dict.fromkeys(categories or ()))}
+        self.categories: Tensor | None
+        self.register_buffer("categories", torch.tensor([codes[name] for name in categories]) if categories else None)
+
+    def lowered(self, cosine: Tensor) -> Tensor:
+        """The right labels' cosines (B,) with the margin."""
+        raise NotImplementedError
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        labels = check_codes(pairs.labels, self.n_labels)
+        if not len(labels):
+            return None
+        unit = nn.functional.normalize(self.mlp(pairs.rows))
+        weight = nn.functional.normalize(self.weight.to(unit.dtype))
+        cosine = unit @ weight.T  # (B, n_labels x sub_centers)
+        if self.sub_centers > 1:
+            cosine = cosine.view(len(labels), self.n_labels, self.sub_centers).amax(dim=2)
+        right = cosine.gather(1, labels[:, None])
+        logits = (cosine * self.scale).scatter(1, labels[:, None], self.scale * self.lowered(right))
+        with torch.no_grad():
+            others = (cosine.sum() - right.sum()) / (cosine.numel() - len(labels))
+            accuracy = (cosine.argmax(dim=1) == labels).float().mean()
+        self.note(accuracy=accuracy, right_cosine=right.mean(), other_cosine=others)
+        return self._cross_entropy(logits, labels)
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.categories is None or not self.label_smoothing:
+            return nn.functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        shares = logits.log_softmax(dim=1)
+        near = self.categories[labels][:, None] == self.categories[None, :]  # (B, n_labels): of the same category
+        spread = (shares * near).sum(dim=1) / near.sum(dim=1)
+        right = shares.gather(1, labels[:, None])[:, 0]
+        return -((1 - self.label_smoothing) * right + self.label_smoothing * spread).mean()
+
+
+def _with_angle(cosine: Tensor, margin: float) -> Tensor:
+    """cos(angle + margin); where that passes pi, cosine - margin x sin(margin), which falls on."""
+    sine = (1 - cosine.square()).clamp(min=SMALLEST).sqrt()
+    return torch.where(
+        cosine > cos(pi - margin), cosine * cos(margin) - sine * sin(margin), cosine - margin * sin(margin)
+    )
+
+
+class ArcFaceLoss(_MarginSoftmax):
+    """ArcFace (arXiv 1801.07698): the angle to the right label's proxy is enlarged by the margin.
+
+    Args:
+        dim: D, of the embeddings.
+        n_labels: How many; labels are 0 to n_labels - 1.
+        margin: In radians, from 0 to pi.
+        scale: Of the cosines, above 0.
+        label_smoothing: Share of the target that is spread over other labels, in [0, 1).
+        categories: One for each label; smoothing then spreads within the label's category only.
+        mlp: Widths of layers, with ReLU between, that the embedding goes through first; they are not part of the model.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        weight: (n_labels, D), the proxies; a parameter, train it with the model's.
+        stats: "accuracy", "right_cosine", "other_cosine" (means), "empty_batches".
+    """
+
+    def __init__(
+        self, dim: int, n_labels: int, margin: float = 0.5, scale: float = 64.0, label_smoothing: float = 0.0,
+        categories: Sequence[Any] | None = None, mlp: Sequence[int] = (), gather: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(dim, n_labels, scale, label_smoothing, categories, mlp, 1, gather)
+        self.margin = _angle(margin)
+
+    def lowered(self, cosine: Tensor) -> Tensor:
+        return _with_angle(cosine, self.margin)
+
+
+class SubCenterArcFaceLoss(_MarginSoftmax):
+    """Sub-center ArcFace (Deng et al., ECCV 2020): several proxies for each label, of which the nearest counts.
+
+    Args:
+        dim: D, of the embeddings.
+        n_labels: How many; labels are 0 to n_labels - 1.
+        margin: In radians, from 0 to pi.
+        scale: Of the cosines, above 0.
+        sub_centers: Proxies for each label.
+        label_smoothing: Share of the target that is spread over other labels, in [0, 1).
+        categories: One for each label; smoothing then spreads within the label's category only.
+        mlp: Widths of layers that the embedding goes through first, as in ArcFaceLoss.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        weight: (n_labels x sub_centers, D), those of a label side by side; a parameter, train it with the model's.
+        stats: "accuracy", "right_cosine", "other_cosine" (means), "empty_batches".
+    """
+
+    def __init__(
+        self, dim: int, n_labels: int, margin: float = 0.5, scale: float = 64.0, sub_centers: int = 3,
+        label_smoothing: float = 0.0, categories: Sequence[Any] | None = None, mlp: Sequence[int] = (),
+        gather: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(dim, n_labels, scale, label_smoothing, categories, mlp, sub_centers, gather)
+        self.margin = _angle(margin)
+
+    def lowered(self, cosine: Tensor) -> Tensor:
+        return _with_angle(cosine, self.margin)
+
+
+class CosFaceLoss(_MarginSoftmax):
+    """CosFace (arXiv 1801.09414): the cosine to the right label's proxy is lowered by the margin.
+
+    Args:
+        dim: D, of the embeddings.
+        n_labels: How many; labels are 0 to n_labels - 1.
+        margin: A difference of cosines, 0 or more.
+        scale: Of the cosines, above 0.
+        label_smoothing: Share of the target that is spread over other labels, in [0, 1).
+        categories: One for each label; smoothing then spreads within the label's category only.
+        mlp: Widths of layers that the embedding goes through first, as in ArcFaceLoss.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        weight: (n_labels, D), the proxies; a parameter, train it with the model's.
+        stats: "accuracy", "right_cosine", "other_cosine" (means), "empty_batches".
+    """
+
+    def __init__(
+        self, dim: int, n_labels: int, margin: float = 0.35, scale: float = 64.0, label_smoothing: float = 0.0,
+        categories: Sequence[Any] | None = None, mlp: Sequence[int] = (), gather: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(dim, n_labels, scale, label_smoothing, categories, mlp, 1, gather)
+        if not margin >= 0:
+            raise BadInput(f"margin is {margin}; it must be 0 or more")
+        self.margin = margin
+
+    def lowered(self, cosine: Tensor) -> Tensor:
+        return cosine - self.margin
+
+
+def _angle(margin: float) -> float:
+    if not 0 <= margin <= pi:
+        raise BadInput(f"margin is {margin}; it must be an angle between 0 and pi")
+    return margin

@@ -1,0 +1,65 @@
+"""Multi-similarity loss (arXiv 1904.06627)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from omlzoo.batch import Pairs
+from omlzoo.contrast import log_one_plus
+from omlzoo.distances import cosine, summary
+from omlzoo.objective import Loss, positive_number
+
+__all__ = ["MultiSimilarityLoss"]
+
+PairMiner = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
+
+
+class MultiSimilarityLoss(Loss):
+    """Mean over anchors of log(1 + sum over positives of exp(-a (s - base))) / a, and the same over negatives.
+
+    There it is log(1 + sum of exp(b (s - base))) / b. s is the cosine. An anchor without pairs counts as 0.
+
+    Args:
+        alpha: a, of positives, above 0.
+        beta: b, of negatives, above 0.
+        base: A cosine.
+        miner: Chooses pairs, such as :class:`omlzoo.miners.MultiSimilarityPairs`; None takes all.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        stats: "pairs" (share of all pairs that are used), means and hardest of "positive_cosine" and
+            "negative_cosine", "empty_batches".
+    """
+
+    def __init__(
+        self, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5, miner: PairMiner | None = None,
+        gather: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(gather)
+        self.alpha, self.beta = positive_number("alpha", alpha), positive_number("beta", beta)
+        self.base = base
+        self.miner = miner
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        positive, negative = self._chosen(pairs)
+        if not (positive.any() or negative.any()):
+            return None
+        similarity = cosine(pairs.rows, pairs.others)
+        near = log_one_plus(-self.alpha * (similarity - self.base), positive) / self.alpha
+        far = log_one_plus(self.beta * (similarity - self.base), negative) / self.beta
+        share = (positive.sum() + negative.sum()) / (~pairs.itself).sum()
+        self.note(pairs=share, **summary(similarity, pairs.positive, pairs.negative, "cosine"))
+        return (near + far).mean()
+
+    def _chosen(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        if self.miner is None:
+            return pairs.positive, pairs.negative
+        given = (pairs.rows, pairs.labels)
+        if pairs.others is not pairs.rows:
+            given += (pairs.others, pairs.other_labels, pairs.own)  # type: ignore[assignment]
+        near_rows, near, far_rows, far = self.miner(*given)
+        positive, negative = torch.zeros_like(pairs.same), torch.zeros_like(pairs.same)
+        positive[near_rows, near] = True
+        negative[far_rows, far] = True
+        return positive, negative

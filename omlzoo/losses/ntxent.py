@@ -1,0 +1,39 @@
+"""NT-Xent (arXiv 2002.05709), which is InfoNCE (arXiv 1807.03748) where references are given, such as MoCo's queue."""
+
+from torch import Tensor
+
+from omlzoo.batch import Pairs
+from omlzoo.contrast import against_negatives
+from omlzoo.distances import cosine, summary
+from omlzoo.objective import Loss, positive_number
+
+__all__ = ["NTXentLoss"]
+
+
+class NTXentLoss(Loss):
+    """Mean over positive pairs of -log(exp(s_p/t) / (exp(s_p/t) + sum over the anchor's negatives of exp(s_n/t))).
+
+    s is the cosine. With two views of each picture as a label this is SimCLR's loss; with keys and a queue as
+    references (:class:`omlzoo.losses.CrossBatch`) it is MoCo's.
+
+    Args:
+        temperature: t, above 0.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        stats: "pairs" (positive ones that are used), means and hardest of "positive_cosine" and "negative_cosine",
+            "empty_batches".
+    """
+
+    def __init__(self, temperature: float = 0.07, gather: bool = False) -> None:
+        super().__init__(gather)
+        self.temperature = positive_number("temperature", temperature)
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        count = (pairs.positive & pairs.negative.any(dim=1, keepdim=True)).sum()
+        if not count:
+            return None
+        similarity = cosine(pairs.rows, pairs.others)
+        values = against_negatives(similarity / self.temperature, pairs.positive, pairs.negative)
+        self.note(pairs=count, **summary(similarity, pairs.positive, pairs.negative, "cosine"))
+        return values.sum() / count

@@ -1,0 +1,55 @@
+"""Proxy-anchor loss (arXiv 2003.13911)."""
+
+import torch
+from torch import Tensor, nn
+
+from omlzoo.batch import Pairs, check_codes
+from omlzoo.contrast import log_one_plus
+from omlzoo.distances import cosine
+from omlzoo.errors import BadInput
+from omlzoo.objective import Loss, positive_number
+
+__all__ = ["ProxyAnchorLoss"]
+
+
+class ProxyAnchorLoss(Loss):
+    """Each label's proxy is an anchor: log(1 + sum of exp(-a (s - m)) over its items), and the same over all others.
+
+    There it is exp(a (s + m)). s is the cosine. The first is a mean over the proxies that have items in the batch, the
+    second over all.
+
+    Args:
+        dim: D, of the embeddings.
+        n_labels: How many; labels are 0 to n_labels - 1.
+        margin: m, a difference of cosines, 0 or more.
+        scale: a, above 0.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        proxies: (n_labels, D), a parameter; its learning rate is usually a hundred times the model's.
+        stats: "proxies" (with items in the batch), "right_cosine", "other_cosine" (means), "empty_batches".
+    """
+
+    references = False
+
+    def __init__(self, dim: int, n_labels: int, margin: float = 0.1, scale: float = 32.0, gather: bool = False) -> None:
+        super().__init__(gather)
+        if dim < 1 or n_labels < 1 or not margin >= 0:
+            raise BadInput(f"dim {dim} and n_labels {n_labels} must be 1 or more, margin {margin} must be 0 or more")
+        self.n_labels, self.margin, self.scale = n_labels, margin, positive_number("scale", scale)
+        self.proxies = nn.Parameter(torch.empty(n_labels, dim))
+        nn.init.kaiming_normal_(self.proxies, mode="fan_out")
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        labels = check_codes(pairs.labels, self.n_labels)
+        if not len(labels):
+            return None
+        similarity = cosine(self.proxies.to(pairs.rows.dtype), pairs.rows)  # (n_labels, B)
+        right = torch.arange(self.n_labels, device=labels.device)[:, None] == labels[None, :]
+        present = right.any(dim=1)
+        near = log_one_plus(-self.scale * (similarity - self.margin), right)
+        far = log_one_plus(self.scale * (similarity + self.margin), ~right)
+        with torch.no_grad():
+            means = (similarity * right).sum() / right.sum(), (similarity * ~right).sum() / (~right).sum()
+        self.note(proxies=present.sum(), right_cosine=means[0], other_cosine=means[1])
+        return near.sum() / present.sum() + far.mean()

@@ -1,0 +1,71 @@
+"""A differentiable precision@k (after Recall@k surrogates, arXiv 2108.11179)."""
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from omlzoo.batch import Pairs
+from omlzoo.distances import euclidean, summary
+from omlzoo.errors import BadInput
+from omlzoo.objective import Loss, positive_number
+
+__all__ = ["SurrogatePrecision"]
+
+CELLS = 4_000_000  # of positive pairs x others that are in memory at once; more are computed again for the gradient
+
+
+class SurrogatePrecision(Loss):
+    """1 minus a smooth precision@k, the mean over k.
+
+    The rank of a positive p of anchor a is the sum over all items i of sigmoid((d(a, p) - d(a, i)) / t2), the precision
+    the sum over positives of sigmoid((k - rank) / t1), divided by the smaller of k and their number. The anchor itself
+    is one of its positives and k is one more, as Open Metric Learning counts.
+
+    Args:
+        k: One or several, each 1 or more.
+        temperature1: t1, above 0.
+        temperature2: t2, above 0, in the unit of the Euclidean distances d.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        stats: "precision" (the smooth one), means and hardest of "positive_distance" and "negative_distance",
+            "empty_batches".
+    """
+
+    def __init__(
+        self, k: int | tuple[int, ...] = 5, temperature1: float = 1.0, temperature2: float = 0.01, gather: bool = False
+    ) -> None:
+        super().__init__(gather)
+        self.ks = tuple(k) if isinstance(k, tuple | list) else (k,)
+        if not self.ks or any(not isinstance(each, int) or isinstance(each, bool) or each < 1 for each in self.ks):
+            raise BadInput(f"k is {k}; it must be a whole number of 1 or more, or several of them")
+        self.temperature1 = positive_number("temperature1", temperature1)
+        self.temperature2 = positive_number("temperature2", temperature2)
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        if not (pairs.positive.any() and pairs.negative.any()):
+            return None
+        distances = euclidean(pairs.rows, pairs.others)
+        rows, columns = pairs.same.nonzero(as_tuple=True)  # (P,): the anchor itself among its positives
+        step = max(1, CELLS // distances.shape[1])
+        parts = [slice(start, start + step) for start in range(0, len(rows), step)]
+        ranks = torch.cat([self._ranks(distances, rows[part], columns[part], len(parts) > 1) for part in parts])
+        relevant = pairs.same.sum(dim=1)
+        itself = int(pairs.own is not None)
+        values = []
+        for k in self.ks:
+            hits = torch.sigmoid((k + itself - ranks) / self.temperature1)
+            total = distances.new_zeros(len(distances)).index_add(0, rows, hits)
+            values.append(total / relevant.clamp(min=1, max=k + itself))
+        precision = torch.stack(values).mean()
+        self.note(precision=precision, **summary(distances, pairs.positive, pairs.negative, "distance"))
+        return 1 - precision
+
+    def _ranks(self, distances: Tensor, rows: Tensor, columns: Tensor, again: bool) -> Tensor:
+        def ranks(distances: Tensor) -> Tensor:
+            to_all = distances.index_select(0, rows)  # (P, M)
+            to_positive = distances.flatten().index_select(0, rows * distances.shape[1] + columns)[:, None]
+            return torch.sigmoid((to_positive - to_all) / self.temperature2).sum(dim=1)
+
+        found: Tensor = checkpoint(ranks, distances, use_reentrant=False) if again else ranks(distances)
+        return found

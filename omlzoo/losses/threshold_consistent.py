@@ -1,0 +1,84 @@
+"""Threshold-consistent margin (TCM, arXiv 2307.04047): a term beside a loss, so that one threshold fits all labels."""
+
+from torch import Tensor
+
+from omlzoo.batch import Pairs, pair_up
+from omlzoo.distances import cosine, summary
+from omlzoo.errors import BadInput
+from omlzoo.objective import Loss
+
+__all__ = ["ThresholdConsistentMargin"]
+
+
+class ThresholdConsistentMargin(Loss):
+    """Mean of (m+ - s) over same-label cosines s <= m+, plus mean of (s - m-) over different-label cosines s >= m-.
+
+    The means are over these hard pairs only; without any, the part is 0. Alone it only moves pairs at the boundary:
+    add it to a loss, ``WeightedSum({SupConLoss(): 1, ThresholdConsistentMargin(): 1})``.
+
+    Args:
+        positive_margin: m+, a cosine.
+        negative_margin: m-, a cosine, not above m+.
+        positive_weight: Of the first part, 0 or more.
+        negative_weight: Of the second part, 0 or more.
+        gather: Compute over the batches of all processes.
+
+    Attributes:
+        stats: "hard_positives" and "hard_negatives" (counts), means and hardest of "positive_cosine" and
+            "negative_cosine", "empty_batches".
+    """
+
+    def __init__(
+        self, positive_margin: float = 0.9, negative_margin: float = 0.5, positive_weight: float = 1.0,
+        negative_weight: float = 1.0, gather: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(gather)
+        if not -1 <= negative_margin <= positive_margin <= 1:
+            raise BadInput(
+                f"positive_margin is {positive_margin} and negative_margin {negative_margin}; "
+                "they must lie in [-1, 1], the negative one not above the positive"
+            )
+        if not (positive_weight >= 0 and negative_weight >= 0):
+            raise BadInput(f"the weights are {positive_weight} and {negative_weight}; they must be 0 or more")
+        self.positive_margin, self.negative_margin = positive_margin, negative_margin
+        self.positive_weight, self.negative_weight = positive_weight, negative_weight
+
+    def set_margins(self, embeddings: Tensor, labels: Tensor, hard: float = 0.25) -> None:
+        """Take the margins from data, such as the embeddings of a first epoch.
+
+        Args:
+            embeddings: (N, D), of which all pairs are looked at.
+            labels: (N,).
+            hard: Share of the positive and of the negative pairs that shall count as hard, in (0, 1).
+
+        Raises:
+            BadInput: There are no pairs of one kind, or the two quantiles cross: then one threshold cannot serve yet.
+        """
+        if not 0 < hard < 1:
+            raise BadInput(f"hard is {hard}; it must be between 0 and 1")
+        pairs = pair_up(embeddings.detach().float(), labels)
+        if not (pairs.positive.any() and pairs.negative.any()):
+            raise BadInput("the margins need pairs of one label and of two; give more embeddings")
+        values = cosine(pairs.rows, pairs.others)
+        near = float(values[pairs.positive].kthvalue(max(1, round(hard * int(pairs.positive.sum())))).values)
+        far = float((-values[pairs.negative]).kthvalue(max(1, round(hard * int(pairs.negative.sum())))).values.neg())
+        if near < far:
+            raise BadInput(
+                f"the hardest {hard:.0%} of pairs cross: positives from {near:.3f} down, negatives from {far:.3f} up; "
+                "train longer first, or give a smaller share"
+            )
+        self.positive_margin, self.negative_margin = near, far
+
+    def compute(self, pairs: Pairs) -> Tensor | None:
+        if not (pairs.positive.any() or pairs.negative.any()):
+            return None
+        similarity = cosine(pairs.rows, pairs.others)
+        near = pairs.positive & (similarity.detach() <= self.positive_margin)
+        far = pairs.negative & (similarity.detach() >= self.negative_margin)
+        first = ((self.positive_margin - similarity) * near).sum() / near.sum().clamp(min=1)
+        second = ((similarity - self.negative_margin) * far).sum() / far.sum().clamp(min=1)
+        self.note(
+            hard_positives=near.sum(), hard_negatives=far.sum(),
+            **summary(similarity, pairs.positive, pairs.negative, "cosine"),
+        )  # fmt: skip
+        return self.positive_weight * first + self.negative_weight * second

@@ -1,0 +1,59 @@
+"""Several losses as one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from omlzoo.errors import BadInput
+
+__all__ = ["WeightedSum"]
+
+
+class WeightedSum(nn.Module):
+    """The sum of losses times their weights, each called with the same arguments.
+
+    ``WeightedSum({SupConLoss(): 1.0, ThresholdConsistentMargin(): 0.5})``
+
+    Args:
+        losses: The weight of each loss, 0 or more; any modules that are called as a loss is.
+
+    Attributes:
+        losses: The modules; their parameters are this module's.
+        stats: Each loss's own, named "<class>.<name>" (and a number where a class comes twice), and the values as
+            "<class>.value"; "empty_batches" counts those that were empty for all.
+    """
+
+    def __init__(self, losses: Mapping[nn.Module, float]) -> None:
+        super().__init__()
+        if not losses:
+            raise BadInput("losses is empty; give at least one loss with its weight")
+        for loss, weight in losses.items():
+            if not weight >= 0:
+                raise BadInput(f"the weight of {type(loss).__name__} is {weight}; it must be 0 or more")
+        self.losses = nn.ModuleList(losses)
+        self.weights = list(losses.values())
+        kinds = [type(loss).__name__ for loss in losses]
+        self.names = [
+            kind if kinds.count(kind) == 1 else f"{kind}{kinds[:place].count(kind) + 1}"
+            for place, kind in enumerate(kinds)
+        ]
+        self.values: dict[str, Tensor] = {}
+
+    def forward(self, *arguments: Any, **named: Any) -> Tensor:
+        """The sum ()."""
+        values = [loss(*arguments, **named) for loss in self.losses]
+        self.values = {name: value.detach() for name, value in zip(self.names, values, strict=True)}
+        total: Tensor = sum(value * weight for value, weight in zip(values, self.weights, strict=True))
+        return total
+
+    @property
+    def stats(self) -> dict[str, float]:
+        """Numbers of the last call."""
+        found = {f"{name}.value": float(value) for name, value in self.values.items()}
+        empty = []
+        for name, loss in zip(self.names, self.losses, strict=True):
+            own: dict[str, float] = dict(getattr(loss, "stats", {}))
+            empty.append(own.pop("empty_batches", 0.0))
+            found |= {f"{name}.{key}": number for key, number in own.items()}
+        return {**found, "empty_batches": min(empty)}
