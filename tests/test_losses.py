@@ -502,3 +502,61 @@ def test_half_precision_is_finite_and_close(name: str, kind: torch.dtype) -> Non
     value.backward()
     assert value.item() == pytest.approx(wanted, rel=2e-2)
     assert torch.isfinite(half.grad).all()
+
+
+# -- the authors' own code, run once; origins are in the file ---------------------------------------------------------
+
+AUTHORS = {
+    case["name"]: case
+    for case in json.loads((Path(__file__).parent / "data" / "authors_losses.json").read_text())["cases"]
+}
+
+
+def numbers(case: str, part: str, name: str) -> Tensor:
+    return torch.tensor(AUTHORS[case][part][name], dtype=torch.float64)
+
+
+def test_the_hyperbolic_loss_is_hyp_vits() -> None:
+    name = "hyp_metric_contrastive_loss"
+    rows = torch.cat([numbers(name, "inputs", "v"), numbers(name, "inputs", "w")]).requires_grad_()
+    value = HyperbolicContrastive(0.2, 0.1, 2.3)(rows, torch.arange(8).repeat(2))
+    value.backward()
+    assert value.item() == pytest.approx(AUTHORS[name]["outputs"]["loss_mean"], rel=1e-6)
+    wanted = torch.cat([numbers(name, "outputs", "grad_sum_v"), numbers(name, "outputs", "grad_sum_w")]) / 2
+    assert torch.allclose(rows.grad, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_the_bilinear_logits_are_curls() -> None:
+    name = "curl_compute_logits"
+    queries, keys = numbers(name, "inputs", "z_a"), numbers(name, "inputs", "z_pos")
+    loss = BilinearInfoNCE(4).double()
+    loss.weight.data = numbers(name, "inputs", "W")
+    logits = queries @ loss.fold(keys).T
+    assert torch.allclose(logits - logits.amax(dim=1, keepdim=True), numbers(name, "outputs", "logits"), atol=1e-7)
+    found = loss(queries, torch.arange(6), keys, torch.arange(6))
+    assert found.item() == pytest.approx(AUTHORS[name]["outputs"]["cross_entropy"], rel=1e-6)
+
+
+def test_concentrations_are_pcls() -> None:
+    case = AUTHORS["pcl_density"]
+    loss = ProtoNCE(4, 5, temperature=0.2)
+    loss.fit(numbers("pcl_density", "inputs", "features").float(), torch.tensor(case["inputs"]["assignments"]))
+    assert torch.allclose(loss.concentrations().double(), numbers("pcl_density", "outputs", "density"), rtol=1e-5)
+    wanted = numbers("pcl_density", "outputs", "centroids_normalised")
+    assert torch.allclose(loss.prototypes.double(), wanted, atol=1e-6)
+
+
+def test_patch_contrast_is_contrastive_segs() -> None:
+    name = "contrastiveseg_contrastive"
+    tokens = numbers(name, "inputs", "X_")
+    labels = torch.tensor(AUTHORS[name]["inputs"]["y_"]).repeat_interleave(tokens.shape[1])
+    value = PatchContrast(0.1, views=None)(tokens.flatten(0, 1), labels)
+    factor = 0.1 / 0.07  # the authors multiply by temperature / base temperature
+    assert factor * value.item() == pytest.approx(AUTHORS[name]["outputs"]["loss"], rel=1e-6)
+
+
+def test_ntxent_is_lightlys() -> None:
+    name = "lightly_ntxent"
+    rows = torch.cat([numbers(name, "inputs", "out0"), numbers(name, "inputs", "out1")])
+    value = NTXentLoss(0.5)(rows, torch.arange(5).repeat(2))
+    assert value.item() == pytest.approx(AUTHORS[name]["outputs"]["loss"], rel=1e-6)

@@ -1,6 +1,8 @@
 """Points and distances of the ball equal the formulas one reads, also near the boundary and in half precision."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -46,3 +48,15 @@ def test_gradients_are_finite_also_near_the_boundary(length: float, kind: torch.
     found.sum().backward()
     assert torch.isfinite(found).all()
     assert torch.isfinite(vectors.grad).all()
+
+
+def test_points_and_distances_are_the_authors() -> None:
+    cases = json.loads((Path(__file__).parent / "data" / "authors_losses.json").read_text())["cases"]
+    case = next(case for case in cases if case["name"] == "hyp_metric_ball")
+    v, w = (torch.tensor(case["inputs"][name], dtype=torch.float64) for name in "vw")
+    out = {name: torch.tensor(values, dtype=torch.float64) for name, values in case["outputs"].items()}
+    points = to_ball(v, 0.1, 2.3), to_ball(w, 0.1, 2.3)
+    assert torch.allclose(points[0], out["to_poincare_v"], atol=1e-7)
+    assert torch.allclose(points[1], out["to_poincare_w"], atol=1e-7)
+    assert torch.allclose(distances(*points, 0.1), out["dist_matrix"], atol=1e-6)
+    assert torch.allclose(distances(points[0], points[0], 0.1), out["dist_matrix_self_v"], atol=1e-6)

@@ -4,11 +4,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omlzoo.errors import BadInput
-from omlzoo.samplers import Balanced, CategoryBalanced
+from omlzoo.samplers import Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage, NearestLabels, Share
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 12), st.integers(1, 5), st.integers(0, 99))
@@ -61,11 +62,96 @@ def test_short_categories_are_counted_and_filled_up() -> None:
         assert sorted(Counter(labels[batch].tolist()).values()) == [2] * 6
 
 
+@given(st.integers(2, 6), st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
+@settings(max_examples=50, deadline=None)
+def test_distinct_category_balanced_batches(n_categories: int, n_labels: int, n_instances: int, seed: int) -> None:
+    labels = np.repeat(np.arange(8 * 5), 4)  # 8 categories of 5 labels of 4 rows
+    sampler = DistinctCategoryBalanced(labels, labels // 5, n_categories, n_labels, n_instances, seed)
+    batches = list(sampler)
+    assert len(batches) == len(sampler) == -(-len(labels) // (n_categories * n_labels * n_instances))
+    used: set[int] = set()
+    for batch in batches:
+        per_label = Counter(labels[batch].tolist())
+        per_category = Counter(label // 5 for label in per_label)
+        assert set(per_label.values()) == {n_instances}
+        assert len(per_category) == n_categories
+        assert set(per_category.values()) == {n_labels}
+        if len({label // 5 for label in set(range(40)) - used}) < n_categories:
+            used = set()
+        for category in per_category:
+            own = {label for label in per_label if label // 5 == category}
+            unused = set(range(5 * category, 5 * category + 5)) - used
+            assert len(own & unused) == min(n_labels, len(unused)), "unused labels come first"
+        used |= set(per_label)
+
+
+def test_distinct_categories_are_filled_up_where_they_are_short() -> None:
+    labels = np.repeat(np.arange(7), 3)
+    categories = np.array(["lonely", "pair", "pair", "big", "big", "big", "big"])[labels]
+    sampler = DistinctCategoryBalanced(labels, categories, 2, 3, 2)
+    assert sampler.short == 2
+    for batch in sampler:
+        assert sorted(Counter(labels[batch].tolist()).values()) == [2] * 6
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 12), st.integers(1, 5), st.integers(0, 99))
+@settings(max_examples=80, deadline=None)
+def test_full_coverage_batches(sizes: list[int], n_labels: int, n_instances: int, seed: int) -> None:
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    n_labels = min(n_labels, len(sizes))
+    sampler = FullCoverage(labels, n_labels, n_instances, seed)
+    batches = list(sampler)
+    places = [-(-size // n_instances) for size in sizes]
+    assert len(batches) == len(sampler) == max(-(-sum(places) // n_labels), max(places))
+    for batch in batches:
+        counts = Counter(labels[batch].tolist())
+        assert len(counts) == n_labels
+        assert set(counts.values()) == {n_instances}
+    assert {row for batch in batches for row in batch} == set(range(len(labels))), "every row is seen"
+
+
+def test_nearest_labels_stand_together() -> None:
+    labels = np.repeat(np.arange(12), 3)
+    angles = torch.tensor([label // 3 * 1.5 + label % 3 * 0.1 for label in labels])  # four clusters of three labels
+    sampler = NearestLabels(labels, 3, 2, seed=4)
+    random = [sorted(set(labels[batch].tolist())) for batch in sampler]
+    assert random == [sorted(set(labels[batch].tolist())) for batch in Balanced(labels, 3, 2, seed=4)]
+    sampler.update(torch.stack([angles.cos(), angles.sin()], dim=1))
+    batches = list(sampler)
+    assert len(batches) == len(sampler) == 6
+    for batch in batches:
+        counts = Counter(labels[batch].tolist())
+        assert set(counts.values()) == {2}
+        assert len({label // 3 for label in counts}) == 1, "one cluster"
+    with pytest.raises(BadInput, match="shapes"):
+        sampler.update(torch.ones(5, 2))
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 5])
+def test_shares_of_all_processes_are_the_whole_batches(processes: int) -> None:
+    labels = np.repeat(np.arange(10), 4)
+    whole = Balanced(labels, 4, 2, seed=1)
+    shares = [Share(Balanced(labels, 4, 2, seed=1), rank, processes) for rank in range(processes)]
+    for share in shares:
+        share.set_epoch(3)
+        assert len(share) == len(whole)
+    whole.set_epoch(3)
+    for batch, parts in zip(whole, zip(*shares, strict=True), strict=True):
+        assert [row for part in parts for row in part] == batch
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    with pytest.raises(BadInput, match="rank is 2"):
+        Share(whole, 2, 2)
+
+
 def test_the_epoch_and_the_seed_decide_and_nothing_else() -> None:
     labels = np.repeat(np.arange(20), 6)
     for make in (
         lambda seed: Balanced(labels, 4, 3, seed),
         lambda seed: CategoryBalanced(labels, labels % 5, 2, 2, 3, seed),
+        lambda seed: DistinctCategoryBalanced(labels, labels % 5, 2, 2, 3, seed),
+        lambda seed: FullCoverage(labels, 4, 3, seed),
+        lambda seed: NearestLabels(labels, 4, 3, seed),
+        lambda seed: Share(Balanced(labels, 4, 3, seed), 0, 2),
     ):
         np.random.seed(1)
         first = list(make(0))
@@ -89,6 +175,10 @@ def test_labels_may_be_of_any_kind() -> None:
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: Balanced([0, 0, 1, 1], 3, 2), "n_labels is 3; it must be between 1 and the number of labels, 2"),
     (lambda: Balanced([0, 0, 1, 1], 2, 0), "n_instances is 0; it must be at least 1"),
+    (lambda: FullCoverage([0, 0, 1, 1], 3, 2), "n_labels is 3; it must be between 1 and the number of labels, 2"),
+    (lambda: NearestLabels([0, 0, 1, 1], 3, 2), "n_labels is 3; it must be between 1 and the number of labels, 2"),
+    (lambda: DistinctCategoryBalanced([0, 1], ["a", "b"], 3, 1, 1), "n_categories is 3"),
+    (lambda: DistinctCategoryBalanced([0, 1], ["a", "b"], 2, 2, 1), "there are only 2 labels"),
     (lambda: Balanced([], 1, 1), "labels are missing"),
     (lambda: Balanced([0, None], 1, 1), "1 of 2 labels are missing"),
     (lambda: CategoryBalanced([0, 1], ["a", "b"], 3, 1, 1), "n_categories is 3; it must be between 1 and the number of categories, 2"),

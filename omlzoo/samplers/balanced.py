@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from torch.utils.data import Sampler
 
 from omlzoo.errors import BadInput
+from omlzoo.rounds import Rows, rounds
 
 __all__ = ["Balanced", "CategoryBalanced"]
 
@@ -30,7 +30,7 @@ class Balanced(Sampler[list[int]]):
     """
 
     def __init__(self, labels: Sequence[Any], n_labels: int, n_instances: int, seed: int = 0) -> None:
-        self.rows = _Rows(labels, n_instances)
+        self.rows = Rows(labels, n_instances)
         count = len(self.rows.sizes)
         if not 1 <= n_labels <= count:
             raise BadInput(f"n_labels is {n_labels}; it must be between 1 and the number of labels, {count}")
@@ -45,7 +45,7 @@ class Balanced(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         random = np.random.default_rng((self.seed, self.epoch))
         draw = self.rows.shuffled(random)
-        for labels in _rounds(random, len(self.rows.sizes), self.n_labels, len(self)):
+        for labels in rounds(random, len(self.rows.sizes), self.n_labels, len(self)):
             yield draw(labels)
 
     def set_epoch(self, epoch: int) -> None:
@@ -83,19 +83,10 @@ class CategoryBalanced(Sampler[list[int]]):
         n_instances: int,
         seed: int = 0,
     ) -> None:
-        self.rows = _Rows(labels, n_instances)
-        if len(categories) != len(labels):
-            raise BadInput(f"there are {len(labels)} labels and {len(categories)} categories; give one of each per row")
-        missing = int(pd.isna(np.asarray(categories, dtype=object)).sum())
-        if missing:
-            raise BadInput(f"{missing} of {len(categories)} categories are missing; give each row one")
-        groups = pd.Series(pd.factorize(np.asarray(categories))[0]).groupby(self.rows.codes)
-        if (groups.nunique() > 1).any():
-            label = self.rows.names[int(groups.nunique().to_numpy().argmax())]
-            raise BadInput(f"label {str(label)!r} lies in several categories; a label belongs to one")
-        category = groups.first().to_numpy()  # of each label
-        self.labels_of = [np.flatnonzero(category == c) for c in range(category.max() + 1)]
-        count, total = len(self.labels_of), len(category)
+        self.rows = Rows(labels, n_instances)
+        self.labels_of = self.rows.by_category(categories)
+        total = sum(map(len, self.labels_of))
+        count = len(self.labels_of)
         if not 1 <= n_categories <= count:
             raise BadInput(
                 f"n_categories is {n_categories}; it must be between 1 and the number of categories, {count}"
@@ -137,54 +128,3 @@ class CategoryBalanced(Sampler[list[int]]):
     def set_epoch(self, epoch: int) -> None:
         """Choose the batches of an epoch; the same number gives the same batches."""
         self.epoch = epoch
-
-
-class _Rows:
-    """Rows sorted by label, from which the next ``n_instances`` of any label can be drawn."""
-
-    def __init__(self, labels: Sequence[Any], n_instances: int) -> None:
-        if n_instances < 1:
-            raise BadInput(f"n_instances is {n_instances}; it must be at least 1")
-        self.codes, self.names = pd.factorize(np.asarray(labels))
-        if not len(self.codes) or (self.codes < 0).any():
-            raise BadInput(f"{int((self.codes < 0).sum())} of {len(self.codes)} labels are missing; give each row one")
-        self.n_instances = n_instances
-        self.order = np.argsort(self.codes, kind="stable")
-        self.sizes = np.bincount(self.codes)
-        self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-
-    def shuffled(self, random: np.random.Generator) -> "_Draw":
-        keys = random.random(len(self.order))
-        return _Draw(self, self.order[np.lexsort((keys, self.codes[self.order]))])
-
-
-class _Draw:
-    """Goes through the shuffled rows of each label in turn."""
-
-    def __init__(self, rows: _Rows, order: np.ndarray) -> None:
-        self.rows, self.order = rows, order
-        self.used = np.zeros(len(rows.sizes), dtype=np.int64)
-        self.steps = np.arange(rows.n_instances)
-
-    def __call__(self, labels: np.ndarray) -> list[int]:
-        places = (self.used[labels][:, None] + self.steps) % self.rows.sizes[labels][:, None]
-        self.used[labels] += self.rows.n_instances
-        return self.order[self.rows.starts[labels][:, None] + places].ravel().tolist()  # type: ignore[no-any-return]
-
-
-def _rounds(random: np.random.Generator, count: int, size: int, batches: int) -> Iterator[np.ndarray]:
-    """``batches`` groups of ``size`` distinct numbers below ``count``, going through shuffled rounds of all of them."""
-    left = np.empty(0, dtype=np.int64)
-    given = 0
-    while given < batches:
-        fresh = random.permutation(count)
-        if len(left):
-            # What is left of the last round leads; the group that it opens takes no number of it twice.
-            again = np.isin(fresh, left)
-            lead = fresh[~again][: size - len(left)]
-            rest = fresh[~np.isin(fresh, lead)]
-            fresh = np.concatenate([left, lead, rest])
-        whole = min(len(fresh) // size, batches - given)
-        yield from fresh[: whole * size].reshape(whole, size)
-        given += whole
-        left = fresh[whole * size :]

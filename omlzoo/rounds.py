@@ -1,0 +1,91 @@
+"""Rows sorted by label and drawn in shuffled rounds: what every sampler of labels does."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from omlzoo.errors import BadInput
+
+__all__ = ["Draw", "Rows", "rounds"]
+
+
+class Rows:
+    """Rows sorted by label, from which the next ``n_instances`` of any label can be drawn.
+
+    Attributes:
+        codes: (N,) the label of each row as a number from 0.
+        names: The label of each number.
+        order: (N,) rows, sorted by label.
+        sizes: Of each label, how many rows it has.
+        starts: Where its rows begin in ``order``.
+    """
+
+    def __init__(self, labels: Sequence[Any], n_instances: int) -> None:
+        if n_instances < 1:
+            raise BadInput(f"n_instances is {n_instances}; it must be at least 1")
+        self.codes, self.names = pd.factorize(np.asarray(labels))
+        if not len(self.codes) or (self.codes < 0).any():
+            raise BadInput(f"{int((self.codes < 0).sum())} of {len(self.codes)} labels are missing; give each row one")
+        self.n_instances = n_instances
+        self.order = np.argsort(self.codes, kind="stable")
+        self.sizes = np.bincount(self.codes)
+        self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+
+    def by_category(self, categories: Sequence[Any]) -> list[np.ndarray]:
+        """The labels, as codes, of each category, which is one of (N,) ids of any kind, one per row.
+
+        Raises:
+            BadInput: Their number differs from that of the labels, one is missing, or a label lies in several.
+        """
+        if len(categories) != len(self.codes):
+            said = f"there are {len(self.codes)} labels and {len(categories)} categories"
+            raise BadInput(f"{said}; give one of each per row")
+        missing = int(pd.isna(np.asarray(categories, dtype=object)).sum())
+        if missing:
+            raise BadInput(f"{missing} of {len(categories)} categories are missing; give each row one")
+        codes = pd.factorize(np.asarray(categories))[0]
+        of_label = codes[self.order[self.starts]]  # of each label's first row
+        strange = codes != of_label[self.codes]
+        if strange.any():
+            label = self.names[self.codes[strange.argmax()]]
+            raise BadInput(f"label {str(label)!r} lies in several categories; a label belongs to one")
+        order = np.argsort(of_label, kind="stable")
+        return np.split(order, np.cumsum(np.bincount(of_label))[:-1])
+
+    def shuffled(self, random: np.random.Generator) -> "Draw":
+        keys = random.random(len(self.order))
+        return Draw(self, self.order[np.lexsort((keys, self.codes[self.order]))])
+
+
+class Draw:
+    """Goes through the shuffled rows of each label in turn."""
+
+    def __init__(self, rows: Rows, order: np.ndarray) -> None:
+        self.rows, self.order = rows, order
+        self.used = np.zeros(len(rows.sizes), dtype=np.int64)
+        self.steps = np.arange(rows.n_instances)
+
+    def __call__(self, labels: np.ndarray) -> list[int]:
+        places = (self.used[labels][:, None] + self.steps) % self.rows.sizes[labels][:, None]
+        self.used[labels] += self.rows.n_instances
+        return self.order[self.rows.starts[labels][:, None] + places].ravel().tolist()  # type: ignore[no-any-return]
+
+
+def rounds(random: np.random.Generator, count: int, size: int, batches: int) -> Iterator[np.ndarray]:
+    """``batches`` groups of ``size`` distinct numbers below ``count``, going through shuffled rounds of all of them."""
+    left = np.empty(0, dtype=np.int64)
+    given = 0
+    while given < batches:
+        fresh = random.permutation(count)
+        if len(left):
+            # What is left of the last round leads; the group that it opens takes no number of it twice.
+            again = np.isin(fresh, left)
+            lead = fresh[~again][: size - len(left)]
+            rest = fresh[~np.isin(fresh, lead)]
+            fresh = np.concatenate([left, lead, rest])
+        whole = min(len(fresh) // size, batches - given)
+        yield from fresh[: whole * size].reshape(whole, size)
+        given += whole
+        left = fresh[whole * size :]

@@ -1,0 +1,95 @@
+"""Batches of categories x labels x items in which no label comes again before the others came."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from omlzoo.errors import BadInput
+from omlzoo.rounds import Rows
+
+__all__ = ["DistinctCategoryBalanced"]
+
+
+class DistinctCategoryBalanced(Sampler[list[int]]):
+    """Batches of ``n_categories`` categories with ``n_labels`` labels each and ``n_instances`` rows of each label.
+
+    Every category is drawn alike, whatever its size, as long as it has labels that were not used; when fewer than
+    ``n_categories`` have, all labels count as unused again. Of a drawn category the unused labels come first, then used
+    ones. A category with fewer than ``n_labels`` labels gives all it has, and the batch is filled with labels of
+    further categories. An epoch has ceil(rows / (n_categories x n_labels x n_instances)) batches.
+
+    Args:
+        labels: (N,) ids of any kind, one per row.
+        categories: (N,) ids of any kind, one per row.
+        n_categories: At most the number of categories.
+        n_labels: Labels of each category; n_categories x n_labels is at most the number of labels.
+        n_instances: Rows of each label; a label with fewer repeats some.
+        seed: With the epoch it alone decides the batches.
+
+    Attributes:
+        repeating: How many labels have fewer than ``n_instances`` rows.
+        short: How many categories have fewer than ``n_labels`` labels.
+    """
+
+    def __init__(
+        self, labels: Sequence[Any], categories: Sequence[Any], n_categories: int, n_labels: int, n_instances: int,
+        seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.rows = Rows(labels, n_instances)
+        self.labels_of = self.rows.by_category(categories)
+        count, total = len(self.labels_of), len(self.rows.sizes)
+        if not 1 <= n_categories <= count:
+            said = f"it must be between 1 and the number of categories, {count}"
+            raise BadInput(f"n_categories is {n_categories}; {said}")
+        if n_labels < 1 or n_labels * n_categories > total:
+            raise BadInput(f"n_categories x n_labels is {n_categories} x {n_labels}; there are only {total} labels")
+        self.n_categories, self.n_labels = n_categories, n_labels
+        self.seed = seed
+        self.epoch = 0
+        self.repeating = int((self.rows.sizes < n_instances).sum())
+        self.short = sum(len(members) < n_labels for members in self.labels_of)
+
+    def __len__(self) -> int:
+        return -(-len(self.rows.order) // (self.n_categories * self.n_labels * self.rows.n_instances))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        random = np.random.default_rng((self.seed, self.epoch))
+        draw = self.rows.shuffled(random)
+        sizes = np.array([len(members) for members in self.labels_of])
+        turn, used = [random.permutation(members) for members in self.labels_of], np.zeros(len(sizes), dtype=np.int64)
+        open_ = np.arange(len(sizes))  # categories with unused labels
+        wanted = self.n_categories * self.n_labels
+        for _ in range(len(self)):
+            if len(open_) < self.n_categories:
+                turn, used[:] = [random.permutation(members) for members in self.labels_of], 0
+                open_ = np.arange(len(sizes))
+            first = random.permutation(open_)
+            order = first
+            if sizes[first[: self.n_categories]].clip(max=self.n_labels).sum() < wanted:
+                order = np.concatenate([first, random.permutation(np.setdiff1d(np.arange(len(sizes)), open_))])
+            chosen: list[int] = []
+            for category in order:
+                take = min(self.n_labels, sizes[category], wanted - len(chosen))
+                chosen += self._take(turn[category], used, category, take, random)
+                if len(chosen) == wanted:
+                    break
+            if len(chosen) < wanted:  # every category gave its share: fill with labels not yet in the batch
+                rest = np.setdiff1d(np.arange(sizes.sum()), chosen)
+                chosen += random.permutation(rest)[: wanted - len(chosen)].tolist()
+            open_ = open_[used[open_] < sizes[open_]]
+            yield draw(np.array(chosen))
+
+    @staticmethod
+    def _take(labels: np.ndarray, used: np.ndarray, category: int, take: int, random: np.random.Generator) -> list[int]:
+        """The next ``take`` labels of a category; where they run out, used ones that are not among them."""
+        start = int(used[category])
+        fresh = labels[start : start + take]
+        used[category] = start + len(fresh)
+        again = random.permutation(labels[:start])[: take - len(fresh)] if len(fresh) < take else labels[:0]
+        return [*fresh.tolist(), *again.tolist()]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the batches of an epoch; the same number gives the same batches."""
+        self.epoch = epoch

@@ -1,0 +1,84 @@
+"""Batches of labels that are easily confused (after arXiv 2104.13643): a label and those nearest to it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Sampler
+
+from omlzoo.batch import check_batch, label_means
+from omlzoo.errors import BadInput
+from omlzoo.rounds import Rows, rounds
+
+__all__ = ["NearestLabels"]
+
+CELLS = 20_000_000  # of labels x labels that are in memory at once
+
+
+class NearestLabels(Sampler[list[int]]):
+    """Batches of exactly ``n_labels`` labels with ``n_instances`` rows each: one label and its nearest ones.
+
+    Labels open batches in shuffled rounds, so each does equally often, give or take one. Nearness is that of the
+    labels' mean directions in the last embeddings, see :meth:`update`; before there are any, batches are random as
+    those of Balanced. An epoch has ceil(rows / (n_labels x n_instances)) batches.
+
+    Args:
+        labels: (N,) ids of any kind, one per row.
+        n_labels: P, at most the number of labels.
+        n_instances: K.
+        seed: With the epoch and the embeddings it alone decides the batches.
+
+    Attributes:
+        repeating: How many labels have fewer than ``n_instances`` rows.
+        neighbours: (L, P - 1) labels, as codes, by nearness; None before the first update.
+    """
+
+    def __init__(self, labels: Sequence[Any], n_labels: int, n_instances: int, seed: int = 0) -> None:
+        self.rows = Rows(labels, n_instances)
+        count = len(self.rows.sizes)
+        if not 1 <= n_labels <= count:
+            raise BadInput(f"n_labels is {n_labels}; it must be between 1 and the number of labels, {count}")
+        self.n_labels = n_labels
+        self.seed = seed
+        self.epoch = 0
+        self.repeating = int((self.rows.sizes < n_instances).sum())
+        self.neighbours: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return -(-len(self.rows.order) // (self.n_labels * self.rows.n_instances))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        random = np.random.default_rng((self.seed, self.epoch))
+        draw = self.rows.shuffled(random)
+        if self.neighbours is None:
+            for labels in rounds(random, len(self.rows.sizes), self.n_labels, len(self)):
+                yield draw(labels)
+            return
+        for first in rounds(random, len(self.rows.sizes), 1, len(self)):
+            yield draw(np.concatenate([first, self.neighbours[first[0]]]))
+
+    def update(self, embeddings: torch.Tensor) -> None:
+        """Find each label's nearest ones, in blocks.
+
+        Args:
+            embeddings: (N, D), a row for each of ``labels``.
+
+        Raises:
+            BadInput: A value is not finite, or there is another number of rows.
+        """
+        codes = torch.from_numpy(self.rows.codes)
+        check_batch(embeddings, codes)
+        unit = torch.nn.functional.normalize(embeddings.detach().float().cpu())
+        means = torch.nn.functional.normalize(label_means(unit, codes)[1])
+        step = max(1, CELLS // len(means))
+        found = []
+        for start in range(0, len(means), step):
+            similar = means[start : start + step] @ means.T
+            similar.diagonal(start).fill_(-torch.inf)
+            found.append(similar.topk(self.n_labels - 1, dim=1).indices)
+        self.neighbours = torch.cat(found).numpy()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the batches of an epoch; the same number gives the same batches."""
+        self.epoch = epoch

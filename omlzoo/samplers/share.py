@@ -1,0 +1,44 @@
+"""The share of one process in each batch."""
+
+from collections.abc import Iterator
+
+from torch import distributed as dist
+from torch.utils.data import Sampler
+
+from omlzoo.errors import BadInput
+
+__all__ = ["Share"]
+
+
+class Share(Sampler[list[int]]):
+    """Of each batch of a sampler the rows of one process: all processes together have exactly the sampler's batches.
+
+    A batch is cut into consecutive parts, the first of which are one longer where it does not divide evenly. Use it
+    with a loss or memory that gathers.
+
+    Args:
+        sampler: A batch sampler, with the same seed in every process.
+        rank: Of this process, from 0; by default torch.distributed's.
+        processes: How many there are; by default torch.distributed's, or 1.
+    """
+
+    def __init__(self, sampler: Sampler[list[int]], rank: int | None = None, processes: int | None = None) -> None:
+        several = dist.is_available() and dist.is_initialized()
+        self.rank = rank if rank is not None else dist.get_rank() if several else 0
+        self.processes = processes if processes is not None else dist.get_world_size() if several else 1
+        if not 0 <= self.rank < self.processes:
+            raise BadInput(f"rank is {self.rank}; it must be between 0 and the number of processes, {self.processes}")
+        self.sampler = sampler
+
+    def __len__(self) -> int:
+        return len(self.sampler)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self.sampler:
+            size, longer = divmod(len(batch), self.processes)
+            start = self.rank * size + min(self.rank, longer)
+            yield batch[start : start + size + (self.rank < longer)]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the batches of an epoch, in every process the same."""
+        self.sampler.set_epoch(epoch)  # type: ignore[attr-defined]

@@ -1,0 +1,95 @@
+"""Two processes compute what one computes over the whole batch: every loss, the memory, the samplers."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from omlzoo.gathering import gather, processes
+
+WORKER = """
+import inspect, json, sys
+from pathlib import Path
+import torch
+from torch import distributed as dist
+from omlzoo import catalog
+from omlzoo.losses import CrossBatch, ContrastiveLoss, SupConLoss, ThresholdConsistentMargin, WeightedSum
+from omlzoo.memory import MemoryBank
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+alone = rank < 0
+if not alone:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+DIM, LABELS = 6, 3
+draw = torch.Generator().manual_seed(0)
+batches = [(torch.randn(9, DIM, generator=draw), torch.randint(0, LABELS, (9,), generator=draw)) for _ in range(2)]
+share = slice(None) if alone else slice(0, 5) if rank == 0 else slice(5, 9)  # unequal shares
+
+def make(name):
+    torch.manual_seed(1)
+    if name == "CrossBatch":
+        return CrossBatch(ContrastiveLoss(), MemoryBank(7, DIM, gather=True))
+    if name == "WeightedSum":
+        return WeightedSum({SupConLoss(gather=True): 1.0, ThresholdConsistentMargin(gather=True): 0.5})
+    kind = catalog.find("losses", name)
+    known = {"dim": DIM, "n_labels": LABELS, "gather": True}
+    return kind(**{key: value for key, value in known.items() if key in inspect.signature(kind).parameters})
+
+found = {}
+for name in sorted(catalog.names("losses")):
+    loss, values, gradients = make(name), [], []
+    for rows, labels in batches:
+        own = rows[share].clone().requires_grad_()
+        second = rows[share].flip(1) if name == "SimilarityDistillation" else labels[share]
+        loss.zero_grad()
+        value = loss(own, second)
+        value.backward()
+        values.append(value.item())
+        gradients.append(own.grad.tolist())
+    parameters = {key: p.grad.tolist() for key, p in loss.named_parameters() if p.grad is not None}
+    found[name] = {"values": values, "gradients": gradients, "parameters": parameters}
+Path(f"{folder}/{rank}.json").write_text(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """What one process found with the whole batches, and what two found with their shares."""
+    folder = tmp_path_factory.mktemp("gathering")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(rank), str(folder)], env=environment, stderr=subprocess.PIPE
+        )
+        for rank in (-1, 0, 1)
+    ]
+    for child in children:
+        _, error = child.communicate(timeout=120)
+        assert child.returncode == 0, error.decode()[-3000:]
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (-1, 0, 1)]
+
+
+def test_every_loss_equals_one_process_with_the_whole_batch(runs: list[dict]) -> None:
+    whole, first, second = runs
+    assert len(whole) >= 20
+    for name, wanted in whole.items():
+        for part in (first, second):
+            assert part[name]["values"] == pytest.approx(wanted["values"], rel=1e-5), name
+            for key, gradient in wanted["parameters"].items():
+                assert torch.allclose(torch.tensor(part[name]["parameters"][key]), torch.tensor(gradient), atol=1e-6), (
+                    name
+                )
+        for step in (0, 1):
+            # Each process has twice the gradient of its own rows, which DistributedDataParallel's mean halves.
+            found = torch.tensor(first[name]["gradients"][step] + second[name]["gradients"][step]) / 2
+            wanted_rows = torch.tensor(wanted["gradients"][step])
+            assert torch.allclose(found, wanted_rows, rtol=1e-4, atol=1e-6), (name, step)
+
+
+def test_alone_nothing_happens() -> None:
+    rows, labels = torch.ones(2, 3), torch.zeros(2)
+    assert processes() == 1
+    assert gather(rows, labels) == (rows, labels)

@@ -1,0 +1,42 @@
+"""Rows by label, drawn in rounds."""
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omlzoo.rounds import Rows, rounds
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 30), st.integers(0, 99))
+@settings(max_examples=100, deadline=None)
+def test_rounds_give_distinct_numbers_and_each_alike(count: int, size: int, batches: int, seed: int) -> None:
+    size = min(size, count)
+    groups = list(rounds(np.random.default_rng(seed), count, size, batches))
+    assert len(groups) == batches
+    assert all(len(set(group.tolist())) == size for group in groups)
+    uses = Counter(number for group in groups for number in group.tolist())
+    if uses:
+        assert max(uses.values()) - min(uses.get(number, 0) for number in range(count)) <= 1
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(0, 99))
+@settings(max_examples=50, deadline=None)
+def test_a_label_gives_its_rows_in_turn(labels: list[int], seed: int) -> None:
+    rows = Rows(labels, 1)
+    draw = rows.shuffled(np.random.default_rng(seed))
+    code = 0
+    size = int(rows.sizes[code])
+    drawn = [draw(np.array([code]))[0] for _ in range(2 * size)]
+    assert (
+        sorted(drawn[:size])
+        == sorted(drawn[size:])
+        == [i for i, label in enumerate(labels) if label == rows.names[code]]
+    )
+
+
+def test_labels_of_each_category() -> None:
+    rows = Rows(["b", "a", "b", "c"], 1)
+    named = [[rows.names[code] for code in codes] for codes in rows.by_category(["x", "y", "x", "x"])]
+    assert sorted(map(sorted, named)) == [["a"], ["b", "c"]]
