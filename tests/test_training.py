@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import omlzoo
-from omlzoo import table
+from omlzoo import catalog, table
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
 from omlzoo.extractor import Extractor
 from omlzoo.training import Recipe, Run
@@ -34,9 +34,29 @@ def weights(run: Run) -> bytes:
     return (run.folder / "model.safetensors").read_bytes()
 
 
+BY_NAME = sorted(set(catalog.names("losses")) - {"CrossBatch", "WeightedSum", "SimilarityDistillation"})
+
+
+@pytest.mark.parametrize("loss", BY_NAME)
+def test_every_loss_can_be_named(tmp_path: Path, drawn: Path, model: Extractor, loss: str) -> None:
+    run = tune(model, drawn, tmp_path / "run", loss=loss, epochs=1)
+    assert run.history["loss"].notna().all()
+    assert (run.history["empty_batches"] == 0).all()
+
+
 def test_it_learns_and_the_run_folder_is_a_checkpoint(tmp_path: Path, drawn: Path, model: Extractor) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    run = tune(model, drawn, tmp_path / "shoes", epochs=12, lr=3e-3, n_labels=8, n_instances=4, selection=0.1)
+    run = tune(
+        model,
+        drawn,
+        tmp_path / "shoes",
+        epochs=12,
+        lr=3e-3,
+        n_labels=8,
+        n_instances=4,
+        selection=0.1,
+        loss="SupConLoss",
+    )
     assert run.report.before is not None
     assert run.report.metrics["map@r"] > run.report.before["map@r"]
     assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
@@ -136,7 +156,8 @@ def test_ctrl_c_keeps_the_best_so_far(
 
 @pytest.mark.parametrize("settings", [
     {"loss": "SupConLoss"}, {"loss_args": {"margin": "none"}}, {"miner": "AllTriplets"},
-    {"sampler": "CategoryBalanced", "n_labels": 2}, {"freeze": 2}, {"clip": 1.0}, {"precision": "bf16"}, {"image_size": 48},
+    {"sampler": "CategoryBalanced", "n_labels": 2}, {"sampler": "DistinctCategoryBalanced", "n_labels": 2},
+    {"sampler": "FullCoverage"}, {"loss": "SupConLoss", "memory": 40}, {"freeze": 2}, {"clip": 1.0}, {"precision": "bf16"}, {"image_size": 48},
     {"selection": 0.0}, {"augment": "photo"},
 ])  # fmt: skip
 def test_every_setting_runs(tmp_path: Path, drawn: Path, model: Extractor, settings: dict[str, Any]) -> None:
@@ -158,6 +179,8 @@ def test_every_setting_runs(tmp_path: Path, drawn: Path, model: Extractor, setti
     ({"loss": "TripleLoss"}, UnknownName, "did you mean TripletLoss"),
     ({"miner": "HardTriplet"}, UnknownName, "did you mean HardTriplets"),
     ({"loss_args": {"margins": 1}}, BadInput, "loss_args has 'margins'; TripletLoss takes margin, miner"),
+    ({"loss": "ArcFaceLoss", "memory": 9}, BadInput, "memory is 9, but ArcFaceLoss compares with no other items"),
+    ({"loss": "CrossBatch"}, BadInput, "do not suit CrossBatch"),
     ({"sampler": "Fair"}, BadInput, "sampler is 'Fair'; it must be one of Balanced, CategoryBalanced"),
     ({"augment": "mix"}, BadInput, "augment is 'mix'; it must be one of photo, drawing, none"),
     ({"epochs": 2.5}, BadInput, "epochs is 2.5; it must be a whole number"),

@@ -24,7 +24,7 @@ class MultiSimilarityLoss(Loss):
         alpha: a, of positives, above 0.
         beta: b, of negatives, above 0.
         base: A cosine.
-        miner: Chooses pairs, such as :class:`omlzoo.miners.MultiSimilarityPairs`; None takes all.
+        pair_miner: Chooses pairs, such as :class:`omlzoo.miners.MultiSimilarityPairs`; None takes all.
         gather: Compute over the batches of all processes.
 
     Attributes:
@@ -33,13 +33,13 @@ class MultiSimilarityLoss(Loss):
     """
 
     def __init__(
-        self, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5, miner: PairMiner | None = None,
+        self, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5, pair_miner: PairMiner | None = None,
         gather: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(gather)
         self.alpha, self.beta = positive_number("alpha", alpha), positive_number("beta", beta)
         self.base = base
-        self.miner = miner
+        self.pair_miner = pair_miner
 
     def compute(self, pairs: Pairs) -> Tensor | None:
         positive, negative = self._chosen(pairs)
@@ -53,12 +53,12 @@ class MultiSimilarityLoss(Loss):
         return (near + far).mean()
 
     def _chosen(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
-        if self.miner is None:
+        if self.pair_miner is None:
             return pairs.positive, pairs.negative
         given = (pairs.rows, pairs.labels)
         if pairs.others is not pairs.rows:
             given += (pairs.others, pairs.other_labels, pairs.own)  # type: ignore[assignment]
-        near_rows, near, far_rows, far = self.miner(*given)
+        near_rows, near, far_rows, far = self.pair_miner(*given)
         positive, negative = torch.zeros_like(pairs.same), torch.zeros_like(pairs.same)
         positive[near_rows, near] = True
         negative[far_rows, far] = True

@@ -15,6 +15,7 @@ from omlzoo import catalog
 from omlzoo import table as tables
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extractor import Extractor
+from omlzoo.memory import MemoryBank
 from omlzoo.training.recipe import Recipe
 
 __all__ = ["fingerprint", "freeze", "loader_processes", "make_loss", "make_sampler", "parameter_groups", "set_apart"]
@@ -42,11 +43,11 @@ def set_apart(train: tables.Table, recipe: Recipe) -> tuple[tables.Table, tables
 
 def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
     labels = rows.frame["label"].to_numpy()
-    if recipe.sampler == "Balanced":
+    if recipe.sampler in ("Balanced", "FullCoverage"):
         found = len(set(labels))
         if recipe.n_labels > found:
             raise BadInput(f"n_labels is {recipe.n_labels}, but only {found} labels are trained on; lower n_labels")
-        sampler = catalog.find("samplers", "Balanced")(labels, recipe.n_labels, recipe.n_instances, recipe.seed)
+        sampler = catalog.find("samplers", recipe.sampler)(labels, recipe.n_labels, recipe.n_instances, recipe.seed)
     else:
         if "category" not in rows.frame:
             raise BadInput(f"sampler is {recipe.sampler}, but the table has no column category; use Balanced")
@@ -81,10 +82,14 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int) -> nn.Module:
     if "miner" in takes:
         given["miner"] = catalog.find("miners", recipe.miner)()
     try:
-        made: nn.Module = kind(**{name: value for name, value in given.items() if name in takes}, **arguments)
+        made: nn.Module = kind(**{name: value for name, value in given.items() if name in takes} | arguments)
     except TypeError as error:
         raise BadInput(f"loss_args {arguments} do not suit {recipe.loss}: {error}") from error
-    return made
+    if not recipe.memory:
+        return made
+    if not getattr(made, "references", False):
+        raise BadInput(f"memory is {recipe.memory}, but {recipe.loss} compares with no other items; set memory to 0")
+    return catalog.find("losses", "CrossBatch")(made, MemoryBank(recipe.memory, dim))  # type: ignore[no-any-return]
 
 
 def freeze(model: Extractor, count: int) -> list[nn.Module]:

@@ -25,10 +25,11 @@ class Recipe:
         loss: A name of omlzoo.losses.
         loss_args: Its arguments; the text "none" stands for None (``margin = "none"`` is the soft triplet loss).
         miner: A name of omlzoo.miners, for losses that take one.
+        memory: How many past embeddings a loss with references also compares a batch with; 0 is none.
         sampler: A name of omlzoo.samplers.
-        n_labels: Labels of a batch; for CategoryBalanced of each category.
+        n_labels: Labels of a batch; for CategoryBalanced and DistinctCategoryBalanced of each category.
         n_instances: Pictures of each label in a batch.
-        n_categories: Categories of a batch, for CategoryBalanced.
+        n_categories: Categories of a batch, for CategoryBalanced and DistinctCategoryBalanced.
         augment: A name of omlzoo.augmentations.
         image_size: Pixels of a side; 0 keeps the model's.
         freeze: How many stages, from the pictures on, are not trained (the stem, then blocks or layers).
@@ -48,7 +49,8 @@ class Recipe:
     loss: str = "TripletLoss"
     loss_args: dict[str, Any] = field(default_factory=dict)
     miner: str = "HardTriplets"
-    sampler: Literal["Balanced", "CategoryBalanced"] = "Balanced"
+    memory: int = 0
+    sampler: Literal["Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage"] = "Balanced"
     n_labels: int = 8
     n_instances: int = 4
     n_categories: int = 2
@@ -66,7 +68,7 @@ class Recipe:
     def __post_init__(self) -> None:
         rules = {
             "epochs": (1, None), "lr": (0, None), "weight_decay": (0, None), "warmup": (0, 1), "n_labels": (1, None),
-            "n_instances": (1, None), "n_categories": (1, None), "image_size": (0, None), "freeze": (0, None),
+            "n_instances": (1, None), "n_categories": (1, None), "memory": (0, None), "image_size": (0, None), "freeze": (0, None),
             "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
         }  # fmt: skip
         for name, (low, high) in rules.items():

@@ -1,0 +1,88 @@
+"""Losses and miners of other libraries work in our places unchanged, and ours in theirs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from omlzoo.batch import check_batch
+from omlzoo.dataset import Batch
+from omlzoo.losses import TripletLoss
+from omlzoo.samplers import Balanced
+from omlzoo.training.loop import train_epoch
+
+pml = pytest.importorskip("pytorch_metric_learning", reason="pytorch-metric-learning is not installed")
+from pytorch_metric_learning import losses as pml_losses  # noqa: E402
+from pytorch_metric_learning import miners as pml_miners  # noqa: E402
+
+LABELS = torch.arange(8).repeat_interleave(4)
+PIXELS = torch.randint(0, 255, (32, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+def train(loss: nn.Module) -> list[float]:
+    """Losses of two epochs of our loop over 8 labels of 4 pictures."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 16))
+    optimizer = torch.optim.SGD([*model.parameters(), *loss.parameters()], lr=0.01)
+    batches: list[Batch] = [(PIXELS[rows], LABELS[rows], {}) for rows in Balanced(LABELS.tolist(), 4, 4)]
+    return [
+        train_epoch(
+            model, loss, batches, lambda pixels: pixels.float() / 255, optimizer, lambda step: 0.01, 0,
+            lambda: torch.autocast("cpu", enabled=False),
+        ).loss
+        for _ in range(2)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [
+    lambda: pml_losses.SupConLoss(), lambda: pml_losses.MultiSimilarityLoss(), lambda: pml_losses.NTXentLoss(),
+    lambda: pml_losses.ArcFaceLoss(8, 16, scale=8), lambda: pml_losses.ProxyAnchorLoss(8, 16),
+    lambda: pml_losses.CrossBatchMemory(pml_losses.ContrastiveLoss(), 16, 64),
+])  # fmt: skip
+def test_losses_of_pytorch_metric_learning_train_in_our_loop(make: object) -> None:
+    first, second = train(make())  # type: ignore[operator]
+    assert second < first
+
+
+def test_miners_of_pytorch_metric_learning_choose_for_our_loss() -> None:
+    rows = torch.randn(32, 16, generator=torch.Generator().manual_seed(1))
+    miner = pml_miners.TripletMarginMiner(margin=0.2, type_of_triplets="semihard")
+    anchors, positives, negatives = miner(rows, LABELS)
+    loss = TripletLoss(0.2, miner)
+    near = (rows[anchors] - rows[positives]).norm(dim=1)
+    far = (rows[anchors] - rows[negatives]).norm(dim=1)
+    assert loss(rows, LABELS).item() == pytest.approx(torch.relu(near - far + 0.2).mean().item(), rel=1e-4)
+    assert loss.stats["triplets"] == len(anchors)
+
+
+def test_our_miner_chooses_for_their_loss() -> None:
+    from omlzoo.miners import HardTriplets
+
+    rows = nn.functional.normalize(torch.randn(32, 16, generator=torch.Generator().manual_seed(1)))
+    theirs = pml_losses.TripletMarginLoss(margin=0.2)(rows, LABELS, HardTriplets()(rows, LABELS))
+    assert torch.isfinite(theirs)
+    assert theirs > 0
+
+
+def test_losses_of_lightly_take_our_embeddings() -> None:
+    lightly = pytest.importorskip("lightly.loss", reason="lightly is not installed")
+
+    class TwoViews(nn.Module):
+        """Lightly's losses take two views; our loop gives a batch with labels: one line of the user's own."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.theirs = lightly.NTXentLoss(temperature=0.5)
+
+        def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            check_batch(embeddings, labels)
+            order = labels.argsort(stable=True)
+            return self.theirs(embeddings[order[0::2]], embeddings[order[1::2]])
+
+    first, second = train(TwoViews())
+    assert second < first
+
+
+def test_this_file_stands_beside_the_examples() -> None:
+    assert (Path(__file__).parent.parent / "docs" / "losses.md").is_file()
