@@ -1,32 +1,90 @@
-"""All-triplets loss, forward and backward, dim 384, eight items per label."""
+"""Losses with miners, forward and backward, dim 384, eight items per label, beside OML and PML in the same run."""
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from measuring import arguments, forget_peak, memory, peer, ratio, seconds, show
+from torch import nn
 
-from omlzoo.losses import TripletLoss
-from omlzoo.miners import AllTriplets
+from omlzoo.losses import (
+    ArcFaceLoss,
+    CircleLoss,
+    ContrastiveLoss,
+    CosFaceLoss,
+    CrossBatch,
+    HyperbolicContrastive,
+    MultiSimilarityLoss,
+    NTXentLoss,
+    ProxyAnchorLoss,
+    SupConLoss,
+    SurrogatePrecision,
+    ThresholdConsistentMargin,
+    TripletLoss,
+)  # fmt: skip
+from omlzoo.memory import MemoryBank
+from omlzoo.miners import AllTriplets, HardCluster, HardTriplets, NHardTriplets
+
+MANY = 11_000  # labels of the proxy losses
+MAKE: dict[str, Callable[[int], nn.Module]] = {
+    "all": lambda size: TripletLoss(0.2, AllTriplets()),
+    "hard": lambda size: TripletLoss(0.2, HardTriplets()),
+    "n_hard": lambda size: TripletLoss(0.2, NHardTriplets(3, 5)),
+    "memory": lambda size: CrossBatch(TripletLoss(0.2, NHardTriplets(3, 5)), MemoryBank(5 * size, 384)),
+    "hard_cluster": lambda size: TripletLoss(0.2, HardCluster()),
+    "surrogate": lambda size: SurrogatePrecision(5),
+    "arcface": lambda size: ArcFaceLoss(384, MANY),
+    "cosface": lambda size: CosFaceLoss(384, MANY),
+    "proxy_anchor": lambda size: ProxyAnchorLoss(384, MANY),
+    "supcon": lambda size: SupConLoss(),
+    "multi_similarity": lambda size: MultiSimilarityLoss(),
+    "contrastive": lambda size: ContrastiveLoss(),
+    "ntxent": lambda size: NTXentLoss(),
+    "circle": lambda size: CircleLoss(),
+    "tcm": lambda size: ThresholdConsistentMargin(),
+    "hyperbolic": lambda size: HyperbolicContrastive(),
+}
+OML = {"all", "hard", "n_hard", "memory", "hard_cluster", "surrogate", "arcface"}
+PML = {"all", "hard", "memory", "arcface", "cosface", "proxy_anchor", "supcon", "multi_similarity", "contrastive", "ntxent",
+       "circle", "tcm"}  # fmt: skip
+LARGEST = {"oml/all": 256}  # beyond, it needs more than the memory here
+
+
+def measure(name: str, size: int) -> dict[str, float]:
+    """Median milliseconds and peak MB of a step."""
+    torch.manual_seed(0)
+    embeddings = torch.randn(size, 384, requires_grad=True)
+    labels = torch.arange(size) // 8
+    loss = MAKE[name](size)
+
+    def step() -> None:
+        embeddings.grad = None
+        loss(embeddings, labels).backward()
+
+    for _ in range(6):  # a memory is full before it is measured
+        step()
+    forget_peak()
+    before = memory()
+    step()
+    peak = memory("VmHWM") - before
+    return {"milliseconds": 1000 * seconds(step, runs=9), "peak_mb": peak}
+
 
 if __name__ == "__main__":
     args = arguments(__doc__)
-    batch = args.size or 256
-    torch.manual_seed(0)
-    embeddings = torch.randn(batch, 384, requires_grad=True)
-    labels = torch.arange(batch) // 8
-    loss = TripletLoss(0.2, AllTriplets())
-
-    def step() -> float:
-        embeddings.grad = None
-        value = loss(embeddings, labels)
-        value.backward()
-        return float(value.detach())
-
-    TripletLoss(0.2, AllTriplets())(embeddings[:16], labels[:16]).backward()
-    forget_peak()
-    before = memory()
-    value = step()
-    peak = memory("VmHWM") - before
-    ours = 1000 * seconds(step, runs=15)
-    theirs = peer(args.oml, "triplets", batch)
-    show("losses", batch=batch, milliseconds=ours, limit=20, peak_mb=peak, peak_limit=60, loss=value,
-         oml_milliseconds=theirs and theirs["milliseconds"], times_oml=ratio(theirs, "milliseconds", ours),
-         oml_loss=theirs and theirs["loss"])  # fmt: skip
+    for size in [args.size] if args.size else [256, 512, 1024]:
+        rows: dict[str, dict[str, Any]] = {}
+        for name in MAKE if size <= 512 else ["all"]:
+            ours = measure(name, size)
+            rows[name] = dict(ours)
+            for library, known in (("oml", OML), ("pml", PML)):
+                case = f"{library}/{name}"
+                if args.oml and name in known and size <= LARGEST.get(case, 512):
+                    theirs = peer(args.oml, "losses", case, size)
+                    rows[name] |= {f"{library}_milliseconds": theirs and theirs["milliseconds"],
+                                   f"times_{library}": ratio(theirs, "milliseconds", ours["milliseconds"])}  # fmt: skip
+        show(
+            f"losses, batch {size}",
+            limits="512: 40 ms, 150 MB; all triplets at 256: 20 ms, 60 MB, at 1024: 300 MB",
+            **rows,
+        )

@@ -76,23 +76,95 @@ def retrieval(count: str, dim: str) -> dict[str, Any]:
     }
 
 
-def triplets(batch: str) -> dict[str, Any]:
+def losses(case: str, batch: str) -> dict[str, Any]:
+    """Milliseconds and peak MB of one case at one batch size: "<oml or pml>/<what>"."""
+    from oml.losses.arcface import ArcFaceLoss
+    from oml.losses.surrogate_precision import SurrogatePrecision
     from oml.losses.triplet import TripletLossWithMiner
     from oml.miners.inbatch_all_tri import AllTripletsMiner
+    from oml.miners.inbatch_hard_cluster import HardClusterMiner
+    from oml.miners.inbatch_hard_tri import HardTripletsMiner
+    from oml.miners.inbatch_nhard_tri import NHardTripletsMiner
+    from oml.miners.miner_with_bank import MinerWithBank
+    from pytorch_metric_learning import distances, miners
+    from pytorch_metric_learning import losses as pml
 
+    size = int(batch)
     torch.manual_seed(0)
-    embeddings = torch.randn(int(batch), 384, requires_grad=True)
-    labels = torch.arange(int(batch)) // 8
-    loss = TripletLossWithMiner(0.2, AllTripletsMiner())
+    embeddings = torch.randn(size, 384, requires_grad=True)
+    labels = torch.arange(size) // 8
+    plain = distances.LpDistance(normalize_embeddings=False)
+    make: dict[str, Any] = {
+        "oml/all": lambda: TripletLossWithMiner(0.2, AllTripletsMiner()),
+        "oml/hard": lambda: TripletLossWithMiner(0.2, HardTripletsMiner()),
+        "oml/n_hard": lambda: TripletLossWithMiner(0.2, NHardTripletsMiner(3, 5)),
+        "oml/memory": lambda: TripletLossWithMiner(0.2, MinerWithBank(5, NHardTripletsMiner(3, 5), need_logs=False)),
+        "oml/hard_cluster": lambda: TripletLossWithMiner(0.2, HardClusterMiner()),
+        "oml/surrogate": lambda: SurrogatePrecision(5),
+        "oml/arcface": lambda: ArcFaceLoss(384, 11_000),
+        "pml/all": lambda: pml.TripletMarginLoss(0.2, distance=plain),
+        "pml/memory": lambda: pml.CrossBatchMemory(pml.ContrastiveLoss(), 384, 6 * size),
+        "pml/arcface": lambda: pml.ArcFaceLoss(11_000, 384),
+        "pml/supcon": lambda: pml.SupConLoss(), "pml/multi_similarity": lambda: pml.MultiSimilarityLoss(),
+        "pml/contrastive": lambda: pml.ContrastiveLoss(), "pml/ntxent": lambda: pml.NTXentLoss(),
+        "pml/circle": lambda: pml.CircleLoss(), "pml/proxy_anchor": lambda: pml.ProxyAnchorLoss(11_000, 384),
+        "pml/tcm": lambda: pml.ThresholdConsistentMarginLoss(), "pml/cosface": lambda: pml.CosFaceLoss(11_000, 384),
+    }  # fmt: skip
+    if case == "pml/hard":
+        inner, miner = pml.TripletMarginLoss(0.2, distance=plain), miners.BatchHardMiner(distance=plain)
+        loss: Any = lambda e, y: inner(e, y, miner(e, y))  # noqa: E731
+    else:
+        loss = make[case]()
+
+    def step() -> None:
+        embeddings.grad = None
+        loss(embeddings, labels).backward()
+
+    for _ in range(6 if case.endswith("memory") else 1):  # a memory is full before it is measured
+        step()
+    times = []
+    Path("/proc/self/clear_refs").write_text("5")
+    before = memory("VmRSS")
+    for _ in range(9):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+        if sum(times) > 20:
+            break
+    return {"milliseconds": 1000 * statistics.median(times), "peak_mb": memory("VmHWM") - before}
+
+
+def samplers(kind: str, rows: str, labels: str) -> dict[str, Any]:
+    """Seconds to build, to the first batch, and of one epoch; categories x labels x items are 4 x 5 x 2."""
+    names = np.random.default_rng(0).integers(0, int(labels), int(rows))
+    names = np.unique(names, return_inverse=True)[1]
+    category = {label: label % 100 for label in range(names.max() + 1)}
     start = time.perf_counter()
-    value = loss(embeddings, labels)
-    value.backward()
-    return {"milliseconds": 1000 * (time.perf_counter() - start), "loss": float(value)}
+    if kind == "oml/balanced":
+        from oml.samplers.balance import BalanceSampler
+
+        keep = np.bincount(names)[names] > 1
+        sampler: Any = BalanceSampler(np.unique(names[keep], return_inverse=True)[1].tolist(), 20, 2)
+    elif kind == "pml/balanced":
+        from pytorch_metric_learning.samplers import MPerClassSampler
+
+        sampler = MPerClassSampler(names, 2, 40, len(names))
+    else:
+        from oml.samplers.category_balance import CategoryBalanceSampler
+
+        keep = np.bincount(names)[names] > 1
+        names = np.unique(names[keep], return_inverse=True)[1]
+        category = {label: label % 100 for label in range(names.max() + 1)}
+        sampler = CategoryBalanceSampler(names.tolist(), category, 4, 5, 2)
+    built = time.perf_counter() - start
+    turn = iter(sampler)
+    next(turn)
+    first = time.perf_counter() - start
+    for _ in turn:
+        pass
+    return {"build": built, "first_batch": first, "epoch": time.perf_counter() - start}
 
 
 if __name__ == "__main__":
-    print(
-        json.dumps(
-            {"embed": embed, "load": load, "retrieval": retrieval, "triplets": triplets}[sys.argv[1]](*sys.argv[2:])
-        )
-    )
+    ways = {"embed": embed, "load": load, "retrieval": retrieval, "losses": losses, "samplers": samplers}
+    print(json.dumps(ways[sys.argv[1]](*sys.argv[2:])))

@@ -55,8 +55,8 @@ class Rows:
         return np.split(order, np.cumsum(np.bincount(of_label))[:-1])
 
     def shuffled(self, random: np.random.Generator) -> "Draw":
-        keys = random.random(len(self.order))
-        return Draw(self, self.order[np.lexsort((keys, self.codes[self.order]))])
+        keys = self.codes[self.order] + random.random(len(self.order))  # by label, within it at random
+        return Draw(self, self.order[np.argsort(keys)])
 
 
 class Draw:
@@ -68,13 +68,32 @@ class Draw:
         self.steps = np.arange(rows.n_instances)
 
     def __call__(self, labels: np.ndarray) -> list[int]:
+        """The next rows of distinct labels (P,), as a list of P x n_instances rows."""
         places = (self.used[labels][:, None] + self.steps) % self.rows.sizes[labels][:, None]
         self.used[labels] += self.rows.n_instances
         return self.order[self.rows.starts[labels][:, None] + places].ravel().tolist()  # type: ignore[no-any-return]
 
+    def batches(self, labels: np.ndarray) -> list[list[int]]:
+        """The same for many batches (n, P) of labels at once, a label in several of them."""
+        flat = labels.ravel()
+        order = np.argsort(flat, kind="stable")
+        first = np.flatnonzero(np.diff(flat[order], prepend=-1))
+        counts = np.diff(first, append=len(flat))
+        turn = np.empty(len(flat), dtype=np.int64)  # how often the label came before in these batches
+        turn[order] = np.arange(len(flat)) - np.repeat(first, counts)
+        step = self.rows.n_instances
+        places = (self.used[flat] + turn * step)[:, None] + self.steps
+        places %= self.rows.sizes[flat][:, None]
+        self.used[flat[order[first]]] += counts * step
+        rows = self.order[self.rows.starts[flat][:, None] + places]
+        return rows.reshape(len(labels), -1).tolist()  # type: ignore[no-any-return]
+
 
 def rounds(random: np.random.Generator, count: int, size: int, batches: int) -> Iterator[np.ndarray]:
-    """``batches`` groups of ``size`` distinct numbers below ``count``, going through shuffled rounds of all of them."""
+    """Going through shuffled rounds of all numbers below ``count``: blocks (n, size) of distinct numbers in each row.
+
+    All blocks together have ``batches`` rows.
+    """
     left = np.empty(0, dtype=np.int64)
     given = 0
     while given < batches:
@@ -86,6 +105,7 @@ def rounds(random: np.random.Generator, count: int, size: int, batches: int) -> 
             rest = fresh[~np.isin(fresh, lead)]
             fresh = np.concatenate([left, lead, rest])
         whole = min(len(fresh) // size, batches - given)
-        yield from fresh[: whole * size].reshape(whole, size)
+        if whole:
+            yield fresh[: whole * size].reshape(whole, size)
         given += whole
         left = fresh[whole * size :]

@@ -13,7 +13,7 @@ from omlzoo.rounds import Rows, rounds
 @settings(max_examples=100, deadline=None)
 def test_rounds_give_distinct_numbers_and_each_alike(count: int, size: int, batches: int, seed: int) -> None:
     size = min(size, count)
-    groups = list(rounds(np.random.default_rng(seed), count, size, batches))
+    groups = [row for block in rounds(np.random.default_rng(seed), count, size, batches) for row in block]
     assert len(groups) == batches
     assert all(len(set(group.tolist())) == size for group in groups)
     uses = Counter(number for group in groups for number in group.tolist())
@@ -40,3 +40,12 @@ def test_labels_of_each_category() -> None:
     rows = Rows(["b", "a", "b", "c"], 1)
     named = [[rows.names[code] for code in codes] for codes in rows.by_category(["x", "y", "x", "x"])]
     assert sorted(map(sorted, named)) == [["a"], ["b", "c"]]
+
+
+@given(st.lists(st.integers(0, 4), min_size=5, max_size=30), st.integers(1, 4), st.integers(0, 99))
+@settings(max_examples=50, deadline=None)
+def test_many_batches_at_once_are_those_drawn_one_by_one(labels: list[int], n_instances: int, seed: int) -> None:
+    rows = Rows(labels, n_instances)
+    chosen = np.stack([np.random.default_rng(i).permutation(len(rows.sizes))[:2] for i in range(6)])
+    one, many = (rows.shuffled(np.random.default_rng(seed)) for _ in range(2))
+    assert many.batches(chosen[:4]) + many.batches(chosen[4:]) == [one(batch) for batch in chosen]

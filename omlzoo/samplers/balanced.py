@@ -46,7 +46,7 @@ class Balanced(Sampler[list[int]]):
         random = np.random.default_rng((self.seed, self.epoch))
         draw = self.rows.shuffled(random)
         for labels in rounds(random, len(self.rows.sizes), self.n_labels, len(self)):
-            yield draw(labels)
+            yield from draw.batches(labels)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the batches of an epoch; the same number gives the same batches."""

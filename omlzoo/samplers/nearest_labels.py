@@ -53,10 +53,10 @@ class NearestLabels(Sampler[list[int]]):
         draw = self.rows.shuffled(random)
         if self.neighbours is None:
             for labels in rounds(random, len(self.rows.sizes), self.n_labels, len(self)):
-                yield draw(labels)
+                yield from draw.batches(labels)
             return
         for first in rounds(random, len(self.rows.sizes), 1, len(self)):
-            yield draw(np.concatenate([first, self.neighbours[first[0]]]))
+            yield from draw.batches(np.concatenate([first, self.neighbours[first[:, 0]]], axis=1))
 
     def update(self, embeddings: torch.Tensor) -> None:
         """Find each label's nearest ones, in blocks.

@@ -68,8 +68,8 @@ class Recipe:
     def __post_init__(self) -> None:
         rules = {
             "epochs": (1, None), "lr": (0, None), "weight_decay": (0, None), "warmup": (0, 1), "n_labels": (1, None),
-            "n_instances": (1, None), "n_categories": (1, None), "memory": (0, None), "image_size": (0, None), "freeze": (0, None),
-            "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
+            "n_instances": (1, None), "n_categories": (1, None), "memory": (0, None), "image_size": (0, None),
+            "freeze": (0, None), "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
         }  # fmt: skip
         for name, (low, high) in rules.items():
             value = getattr(self, name)
