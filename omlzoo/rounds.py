@@ -5,10 +5,53 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch.utils.data import Sampler
 
 from omlzoo.errors import BadInput
 
-__all__ = ["Draw", "Rows", "rounds"]
+__all__ = ["Draw", "LabelSampler", "Rows", "rounds"]
+
+
+class LabelSampler(Sampler[list[int]]):
+    """What samplers of labels share: the rows by label, and a generator decided by seed and epoch alone.
+
+    Attributes:
+        rows: By label.
+        repeating: How many labels have fewer than ``n_instances`` rows, so that some repeat within a batch.
+    """
+
+    def __init__(self, labels: Sequence[Any], n_instances: int, seed: int) -> None:
+        self.rows = Rows(labels, n_instances)
+        self.seed = seed
+        self.epoch = 0
+        self.repeating = int((self.rows.sizes < n_instances).sum())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the batches of an epoch; the same number gives the same batches."""
+        self.epoch = epoch
+
+    def generator(self) -> np.random.Generator:
+        """That of this epoch."""
+        return np.random.default_rng((self.seed, self.epoch))
+
+    def checked(self, n_labels: int) -> int:
+        """``n_labels``, if a batch can have so many."""
+        count = len(self.rows.sizes)
+        if not 1 <= n_labels <= count:
+            raise BadInput(f"n_labels is {n_labels}; it must be between 1 and the number of labels, {count}")
+        return n_labels
+
+    def by_category(self, categories: Sequence[Any], n_categories: int, n_labels: int) -> list[np.ndarray]:
+        """The labels, as codes, of each category, if a batch can have so many categories and labels."""
+        labels_of = self.rows.by_category(categories)
+        count, total = len(labels_of), len(self.rows.sizes)
+        if not 1 <= n_categories <= count:
+            raise BadInput(
+                f"n_categories is {n_categories}; it must be between 1 and the number of categories, {count}"
+            )
+        if n_labels < 1 or n_labels * n_categories > total:
+            raise BadInput(f"n_categories x n_labels is {n_categories} x {n_labels}; there are only {total} labels")
+        return labels_of
 
 
 class Rows:

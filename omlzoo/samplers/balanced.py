@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Sampler
 
-from omlzoo.errors import BadInput
-from omlzoo.rounds import Rows, rounds
+from omlzoo.rounds import LabelSampler, rounds
 
 __all__ = ["Balanced", "CategoryBalanced"]
 
 
-class Balanced(Sampler[list[int]]):
+class Balanced(LabelSampler):
     """Batches of exactly ``n_labels`` labels with ``n_instances`` rows each.
 
     Labels come in shuffled rounds, so each is used equally often, give or take one. The rows of a label come in turn
@@ -30,30 +28,20 @@ class Balanced(Sampler[list[int]]):
     """
 
     def __init__(self, labels: Sequence[Any], n_labels: int, n_instances: int, seed: int = 0) -> None:
-        self.rows = Rows(labels, n_instances)
-        count = len(self.rows.sizes)
-        if not 1 <= n_labels <= count:
-            raise BadInput(f"n_labels is {n_labels}; it must be between 1 and the number of labels, {count}")
-        self.n_labels = n_labels
-        self.seed = seed
-        self.epoch = 0
-        self.repeating = int((self.rows.sizes < n_instances).sum())
+        super().__init__(labels, n_instances, seed)
+        self.n_labels = self.checked(n_labels)
 
     def __len__(self) -> int:
         return -(-len(self.rows.order) // (self.n_labels * self.rows.n_instances))
 
     def __iter__(self) -> Iterator[list[int]]:
-        random = np.random.default_rng((self.seed, self.epoch))
+        random = self.generator()
         draw = self.rows.shuffled(random)
         for labels in rounds(random, len(self.rows.sizes), self.n_labels, len(self)):
             yield from draw.batches(labels)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the batches of an epoch; the same number gives the same batches."""
-        self.epoch = epoch
 
-
-class CategoryBalanced(Sampler[list[int]]):
+class CategoryBalanced(LabelSampler):
     """Batches of ``n_categories`` categories with ``n_labels`` labels each and ``n_instances`` rows of each label.
 
     Categories are drawn without repetition, with chances in proportion to their number of labels; labels of a category
@@ -83,27 +71,16 @@ class CategoryBalanced(Sampler[list[int]]):
         n_instances: int,
         seed: int = 0,
     ) -> None:
-        self.rows = Rows(labels, n_instances)
-        self.labels_of = self.rows.by_category(categories)
-        total = sum(map(len, self.labels_of))
-        count = len(self.labels_of)
-        if not 1 <= n_categories <= count:
-            raise BadInput(
-                f"n_categories is {n_categories}; it must be between 1 and the number of categories, {count}"
-            )
-        if not 1 <= n_labels * n_categories <= total or n_labels < 1:
-            raise BadInput(f"n_categories x n_labels is {n_categories} x {n_labels}; there are only {total} labels")
+        super().__init__(labels, n_instances, seed)
+        self.labels_of = self.by_category(categories, n_categories, n_labels)
         self.n_categories, self.n_labels = n_categories, n_labels
-        self.seed = seed
-        self.epoch = 0
-        self.repeating = int((self.rows.sizes < n_instances).sum())
         self.short = sum(len(members) < n_labels for members in self.labels_of)
 
     def __len__(self) -> int:
         return -(-len(self.rows.order) // (self.n_categories * self.n_labels * self.rows.n_instances))
 
     def __iter__(self) -> Iterator[list[int]]:
-        random = np.random.default_rng((self.seed, self.epoch))
+        random = self.generator()
         draw = self.rows.shuffled(random)
         sizes = np.array([len(members) for members in self.labels_of])
         turn = [random.permutation(members) for members in self.labels_of]
@@ -124,7 +101,3 @@ class CategoryBalanced(Sampler[list[int]]):
                 rest = np.setdiff1d(np.arange(sizes.sum()), chosen)
                 chosen.extend(random.permutation(rest)[: wanted - len(chosen)].tolist())
             yield draw(np.array(chosen))
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the batches of an epoch; the same number gives the same batches."""
-        self.epoch = epoch

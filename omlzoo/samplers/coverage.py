@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Sampler
 
-from omlzoo.errors import BadInput
-from omlzoo.rounds import Rows
+from omlzoo.rounds import LabelSampler
 
 __all__ = ["FullCoverage"]
 
 
-class FullCoverage(Sampler[list[int]]):
+class FullCoverage(LabelSampler):
     """Batches of exactly ``n_labels`` labels with ``n_instances`` rows each, every row at least once in an epoch.
 
     A label with m rows needs ceil(m / n_instances) places. An epoch has ceil(places / n_labels) batches, or as many as
@@ -30,21 +28,15 @@ class FullCoverage(Sampler[list[int]]):
     """
 
     def __init__(self, labels: Sequence[Any], n_labels: int, n_instances: int, seed: int = 0) -> None:
-        self.rows = Rows(labels, n_instances)
-        count = len(self.rows.sizes)
-        if not 1 <= n_labels <= count:
-            raise BadInput(f"n_labels is {n_labels}; it must be between 1 and the number of labels, {count}")
-        self.n_labels = n_labels
-        self.seed = seed
-        self.epoch = 0
-        self.repeating = int((self.rows.sizes < n_instances).sum())
+        super().__init__(labels, n_instances, seed)
+        self.n_labels = self.checked(n_labels)
         self.places = -(-self.rows.sizes // n_instances)  # of each label
 
     def __len__(self) -> int:
         return int(max(-(-self.places.sum() // self.n_labels), self.places.max()))
 
     def __iter__(self) -> Iterator[list[int]]:
-        random = np.random.default_rng((self.seed, self.epoch))
+        random = self.generator()
         draw = self.rows.shuffled(random)
         order = random.permutation(len(self.places))
         # Label after label, its places go to consecutive batches, round and round: no batch has a label twice.
@@ -58,7 +50,3 @@ class FullCoverage(Sampler[list[int]]):
                 rest = np.setdiff1d(np.arange(len(self.places)), chosen)
                 chosen = np.concatenate([chosen, random.permutation(rest)[: self.n_labels - len(chosen)]])
             yield draw(chosen)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the batches of an epoch; the same number gives the same batches."""
-        self.epoch = epoch

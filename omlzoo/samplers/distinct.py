@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Sampler
 
-from omlzoo.errors import BadInput
-from omlzoo.rounds import Rows
+from omlzoo.rounds import LabelSampler
 
 __all__ = ["DistinctCategoryBalanced"]
 
 
-class DistinctCategoryBalanced(Sampler[list[int]]):
+class DistinctCategoryBalanced(LabelSampler):
     """Batches of ``n_categories`` categories with ``n_labels`` labels each and ``n_instances`` rows of each label.
 
     Every category is drawn alike, whatever its size, as long as it has labels that were not used; when fewer than
@@ -37,25 +35,16 @@ class DistinctCategoryBalanced(Sampler[list[int]]):
         self, labels: Sequence[Any], categories: Sequence[Any], n_categories: int, n_labels: int, n_instances: int,
         seed: int = 0,
     ) -> None:  # fmt: skip
-        self.rows = Rows(labels, n_instances)
-        self.labels_of = self.rows.by_category(categories)
-        count, total = len(self.labels_of), len(self.rows.sizes)
-        if not 1 <= n_categories <= count:
-            said = f"it must be between 1 and the number of categories, {count}"
-            raise BadInput(f"n_categories is {n_categories}; {said}")
-        if n_labels < 1 or n_labels * n_categories > total:
-            raise BadInput(f"n_categories x n_labels is {n_categories} x {n_labels}; there are only {total} labels")
+        super().__init__(labels, n_instances, seed)
+        self.labels_of = self.by_category(categories, n_categories, n_labels)
         self.n_categories, self.n_labels = n_categories, n_labels
-        self.seed = seed
-        self.epoch = 0
-        self.repeating = int((self.rows.sizes < n_instances).sum())
         self.short = sum(len(members) < n_labels for members in self.labels_of)
 
     def __len__(self) -> int:
         return -(-len(self.rows.order) // (self.n_categories * self.n_labels * self.rows.n_instances))
 
     def __iter__(self) -> Iterator[list[int]]:
-        random = np.random.default_rng((self.seed, self.epoch))
+        random = self.generator()
         draw = self.rows.shuffled(random)
         sizes = np.array([len(members) for members in self.labels_of])
         turn, used = [random.permutation(members) for members in self.labels_of], np.zeros(len(sizes), dtype=np.int64)
@@ -89,7 +78,3 @@ class DistinctCategoryBalanced(Sampler[list[int]]):
         used[category] = start + len(fresh)
         again = random.permutation(labels[:start])[: take - len(fresh)] if len(fresh) < take else labels[:0]
         return [*fresh.tolist(), *again.tolist()]
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the batches of an epoch; the same number gives the same batches."""
-        self.epoch = epoch

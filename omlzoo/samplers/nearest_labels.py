@@ -5,18 +5,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Sampler
 
 from omlzoo.batch import check_batch, label_means
-from omlzoo.errors import BadInput
-from omlzoo.rounds import Rows, rounds
+from omlzoo.rounds import LabelSampler, rounds
 
 __all__ = ["NearestLabels"]
 
 CELLS = 20_000_000  # of labels x labels that are in memory at once
 
 
-class NearestLabels(Sampler[list[int]]):
+class NearestLabels(LabelSampler):
     """Batches of exactly ``n_labels`` labels with ``n_instances`` rows each: one label and its nearest ones.
 
     Labels open batches in shuffled rounds, so each does equally often, give or take one. Nearness is that of the
@@ -35,21 +33,15 @@ class NearestLabels(Sampler[list[int]]):
     """
 
     def __init__(self, labels: Sequence[Any], n_labels: int, n_instances: int, seed: int = 0) -> None:
-        self.rows = Rows(labels, n_instances)
-        count = len(self.rows.sizes)
-        if not 1 <= n_labels <= count:
-            raise BadInput(f"n_labels is {n_labels}; it must be between 1 and the number of labels, {count}")
-        self.n_labels = n_labels
-        self.seed = seed
-        self.epoch = 0
-        self.repeating = int((self.rows.sizes < n_instances).sum())
+        super().__init__(labels, n_instances, seed)
+        self.n_labels = self.checked(n_labels)
         self.neighbours: np.ndarray | None = None
 
     def __len__(self) -> int:
         return -(-len(self.rows.order) // (self.n_labels * self.rows.n_instances))
 
     def __iter__(self) -> Iterator[list[int]]:
-        random = np.random.default_rng((self.seed, self.epoch))
+        random = self.generator()
         draw = self.rows.shuffled(random)
         if self.neighbours is None:
             for labels in rounds(random, len(self.rows.sizes), self.n_labels, len(self)):
@@ -78,7 +70,3 @@ class NearestLabels(Sampler[list[int]]):
             similar.diagonal(start).fill_(-torch.inf)
             found.append(similar.topk(self.n_labels - 1, dim=1).indices)
         self.neighbours = torch.cat(found).numpy()
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the batches of an epoch; the same number gives the same batches."""
-        self.epoch = epoch
