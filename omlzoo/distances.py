@@ -1,5 +1,7 @@
 """Distances and similarities between embeddings, exact in float32, also under autocast, and their summaries."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -16,13 +18,40 @@ def euclidean(left: Tensor, right: Tensor) -> Tensor:
     The result has the inputs' type; half precision gives float32.
     """
     with torch.autocast(left.device.type, enabled=False):
+        found: Tensor = _Euclidean.apply(left, None if right is left else right)
+        return found
+
+
+class _Euclidean(torch.autograd.Function):
+    """The distances and their gradient, without the (N, M) intermediates that autograd would keep."""
+
+    @staticmethod
+    def forward(ctx: Any, left: Tensor, right: Tensor | None) -> Tensor:
         kind = torch.float32 if left.dtype in (torch.float16, torch.bfloat16) else left.dtype
         exact = torch.float32 if left.device.type == "mps" else torch.float64
-        left, right = left.to(exact), right.to(exact)
-        norms = left.square().sum(dim=1)[:, None] + right.square().sum(dim=1)[None, :]  # (N, M)
-        squares = norms - 2 * left @ right.T
-        apart = squares > RESOLUTION * norms
-        return torch.where(apart, squares, 1.0).sqrt().mul(apart).to(kind)
+        rows = left.to(exact)
+        others = rows if right is None else right.to(exact)
+        norms = rows.square().sum(dim=1)[:, None] + others.square().sum(dim=1)[None, :]  # (N, M)
+        squares = torch.addmm(norms, rows, others.T, alpha=-2)
+        found = squares.masked_fill_(squares <= norms.mul_(RESOLUTION), 0).sqrt_().to(kind)
+        ctx.itself = right is None
+        ctx.save_for_backward(left, left if right is None else right, found)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        left, right, found = ctx.saved_tensors
+        exact = torch.float32 if left.device.type == "mps" else torch.float64
+        pull = (gradients[0] / found).masked_fill_(found == 0, 0).to(exact)  # (N, M): along left - right
+        if ctx.itself:
+            pull += pull.T.clone()
+        rows, others = left.to(exact), right.to(exact)
+        first = second = None
+        if ctx.needs_input_grad[0]:
+            first = (rows * pull.sum(dim=1, keepdim=True) - pull @ others).to(left.dtype)
+        if not ctx.itself and ctx.needs_input_grad[1]:
+            second = (others * pull.sum(dim=0)[:, None] - pull.T @ rows).to(right.dtype)
+        return first, second
 
 
 def cosine(left: Tensor, right: Tensor) -> Tensor:

@@ -64,8 +64,10 @@ class Loss(nn.Module):
         """
         if ref_embeddings is not None and not self.references:
             raise BadInput(f"{type(self).__name__} takes no references; call it with embeddings and labels only")
-        check_batch(embeddings, labels)  # each process names its own fault
-        rows, labels = gather(embeddings, labels) if self.gather else (embeddings, labels)
+        rows = embeddings
+        if self.gather:
+            check_batch(embeddings, labels)  # each process names its own fault
+            rows, labels = gather(embeddings, labels)
         with torch.autocast(embeddings.device.type, enabled=False):
             kind = torch.float32 if rows.dtype in (torch.float16, torch.bfloat16) else rows.dtype
             value = self.compute(pair_up(rows.to(kind), labels, ref_embeddings, ref_labels, own))

@@ -14,6 +14,7 @@ from omlzoo.objective import Loss
 
 __all__ = ["TripletLoss"]
 
+FEW = 8  # of all pairs, one in so many is cheaper computed by itself than out of the whole matrix
 Miner = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
@@ -67,9 +68,22 @@ class TripletLoss(Loss):
         anchors, positives, negatives = self.miner(pairs.rows, pairs.labels, *references)
         points: Any = getattr(self.miner, "points", None)
         rows, others = (pairs.rows, pairs.others) if points is None else [points(pairs.rows, pairs.labels)] * 2
-        distances = euclidean(rows, others)
-        far = _pick(distances, anchors, negatives)
-        return _pick(distances, anchors, positives), far, torch.ones_like(far, dtype=torch.bool)
+        near, far = _of_lists(rows, others, anchors, positives, negatives)
+        return near, far, torch.ones_like(far, dtype=torch.bool)
+
+
+def _of_lists(
+    rows: Tensor, others: Tensor, anchors: Tensor, positives: Tensor, negatives: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Distances (T, 1) of anchors to positives and to negatives; each pair is computed once."""
+    pairs = torch.cat([anchors * len(others) + positives, anchors * len(others) + negatives])
+    distinct, places = torch.unique(pairs, return_inverse=True)
+    if len(distinct) * FEW > len(rows) * len(others):
+        values = euclidean(rows, others).flatten().index_select(0, pairs)
+    else:
+        first, second = distinct // len(others), distinct % len(others)
+        values = (rows.index_select(0, first) - others.index_select(0, second)).norm(dim=1).index_select(0, places)
+    return values[: len(anchors), None], values[len(anchors) :, None]
 
 
 def _pick(distances: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

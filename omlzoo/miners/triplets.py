@@ -1,5 +1,7 @@
 """Miners of triplets: anchors, positives and negatives as indices."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -60,10 +62,8 @@ class HardTriplets(_TripletMiner):
 
     def mine(self, pairs: Pairs) -> Triplets:
         distances = euclidean(pairs.rows, pairs.others)
-        farthest = distances.masked_fill(~pairs.positive, -torch.inf).argmax(dim=1)
-        nearest = distances.masked_fill(~pairs.negative, torch.inf).argmin(dim=1)
-        anchors = (pairs.positive.any(dim=1) & pairs.negative.any(dim=1)).nonzero().flatten()
-        return anchors, farthest[anchors], nearest[anchors]
+        farthest = distances.masked_fill(~pairs.positive, -torch.inf).max(dim=1)
+        return _extremes(farthest, distances.masked_fill_(pairs.same, torch.inf).min(dim=1))
 
 
 class EasyPositive(_TripletMiner):
@@ -71,10 +71,8 @@ class EasyPositive(_TripletMiner):
 
     def mine(self, pairs: Pairs) -> Triplets:
         distances = euclidean(pairs.rows, pairs.others)
-        closest = distances.masked_fill(~pairs.positive, torch.inf).argmin(dim=1)
-        nearest = distances.masked_fill(~pairs.negative, torch.inf).argmin(dim=1)
-        anchors = (pairs.positive.any(dim=1) & pairs.negative.any(dim=1)).nonzero().flatten()
-        return anchors, closest[anchors], nearest[anchors]
+        closest = distances.masked_fill(~pairs.positive, torch.inf).min(dim=1)
+        return _extremes(closest, distances.masked_fill_(pairs.same, torch.inf).min(dim=1))
 
 
 class SemiHardTriplets(_TripletMiner):
@@ -184,6 +182,12 @@ class StackedTriplets:
             raise BadInput(f"the batch has {len(labels)} rows; stacked triplets need a multiple of 3")
         anchors, positives, negatives = torch.arange(len(labels), device=labels.device).view(3, -1)
         return anchors, positives, negatives
+
+
+def _extremes(positives: Any, negatives: Any) -> Triplets:
+    """Triplets of the anchors whose extreme positive and negative are there: not at infinity."""
+    anchors = (positives.values.isfinite() & negatives.values.isfinite()).nonzero().flatten()
+    return anchors, positives.indices[anchors], negatives.indices[anchors]
 
 
 def _places(name: str, n: int | tuple[int, int]) -> tuple[int, int]:
