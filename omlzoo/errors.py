@@ -1,7 +1,7 @@
 """The errors and the warning of omlzoo: a message says what, the value, the rule and the remedy."""
 
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 __all__ = [
     "BadEntry",
@@ -18,6 +18,7 @@ __all__ = [
 
 
 SHOWN = 12  # names in a message
+SLACK = 0.1  # a suggestion this much less alike than the best one is left out
 
 
 class OmlzooError(Exception):
@@ -33,6 +34,8 @@ class UnknownName(OmlzooError, LookupError):
 
     def __init__(self, where: str, name: str, known: Collection[str]) -> None:
         near = get_close_matches(name, known, n=3)
+        best = max((_likeness(name, other) for other in near), default=0.0)
+        near = [other for other in near if _likeness(name, other) > best - SLACK]
         shown = ", ".join(sorted(known)[:SHOWN]) + (f" and {len(known) - SHOWN} more" if len(known) > SHOWN else "")
         hint = f"did you mean {', '.join(near)}?" if near else f"it has {shown}"
         super().__init__(f"{where} has no {name!r}; {hint}")
@@ -72,3 +75,8 @@ class MissingExtra(OmlzooError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'omlzoo[{extra}]'")
+
+
+def _likeness(name: str, other: str) -> float:
+    """From 0 to 1."""
+    return SequenceMatcher(None, other, name).ratio()
