@@ -1,4 +1,7 @@
-"""Losses with miners, forward and backward, dim 384, eight items per label, beside OML and PML in the same run."""
+"""Losses with miners, forward and backward, dim 384, eight items per label, beside OML and PML in the same run.
+
+Limits: at batch 512 each within 40 ms and 150 MB; all triplets at 256 within 20 ms and 60 MB, at 1024 within 300 MB.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -76,18 +79,14 @@ if __name__ == "__main__":
     for name in MAKE:  # what is loaded at the first call is no growth
         measure(name, 16)
     for size in [args.size] if args.size else [256, 512, 1024]:
-        rows: dict[str, dict[str, Any]] = {}
         for name in MAKE if size <= 512 else ["all"]:
-            ours = measure(name, size)
-            rows[name] = dict(ours)
+            found: dict[str, Any] = measure(name, size)
+            ours = found["milliseconds"]
             for library, known in (("oml", OML), ("pml", PML)):
                 case = f"{library}/{name}"
                 if args.oml and name in known and size <= LARGEST.get(case, 512):
                     theirs = peer(args.oml, "losses", case, size)
-                    rows[name] |= {f"{library}_milliseconds": theirs and theirs["milliseconds"],
-                                   f"times_{library}": ratio(theirs, "milliseconds", ours["milliseconds"])}  # fmt: skip
-        show(
-            f"losses, batch {size}",
-            limits="512: 40 ms, 150 MB; all triplets at 256: 20 ms, 60 MB, at 1024: 300 MB",
-            **rows,
-        )
+                    found |= {f"{library}_milliseconds": theirs and theirs["milliseconds"],
+                              f"{library}_peak_mb": theirs and theirs["peak_mb"],
+                              f"times_{library}": ratio(theirs, "milliseconds", ours)}  # fmt: skip
+            show(f"loss {name}, batch {size}", **found)
