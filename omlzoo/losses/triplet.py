@@ -44,15 +44,17 @@ class TripletLoss(Loss):
         count = chosen.sum()
         if not count:
             return None
-        gap = near - far
-        values = nn.functional.softplus(gap) if self.margin is None else torch.relu(gap + self.margin)
-        values = values * chosen
+        margin = self.margin or 0.0
+        gap = (near + margin - far).masked_fill_(~chosen, -torch.inf)  # nothing in the loss, nor in its gradient
+        del far  # batches of all triplets are large
+        values = nn.functional.softplus(gap) if self.margin is None else torch.relu(gap)
         with torch.no_grad():
-            active, positive, negative = (values > 0).sum(), (near * chosen).sum(), (far * chosen).sum()
-            hardest = gap.masked_fill(~chosen, -torch.inf).amax()
+            positive = (near[:, 0] * chosen.sum(dim=1)).sum() / count
+            between = gap.masked_fill(~chosen, 0).sum() / count - margin
+            active, hardest = (values > 0).sum() / count, gap.amax() - margin
         self.note(
-            triplets=count, active=active / count, positive_distance=positive / count,
-            negative_distance=negative / count, hardest_gap=hardest,
+            triplets=count, active=active, positive_distance=positive, negative_distance=positive - between,
+            hardest_gap=hardest,
         )  # fmt: skip
         return values.sum() / count
 
