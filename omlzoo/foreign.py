@@ -43,9 +43,12 @@ def open_file(path: Path, name: str) -> Mapping[str, Any]:
         AttributeError,
         IndexError,
     ) as error:
+        # torch's own words for a pickle it refuses advise to load it all the same
+        own = not str(error) or isinstance(error, UnpicklingError)
+        said = type(error).__name__ if own else str(error).splitlines()[0]
         raise WeightsMismatch(
             f"{name}: {path.name} is no checkpoint of plain tensors, and other pickled objects are not loaded "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); ask for a safetensors file"
+            f"({said}); ask for a safetensors file"
         ) from error
     if not isinstance(raw, dict):
         raise WeightsMismatch(f"{name}: {path.name} holds a {type(raw).__name__}; a dict of tensors is wanted")

@@ -1,6 +1,7 @@
 """A checkpoint of one's own on the Hugging Face Hub, with its facts and a model card."""
 
 import json
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -30,10 +31,12 @@ def push(run: str | Path, repo: str, *, private: bool = False) -> str:
         The address of the commit.
 
     Raises:
-        BadInput: ``run`` is no such folder.
+        BadInput: ``run`` is no such folder, or ``repo`` no such name.
         WeightsUnavailable: The weights are damaged, or the Hub refuses.
     """
     run = Path(run)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise BadInput(f"repo is {repo!r}; it must be organisation/name")
     if not run.is_dir():
         raise BadInput(f"{run} is no folder; give one that finetune, convert or save wrote")
     weights = zoo.get_weights(run.resolve())
@@ -55,7 +58,7 @@ def card(entry: Entry, repo: str, run: Path) -> str:
     """The model card: what the Hub reads above, what people read below."""
     results = [
         EvalResult(task_type="image-feature-extraction", dataset_type="image", dataset_name=metric.dataset,
-                   metric_type=metric.metric, metric_value=metric.value, source_name=metric.by)
+                   metric_type=metric.metric, metric_value=metric.value)
         for metric in entry.metrics
     ]  # fmt: skip
     metadata = ModelCardData(

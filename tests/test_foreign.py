@@ -63,8 +63,9 @@ def test_a_payload_that_calls_itself_torchscript_is_never_run(tmp_path: Path, mo
 )
 def test_anything_else_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.pth").write_bytes(content)
-    with pytest.raises(WeightsMismatch, match=r"x\.pth"):
+    with pytest.raises(WeightsMismatch, match=r"x\.pth") as caught:
         foreign.open_file(tmp_path / "x.pth", "x")
+    assert "weights_only" not in str(caught.value), "nobody is advised to run what is in it"
 
 
 def test_a_header_that_lies_about_the_tensors_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is pushed opens by its address, and its card says what it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from safetensors.torch import save
 from toys import toy
 
 import omlzoo
+from omlzoo import checkpoint
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extractor import Extractor
+from omlzoo.manifest import Metric
 from omlzoo.publishing import push
 
 
@@ -45,9 +48,22 @@ def test_the_card_says_what_the_hub_and_people_read(hub: LoopbackHub, tmp_path: 
     assert "&" not in body
 
 
-def test_no_licence_is_said_and_no_folder_is_refused(hub: LoopbackHub, tmp_path: Path) -> None:
-    from dataclasses import replace
+def test_metrics_stand_in_the_card_as_the_hub_reads_them(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
+    found = Metric("shoes", "cmc@1", 0.875, "omlzoo finetune", "report.json", "upstream")
+    model.save(tmp_path / "shoes")
+    checkpoint.rewrite(replace(checkpoint.open_entry(tmp_path / "shoes"), metrics=(found,)), tmp_path / "shoes")
+    push(tmp_path / "shoes", "me/shoes3")
+    _, head, body = hub.pushed["README.md"].decode().split("---\n", 2)
+    (index,) = yaml.safe_load(head)["model-index"]
+    (result,) = index["results"]
+    assert result["dataset"]["name"] == "shoes"
+    assert (result["metrics"][0]["type"], result["metrics"][0]["value"]) == ("cmc@1", 0.875)
+    assert "omlzoo finetune" in body
+    with pytest.raises(BadInput, match="repo is 'nowhere'; it must be organisation/name"):
+        push(tmp_path / "shoes", "nowhere")
 
+
+def test_no_licence_is_said_and_no_folder_is_refused(hub: LoopbackHub, tmp_path: Path) -> None:
     model = toy("vit_toy")
     model.weights = replace(model.weights, entry=replace(model.weights.entry, license=None, commercial=None))  # type: ignore[type-var, union-attr]
     model.save(tmp_path / "x")
