@@ -26,6 +26,10 @@ class LabelSampler(Sampler[list[int]]):
         self.epoch = 0
         self.repeating = int((self.rows.sizes < n_instances).sum())
 
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        raise NotImplementedError
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the batches of an epoch; the same number gives the same batches."""
         self.epoch = epoch
@@ -114,7 +118,8 @@ class Draw:
         """The next rows of distinct labels (P,), as a list of P x n_instances rows."""
         places = (self.used[labels][:, None] + self.steps) % self.rows.sizes[labels][:, None]
         self.used[labels] += self.rows.n_instances
-        return self.order[self.rows.starts[labels][:, None] + places].ravel().tolist()  # type: ignore[no-any-return]
+        rows: list[int] = self.order[self.rows.starts[labels][:, None] + places].ravel().tolist()
+        return rows
 
     def batches(self, labels: np.ndarray) -> list[list[int]]:
         """The same for many batches (n, P) of labels at once, a label in several of them."""
@@ -128,8 +133,8 @@ class Draw:
         places = (self.used[flat] + turn * step)[:, None] + self.steps
         places %= self.rows.sizes[flat][:, None]
         self.used[flat[order[first]]] += counts * step
-        rows = self.order[self.rows.starts[flat][:, None] + places]
-        return rows.reshape(len(labels), -1).tolist()  # type: ignore[no-any-return]
+        rows: list[list[int]] = self.order[self.rows.starts[flat][:, None] + places].reshape(len(labels), -1).tolist()
+        return rows
 
 
 def rounds(random: np.random.Generator, count: int, size: int, batches: int) -> Iterator[np.ndarray]:

@@ -12,7 +12,7 @@ from omlzoo.objective import Loss, positive_number
 
 __all__ = ["MultiSimilarityLoss"]
 
-PairMiner = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
+PairMiner = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
 
 
 class MultiSimilarityLoss(Loss):
@@ -55,10 +55,8 @@ class MultiSimilarityLoss(Loss):
     def _chosen(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
         if self.pair_miner is None:
             return pairs.positive, pairs.negative
-        given = (pairs.rows, pairs.labels)
-        if pairs.others is not pairs.rows:
-            given += (pairs.others, pairs.other_labels, pairs.own)  # type: ignore[assignment]
-        near_rows, near, far_rows, far = self.pair_miner(*given)
+        references = () if pairs.others is pairs.rows else (pairs.others, pairs.other_labels, pairs.own)
+        near_rows, near, far_rows, far = self.pair_miner(pairs.rows, pairs.labels, *references)
         positive, negative = torch.zeros_like(pairs.same), torch.zeros_like(pairs.same)
         positive[near_rows, near] = True
         negative[far_rows, far] = True

@@ -70,7 +70,7 @@ class PatchContrast(Loss):
         """Indices of at most ``views`` tokens of each label, half of them hard where there are as many."""
         views = self.views or len(labels)
         parts = []
-        for label in labels.unique(sorted=True):  # type: ignore[no-untyped-call]
+        for label in torch.unique(labels):
             own = (labels == label).nonzero().flatten()
             order = torch.randperm(len(own), generator=self.draw).to(own.device)
             own = own[order]

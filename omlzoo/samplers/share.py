@@ -6,6 +6,7 @@ from torch import distributed as dist
 from torch.utils.data import Sampler
 
 from omlzoo.errors import BadInput
+from omlzoo.rounds import LabelSampler
 
 __all__ = ["Share"]
 
@@ -22,7 +23,7 @@ class Share(Sampler[list[int]]):
         processes: How many there are; by default torch.distributed's, or 1.
     """
 
-    def __init__(self, sampler: Sampler[list[int]], rank: int | None = None, processes: int | None = None) -> None:
+    def __init__(self, sampler: LabelSampler, rank: int | None = None, processes: int | None = None) -> None:
         several = dist.is_available() and dist.is_initialized()
         self.rank = rank if rank is not None else dist.get_rank() if several else 0
         self.processes = processes if processes is not None else dist.get_world_size() if several else 1
@@ -31,7 +32,7 @@ class Share(Sampler[list[int]]):
         self.sampler = sampler
 
     def __len__(self) -> int:
-        return len(self.sampler)  # type: ignore[arg-type]
+        return len(self.sampler)
 
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self.sampler:
@@ -41,4 +42,4 @@ class Share(Sampler[list[int]]):
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the batches of an epoch, in every process the same."""
-        self.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        self.sampler.set_epoch(epoch)

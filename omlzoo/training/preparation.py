@@ -89,7 +89,8 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int) -> nn.Module:
         return made
     if not getattr(made, "references", False):
         raise BadInput(f"memory is {recipe.memory}, but {recipe.loss} compares with no other items; set memory to 0")
-    return catalog.find("losses", "CrossBatch")(made, MemoryBank(recipe.memory, dim))  # type: ignore[no-any-return]
+    longer: nn.Module = catalog.find("losses", "CrossBatch")(made, MemoryBank(recipe.memory, dim))
+    return longer
 
 
 def freeze(model: Extractor, count: int) -> list[nn.Module]:
