@@ -48,9 +48,39 @@ class Pairs:
         return self.same & ~self.itself
 
     @cached_property
+    def places(self) -> Tensor:
+        """(P,): where the pairs of one label stand in a flattened (B, M); they are few of all."""
+        return self.positive.flatten().nonzero().flatten()
+
+    @cached_property
     def negative(self) -> Tensor:
         """(B, M): items of two labels."""
         return ~self.same
+
+    def summary(self, values: Tensor, unit: str) -> dict[str, Tensor]:
+        """Means over pairs and the hardest of them, for the statistics of a loss.
+
+        Args:
+            values: (B, M), distances or cosines.
+            unit: "distance" or "cosine", which says what is hard and ends the names.
+
+        Returns:
+            "positive_<unit>" and "negative_<unit>", the means, and "hardest_positive_<unit>" and
+            "hardest_negative_<unit>", each (); NaN where there is no such pair.
+        """
+        near = values.detach().flatten().index_select(0, self.places)
+        far = values.detach().masked_fill(self.same, 0)
+        count = far.numel() - self.same.count_nonzero()
+        mean = far.sum() / count
+        missing = values.new_tensor(torch.nan)
+        largest, smallest = (torch.amax, torch.amin) if unit == "distance" else (torch.amin, torch.amax)
+        far.masked_fill_(self.same, torch.inf if unit == "distance" else -torch.inf)
+        return {
+            f"positive_{unit}": near.mean(),
+            f"hardest_positive_{unit}": largest(near) if len(near) else missing,
+            f"negative_{unit}": mean,
+            f"hardest_negative_{unit}": torch.where(count > 0, smallest(far), missing) if far.numel() else missing,
+        }
 
 
 def pair_up(
@@ -91,9 +121,11 @@ def check_batch(embeddings: Tensor, labels: Tensor, name: str = "embeddings") ->
     if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
         shapes = f"{tuple(embeddings.shape)} and {tuple(labels.shape)}"
         raise BadInput(f"{name} and their labels have the shapes {shapes}; they must be (B, D) and (B,)")
-    if not torch.isfinite(embeddings.detach()).all():
-        bad = (~torch.isfinite(embeddings.detach()).all(dim=1)).sum()
-        raise BadInput(f"{name}: {int(bad)} of {len(embeddings)} rows hold NaN or infinity; lower the learning rate")
+    if torch.isfinite(embeddings.detach().sum()):  # one pass; an infinity or NaN anywhere shows in it
+        return
+    bad = int((~torch.isfinite(embeddings.detach()).all(dim=1)).sum())
+    if bad:
+        raise BadInput(f"{name}: {bad} of {len(embeddings)} rows hold NaN or infinity; lower the learning rate")
 
 
 def check_codes(labels: Tensor, count: int) -> Tensor:

@@ -1,11 +1,11 @@
-"""Distances and similarities between embeddings, exact in float32, also under autocast, and their summaries."""
+"""Distances and similarities between embeddings, exact in float32, also under autocast."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["cosine", "euclidean", "summary"]
+__all__ = ["cosine", "euclidean"]
 
 RESOLUTION = 1e-13  # squared distances below this share of the squared norms are rounding: the rows are equal
 
@@ -31,9 +31,12 @@ class _Euclidean(torch.autograd.Function):
         exact = torch.float32 if left.device.type == "mps" else torch.float64
         rows = left.to(exact)
         others = rows if right is None else right.to(exact)
-        norms = rows.square().sum(dim=1)[:, None] + others.square().sum(dim=1)[None, :]  # (N, M)
-        squares = torch.addmm(norms, rows, others.T, alpha=-2)
-        found = squares.masked_fill_(squares <= norms.mul_(RESOLUTION), 0).sqrt_().to(kind)
+        left_norms = rows.square().sum(dim=1)  # (N,), squared
+        right_norms = left_norms if right is None else others.square().sum(dim=1)
+        squares = torch.addmm(right_norms[None, :], rows, others.T, alpha=-2).add_(left_norms[:, None])
+        if squares.numel():
+            _round_to_zero(squares, left_norms, right_norms, right is None)
+        found = squares.to(kind).sqrt_()
         ctx.itself = right is None
         ctx.save_for_backward(left, left if right is None else right, found)
         return found
@@ -44,44 +47,27 @@ class _Euclidean(torch.autograd.Function):
         exact = torch.float32 if left.device.type == "mps" else torch.float64
         pull = (gradients[0] / found).masked_fill_(found == 0, 0).to(exact)  # (N, M): along left - right
         if ctx.itself:
-            pull += pull.T.clone()
+            pull = pull + pull.T
         rows, others = left.to(exact), right.to(exact)
         first = second = None
         if ctx.needs_input_grad[0]:
-            first = (rows * pull.sum(dim=1, keepdim=True) - pull @ others).to(left.dtype)
+            first = (rows * pull.sum(dim=1)[:, None]).addmm_(pull, others, alpha=-1).to(left.dtype)
         if not ctx.itself and ctx.needs_input_grad[1]:
-            second = (others * pull.sum(dim=0)[:, None] - pull.T @ rows).to(right.dtype)
+            second = (others * pull.sum(dim=0)[:, None]).addmm_(pull.T, rows, alpha=-1).to(right.dtype)
         return first, second
+
+
+def _round_to_zero(squares: Tensor, left_norms: Tensor, right_norms: Tensor, itself: bool) -> None:
+    """Set squared distances (N, M) to 0, in place, where they are no more than rounding."""
+    largest = RESOLUTION * (left_norms.amax() + right_norms.amax())
+    if itself:
+        squares.fill_diagonal_(torch.inf)
+    if squares.amin() <= largest:  # there may be equal rows
+        squares.masked_fill_(squares <= RESOLUTION * (left_norms[:, None] + right_norms[None, :]), 0)
+    if itself:
+        squares.fill_diagonal_(0)
 
 
 def cosine(left: Tensor, right: Tensor) -> Tensor:
     """Cosines (N, M) of rows (N, D) and (M, D); a zero row has cosine 0 with everything."""
     return nn.functional.normalize(left) @ nn.functional.normalize(right).T
-
-
-def summary(values: Tensor, positive: Tensor, negative: Tensor, unit: str) -> dict[str, Tensor]:
-    """Means over pairs and the hardest of them, for the statistics of a loss.
-
-    Args:
-        values: (N, M), distances or cosines.
-        positive: (N, M) bool, the pairs of one label.
-        negative: (N, M) bool, the pairs of two labels.
-        unit: "distance" or "cosine", which says what is hard and ends the names.
-
-    Returns:
-        "positive_<unit>" and "negative_<unit>", the means, and "hardest_positive_<unit>" and
-        "hardest_negative_<unit>", each (); NaN where there is no such pair.
-    """
-    values = values.detach()
-    far = -torch.inf if unit == "distance" else torch.inf
-    hardest = (torch.amax, torch.amin) if unit == "distance" else (torch.amin, torch.amax)
-    found = {}
-    for name, mask, empty, extreme in (
-        ("positive", positive, far, hardest[0]),
-        ("negative", negative, -far, hardest[1]),
-    ):
-        count = mask.sum()
-        found[f"{name}_{unit}"] = (values * mask).sum() / count
-        end = extreme(values.masked_fill(~mask, empty)) if values.numel() else values.new_tensor(torch.nan)
-        found[f"hardest_{name}_{unit}"] = torch.where(count > 0, end, torch.nan)
-    return found

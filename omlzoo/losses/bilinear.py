@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from omlzoo.batch import Pairs
 from omlzoo.contrast import against_negatives
-from omlzoo.distances import summary
 from omlzoo.objective import Loss, positive_number
 
 __all__ = ["BilinearInfoNCE"]
@@ -43,5 +42,5 @@ class BilinearInfoNCE(Loss):
             return None
         similarity = pairs.rows @ self.fold(pairs.others).T
         values = against_negatives(similarity / self.temperature, pairs.positive, pairs.negative)
-        self.note(pairs=count, **summary(similarity, pairs.positive, pairs.negative, "cosine"))
+        self.note(pairs=count, **pairs.summary(similarity, "cosine"))
         return values.sum() / count

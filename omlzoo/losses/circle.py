@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from omlzoo.batch import Pairs
-from omlzoo.distances import cosine, summary
+from omlzoo.contrast import log_sum_exp
+from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
 from omlzoo.objective import Loss, positive_number
 
@@ -40,8 +41,6 @@ class CircleLoss(Loss):
         fixed = similarity.detach()
         near = -self.scale * torch.relu(1 + self.margin - fixed) * (similarity - 1 + self.margin)
         far = self.scale * torch.relu(fixed + self.margin) * (similarity - self.margin)
-        low = torch.finfo(similarity.dtype).min / 4
-        both = near.masked_fill(~pairs.positive, low).logsumexp(dim=1)
-        both = both + far.masked_fill(~pairs.negative, low).logsumexp(dim=1)
-        self.note(anchors=anchors.sum(), **summary(similarity, pairs.positive, pairs.negative, "cosine"))
+        both = log_sum_exp(near, pairs.positive) + log_sum_exp(far, pairs.negative)
+        self.note(anchors=anchors.sum(), **pairs.summary(similarity, "cosine"))
         return torch.nn.functional.softplus(both)[anchors].mean()

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from omlzoo.batch import Pairs
-from omlzoo.distances import euclidean, summary
+from omlzoo.distances import euclidean
 from omlzoo.errors import BadInput
 from omlzoo.objective import Loss
 
@@ -40,11 +40,11 @@ class ContrastiveLoss(Loss):
         if not (pairs.positive.any() or pairs.negative.any()):
             return None
         distances = euclidean(pairs.rows, pairs.others)
-        near = torch.relu(distances - self.positive_margin) * pairs.positive
-        far = torch.relu(self.negative_margin - distances) * pairs.negative
-        active = (near > 0).sum(), (far > 0).sum()
-        used = (~pairs.itself).sum()
+        near = torch.relu(distances.flatten().index_select(0, pairs.places) - self.positive_margin)
+        far = (self.negative_margin - distances).masked_fill_(pairs.same, 0).relu_()
+        active = near.count_nonzero(), far.count_nonzero()
+        used = pairs.same.numel() - pairs.itself.count_nonzero()
         self.note(
-            active=(active[0] + active[1]) / used, **summary(distances, pairs.positive, pairs.negative, "distance")
+            active=(active[0] + active[1]) / used, **pairs.summary(distances, "distance")
         )
         return near.sum() / active[0].clamp(min=1) + far.sum() / active[1].clamp(min=1)

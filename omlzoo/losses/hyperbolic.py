@@ -5,7 +5,6 @@ from torch import Tensor
 from omlzoo import poincare
 from omlzoo.batch import Pairs
 from omlzoo.contrast import against_negatives
-from omlzoo.distances import summary
 from omlzoo.objective import Loss, positive_number
 
 __all__ = ["HyperbolicContrastive"]
@@ -45,7 +44,7 @@ class HyperbolicContrastive(Loss):
         others = points if pairs.others is pairs.rows else self._points(pairs.others)
         distances = poincare.distances(points, others, self.curvature)
         values = against_negatives(-distances / self.temperature, pairs.positive, pairs.negative)
-        self.note(pairs=count, **summary(distances, pairs.positive, pairs.negative, "distance"))
+        self.note(pairs=count, **pairs.summary(distances, "distance"))
         return values.sum() / count
 
     def _points(self, vectors: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from omlzoo.batch import Pairs
 from omlzoo.contrast import log_one_plus
-from omlzoo.distances import cosine, summary
+from omlzoo.distances import cosine
 from omlzoo.objective import Loss, positive_number
 
 __all__ = ["MultiSimilarityLoss"]
@@ -49,7 +49,7 @@ class MultiSimilarityLoss(Loss):
         near = log_one_plus(-self.alpha * (similarity - self.base), positive) / self.alpha
         far = log_one_plus(self.beta * (similarity - self.base), negative) / self.beta
         share = (positive.sum() + negative.sum()) / (~pairs.itself).sum()
-        self.note(pairs=share, **summary(similarity, pairs.positive, pairs.negative, "cosine"))
+        self.note(pairs=share, **pairs.summary(similarity, "cosine"))
         return (near + far).mean()
 
     def _chosen(self, pairs: Pairs) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from omlzoo.batch import Pairs
 from omlzoo.contrast import against_negatives
-from omlzoo.distances import cosine, summary
+from omlzoo.distances import cosine
 from omlzoo.objective import Loss, positive_number
 
 __all__ = ["NTXentLoss"]
@@ -35,5 +35,5 @@ class NTXentLoss(Loss):
             return None
         similarity = cosine(pairs.rows, pairs.others)
         values = against_negatives(similarity / self.temperature, pairs.positive, pairs.negative)
-        self.note(pairs=count, **summary(similarity, pairs.positive, pairs.negative, "cosine"))
+        self.note(pairs=count, **pairs.summary(similarity, "cosine"))
         return values.sum() / count

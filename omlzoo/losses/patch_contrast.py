@@ -5,7 +5,7 @@ from torch import Tensor
 
 from omlzoo.batch import Pairs, label_means
 from omlzoo.contrast import against_negatives
-from omlzoo.distances import cosine, summary
+from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
 from omlzoo.objective import Loss, positive_number
 
@@ -56,7 +56,7 @@ class PatchContrast(Loss):
         values = against_negatives(similarity / self.temperature, few.positive, few.negative).sum(dim=1)
         self.note(
             anchors=anchors.sum(), hard=hard.float().mean(),
-            **summary(similarity, few.positive, few.negative, "cosine"),
+            **few.summary(similarity, "cosine"),
         )  # fmt: skip
         return (values[anchors] / few.positive.sum(dim=1)[anchors]).mean()
 

@@ -45,11 +45,13 @@ class ProxyAnchorLoss(Loss):
         if not len(labels):
             return None
         similarity = cosine(self.proxies.to(pairs.rows.dtype), pairs.rows)  # (n_labels, B)
-        right = torch.arange(self.n_labels, device=labels.device)[:, None] == labels[None, :]
-        present = right.any(dim=1)
-        near = log_one_plus(-self.scale * (similarity - self.margin), right)
-        far = log_one_plus(self.scale * (similarity + self.margin), ~right)
+        items = torch.arange(len(labels), device=labels.device)
+        right = similarity.flatten().index_select(0, labels * len(labels) + items)  # (B,), of each item its own proxy
+        present = labels.unique()
+        near = log_one_plus(-self.scale * (right - self.margin)[None, :], labels[None, :] == present[:, None])
+        far = (similarity + self.margin) * self.scale
+        far[labels, items] = torch.finfo(far.dtype).min / 4  # finite: a proxy may have all items
         with torch.no_grad():
-            means = (similarity * right).sum() / right.sum(), (similarity * ~right).sum() / (~right).sum()
-        self.note(proxies=present.sum(), right_cosine=means[0], other_cosine=means[1])
-        return near.sum() / present.sum() + far.mean()
+            others = (similarity.sum() - right.sum()) / (similarity.numel() - len(labels))
+        self.note(proxies=len(present), right_cosine=right.mean(), other_cosine=others)
+        return near.mean() + log_one_plus(far).mean()

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from omlzoo.batch import Pairs
-from omlzoo.distances import cosine, summary
+from omlzoo.contrast import log_sum_exp
+from omlzoo.distances import cosine
 from omlzoo.objective import Loss, positive_number
 
 __all__ = ["SupConLoss"]
@@ -34,7 +35,7 @@ class SupConLoss(Loss):
             return None
         similarity = cosine(pairs.rows, pairs.others)
         logits = similarity / self.temperature
-        log_shares = logits - logits.masked_fill(pairs.itself, -torch.inf).logsumexp(dim=1, keepdim=True)
-        values = -log_shares.masked_fill(~pairs.positive, 0).sum(dim=1)[anchors] / counts[anchors]
-        self.note(anchors=anchors.sum(), **summary(similarity, pairs.positive, pairs.negative, "cosine"))
+        near = logits.masked_fill(~pairs.positive, 0).sum(dim=1)
+        values = log_sum_exp(logits, ~pairs.itself)[anchors] - near[anchors] / counts[anchors]
+        self.note(anchors=anchors.sum(), **pairs.summary(similarity, "cosine"))
         return values.mean()

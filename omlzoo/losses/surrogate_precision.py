@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from omlzoo.batch import Pairs
-from omlzoo.distances import euclidean, summary
+from omlzoo.distances import euclidean
 from omlzoo.errors import BadInput
 from omlzoo.objective import Loss, positive_number
 
@@ -58,7 +58,7 @@ class SurrogatePrecision(Loss):
             total = distances.new_zeros(len(distances)).index_add(0, rows, hits)
             values.append(total / relevant.clamp(min=1, max=k + itself))
         precision = torch.stack(values).mean()
-        self.note(precision=precision, **summary(distances, pairs.positive, pairs.negative, "distance"))
+        self.note(precision=precision, **pairs.summary(distances, "distance"))
         return 1 - precision
 
     def _ranks(self, distances: Tensor, rows: Tensor, columns: Tensor, again: bool) -> Tensor:

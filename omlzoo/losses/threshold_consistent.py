@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from omlzoo.batch import Pairs, pair_up
-from omlzoo.distances import cosine, summary
+from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
 from omlzoo.objective import Loss
 
@@ -79,6 +79,6 @@ class ThresholdConsistentMargin(Loss):
         second = ((similarity - self.negative_margin) * far).sum() / far.sum().clamp(min=1)
         self.note(
             hard_positives=near.sum(), hard_negatives=far.sum(),
-            **summary(similarity, pairs.positive, pairs.negative, "cosine"),
+            **pairs.summary(similarity, "cosine"),
         )  # fmt: skip
         return self.positive_weight * first + self.negative_weight * second
