@@ -3,11 +3,13 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-__all__ = ["cosine", "euclidean"]
+__all__ = ["cosine", "euclidean", "normalize"]
 
 RESOLUTION = 1e-13  # squared distances below this share of the squared norms are rounding: the rows are equal
+SHORTEST = 1e-12  # length below which a row has no direction
 
 
 def euclidean(left: Tensor, right: Tensor) -> Tensor:
@@ -69,5 +71,30 @@ def _round_to_zero(squares: Tensor, left_norms: Tensor, right_norms: Tensor, its
 
 
 def cosine(left: Tensor, right: Tensor) -> Tensor:
-    """Cosines (N, M) of rows (N, D) and (M, D); a zero row has cosine 0 with everything."""
-    return nn.functional.normalize(left) @ nn.functional.normalize(right).T
+    """Cosines (N, M) of rows (N, D) and (M, D); a zero row has cosine 0 with everything, and no gradient."""
+    return normalize(left) @ normalize(right).T
+
+
+def normalize(rows: Tensor) -> Tensor:
+    """The rows (N, D) with length 1; a row shorter than 1e-12 becomes 0 and has no gradient."""
+    found: Tensor = _Normalize.apply(rows)
+    return found
+
+
+class _Normalize(torch.autograd.Function):
+    """With the gradient in three passes; a table of proxies is large."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        norms = rows.norm(dim=1, keepdim=True)
+        inverse = torch.where(norms > SHORTEST, 1 / norms, 0)  # (N, 1)
+        found = rows * inverse
+        ctx.save_for_backward(found, inverse)
+        return found
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        unit, inverse = ctx.saved_tensors
+        along = (gradients[0] * unit).sum(dim=1, keepdim=True)
+        return torch.addcmul(gradients[0], unit, along, value=-1).mul_(inverse)

@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from omlzoo.batch import Pairs, check_codes
+from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
 from omlzoo.objective import Loss, positive_number
 
@@ -62,25 +64,68 @@ class _MarginSoftmax(Loss):
         labels = check_codes(pairs.labels, self.n_labels)
         if not len(labels):
             return None
-        unit = nn.functional.normalize(self.mlp(pairs.rows))
-        weight = nn.functional.normalize(self.weight.to(unit.dtype))
-        cosine = unit @ weight.T  # (B, n_labels x sub_centers)
+        rows = self.mlp(pairs.rows)
+        similarity = cosine(rows, self.weight.to(rows.dtype))  # (B, n_labels x sub_centers)
         if self.sub_centers > 1:
-            cosine = cosine.view(len(labels), self.n_labels, self.sub_centers).amax(dim=2)
-        right = cosine.gather(1, labels[:, None])
-        logits = (cosine * self.scale).scatter_(1, labels[:, None], self.scale * self.lowered(right))
-        with torch.no_grad():
-            self.note(accuracy=(right[:, 0] >= cosine.amax(dim=1)).float().mean(), right_cosine=right.mean())
-        return self._cross_entropy(logits, labels)
+            similarity = similarity.view(len(labels), self.n_labels, self.sub_centers).amax(dim=2)
+        places = torch.arange(len(labels), device=labels.device) * self.n_labels + labels
+        right = similarity.detach().flatten().index_select(0, places)  # (B,)
+        self.note(accuracy=(right >= similarity.detach().amax(dim=1)).float().mean(), right_cosine=right.mean())
+        with torch.enable_grad():
+            low = self.lowered(right.requires_grad_())
+            (slope,) = torch.autograd.grad(low.sum(), right)
+        smoothing = self._spread(labels).to(similarity) * self.label_smoothing if self.label_smoothing else None
+        found: Tensor = _CrossEntropy.apply(similarity, places, low.detach(), slope, self.scale, smoothing)
+        return found.mean()
 
-    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if self.categories is None or not self.label_smoothing:
-            return nn.functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-        shares = logits.log_softmax(dim=1)
-        near = self.categories[labels][:, None] == self.categories[None, :]  # (B, n_labels): of the same category
-        spread = (shares * near).sum(dim=1) / near.sum(dim=1)
-        right = shares.gather(1, labels[:, None])[:, 0]
-        return -((1 - self.label_smoothing) * right + self.label_smoothing * spread).mean()
+    def _spread(self, labels: Tensor) -> Tensor:
+        """Over which labels smoothing spreads, (B, n_labels) or (1, n_labels), each row with the sum 1."""
+        if self.categories is None:
+            return labels.new_ones(1, self.n_labels) / self.n_labels
+        near = self.categories[labels][:, None] == self.categories[None, :]  # of the same category
+        return near / near.sum(dim=1, keepdim=True)
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Of each row the cross-entropy of its logits, which are its cosines x scale, the right one lowered.
+
+    Written out so that with many labels only one tensor (B, n_labels) is kept, and few are passed over.
+
+    Args of forward:
+        cosine: (B, n_labels).
+        places: (B,), where the right ones stand in the flattened cosines.
+        low: (B,), the right cosines with the margin.
+        slope: (B,), its derivative by the right cosine.
+        scale: Above 0.
+        smoothing: The targets beside the right label, (B or 1, n_labels), or None.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, cosine: Tensor, places: Tensor, low: Tensor, slope: Tensor, scale: float, smoothing: Tensor | None
+    ) -> Tensor:  # fmt: skip
+        logits = cosine * scale
+        logits.view(-1).index_copy_(0, places, low * scale)
+        shares = logits.softmax(dim=1)
+        found = logits.amax(dim=1) - shares.amax(dim=1).log()  # log of the sum of exponentials
+        share = torch.ones_like(found) if smoothing is None else 1 - smoothing.sum(dim=1)
+        found -= share * scale * low
+        if smoothing is not None:
+            found -= (logits * smoothing).sum(dim=1)
+            shares -= smoothing
+        shares.view(-1).index_add_(0, places, -share.expand_as(slope))
+        ctx.scale = scale
+        ctx.save_for_backward(shares, places, slope)
+        return found
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        pull, places, slope = ctx.saved_tensors  # (B, n_labels): the gradient of the logits
+        gradient = pull * (gradients[0] * ctx.scale)[:, None]
+        flat = gradient.view(-1)
+        flat.index_copy_(0, places, flat.index_select(0, places) * slope)
+        return gradient, None, None, None, None, None
 
 
 def _with_angle(cosine: Tensor, margin: float) -> Tensor:
