@@ -65,7 +65,9 @@ def _round_to_zero(squares: Tensor, left_norms: Tensor, right_norms: Tensor, its
     if itself:
         squares.fill_diagonal_(torch.inf)
     if squares.amin() <= largest:  # there may be equal rows
-        squares.masked_fill_(squares <= RESOLUTION * (left_norms[:, None] + right_norms[None, :]), 0)
+        rows, columns = (squares <= largest).nonzero(as_tuple=True)  # few, if any
+        kept = squares[rows, columns] > RESOLUTION * (left_norms[rows] + right_norms[columns])
+        squares[rows[~kept], columns[~kept]] = 0
     if itself:
         squares.fill_diagonal_(0)
 

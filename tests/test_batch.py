@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from omlzoo.batch import check_batch
+from omlzoo.batch import check_batch, pair_up
 from omlzoo.errors import BadInput
 
 
@@ -13,3 +13,24 @@ def test_shapes_and_numbers() -> None:
         check_batch(torch.ones(3, 2), torch.zeros(2))
     with pytest.raises(BadInput, match="2 of 3 rows hold NaN or infinity"):
         check_batch(torch.tensor([[1.0], [torch.nan], [torch.inf]]), torch.zeros(3))
+
+
+def test_a_sum_that_overflows_is_no_fault() -> None:
+    check_batch(torch.full((4, 2), 3e38), torch.zeros(4, dtype=torch.long))
+
+
+@pytest.mark.parametrize("unit", ["distance", "cosine"])
+def test_the_summary_of_pairs_equals_the_loop(unit: str) -> None:
+    labels, values = torch.tensor([0, 0, 1, 1, 1]), torch.rand(5, 5)
+    near = [float(values[i, j]) for i in range(5) for j in range(5) if i != j and labels[i] == labels[j]]
+    far = [float(values[i, j]) for i in range(5) for j in range(5) if labels[i] != labels[j]]
+    found = {name: float(value) for name, value in pair_up(torch.ones(5, 2), labels).summary(values, unit).items()}
+    hard = (max, min) if unit == "distance" else (min, max)
+    assert found == {
+        f"positive_{unit}": pytest.approx(sum(near) / len(near)), f"hardest_positive_{unit}": pytest.approx(hard[0](near)),
+        f"negative_{unit}": pytest.approx(sum(far) / len(far)), f"hardest_negative_{unit}": pytest.approx(hard[1](far)),
+    }  # fmt: skip
+    alone = pair_up(torch.ones(2, 2), torch.tensor([0, 1])).summary(torch.zeros(2, 2), unit)
+    assert alone[f"positive_{unit}"].isnan()
+    assert alone[f"hardest_positive_{unit}"].isnan()
+    assert pair_up(torch.ones(2, 2), torch.tensor([0, 0])).summary(torch.zeros(2, 2), unit)[f"negative_{unit}"].isnan()

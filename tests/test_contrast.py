@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from omlzoo.contrast import against_negatives, log_one_plus
+from omlzoo.contrast import against_negatives, log_one_plus, log_sum_exp
 
 
 @pytest.mark.parametrize("scale", [1.0, 200.0])
@@ -26,3 +26,24 @@ def test_log_one_plus() -> None:
     assert found.tolist() == pytest.approx([500.0, 0.0])
     found.sum().backward()
     assert torch.isfinite(values.grad).all()
+
+
+def test_log_sum_exp_and_its_gradient_are_torch_s() -> None:
+    values = torch.randn(4, 6, dtype=torch.float64).mul(30).requires_grad_()
+    chosen = torch.rand(4, 6) < 0.6
+    chosen[:, 0] = True
+    expected = values.masked_fill(~chosen, -torch.inf).logsumexp(dim=1)
+    found = log_sum_exp(values, chosen)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn(4, dtype=torch.float64)
+    ours, theirs = (torch.autograd.grad((each * weights).sum(), values)[0] for each in (found, expected))
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(log_sum_exp(values), values.logsumexp(dim=1))
+
+
+def test_none_chosen_has_no_gradient() -> None:
+    values = torch.ones(2, 3, requires_grad=True)
+    found = log_sum_exp(values, torch.tensor([[False] * 3, [True] * 3]))
+    found.sum().backward()
+    assert torch.isfinite(found).all()
+    assert values.grad[0].tolist() == [0, 0, 0]

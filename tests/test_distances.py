@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from omlzoo.distances import euclidean
+from omlzoo.distances import euclidean, normalize
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -41,3 +41,13 @@ def test_half_precision_is_computed_in_float32(kind: torch.dtype) -> None:
         found = euclidean(rows.to(kind), rows.to(kind))
     assert found.dtype == torch.float32
     assert torch.equal(found, euclidean(rows.to(kind).float(), rows.to(kind).float()))
+
+
+def test_normalize_and_its_gradient_are_torch_s() -> None:
+    rows = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(normalize, rows)
+    torch.testing.assert_close(normalize(rows), torch.nn.functional.normalize(rows))
+    rows = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
+    normalize(rows).sum().backward()
+    assert normalize(rows).tolist() == [[0, 0], [pytest.approx(0.6), pytest.approx(0.8)]]
+    assert rows.grad[0].tolist() == [0, 0], "a row without direction"

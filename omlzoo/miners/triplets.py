@@ -116,8 +116,8 @@ class NHardTriplets(_TripletMiner):
 
     def mine(self, pairs: Pairs) -> Triplets:
         distances = euclidean(pairs.rows, pairs.others)
-        near, has_near = _ranked(-distances, pairs.positive, *self.positives)  # (B, P)
-        far, has_far = _ranked(distances, pairs.negative, *self.negatives)  # (B, N)
+        near, has_near = _ranked(distances.masked_fill(~pairs.positive, -torch.inf), *self.positives, largest=True)
+        far, has_far = _ranked(distances.masked_fill_(pairs.same, torch.inf), *self.negatives, largest=False)
         anchors, p, n = (has_near[:, :, None] & has_far[:, None, :]).nonzero(as_tuple=True)
         return anchors, near[anchors, p], far[anchors, n]
 
@@ -198,8 +198,7 @@ def _places(name: str, n: int | tuple[int, int]) -> tuple[int, int]:
     return first - 1, last
 
 
-def _ranked(values: Tensor, mask: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
-    """Columns of the first to last smallest masked values of each row, and which of them are there, each (B, n)."""
-    last = min(last, values.shape[1])
-    found = values.masked_fill(~mask, torch.inf).topk(last, dim=1, largest=False)
+def _ranked(values: Tensor, first: int, last: int, largest: bool) -> tuple[Tensor, Tensor]:
+    """Columns of the first to last extreme values of each row, and which of them are finite, each (B, n)."""
+    found = values.topk(min(last, values.shape[1]), dim=1, largest=largest)
     return found.indices[:, first:], torch.isfinite(found.values)[:, first:]
