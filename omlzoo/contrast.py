@@ -34,7 +34,7 @@ class _LogSumExp(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (shares,) = ctx.saved_tensors
         return shares * gradients[0][:, None], None

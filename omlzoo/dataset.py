@@ -15,7 +15,7 @@ from omlzoo.table import Table
 __all__ = ["Batch", "Pictures", "Seeded", "collate"]
 
 Item = tuple[Tensor | None, int, int, str]
-Batch = tuple[Tensor, Tensor, list[tuple[int, str]]]
+Batch = tuple[Tensor, Tensor, Tensor, list[tuple[int, str]]]
 
 
 class Pictures(Dataset[Item]):
@@ -54,26 +54,29 @@ class Seeded(Sampler[list[tuple[int, int]]]):
     """The batches of a sampler as (row, seed), the seed made of the run's seed, the epoch and the place in it."""
 
     def __init__(self, batches: Sampler[list[int]], seed: int) -> None:
-        self.batches, self.seed, self.epoch = batches, seed, 0
+        self.batches, self.seed, self.epoch, self.start = batches, seed, 0, 0
 
     def __len__(self) -> int:
         return len(self.batches)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         random = np.random.default_rng((self.seed, self.epoch, 1))
-        for rows in self.batches:
-            yield list(zip(rows, random.integers(0, 2**62, size=len(rows)).tolist(), strict=True))
+        for number, rows in enumerate(self.batches):
+            seeds = random.integers(0, 2**62, size=len(rows)).tolist()
+            if number >= self.start:
+                yield list(zip(rows, seeds, strict=True))
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the batches and seeds of an epoch."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the batches and seeds of an epoch, and how many of them were had already."""
+        self.epoch, self.start = epoch, start
         if hasattr(self.batches, "set_epoch"):
             self.batches.set_epoch(epoch)
 
 
 def collate(items: Sequence[Item]) -> Batch:
-    """Pixels (B, 3, H, W), labels (B,) of the readable items, and (row, error) of the others."""
-    good = [(pixels, label) for pixels, label, _, _ in items if pixels is not None]
+    """Pixels (B, 3, H, W), labels (B,) and rows (B,) of the readable items, and (row, error) of the others."""
+    good = [(pixels, label, row) for pixels, label, row, _ in items if pixels is not None]
     bad = [(row, error) for pixels, _, row, error in items if pixels is None]
-    stacked = torch.stack([pixels for pixels, _ in good]) if good else torch.empty(0, 3, 1, 1, dtype=torch.uint8)
-    return stacked, torch.tensor([label for _, label in good], dtype=torch.int64), bad
+    stacked = torch.stack([pixels for pixels, _, _ in good]) if good else torch.empty(0, 3, 1, 1, dtype=torch.uint8)
+    labels, rows = (torch.tensor([item[place] for item in good], dtype=torch.int64) for place in (1, 2))
+    return stacked, labels, rows, bad

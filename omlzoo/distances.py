@@ -95,7 +95,7 @@ class _Normalize(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         unit, inverse = ctx.saved_tensors
         along = (gradients[0] * unit).sum(dim=1, keepdim=True)

@@ -79,7 +79,7 @@ class Rows:
         if not len(self.codes) or (self.codes < 0).any():
             raise BadInput(f"{int((self.codes < 0).sum())} of {len(self.codes)} labels are missing; give each row one")
         self.n_instances = n_instances
-        kind = np.int32 if len(self.codes) < 2**30 else np.int64  # division and memory: half the time
+        kind: Any = np.int32 if len(self.codes) < 2**30 else np.int64  # division and memory: half the time
         self.order = sorting(self.codes).astype(kind)
         self.sizes = np.bincount(self.codes).astype(kind)
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(kind)

@@ -36,9 +36,10 @@ def test_broken_pictures_are_named_and_left_out_of_the_batch(tmp_path: Path) -> 
     (tmp_path / "b.png").write_bytes(b"broken")
     frame = table.read(tmp_path, "embed").frame.assign(label=[1, 2])
     data = Pictures(table.Table(frame, tmp_path, "t"), augmentation("none", PREPROCESS))
-    pixels, labels, bad = collate([data[0, 0], data[1, 0]])
+    pixels, labels, rows, bad = collate([data[0, 0], data[1, 0]])
     assert pixels.shape == (1, 3, 32, 32)
     assert labels.tolist() == [0]
+    assert rows.tolist() == [0]
     assert [row for row, _ in bad] == [1]
     assert len(collate([data[1, 0]])[1]) == 0
 

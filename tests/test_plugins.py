@@ -11,6 +11,8 @@ from omlzoo.dataset import Batch
 from omlzoo.losses import TripletLoss
 from omlzoo.samplers import Balanced
 from omlzoo.training.loop import train_epoch
+from omlzoo.training.optimization import Optimization
+from omlzoo.training.recipe import Recipe
 
 pml = pytest.importorskip("pytorch_metric_learning", reason="pytorch-metric-learning is not installed")
 from pytorch_metric_learning import losses as pml_losses  # noqa: E402
@@ -24,15 +26,11 @@ def train(loss: nn.Module) -> list[float]:
     """Losses of two epochs of our loop over 8 labels of 4 pictures."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 16))
-    optimizer = torch.optim.SGD([*model.parameters(), *loss.parameters()], lr=0.01)
-    batches: list[Batch] = [(PIXELS[rows], LABELS[rows], {}) for rows in Balanced(LABELS.tolist(), 4, 4)]
-    return [
-        train_epoch(
-            model, loss, batches, lambda pixels: pixels.float() / 255, optimizer, lambda step: 0.01, 0,
-            lambda: torch.autocast("cpu", enabled=False),
-        ).loss
-        for _ in range(2)
-    ]  # fmt: skip
+    work = Optimization(model, loss, Recipe(optimizer="SGD", lr=0.01, warmup=0, schedule="constant"), 8, "fp32")
+    batches: list[Batch] = [
+        (PIXELS[rows], LABELS[rows], torch.tensor(rows), []) for rows in Balanced(LABELS.tolist(), 4, 4)
+    ]
+    return [train_epoch(work, batches, lambda pixels: pixels.float() / 255).loss for _ in range(2)]
 
 
 @pytest.mark.parametrize("make", [

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -20,7 +21,8 @@ from omlzoo import catalog, table
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
 from omlzoo.extractor import Extractor
 from omlzoo.training import Recipe, Run
-from omlzoo.training.loop import learning_rate, train_epoch
+from omlzoo.training.loop import train_epoch
+from omlzoo.training.optimization import Optimization, learning_rate
 from omlzoo.training.preparation import set_apart
 
 QUICK: dict[str, Any] = {"epochs": 2, "n_labels": 4, "n_instances": 3, "augment": "none", "lr": 1e-3}
@@ -65,7 +67,9 @@ def test_it_learns_and_the_run_folder_is_a_checkpoint(tmp_path: Path, drawn: Pat
     assert learnt[1] > 1.5 * learnt[0], "of the pictures it was trained on"
     assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
     files = sorted(path.name for path in run.folder.iterdir())
-    assert files == ["entry.json", "history.csv", "model.safetensors", "recipe.toml", "report.html", "report.json"]
+    assert [name for name in files if name != "tensorboard"] == [
+        "entry.json", "history.csv", "model.safetensors", "recipe.toml", "report.html", "report.json",
+    ]  # fmt: skip
     opened = omlzoo.get_model(str(run.folder))
     assert omlzoo.evaluate(opened, drawn).metrics["cmc@1"] == pytest.approx(run.report.metrics["cmc@1"])
     assert torch.equal(opened.state_dict()["conv1.weight"], run.model().state_dict()["conv1.weight"])
@@ -137,6 +141,40 @@ def test_a_killed_run_is_resumed_to_the_same_weights(tmp_path: Path, drawn: Path
     assert not last.exists()
 
 
+KILLED = """
+import os, signal, sys, threading
+import omlzoo
+from omlzoo.training import finetune  # what is imported late is imported before the clock starts
+start, table, out, delay, settings = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), eval(sys.argv[5])
+if delay:
+    threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+omlzoo.finetune(start, table, out=out, resume=True, **settings)
+"""
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(25, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_it_ends_the_same(tmp_path: Path, drawn: Path, model: Extractor, kills: int) -> None:
+    """Optimizer, average, memory, drop path and batches go on within an epoch: the state is saved after each batch."""
+    model.save(tmp_path / "start")
+    settings = {
+        **QUICK, "epochs": 4, "augment": "drawing", "save_minutes": 0.0, "ema": 0.9, "memory": 30, "accumulate": 2,
+        "loss": "SupConLoss", "drop_path": 0.2, "workers": 1, "log": "none",
+    }  # fmt: skip
+    start = time.perf_counter()
+    whole = omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "whole", **settings)
+    seconds = time.perf_counter() - start
+    random = np.random.default_rng(kills)
+    ends = []
+    for delay in [*random.uniform(0.02, seconds, kills), 0.0]:
+        arguments = [tmp_path / "start", drawn, tmp_path / "killed", delay, settings]
+        ends.append(subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, *map(str, arguments)], check=False))
+    assert ends[-1].returncode == 0
+    assert sum(end.returncode == -signal.SIGKILL for end in ends) >= 1, "at least one was killed"
+    assert (tmp_path / "killed/model.safetensors").read_bytes() == weights(whole)
+    history = pd.read_csv(tmp_path / "killed/history.csv")
+    pd.testing.assert_series_equal(history["loss"], whole.history["loss"], check_exact=True)
+
+
 def test_ctrl_c_keeps_the_best_so_far(
     tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,8 +199,10 @@ def test_ctrl_c_keeps_the_best_so_far(
 @pytest.mark.parametrize("settings", [
     {"loss": "SupConLoss"}, {"loss_args": {"margin": "none"}}, {"miner": "AllTriplets"},
     {"sampler": "CategoryBalanced", "n_labels": 2}, {"sampler": "DistinctCategoryBalanced", "n_labels": 2},
-    {"sampler": "FullCoverage"}, {"loss": "SupConLoss", "memory": 40}, {"freeze": 2}, {"clip": 1.0}, {"precision": "bf16"}, {"image_size": 48},
-    {"selection": 0.0}, {"augment": "photo"},
+    {"sampler": "FullCoverage"}, {"loss": "SupConLoss", "memory": 40}, {"freeze": 2}, {"clip": 1.0}, {"precision": "bf16"}, {"precision": "fp16"},
+    {"image_size": 48}, {"selection": 0.0}, {"augment": "photo"}, {"optimizer": "Adam"}, {"optimizer": "SGD"},
+    {"schedule": "linear"}, {"schedule": "constant"}, {"layer_decay": 0.5}, {"drop_path": 0.3}, {"accumulate": 3},
+    {"chunk": 5}, {"recompute": True}, {"ema": 0.9}, {"loss": "ProxyAnchorLoss", "loss_lr": 100.0}, {"log": "none"},
 ])  # fmt: skip
 def test_every_setting_runs(tmp_path: Path, drawn: Path, model: Extractor, settings: dict[str, Any]) -> None:
     run = tune(model, drawn, tmp_path / "run", **{"epochs": 1, **settings})
@@ -238,7 +278,10 @@ def test_an_output_folder_that_exists_is_refused(tmp_path: Path, drawn: Path, mo
     (tmp_path / "run/precious.txt").touch()
     with pytest.raises(BadInput, match=r"exists and holds precious.txt"):
         tune(model, drawn, tmp_path / "run")
-    with pytest.raises(BadInput, match="its run is finished, or there was none; leave resume out"):
+    with (
+        pytest.warns(OmlzooWarning, match="has no saved state; the run begins"),
+        pytest.raises(BadInput, match=r"exists and holds precious.txt"),
+    ):
         tune(model, drawn, tmp_path / "run", resume=True)
 
 
@@ -267,18 +310,27 @@ def test_the_learning_rate_rises_and_falls() -> None:
 def test_the_loop_is_plain_gradient_descent() -> None:
     layer = nn.Linear(1, 1, bias=False)
     nn.init.ones_(layer.weight)
-    optimizer = torch.optim.SGD(layer.parameters(), lr=9.0)
-    batches = [
-        (torch.full((1, 1), 2, dtype=torch.uint8), torch.tensor([0]), [(5, "broken")]),
-        (torch.empty(0, 1, dtype=torch.uint8), torch.empty(0), []),
-    ]
-    from contextlib import nullcontext
 
-    summary = train_epoch(
-        layer, lambda e, _: e.sum(), batches, lambda p: p.float(), optimizer, lambda step: 0.1, 0, nullcontext
-    )
-    assert layer.weight.item() == pytest.approx(1 - 0.1 * 2)
-    assert (summary.steps, summary.loss, summary.skipped) == (1, 2.0, {5: "broken"})
+    class Sum(nn.Module):
+        def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            return embeddings.sum()
+
+    settings: dict[str, Any] = {
+        "optimizer": "SGD",
+        "lr": 0.1,
+        "weight_decay": 0.0,
+        "warmup": 0.0,
+        "schedule": "constant",
+    }
+    work = Optimization(layer, Sum(), Recipe(**settings), 9, "fp32")
+    nothing = torch.empty(0, dtype=torch.long)
+    batches = [
+        (torch.full((1, 1), 2, dtype=torch.uint8), torch.tensor([0]), torch.tensor([0]), [(5, "broken")]),
+        (torch.empty(0, 1, dtype=torch.uint8), nothing, nothing, []),
+    ]
+    summary = train_epoch(work, batches, lambda pixels: pixels.float())
+    assert layer.weight.item() == pytest.approx(1 - 0.1 * 2 * 1.9)  # Nesterov: gradient + 0.9 x momentum
+    assert (summary.batches, summary.trained, summary.loss, summary.skipped) == (2, 1, 2.0, {5: "broken"})
 
 
 def test_an_interrupted_run_goes_on_and_keeps_its_first_numbers(
@@ -298,8 +350,7 @@ def test_an_interrupted_run_goes_on_and_keeps_its_first_numbers(
     monkeypatch.setattr(trainer, "train_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tune(model, drawn, tmp_path / "run", epochs=3)
-    assert not (tmp_path / "run").exists(), "nothing was finished, so nothing stands in the way of a new start"
-    first = tune(model, drawn, tmp_path / "run", epochs=3)
+    first = tune(model, drawn, tmp_path / "run", epochs=3, resume=True)
     assert first.interrupted
     with pytest.raises(BadInput, match="holds an unfinished run; go on with resume"):
         tune(model, drawn, tmp_path / "run", epochs=3)

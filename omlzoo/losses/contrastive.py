@@ -44,7 +44,5 @@ class ContrastiveLoss(Loss):
         far = (self.negative_margin - distances).masked_fill_(pairs.same, 0).relu_()
         active = near.count_nonzero(), far.count_nonzero()
         used = pairs.same.numel() - pairs.itself.count_nonzero()
-        self.note(
-            active=(active[0] + active[1]) / used, **pairs.summary(distances, "distance")
-        )
+        self.note(active=(active[0] + active[1]) / used, **pairs.summary(distances, "distance"))
         return near.sum() / active[0].clamp(min=1) + far.sum() / active[1].clamp(min=1)

@@ -119,7 +119,7 @@ class _CrossEntropy(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         pull, places, slope = ctx.saved_tensors  # (B, n_labels): the gradient of the logits
         gradient = pull * (gradients[0] * ctx.scale)[:, None]

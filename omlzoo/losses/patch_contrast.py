@@ -41,6 +41,14 @@ class PatchContrast(Loss):
         self.views = views
         self.draw = torch.Generator().manual_seed(seed)
 
+    def get_extra_state(self) -> Tensor:
+        """The generator's state, so that a resumed run draws on."""
+        return self.draw.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Draw on from there."""
+        self.draw.set_state(state.cpu())
+
     def compute(self, pairs: Pairs) -> Tensor | None:
         shown = (pairs.labels >= 0).nonzero().flatten()
         if not len(shown):

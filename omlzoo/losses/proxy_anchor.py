@@ -47,7 +47,7 @@ class ProxyAnchorLoss(Loss):
         similarity = cosine(self.proxies.to(pairs.rows.dtype), pairs.rows)  # (n_labels, B)
         items = torch.arange(len(labels), device=labels.device)
         right = similarity.flatten().index_select(0, labels * len(labels) + items)  # (B,), of each item its own proxy
-        present = labels.unique()
+        present = torch.unique(labels)
         near = log_one_plus(-self.scale * (right - self.margin)[None, :], labels[None, :] == present[:, None])
         far = (similarity + self.margin) * self.scale
         far[labels, items] = torch.finfo(far.dtype).min / 4  # finite: a proxy may have all items

@@ -1,6 +1,5 @@
 """Supervised contrastive loss (arXiv 2004.11362), the form with the mean outside the logarithm."""
 
-import torch
 from torch import Tensor
 
 from omlzoo.batch import Pairs

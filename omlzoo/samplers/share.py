@@ -1,17 +1,25 @@
 """The share of one process in each batch."""
 
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 from torch import distributed as dist
 from torch.utils.data import Sampler
 
 from omlzoo.errors import BadInput
-from omlzoo.rounds import LabelSampler
 
 __all__ = ["Share"]
 
 
-class Share(Sampler[list[int]]):
+class Batches(Protocol):
+    """A batch sampler."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[list[Any]]: ...
+    def set_epoch(self, epoch: int) -> None: ...
+
+
+class Share(Sampler[list[Any]]):
     """Of each batch of a sampler the rows of one process: all processes together have exactly the sampler's batches.
 
     A batch is cut into consecutive parts, the first of which are one longer where it does not divide evenly. Use it
@@ -23,7 +31,7 @@ class Share(Sampler[list[int]]):
         processes: How many there are; by default torch.distributed's, or 1.
     """
 
-    def __init__(self, sampler: LabelSampler, rank: int | None = None, processes: int | None = None) -> None:
+    def __init__(self, sampler: Batches, rank: int | None = None, processes: int | None = None) -> None:
         several = dist.is_available() and dist.is_initialized()
         self.rank = rank if rank is not None else dist.get_rank() if several else 0
         self.processes = processes if processes is not None else dist.get_world_size() if several else 1
@@ -34,7 +42,7 @@ class Share(Sampler[list[int]]):
     def __len__(self) -> int:
         return len(self.sampler)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         for batch in self.sampler:
             size, longer = divmod(len(batch), self.processes)
             start = self.rank * size + min(self.rank, longer)

@@ -1,6 +1,7 @@
 """finetune(): a table and a recipe to a run folder, which is again a checkpoint."""
 
 import copy
+import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ import torch
 from omlzoo import table as tables
 from omlzoo.atomic import check_free
 from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.evaluation import Report
 from omlzoo.extraction import open_model
 from omlzoo.extractor import Extractor
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.trainer import LAST, Run, Trainer
+from omlzoo.training.state import difference
+from omlzoo.training.trainer import HISTORY, LAST, RECIPE, REPORT, Run, Trainer
 from omlzoo.weights import Weights
 
 __all__ = ["finetune"]
@@ -43,7 +46,8 @@ def finetune(
         out: The run folder; it must not exist, or hold an unfinished run when resuming.
         recipe: All settings; the defaults of :class:`omlzoo.training.Recipe` where it is not given.
         root: Where relative paths start; the table's folder by default.
-        resume: Go on after the last finished epoch of the run in ``out``.
+        resume: Go on with the run in ``out`` from its last saved state; begin where none was saved yet. A finished run
+            is given back as it is.
         device: "cpu", "cuda" or "auto".
         progress: Draw bars where standard error is a terminal.
         **settings: Settings of the recipe by name, such as ``epochs=10``.
@@ -56,16 +60,32 @@ def finetune(
     recipe = (recipe or Recipe()).changed(settings)
     out = Path(out)
     if resume and not (out / LAST).is_file():
-        raise BadInput(f"{out} has no {LAST}: its run is finished, or there was none; leave resume out")
+        if (out / REPORT).is_file():
+            return _finished(out, recipe)
+        warnings.warn(f"{out} has no saved state; the run begins", OmlzooWarning, stacklevel=2)
+        resume = False
     if not resume and (out / LAST).is_file():
         raise BadInput(f"{out} holds an unfinished run; go on with resume, or give another name")
     if not resume:
-        check_free(out, ())
+        check_free(out, tuple(path.name for path in out.glob(f".{LAST}.*")))  # what a killed writer left
     rows = tables.read(table, "train", root)
     for notice in rows.notices:
         warnings.warn(notice, OmlzooWarning, stacklevel=2)
     with torch.random.fork_rng(devices=[]):
         return Trainer(_start(model, recipe), rows, recipe, out, device, progress).run(resume)
+
+
+def _finished(out: Path, recipe: Recipe) -> Run:
+    """The run that stands in the folder, if it was of this recipe."""
+    was = Recipe.read(out / RECIPE).to_toml()
+    if was != recipe.to_toml():
+        raise BadInput(
+            f"{out} is finished, with another recipe: {difference(was, recipe.to_toml())}; give another name"
+        )
+    warnings.warn(f"{out} is finished already; nothing was done", OmlzooWarning, stacklevel=3)
+    values = json.loads((out / REPORT).read_text(encoding="utf-8"))
+    report = Report(values["metrics"], values["facts"], values["before"], values["errors"])
+    return Run(out, report, pd.read_csv(out / HISTORY))
 
 
 def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:

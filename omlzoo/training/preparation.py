@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from timm.layers.drop import DropPath
 from torch import nn
 from torch.utils.data import Sampler
 
@@ -18,7 +19,9 @@ from omlzoo.extractor import Extractor
 from omlzoo.memory import MemoryBank
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["fingerprint", "freeze", "loader_processes", "make_loss", "make_sampler", "parameter_groups", "set_apart"]
+__all__ = ["drop_paths", "fingerprint", "freeze", "loader_processes", "make_loss", "make_sampler", "set_apart"]
+
+DROPPING = ("drop_path", "drop_path1", "drop_path2")  # of timm's blocks
 
 
 def set_apart(train: tables.Table, recipe: Recipe) -> tuple[tables.Table, tables.Table | None]:
@@ -70,15 +73,18 @@ def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
     return sampler  # type: ignore[no-any-return]
 
 
-def make_loss(recipe: Recipe, dim: int, n_labels: int) -> nn.Module:
-    """The recipe's loss, given its miner and what it has to know of the data if it takes them."""
+def make_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool = False) -> nn.Module:
+    """The recipe's loss, given its miner and what it has to know of the data if it takes them.
+
+    With ``gather`` it is that of the batches of all processes.
+    """
     kind = catalog.find("losses", recipe.loss)
     takes = inspect.signature(kind).parameters
     arguments = {name: None if value == "none" else value for name, value in recipe.loss_args.items()}
     for name in arguments:
         if name not in takes:
             raise BadInput(f"loss_args has {name!r}; {recipe.loss} takes {', '.join(takes)}")
-    given: dict[str, Any] = {"dim": dim, "n_labels": n_labels}
+    given: dict[str, Any] = {"dim": dim, "n_labels": n_labels, "gather": gather and not recipe.memory}
     if "miner" in takes:
         given["miner"] = catalog.find("miners", recipe.miner)()
     try:
@@ -89,7 +95,7 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int) -> nn.Module:
         return made
     if not getattr(made, "references", False):
         raise BadInput(f"memory is {recipe.memory}, but {recipe.loss} compares with no other items; set memory to 0")
-    longer: nn.Module = catalog.find("losses", "CrossBatch")(made, MemoryBank(recipe.memory, dim))
+    longer: nn.Module = catalog.find("losses", "CrossBatch")(made, MemoryBank(recipe.memory, dim, gather=gather))
     return longer
 
 
@@ -105,12 +111,17 @@ def freeze(model: Extractor, count: int) -> list[nn.Module]:
     return [part for part in parts if isinstance(part, nn.Module)]
 
 
-def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and filters, none for biases, norms and tokens."""
-    trained = [parameter for parameter in modules.parameters() if parameter.requires_grad]
-    matrices = [parameter for parameter in trained if parameter.ndim >= 2 and len(parameter) > 1]
-    others = [parameter for parameter in trained if parameter.ndim < 2 or len(parameter) == 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+def drop_paths(model: Extractor, chance: float) -> None:
+    """Leave blocks out at random in training; the chance rises from 0 at the first to ``chance`` at the last."""
+    if not chance:
+        return
+    blocks = [part for part in model.modules() if any(hasattr(part, name) for name in DROPPING)]
+    if not blocks:
+        raise BadInput(f"drop_path is {chance}, but {type(model).__name__} has no blocks to drop; set drop_path to 0")
+    for number, block in enumerate(blocks):
+        for name in DROPPING:
+            if hasattr(block, name):
+                setattr(block, name, DropPath(chance * number / max(1, len(blocks) - 1)))
 
 
 def loader_processes(rows: int) -> int:

@@ -19,9 +19,13 @@ class Recipe:
 
     Attributes:
         epochs: Passes over the sampler.
-        lr: Peak learning rate of AdamW.
-        weight_decay: Of AdamW.
-        warmup: Share of all steps in which the learning rate rises; then it falls as a cosine to 0.
+        optimizer: AdamW, Adam, or SGD with Nesterov's momentum of 0.9.
+        lr: Peak learning rate.
+        weight_decay: Of matrices and filters.
+        schedule: How the learning rate goes after it rose: down to 0 as a cosine or a line, or constant.
+        warmup: Share of all steps in which the learning rate rises.
+        layer_decay: The learning rate of a stage as a share of that of the stage after it; 1 trains all alike.
+        loss_lr: The learning rate of the loss's own parameters as a multiple of the model's.
         loss: A name of omlzoo.losses.
         loss_args: Its arguments; the text "none" stands for None (``margin = "none"`` is the soft triplet loss).
         miner: A name of omlzoo.miners, for losses that take one.
@@ -33,19 +37,33 @@ class Recipe:
         augment: A name of omlzoo.augmentations.
         image_size: Pixels of a side; 0 keeps the model's.
         freeze: How many stages, from the pictures on, are not trained (the stem, then blocks or layers).
+        lora: Rank of low-rank updates of the linear layers (arXiv 2106.09685), which alone are trained; 0 is none.
+        drop_path: Chance of the last block to be left out in a step (arXiv 1603.09382), rising with depth.
+        accumulate: Batches whose gradients make a step.
+        chunk: Pictures that go through the model at once, the loss being of the whole batch; 0 is the batch.
+        recompute: Whether blocks are computed again in the backward pass, for less memory.
         clip: Largest norm of the gradient; 0 does not clip.
+        ema: Decay of the average of the weights that is measured and kept; 0 keeps the weights themselves.
         selection: Share of the training labels that is set apart to choose the best epoch; 0 keeps the last one.
         selection_by: Whether labels or whole categories are set apart.
         select: The metric that chooses.
-        precision: "auto", "fp32" or "bf16" (autocast).
+        precision: "fp32", "bf16", "fp16" (with a scaled loss), or "auto": bf16 where the hardware multiplies it.
+        unreadable: Largest share of an epoch's pictures that may be unreadable; above it the run stops.
+        duplicates: Whether training pictures that are also validation pictures are looked for.
+        log: Where curves go: to TensorBoard if it is installed ("auto"), or one of tensorboard, wandb, mlflow, none.
+        save_minutes: The state is saved so often within an epoch.
         workers: Processes that load pictures; -1 chooses.
         seed: Of everything random.
     """
 
     epochs: int = 10
+    optimizer: Literal["AdamW", "Adam", "SGD"] = "AdamW"
     lr: float = 1e-4
     weight_decay: float = 1e-4
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = 0.1
+    layer_decay: float = 1.0
+    loss_lr: float = 1.0
     loss: str = "TripletLoss"
     loss_args: dict[str, Any] = field(default_factory=dict)
     miner: str = "HardTriplets"
@@ -57,11 +75,21 @@ class Recipe:
     augment: Literal["photo", "drawing", "none"] = "photo"
     image_size: int = 0
     freeze: int = 0
+    lora: int = 0
+    drop_path: float = 0.0
+    accumulate: int = 1
+    chunk: int = 0
+    recompute: bool = False
     clip: float = 0.0
+    ema: float = 0.0
     selection: float = 0.15
     selection_by: Literal["label", "category"] = "label"
     select: str = "map@r"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    unreadable: float = 0.1
+    duplicates: bool = True
+    log: Literal["auto", "tensorboard", "wandb", "mlflow", "none"] = "auto"
+    save_minutes: float = 10.0
     workers: int = -1
     seed: int = 0
 
@@ -70,6 +98,9 @@ class Recipe:
             "epochs": (1, None), "lr": (0, None), "weight_decay": (0, None), "warmup": (0, 1), "n_labels": (1, None),
             "n_instances": (1, None), "n_categories": (1, None), "memory": (0, None), "image_size": (0, None),
             "freeze": (0, None), "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
+            "layer_decay": (0.01, 1), "loss_lr": (0, None), "lora": (0, None), "drop_path": (0, 0.9),
+            "accumulate": (1, None), "chunk": (0, None), "ema": (0, 0.99999), "unreadable": (0, 1),
+            "save_minutes": (0, None),
         }  # fmt: skip
         for name, (low, high) in rules.items():
             value = getattr(self, name)

@@ -3,14 +3,14 @@
 import math
 import time
 import warnings
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from omlzoo import checkpoint, manifest, zoo
@@ -18,24 +18,33 @@ from omlzoo import table as tables
 from omlzoo.atomic import new_file
 from omlzoo.augmentations import augmentation
 from omlzoo.dataset import Pictures, Seeded, collate
+from omlzoo.embeddings import ERROR, Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
 from omlzoo.evaluation import Report, evaluate_embeddings
 from omlzoo.extraction import embed_table
 from omlzoo.extractor import Extractor
+from omlzoo.gathering import processes
 from omlzoo.manifest import Metric
 from omlzoo.pipeline import multiplies_bf16
 from omlzoo.progress import bar
-from omlzoo.training.loop import EpochSummary, learning_rate, train_epoch
+from omlzoo.samplers.share import Share
+from omlzoo.training import state
+from omlzoo.training.adapters import add_lora, merge_lora
+from omlzoo.training.distributed import everyone, is_first, join, share_model, share_of_rows
+from omlzoo.training.logs import open_log
+from omlzoo.training.loop import EpochSummary, train_epoch
+from omlzoo.training.optimization import Optimization, checkpoint_blocks
 from omlzoo.training.preparation import (
+    drop_paths,
     fingerprint,
     freeze,
     loader_processes,
     make_loss,
     make_sampler,
-    parameter_groups,
     set_apart,
-)
+)  # fmt: skip
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.state import Progress
 from omlzoo.transforms import Transform
 from omlzoo.weights import Weights
 
@@ -44,6 +53,7 @@ __all__ = ["Run", "Trainer"]
 LAST, RECIPE, HISTORY = "last.ckpt", "recipe.toml", "history.csv"
 REPORT, PAGE = "report.json", "report.html"
 LOGGED = ("cmc@1", "map@5", "map@r")
+NAMED = 4  # pictures of a bad batch that are named
 
 
 @dataclass(frozen=True)
@@ -73,41 +83,46 @@ class Trainer:
     def __init__(
         self, model: Extractor, rows: tables.Table, recipe: Recipe, out: Path, device: str, progress: bool
     ) -> None:
-        self.recipe, self.out, self.progress = recipe, out, progress
+        self.recipe, self.out = recipe, out
         self.start_address = (
             str(model.weights.address) if isinstance(model.weights, Weights) else "a model of one's own"
         )
-        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        self.device = join(
+            torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        )
+        self.progress = progress and is_first()
         split = rows.frame["split"]
         self.validation = rows.rows((split == "validation").to_numpy())
         self.fit, self.selection = set_apart(rows.rows((split == "train").to_numpy()), recipe)
         self.table_name = rows.name
+        self.identity = {
+            "recipe": recipe.to_toml(), "table": fingerprint(rows),
+            "start": checkpoint.state_digest(model.state_dict()),
+        }  # fmt: skip
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.transform = Transform(self.facts.entry.preprocess)
         torch.manual_seed(recipe.seed)
         data = Pictures(self.fit, augmentation(recipe.augment, self.facts.entry.preprocess))
         self.batches = Seeded(make_sampler(self.fit, recipe), recipe.seed)
-        self.loss = make_loss(recipe, model.dim, int(data.codes.max()) + 1).to(self.device)
         workers = recipe.workers if recipe.workers >= 0 else loader_processes(len(data))
         self.loader: DataLoader[Any] = DataLoader(
-            data, batch_sampler=self.batches, collate_fn=collate, num_workers=workers,
-            generator=torch.Generator().manual_seed(recipe.seed), pin_memory=self.device.type == "cuda",
+            data, batch_sampler=Share(self.batches) if processes() > 1 else self.batches, collate_fn=collate,
+            num_workers=workers, generator=torch.Generator().manual_seed(recipe.seed),
+            pin_memory=self.device.type == "cuda",
         )  # fmt: skip
         self.frozen = freeze(model, recipe.freeze)
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(nn.ModuleList([self.model, self.loss]), recipe.weight_decay), lr=recipe.lr
-        )
-        self.schedule = learning_rate(recipe.lr, recipe.epochs * len(self.batches), recipe.warmup)
-        half = recipe.precision == "bf16" or (recipe.precision == "auto" and multiplies_bf16(self.device))
-        self.precision = "bf16" if half else "fp32"
-        self.history: list[dict[str, Any]] = []
-        self.skipped: dict[int, str] = {}
-        self.best: dict[str, Tensor] = {}
-        self.best_epoch, self.best_value = 0, -1.0
-        self.before: dict[str, Any] | None = None
-        self.seconds, self.started = 0.0, time.perf_counter()  # of earlier processes; of this one
-        self.rows = fingerprint(rows)
-        self.start = checkpoint.state_digest(self.model.state_dict())
+        drop_paths(model, recipe.drop_path)
+        if recipe.lora:
+            add_lora(model, recipe.lora)
+        loss = make_loss(recipe, model.dim, int(data.codes.max()) + 1, processes() > 1).to(self.device)
+        steps = recipe.epochs * -(-len(self.batches) // recipe.accumulate)
+        half = "bf16" if multiplies_bf16(self.device) else "fp32"
+        precision = half if recipe.precision == "auto" else recipe.precision
+        self.work = Optimization(share_model(self.model), loss, recipe, steps, precision)
+        if recipe.recompute:
+            checkpoint_blocks(model.stages())
+        self.so_far = Progress()
+        self.saved = self.started = time.perf_counter()
 
     @property
     def facts(self) -> Weights:
@@ -117,19 +132,29 @@ class Trainer:
         return facts
 
     def run(self, resume: bool) -> Run:
-        done = self._restore() if resume else 0
-        if not resume:
+        self.model.eval()
+        if resume:
+            self.so_far = state.read(self.out / LAST, self.work, self.identity)
+        else:
             self._check_selection()
-            self.before = self._measure(self.validation).metrics if len(self.validation) else None
+            self.so_far.before = self._measure(self.validation).metrics if len(self.validation) else None
+            self._save()
+        self.log = open_log(self.recipe.log if is_first() else "none", self.out, self.recipe)
         interrupted = False
         try:
-            for epoch in range(done, self.recipe.epochs):
+            for epoch in range(self.so_far.epochs, self.recipe.epochs):
                 self._epoch(epoch)
         except KeyboardInterrupt:
-            if not self.history:
+            if not self.so_far.history:
                 raise
             interrupted = True
-        self.model.load_state_dict(self.best)
+        except BadInput as error:
+            if not self.so_far.history:
+                raise
+            self._finish(True)
+            raise BadInput(f"{error}; {self.out} has the model of epoch {self.so_far.best_epoch}") from error
+        finally:
+            self.log.close()
         return self._finish(interrupted)
 
     def _check_selection(self) -> None:
@@ -144,132 +169,144 @@ class Trainer:
             raise BadInput(f"{self.recipe.select} of the {said} is not a number: no label has two; set selection to 0")
 
     def _epoch(self, epoch: int) -> None:
-        recipe, steps = self.recipe, len(self.batches)
+        recipe, so_far = self.recipe, self.so_far
         start = time.perf_counter()
-        torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout and the like
-        self.batches.set_epoch(epoch)
+        summary = so_far.summary or EpochSummary()
+        had = summary.batches
+        if not had:
+            torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout and the like
+        self.batches.set_epoch(epoch, had)
         self.model.train()
         for part in self.frozen:
             part.eval()
-        self.loss.train()
-        with bar(steps, f"epoch {epoch + 1}/{recipe.epochs}", "batch", self.progress) as drawn:
+        self.work.loss.train()
+        with bar(len(self.batches), f"epoch {epoch + 1}/{recipe.epochs}", "batch", self.progress) as drawn:
+            drawn.update(had)
 
-            def report(value: float) -> None:
-                drawn.set_postfix(loss=f"{value:.4f}", refresh=False)
+            def after(summary: EpochSummary, value: float | None) -> None:
+                if value is not None:
+                    stats = {name: f"{number:.3g}" for name, number in self._shown().items()}
+                    rate = f"{summary.pictures / max(1e-9, time.perf_counter() - start):.0f}/s" if not had else ""
+                    drawn.set_postfix({"loss": f"{value:.4f}", "pictures": rate, **stats}, refresh=False)
+                    self.log.add(self.work.steps, {"loss": value, "lr": self._rate(), **self._shown()})
                 drawn.update()
+                due = time.perf_counter() - self.saved > 60 * recipe.save_minutes
+                if any(everyone(due)) and not self.work.waiting:
+                    so_far.summary = summary
+                    self._save()
 
-            summary = train_epoch(
-                self.model, self.loss, self.loader, self._prepare, self.optimizer, self.schedule,
-                epoch * steps, self._autocast, recipe.clip, report,
-            )  # fmt: skip
+            summary = train_epoch(self.work, self.loader, self._prepare, summary, self._named, after)
         self.model.eval()
-        if not summary.steps:
-            raise BadInput(
-                f"no picture of epoch {epoch + 1} could be read; the first: {next(iter(summary.skipped.values()))}"
-            )
+        self._note(epoch, summary)
         seconds = time.perf_counter() - start
-        self._note(summary)
         chosen = self._measure(self.selection).metrics if self.selection is not None else {}
         value = chosen.get(recipe.select, float(epoch))
-        if value > self.best_value:
-            self.best_value, self.best_epoch = value, epoch + 1
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
-        row = {
-            "epoch": epoch + 1,
-            "loss": summary.loss,
-            "lr": self.schedule(epoch * steps + steps - 1),
-            "seconds": seconds,
-        }
-        row |= summary.stats
-        row |= {f"selection {name}": chosen[name] for name in LOGGED if name in chosen}
-        self.history.append({**row, "skipped": len(summary.skipped)})
-        self._keep(epoch + 1)
+        if value > so_far.best_value:
+            so_far.best_value, so_far.best_epoch = value, epoch + 1
+            state_dict = self.work.measured.state_dict()
+            so_far.best = {name: tensor.detach().cpu().clone() for name, tensor in state_dict.items()}
+        measured = {f"selection {name}": chosen[name] for name in LOGGED if name in chosen}
+        self.log.add(self.work.steps, measured)
+        so_far.history.append({
+            "epoch": epoch + 1, "loss": summary.loss, "lr": self._rate(), "seconds": seconds,
+            "pictures_per_second": summary.pictures / seconds, **summary.stats, **measured,
+            "skipped": len(summary.skipped),
+        })  # fmt: skip
+        so_far.epochs, so_far.summary = epoch + 1, None
+        self._save()
+
+    def _rate(self) -> float:
+        return self.work.schedule(max(0, self.work.steps - 1))
+
+    def _shown(self) -> dict[str, float]:
+        return dict(getattr(self.work.loss, "stats", {}))
 
     def _prepare(self, pixels: Tensor) -> Tensor:
         images = self.transform.normalize(pixels.to(self.device, non_blocking=True))
         return images.contiguous(memory_format=torch.channels_last)
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+    def _named(self, rows: Tensor) -> str:
+        names = [str(self.fit.frame["path"].iloc[row]) for row in rows[:NAMED].tolist()]
+        return ", ".join(names) + f" and {len(rows) - NAMED} more" * (len(rows) > NAMED)
 
-    def _note(self, summary: EpochSummary) -> None:
-        new = {row: error for row, error in summary.skipped.items() if row not in self.skipped}
-        self.skipped |= new
-        if new:
-            first = next(iter(new.values()))
+    def _note(self, epoch: int, summary: EpochSummary) -> None:
+        """Say which pictures could not be read, and stop where there were too many."""
+        skipped = {row: error for found in everyone(summary.skipped) for row, error in found.items()}
+        failures, trained = (sum(everyone(number)) for number in (summary.failures, summary.pictures))
+        new = {row: error for row, error in skipped.items() if row not in self.so_far.skipped}
+        self.so_far.skipped |= new
+        first = next(iter(skipped.values()), "")
+        if not trained:
+            raise BadInput(f"no picture of epoch {epoch + 1} could be read; the first: {first}")
+        if failures > self.recipe.unreadable * (failures + trained):
+            share = failures / (failures + trained)
+            raise BadInput(
+                f"{share:.1%} of the pictures of epoch {epoch + 1} could not be read, more than unreadable, "
+                f"{self.recipe.unreadable:.1%}; mend them, or allow more; the first: {first}"
+            )
+        if new and is_first():
             said = f"{len(new)} pictures could not be read and are skipped in training; the first: {first}"
-            warnings.warn(said, OmlzooWarning, stacklevel=5)
+            warnings.warn(said, OmlzooWarning, stacklevel=6)
 
     def _measure(self, rows: tables.Table) -> Report:
-        embeddings = embed_table(
-            self.model, rows, precision=self.recipe.precision, device=str(self.device), progress=False
-        )
-        return evaluate_embeddings(embeddings, rows.name)
+        """Each process embeds its share of the rows; all measure the whole."""
+        model: Any = self.work.measured
+        model.eval()
+        share = share_of_rows(len(rows))
+        precision: Any = "fp32" if self.recipe.precision == "fp16" else self.recipe.precision
+        mine = rows.rows(np.isin(np.arange(len(rows)), np.arange(len(rows))[share]))
+        found = embed_table(model, mine, precision=precision, device=str(self.device), progress=False)
+        if processes() > 1:
+            parts = everyone((found.vectors, found.table[ERROR].tolist()))
+            vectors, errors = np.empty((len(rows), model.dim), np.float32), np.empty(len(rows), object)
+            for rank, (some, said) in enumerate(parts):
+                vectors[rank :: len(parts)], errors[rank :: len(parts)] = some, said
+            frame = rows.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=rows.frame.index)})
+            found = Embeddings(vectors, frame, found.record, model)
+        return evaluate_embeddings(found, rows.name)
 
-    def _keep(self, done: int) -> None:
-        """Everything that is needed to go on after this epoch."""
-        state = {
-            "done": done, "recipe": self.recipe.to_toml(), "rows": self.rows, "start": self.start,
-            "before": self.before, "skipped": self.skipped, "seconds": self._elapsed(),
-            "model": self.model.state_dict(), "loss": self.loss.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "best": self.best, "best_epoch": self.best_epoch, "best_value": self.best_value, "history": self.history,
-        }  # fmt: skip
-        with new_file(self.out / LAST) as temporary:
-            torch.save(state, temporary)
-        _write(self.out / HISTORY, pd.DataFrame(self.history).to_csv(index=False))
-
-    def _restore(self) -> int:
-        state = torch.load(self.out / LAST, map_location="cpu", weights_only=True)
-        ours = {"recipe": self.recipe.to_toml(), "rows": self.rows, "start": self.start}
-        for name, value in ours.items():
-            if state[name] != value:
-                lines = zip(str(state[name]).splitlines(), str(value).splitlines(), strict=False)
-                was, now = next(((a, b) for a, b in lines if a != b), (state[name], value))
-                raise BadInput(f"{self.out} was run with another {name}: {was} there, {now} here; resume with the same")
-        self.model.load_state_dict(state["model"])
-        self.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.best, self.history = state["best"], state["history"]
-        self.best_epoch, self.best_value = state["best_epoch"], state["best_value"]
-        self.before, self.skipped, self.seconds = state["before"], state["skipped"], state["seconds"]
-        return int(state["done"])
+    def _save(self) -> None:
+        """Everything that is needed to go on from here."""
+        so_far = replace(self.so_far, seconds=self._elapsed())
+        state.write(self.out / LAST, so_far, self.work, self.identity)
+        if is_first() and so_far.history:
+            _write(self.out / HISTORY, pd.DataFrame(so_far.history).to_csv(index=False))
+        self.saved = time.perf_counter()
 
     def _elapsed(self) -> float:
-        return self.seconds + time.perf_counter() - self.started
+        return self.so_far.seconds + time.perf_counter() - self.started
 
     def _command(self) -> str:
         return f"omlzoo finetune {self.table_name} --model {self.start_address} --config {RECIPE} --out <folder>"
 
     def _finish(self, interrupted: bool) -> Run:
         """Measure, write the run folder, and remove what was only for resuming."""
+        so_far, model = self.so_far, self.work.measured
+        model.load_state_dict(so_far.best)
         facts = {
             "started from": self.start_address,
-            "epochs": f"{len(self.history)} of {self.recipe.epochs}" + (", interrupted" if interrupted else ""),
-            "epoch kept": self.best_epoch,
+            "epochs": f"{len(so_far.history)} of {self.recipe.epochs}" + (", interrupted" if interrupted else ""),
+            "epoch kept": so_far.best_epoch,
             "chosen on": _said(self.selection, self.recipe),
             "training pictures": len(self.fit),
             "training labels": int(self.fit.frame["label"].nunique()),
-            "training pictures that could not be read": len(self.skipped),
+            "training pictures that could not be read": len(so_far.skipped),
+            "trained in": self.work.precision,
             "seconds": round(self._elapsed(), 1),
         }
         if len(self.validation):
             after = self._measure(self.validation)
-            report = replace(after, facts={**after.facts, **facts}, before=self.before)
+            report = replace(after, facts={**after.facts, **facts}, before=so_far.before)
             report.facts["model"] = str(self.out)
             report.facts.pop("weights sha256")
         else:
             report = Report({}, facts)
+        run = Run(self.out, report, pd.DataFrame(so_far.history), interrupted)
+        if not is_first():
+            return run
+        dataset = Path(self.table_name).stem
         metrics = tuple(
-            Metric(
-                Path(self.table_name).stem,
-                name,
-                round(report.metrics[name], 4),
-                "omlzoo finetune",
-                REPORT,
-                "upstream",
-            )
+            Metric(dataset, name, round(report.metrics[name], 4), "omlzoo finetune", REPORT, "upstream")
             for name in LOGGED
             if name in report.metrics
         )
@@ -277,13 +314,13 @@ class Trainer:
             self.facts.entry, name=self.out.resolve().name, metrics=metrics, preprocess_oml=None,
             source=f"fine-tuned from {self.start_address}",
         )  # fmt: skip
-        checkpoint.save(self.best, entry, self.out, overwrite=True)
+        checkpoint.save(merge_lora(model).state_dict(), entry, self.out, overwrite=True)
         _write(self.out / RECIPE, self.recipe.to_toml(self._command()))
         report.save(self.out / REPORT)
         report.html(self.out / PAGE)
         if not interrupted:  # an interrupted run can go on
             (self.out / LAST).unlink(missing_ok=True)
-        return Run(self.out, report, pd.DataFrame(self.history), interrupted)
+        return run
 
 
 def _said(selection: tables.Table | None, recipe: Recipe) -> str:

@@ -1,0 +1,58 @@
+"""Several processes, as torchrun starts them: one model, one batch, every picture measured once."""
+
+import os
+from typing import Any
+
+import torch
+from torch import distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from omlzoo.gathering import processes
+
+__all__ = ["everyone", "from_first", "is_first", "join", "share_model", "share_of_rows"]
+
+
+def join(device: torch.device) -> torch.device:
+    """Join the others if torchrun started this process; returns the device that is its own."""
+    if "WORLD_SIZE" not in os.environ or not dist.is_available():
+        return device
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def is_first() -> bool:
+    """Whether this process writes and speaks."""
+    return processes() == 1 or dist.get_rank() == 0
+
+
+def share_model(model: nn.Module) -> nn.Module:
+    """The model with gradients averaged over processes."""
+    return model if processes() == 1 else DistributedDataParallel(model)
+
+
+def share_of_rows(count: int) -> slice:
+    """The rows that this process measures; all processes together measure each once."""
+    return slice(0, count) if processes() == 1 else slice(dist.get_rank(), count, dist.get_world_size())
+
+
+def everyone(value: Any) -> list[Any]:
+    """The values of all processes, in the order of their ranks."""
+    if processes() == 1:
+        return [value]
+    found: list[Any] = [None] * processes()
+    dist.all_gather_object(found, value)
+    return found
+
+
+def from_first(value: Any) -> Any:
+    """The first process's value, in every process."""
+    if processes() == 1:
+        return value
+    found = [value]
+    dist.broadcast_object_list(found)
+    return found[0]

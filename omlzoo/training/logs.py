@@ -1,0 +1,102 @@
+"""Where the curves of a run go: TensorBoard, Weights & Biases, MLflow, or nowhere."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from omlzoo.errors import MissingExtra
+from omlzoo.training.recipe import Recipe
+
+__all__ = ["Log", "open_log"]
+
+
+class Log(Protocol):
+    """Takes numbers as they come."""
+
+    def add(self, step: int, numbers: dict[str, float]) -> None:
+        """Numbers of a step, by name."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+class Nowhere:
+    def add(self, step: int, numbers: dict[str, float]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class TensorBoard:
+    """Event files in the run folder's ``tensorboard``: look with ``tensorboard --logdir``."""
+
+    def __init__(self, out: Path, recipe: Recipe) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer: Any = SummaryWriter(str(out / "tensorboard"))
+
+    def add(self, step: int, numbers: dict[str, float]) -> None:
+        for name, number in numbers.items():
+            self.writer.add_scalar(name, number, step)
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class WeightsAndBiases:
+    """A run of the project "omlzoo"; ``WANDB_PROJECT``, ``WANDB_MODE`` and the like are heeded."""
+
+    def __init__(self, out: Path, recipe: Recipe) -> None:
+        import os
+
+        import wandb
+
+        project = os.environ.get("WANDB_PROJECT", "omlzoo")
+        self.run: Any = wandb.init(project=project, name=out.name, dir=str(out), config=asdict(recipe), resume="allow")
+
+    def add(self, step: int, numbers: dict[str, float]) -> None:
+        self.run.log(numbers, step=step)
+
+    def close(self) -> None:
+        self.run.finish()
+
+
+class MLflow:
+    """A run of MLflow's; ``MLFLOW_TRACKING_URI`` and the like are heeded."""
+
+    def __init__(self, out: Path, recipe: Recipe) -> None:
+        import mlflow
+
+        self.mlflow: Any = mlflow
+        mlflow.start_run(run_name=out.name)
+        mlflow.log_params(asdict(recipe))
+
+    def add(self, step: int, numbers: dict[str, float]) -> None:
+        self.mlflow.log_metrics({name.replace("@", "_at_"): number for name, number in numbers.items()}, step=step)
+
+    def close(self) -> None:
+        self.mlflow.end_run()
+
+
+LOGS: dict[str, Callable[[Path, Recipe], Log]] = {
+    "none": lambda out, recipe: Nowhere(),
+    "tensorboard": TensorBoard,
+    "wandb": WeightsAndBiases,
+    "mlflow": MLflow,
+}
+
+
+def open_log(name: str, out: Path, recipe: Recipe) -> Log:
+    """The log of that name; "auto" is TensorBoard if it is installed.
+
+    Raises:
+        MissingExtra: Its package is not installed.
+    """
+    if name == "auto":
+        name = "tensorboard" if find_spec("tensorboard") else "none"
+    if name != "none" and not find_spec(name):
+        raise MissingExtra(name, "train" if name == "tensorboard" else name)
+    return LOGS[name](out, recipe)

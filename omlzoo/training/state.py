@@ -1,0 +1,86 @@
+"""What a run has so far, and the file from which it goes on after any interruption."""
+
+import warnings
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from omlzoo.atomic import new_file
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.training.distributed import from_first, is_first
+from omlzoo.training.loop import EpochSummary
+from omlzoo.training.optimization import Optimization
+
+__all__ = ["Progress", "read", "write"]
+
+
+@dataclass
+class Progress:
+    """What a run has so far.
+
+    Attributes:
+        epochs: Finished ones.
+        summary: Of the epoch that was begun, if it was.
+        history: A row for each finished epoch.
+        skipped: Row and error of the pictures that could not be read.
+        best: Weights of the best epoch.
+        best_epoch: Its number, from 1.
+        best_value: Its metric.
+        before: Metrics of the validation rows before training.
+        seconds: Of earlier processes and of this one until it was written.
+    """
+
+    epochs: int = 0
+    summary: EpochSummary | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    skipped: dict[int, str] = field(default_factory=dict)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_value: float = -1.0
+    before: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+
+def write(path: Path, progress: Progress, work: Optimization, identity: dict[str, str]) -> None:
+    """Write everything that is needed to go on, whole or not at all; the first process does."""
+    if not is_first():
+        return
+    values = {name: getattr(progress, name) for name in progress.__dataclass_fields__}
+    summary = None if progress.summary is None else asdict(progress.summary)
+    random = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+    state = {**identity, "progress": {**values, "summary": summary}, "work": work.state_dict(), "random": random}
+    with new_file(path) as temporary:
+        torch.save(state, temporary)
+
+
+def read(path: Path, work: Optimization, identity: dict[str, str]) -> Progress:
+    """Put everything back.
+
+    Raises:
+        BadInput: The run was another: of another table, recipe or start.
+    """
+    state: dict[str, Any] = from_first(torch.load(path, map_location="cpu", weights_only=True) if is_first() else None)
+    for name, now in identity.items():
+        if state[name] != now:
+            raise BadInput(
+                f"{path.parent} was run with another {name}: {difference(state[name], now)}; resume with the same"
+            )
+    work.load_state_dict(state["work"])
+    torch.set_rng_state(state["random"]["cpu"])
+    if len(state["random"]["cuda"]) == torch.cuda.device_count() > 0:
+        torch.cuda.set_rng_state_all(state["random"]["cuda"])
+    elif state["random"]["cuda"]:
+        warnings.warn("the run began on other GPUs; dropout goes on with other random numbers", OmlzooWarning, 3)
+    values = state["progress"]
+    summary = values.pop("summary")
+    return Progress(**values, summary=None if summary is None else EpochSummary(**summary))
+
+
+def difference(was: str, now: str) -> str:
+    """The first lines in which two texts differ."""
+    lines = zip(was.splitlines(), now.splitlines(), strict=False)
+    first = next(((a, b) for a, b in lines if a != b), (was, now))
+    return f"{first[0]} there, {first[1]} here"
