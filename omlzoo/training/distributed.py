@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from omlzoo.gathering import processes
 
-__all__ = ["everyone", "from_first", "is_first", "join", "share_model", "share_of_rows"]
+__all__ = ["everyone", "from_first", "is_first", "join", "share_gradients", "share_model", "share_of_rows"]
 
 
 def join(device: torch.device) -> torch.device:
@@ -33,6 +33,16 @@ def is_first() -> bool:
 def share_model(model: nn.Module) -> nn.Module:
     """The model with gradients averaged over processes."""
     return model if processes() == 1 else DistributedDataParallel(model)
+
+
+def share_gradients(model: nn.Module) -> None:
+    """Average gradients that were computed without exchange."""
+    if processes() == 1:
+        return
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            dist.all_reduce(parameter.grad)
+            parameter.grad.div_(processes())
 
 
 def share_of_rows(count: int) -> slice:

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from omlzoo.errors import BadInput
 from omlzoo.extractor import Extractor
+from omlzoo.training.distributed import share_gradients
 from omlzoo.training.recipe import Recipe
 
 __all__ = ["Optimization", "learning_rate"]
@@ -86,6 +87,8 @@ class Optimization:
         """Take a step with the mean gradient of the batches since the last one."""
         if not self.waiting:
             return
+        if self.waiting < self.recipe.accumulate:  # the epoch ended in between
+            share_gradients(self.body)
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule(self.steps) * group["share"]
         trained = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
