@@ -48,6 +48,7 @@ def finetune(
     loss_lr: float = ...,
     loss: str = ...,
     loss_args: dict[str, Any] = ...,
+    add_losses: dict[str, float] = ...,
     miner: str = ...,
     memory: int = ...,
     sampler: Literal['Balanced', 'CategoryBalanced', 'DistinctCategoryBalanced', 'FullCoverage'] = ...,

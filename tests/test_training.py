@@ -15,15 +15,18 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from toys import toy
 
 import omlzoo
 from omlzoo import catalog, table
-from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
+from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning, UnknownName
 from omlzoo.extractor import Extractor
+from omlzoo.losses import SupConLoss
 from omlzoo.training import Recipe, Run
 from omlzoo.training.loop import train_epoch
 from omlzoo.training.optimization import Optimization, learning_rate
 from omlzoo.training.preparation import set_apart
+from omlzoo.training.suggestions import suggest
 
 QUICK: dict[str, Any] = {"epochs": 2, "n_labels": 4, "n_instances": 3, "augment": "none", "lr": 1e-3}
 
@@ -382,3 +385,105 @@ def test_random_weights_say_so(tmp_path: Path, drawn: Path, model: Extractor) ->
     before = torch.get_rng_state()
     omlzoo.finetune(start, drawn, out=tmp_path / "again", **QUICK | {"epochs": 1})
     assert torch.equal(torch.get_rng_state(), before), "the caller's random numbers are left alone"
+
+
+def test_settings_follow_from_the_table_and_are_said(
+    tmp_path: Path, drawn: Path, model: Extractor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "omlzoo")
+    frame = pd.read_csv(drawn)
+    train = frame[frame["split"] == "train"]
+    assert suggest(train, ()) == {"n_instances": 4, "n_labels": 8}  # 24 labels of 5 pictures, 3 categories
+    several = train.assign(category=[str(number // 10) for number in range(len(train))])
+    assert suggest(several, ()) == {"n_instances": 4, "n_labels": 4, "sampler": "CategoryBalanced", "n_categories": 2}
+    assert suggest(several, ("sampler",)) == {}
+    few = train[train["label"].isin(train["label"].unique()[:5])].groupby("label").head(2)
+    assert suggest(few, ("lr",)) == {"n_instances": 2, "n_labels": 3}
+    run = omlzoo.finetune(model, drawn, out=tmp_path / "run", epochs=1, log="none")
+    assert "chosen from the table: n_instances = 4, n_labels = 8" in caplog.text
+    assert run.report.facts["settings chosen from the table"] == "n_instances = 4, n_labels = 8"
+    assert Recipe.read(tmp_path / "run/recipe.toml").n_labels == 8
+    with pytest.warns(OmlzooWarning, match="is finished already; nothing was done"):
+        again = omlzoo.finetune(model, drawn, out=tmp_path / "run", epochs=1, log="none", resume=True)
+    assert again.report.metrics == json.loads((tmp_path / "run/report.json").read_text())["metrics"]
+    with pytest.raises(BadInput, match="is finished, with another recipe: lr = 0.0001 there, lr = 0.5 here"):
+        omlzoo.finetune(model, drawn, out=tmp_path / "run", epochs=1, log="none", lr=0.5, resume=True)
+
+
+def test_validation_pictures_that_are_also_trained_on_are_listed(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn)
+    frame["path"] = [str(drawn.parent / path) for path in frame["path"]]
+    copied = frame.index[frame["split"] == "validation"][0]
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(Path(frame.loc[frame["split"] == "train", "path"].iloc[3]).read_bytes())
+    frame.loc[copied, "path"] = str(copy)
+    with pytest.warns(OmlzooWarning, match="1 of 40 validation pictures are nearly the same as training ones"):
+        run = omlzoo.finetune(model, frame, out=tmp_path / "run", **QUICK | {"epochs": 1})
+    assert run.report.facts["validation pictures that are also training pictures"] == 1
+    assert pd.read_csv(tmp_path / "run/duplicates.csv")["path"].tolist() == [str(copy)]
+
+
+def test_a_loss_that_is_not_finite_names_the_batch_and_keeps_the_best(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def burst(self: Any, *arguments: Any) -> torch.Tensor:
+        calls.append(1)
+        return found(self, *arguments) * (torch.nan if len(calls) == 20 else 1)
+
+    found = SupConLoss.compute
+    monkeypatch.setattr(SupConLoss, "compute", burst)
+    with pytest.raises(BadInput, match=r"the loss is nan at step 19, in the batch of .*\.png, .* and 8 more; lower lr"):
+        tune(model, drawn, tmp_path / "run", loss="SupConLoss", epochs=9)
+    report = json.loads((tmp_path / "run/report.json").read_text())
+    assert "interrupted" in report["facts"]["epochs"]
+    assert omlzoo.get_model(tmp_path / "run").dim == model.dim
+    assert (tmp_path / "run/last.ckpt").exists(), "it can go on from the last saved state"
+
+
+def test_too_many_unreadable_pictures_stop_the_run(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn)
+    frame["path"] = [str(drawn.parent / path) for path in frame["path"]]
+    for row in frame.index[frame["split"] == "train"][::3]:
+        cut = tmp_path / f"{row}.png"
+        cut.write_bytes(Path(frame["path"][row]).read_bytes()[:-60])
+        frame.loc[row, "path"] = str(cut)
+    with (
+        pytest.warns(OmlzooWarning, match="could not be read and have no vector"),
+        pytest.raises(BadInput, match=r"of the pictures of epoch 1 could not be read, more than unreadable, 10.0%"),
+    ):
+        omlzoo.finetune(model, frame, out=tmp_path / "run", **QUICK)
+    with pytest.warns(OmlzooWarning, match="could not be read and are skipped in training"):
+        omlzoo.finetune(model, frame, out=tmp_path / "more", **QUICK | {"unreadable": 0.6, "epochs": 1})
+
+
+def test_several_losses_and_low_rank_updates(tmp_path: Path, drawn: Path) -> None:
+    run = tune(toy("vit_toy"), drawn, tmp_path / "run", lora=2, add_losses={"ThresholdConsistentMargin": 0.5})
+    assert "ThresholdConsistentMargin.value" in run.history
+    assert run.model().state_dict().keys() == toy("vit_toy").state_dict().keys()
+    with pytest.raises(UnknownName, match="did you mean SupConLoss"):
+        tune(toy("vit_toy"), drawn, tmp_path / "other", add_losses={"SupConLos": 1.0})
+    with pytest.raises(BadInput, match="give names of losses, each with a weight of 0 or more"):
+        Recipe(add_losses={"SupConLoss": -1.0})
+
+
+def test_curves_go_to_tensorboard(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="no tensorboard")
+    run = tune(model, drawn, tmp_path / "run", loss="SupConLoss", epochs=3)
+    found = events.EventAccumulator(str(tmp_path / "run/tensorboard"))
+    found.Reload()
+    assert {"loss", "lr", "positive_cosine", "selection map@r"} <= set(found.Tags()["scalars"])
+    losses = [event.value for event in found.Scalars("loss")]
+    steps = len(losses) // 3
+    assert np.mean(losses[:steps]) == pytest.approx(run.history["loss"][0], rel=1e-5)
+    assert [event.value for event in found.Scalars("selection map@r")] == pytest.approx(run.history["selection map@r"])
+
+
+def test_a_log_that_is_not_installed_is_named(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("mlflow"):
+        pytest.skip("mlflow is installed here")
+    with pytest.raises(MissingExtra, match=r"mlflow is not installed; run: pip install 'omlzoo\[mlflow\]'"):
+        tune(model, drawn, tmp_path / "run", log="mlflow")

@@ -4,6 +4,7 @@ Standard output carries the result and nothing else; notices and progress go to 
 2 the user can mend it, 130 interrupted; anything else is a bug and shows its traceback.
 """
 
+import logging
 import os
 import sys
 import warnings
@@ -43,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     warnings.showwarning = _notice
     warnings.simplefilter("once", OmlzooWarning)
+    said = logging.StreamHandler(sys.stderr)
+    said.setFormatter(logging.Formatter("omlzoo: %(message)s"))
+    log = logging.getLogger("omlzoo")
+    log.handlers, log.propagate = [said], False
+    log.setLevel(logging.INFO)
     try:
         code = app(
             list(sys.argv[1:] if arguments is None else arguments),

@@ -7,7 +7,7 @@ from omlzoo.errors import BadTable
 __all__ = ["check_command"]
 
 
-def check_command(table: Path, *, root: Path | None = None) -> None:
+def check_command(table: Path, *, root: Path | None = None, duplicates: bool = False) -> None:
     """Lint a table: columns, values, files, picture headers and boxes. Exit code 2 and the full list if it has faults.
 
     Parameters
@@ -16,6 +16,8 @@ def check_command(table: Path, *, root: Path | None = None) -> None:
         A csv or parquet file, or a folder with a sub-folder per label.
     root
         Where relative paths start; the table's folder by default.
+    duplicates
+        Also list validation pictures that are nearly the same as a training picture.
     """
     from omlzoo.table import find_faults, read
 
@@ -27,3 +29,11 @@ def check_command(table: Path, *, root: Path | None = None) -> None:
     labels = rows.frame.groupby("split")["label"].nunique()
     parts = [f"{split} {counts[split]} pictures of {labels[split]} labels" for split in counts.index]
     print(f"{table}: no faults; {', '.join(parts)}")
+    if duplicates:
+        from omlzoo.duplicates import find_duplicates
+
+        found, left_out = find_duplicates(rows)
+        total = counts.get("validation", 0)
+        print(f"{len(found)} of {total} validation pictures are also training pictures; {left_out} were not compared")
+        for one in found.itertuples():
+            print(f"  {one.path} ~ {one.train_path} ({one.correlation:.3f})")

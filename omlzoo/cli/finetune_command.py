@@ -22,7 +22,7 @@ def _flags() -> Any:
     defaults = asdict(Recipe())
     settings = []
     for item in fields(Recipe):
-        kind: Any = dict[str, str] if item.name == "loss_args" else item.type
+        kind: Any = {"loss_args": dict[str, str], "add_losses": dict[str, float]}.get(item.name, item.type)
         text = f"{texts[item.name]} [default: {defaults[item.name]}]"
         settings.append((item.name, Annotated[kind | None, Parameter(help=text, show_default=False)], None))
     made = make_dataclass("Flags", settings)
@@ -66,7 +66,7 @@ def finetune_command(
     """
     from omlzoo.training import Recipe, finetune
 
-    recipe = Recipe() if config is None else Recipe.read(config)
+    recipe = None if config is None else Recipe.read(config)
     given = {name: value for name, value in asdict(flags).items() if value is not None}
     if "loss_args" in given:
         given["loss_args"] = {name: _number(text) for name, text in given["loss_args"].items()}

@@ -5,6 +5,7 @@ from omlzoo.training.distributed import everyone as everyone
 from omlzoo.training.distributed import from_first as from_first
 from omlzoo.training.distributed import is_first as is_first
 from omlzoo.training.distributed import join as join
+from omlzoo.training.distributed import share_gradients as share_gradients
 from omlzoo.training.distributed import share_model as share_model
 from omlzoo.training.distributed import share_of_rows as share_of_rows
 from omlzoo.training.finetuning import finetune as finetune
@@ -25,5 +26,6 @@ from omlzoo.training.recipe import Recipe as Recipe
 from omlzoo.training.state import Progress as Progress
 from omlzoo.training.state import read as read
 from omlzoo.training.state import write as write
+from omlzoo.training.suggestions import suggest as suggest
 from omlzoo.training.trainer import Run as Run
 from omlzoo.training.trainer import Trainer as Trainer

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,13 @@ from omlzoo.extraction import open_model
 from omlzoo.extractor import Extractor
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.state import difference
+from omlzoo.training.suggestions import suggest
 from omlzoo.training.trainer import HISTORY, LAST, RECIPE, REPORT, Run, Trainer
 from omlzoo.weights import Weights
 
 __all__ = ["finetune"]
+
+LOG = logging.getLogger(__name__)
 
 
 def finetune(
@@ -44,7 +48,8 @@ def finetune(
         model: Where to start: an extractor (it is copied), or what ``omlzoo.get_model`` opens.
         table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label.
         out: The run folder; it must not exist, or hold an unfinished run when resuming.
-        recipe: All settings; the defaults of :class:`omlzoo.training.Recipe` where it is not given.
+        recipe: All settings. Where it is not given, those of the batches follow from the table (logged, and in the
+            report), the others are the defaults of :class:`omlzoo.training.Recipe`.
         root: Where relative paths start; the table's folder by default.
         resume: Go on with the run in ``out`` from its last saved state; begin where none was saved yet. A finished run
             is given back as it is.
@@ -57,11 +62,11 @@ def finetune(
         BadInput: A setting breaks its rule, or ``out`` is taken.
         UnknownName: There is no such setting, loss, miner or sampler.
     """
-    recipe = (recipe or Recipe()).changed(settings)
+    chosen: dict[str, Any] = {}
+    known = (recipe or Recipe()).changed(settings)  # a wrong setting is refused before the table is read
     out = Path(out)
-    if resume and not (out / LAST).is_file():
-        if (out / REPORT).is_file():
-            return _finished(out, recipe)
+    finished = resume and not (out / LAST).is_file() and (out / REPORT).is_file()
+    if resume and not finished and not (out / LAST).is_file():
         warnings.warn(f"{out} has no saved state; the run begins", OmlzooWarning, stacklevel=2)
         resume = False
     if not resume and (out / LAST).is_file():
@@ -69,10 +74,19 @@ def finetune(
     if not resume:
         check_free(out, tuple(path.name for path in out.glob(f".{LAST}.*")))  # what a killed writer left
     rows = tables.read(table, "train", root)
+    if recipe is None:
+        chosen = suggest(rows.frame[rows.frame["split"] == "train"], settings)
+    said = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+    if said:
+        LOG.info("chosen from the table: %s", said)
+    recipe = known.changed(chosen)
+    if finished:
+        return _finished(out, recipe)
     for notice in rows.notices:
         warnings.warn(notice, OmlzooWarning, stacklevel=2)
     with torch.random.fork_rng(devices=[]):
-        return Trainer(_start(model, recipe), rows, recipe, out, device, progress).run(resume)
+        trainer = Trainer(_start(model, recipe), rows, recipe, out, device, progress)
+        return trainer.run(resume, {"settings chosen from the table": said or "none"})
 
 
 def _finished(out: Path, recipe: Recipe) -> Run:

@@ -78,6 +78,18 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool = False) -> 
 
     With ``gather`` it is that of the batches of all processes.
     """
+    made = _one_loss(recipe, dim, n_labels, gather)
+    if not recipe.add_losses:
+        return made
+    others = {
+        _one_loss(replace(recipe, loss=name, loss_args={}, memory=0), dim, n_labels, gather): weight
+        for name, weight in recipe.add_losses.items()
+    }
+    summed: nn.Module = catalog.find("losses", "WeightedSum")({made: 1.0, **others})
+    return summed
+
+
+def _one_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool) -> nn.Module:
     kind = catalog.find("losses", recipe.loss)
     takes = inspect.signature(kind).parameters
     arguments = {name: None if value == "none" else value for name, value in recipe.loss_args.items()}

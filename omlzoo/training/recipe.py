@@ -28,6 +28,7 @@ class Recipe:
         loss_lr: The learning rate of the loss's own parameters as a multiple of the model's.
         loss: A name of omlzoo.losses.
         loss_args: Its arguments; the text "none" stands for None (``margin = "none"`` is the soft triplet loss).
+        add_losses: Further losses by name, each with its weight; the sum is trained.
         miner: A name of omlzoo.miners, for losses that take one.
         memory: How many past embeddings a loss with references also compares a batch with; 0 is none.
         sampler: A name of omlzoo.samplers.
@@ -66,6 +67,7 @@ class Recipe:
     loss_lr: float = 1.0
     loss: str = "TripletLoss"
     loss_args: dict[str, Any] = field(default_factory=dict)
+    add_losses: dict[str, float] = field(default_factory=dict)
     miner: str = "HardTriplets"
     memory: int = 0
     sampler: Literal["Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage"] = "Balanced"
@@ -110,6 +112,11 @@ class Recipe:
             if not right or value < low or (high is not None and value > high):
                 rule = f"{low} or more" if high is None else f"between {low} and {high}"
                 raise BadInput(f"{name} is {value!r}; it must be a {'whole ' * whole}number, {rule}")
+        for name, weight in self.add_losses.items() if isinstance(self.add_losses, dict) else [("add_losses", None)]:
+            if not isinstance(weight, int | float) or not weight >= 0:
+                raise BadInput(
+                    f"add_losses has {name} = {weight!r}; give names of losses, each with a weight of 0 or more"
+                )
         if not isinstance(self.loss_args, dict):
             raise BadInput(
                 f"loss_args is {self.loss_args!r}; it must be a table of arguments, such as {{'margin': 0.2}}"

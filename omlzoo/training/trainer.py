@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from omlzoo import table as tables
 from omlzoo.atomic import new_file
 from omlzoo.augmentations import augmentation
 from omlzoo.dataset import Pictures, Seeded, collate
+from omlzoo.duplicates import find_duplicates
 from omlzoo.embeddings import ERROR, Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
 from omlzoo.evaluation import Report, evaluate_embeddings
@@ -30,7 +32,7 @@ from omlzoo.progress import bar
 from omlzoo.samplers.share import Share
 from omlzoo.training import state
 from omlzoo.training.adapters import add_lora, merge_lora
-from omlzoo.training.distributed import everyone, is_first, join, share_model, share_of_rows
+from omlzoo.training.distributed import everyone, from_first, is_first, join, share_model, share_of_rows
 from omlzoo.training.logs import open_log
 from omlzoo.training.loop import EpochSummary, train_epoch
 from omlzoo.training.optimization import Optimization, checkpoint_blocks
@@ -51,7 +53,7 @@ from omlzoo.weights import Weights
 __all__ = ["Run", "Trainer"]
 
 LAST, RECIPE, HISTORY = "last.ckpt", "recipe.toml", "history.csv"
-REPORT, PAGE = "report.json", "report.html"
+REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.csv"
 LOGGED = ("cmc@1", "map@5", "map@r")
 NAMED = 4  # pictures of a bad batch that are named
 
@@ -94,7 +96,7 @@ class Trainer:
         split = rows.frame["split"]
         self.validation = rows.rows((split == "validation").to_numpy())
         self.fit, self.selection = set_apart(rows.rows((split == "train").to_numpy()), recipe)
-        self.table_name = rows.name
+        self.rows, self.table_name = rows, rows.name
         self.identity = {
             "recipe": recipe.to_toml(), "table": fingerprint(rows),
             "start": checkpoint.state_digest(model.state_dict()),
@@ -131,12 +133,16 @@ class Trainer:
             raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
         return facts
 
-    def run(self, resume: bool) -> Run:
+    def run(self, resume: bool, facts: Mapping[str, str]) -> Run:
+        """Train, and write the run folder; ``facts`` are added to those of the report."""
+        self.told = dict(facts)
         self.model.eval()
         if resume:
             self.so_far = state.read(self.out / LAST, self.work, self.identity)
         else:
             self._check_selection()
+            if self.recipe.duplicates and len(self.validation):
+                self._find_duplicates()
             self.so_far.before = self._measure(self.validation).metrics if len(self.validation) else None
             self._save()
         self.log = open_log(self.recipe.log if is_first() else "none", self.out, self.recipe)
@@ -167,6 +173,15 @@ class Trainer:
         if not math.isfinite(metrics[self.recipe.select]):
             said = f"{len(self.selection)} rows set apart from training"
             raise BadInput(f"{self.recipe.select} of the {said} is not a number: no label has two; set selection to 0")
+
+    def _find_duplicates(self) -> None:
+        """Validation pictures that are also training pictures make the report too good: count and say them."""
+        found = from_first(find_duplicates(self.rows)[0].to_dict("records") if is_first() else None)
+        self.so_far.duplicates = found
+        if found and is_first():
+            first = f"{found[0]['path']} and {found[0]['train_path']}"
+            said = f"{len(found)} of {len(self.validation)} validation pictures are nearly the same as training ones"
+            warnings.warn(f"{said}: the report is too good; {DUPLICATES} lists them, first {first}", OmlzooWarning, 5)
 
     def _epoch(self, epoch: int) -> None:
         recipe, so_far = self.recipe, self.so_far
@@ -291,7 +306,9 @@ class Trainer:
             "training pictures": len(self.fit),
             "training labels": int(self.fit.frame["label"].nunique()),
             "training pictures that could not be read": len(so_far.skipped),
+            "validation pictures that are also training pictures": _count(so_far.duplicates),
             "trained in": self.work.precision,
+            **self.told,
             "seconds": round(self._elapsed(), 1),
         }
         if len(self.validation):
@@ -316,11 +333,17 @@ class Trainer:
         )  # fmt: skip
         checkpoint.save(merge_lora(model).state_dict(), entry, self.out, overwrite=True)
         _write(self.out / RECIPE, self.recipe.to_toml(self._command()))
+        if so_far.duplicates:
+            _write(self.out / DUPLICATES, pd.DataFrame(so_far.duplicates).to_csv(index=False))
         report.save(self.out / REPORT)
         report.html(self.out / PAGE)
         if not interrupted:  # an interrupted run can go on
             (self.out / LAST).unlink(missing_ok=True)
         return run
+
+
+def _count(found: list[dict[str, Any]] | None) -> int | str:
+    return "not looked for" if found is None else len(found)
 
 
 def _said(selection: tables.Table | None, recipe: Recipe) -> str:
