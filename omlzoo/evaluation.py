@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from omlzoo import plots
 from omlzoo import table as tables
 from omlzoo.atomic import new_file
 from omlzoo.embeddings import ERROR, Embeddings
@@ -32,7 +33,12 @@ DEFINITIONS = {
 }
 SHOWN = 12  # queries in each section of the page
 CATEGORIES = 20  # columns of the page
+CHANGED = 6  # queries that gained or lost most
 RANKS = (1, 5, 10)
+PANELS = {
+    "Loss": ["loss"], "Selection rows": ["selection cmc@1", "selection map@5", "selection map@r"],
+    "Active share": ["active"], "Learning rate": ["lr"],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class Report:
     errors: dict[str, str] = field(default_factory=dict)
     embeddings: Embeddings | None = field(default=None, repr=False, compare=False)
     ranking: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
+    ranking_before: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
+    history: Mapping[Any, Sequence[float]] | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> str:
         """Everything but the vectors, as JSON."""
@@ -64,7 +72,10 @@ class Report:
             temporary.write_text(self.to_json(), encoding="utf-8")
 
     def html(self, path: str | Path) -> None:
-        """Write one page: numbers, definitions, and the worst and best queries with their first hits."""
+        """Write one page: numbers, definitions, figures, and the worst, best and most changed queries with their hits.
+
+        Figures need matplotlib; without it the page says so.
+        """
         columns: list[tuple[str, Mapping[str, Any]]] = [("before", self.before)] if self.before else []
         columns.append(("after" if self.before else "value", self.metrics))
         categories = list(self.metrics.get("per_category", {}).items())
@@ -84,6 +95,7 @@ class Report:
             [name for name, _ in columns],
             list(DEFINITIONS.items()),
             self._sections(),
+            self._figures(facts),
         )
         with new_file(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
@@ -92,29 +104,54 @@ class Report:
         if self.embeddings is None or self.ranking is None or not len(self.ranking.queries):
             return []
         order = np.argsort(self.ranking.values["map@r"], kind="stable")
-        return [
-            ("Queries that went worst", [self._row(query) for query in order[:SHOWN]]),
-            ("Queries that went best", [self._row(query) for query in order[::-1][:SHOWN]]),
+        sections = [
+            ("Queries that went worst", [self._row(self.ranking, query) for query in order[:SHOWN]]),
+            ("Queries that went best", [self._row(self.ranking, query) for query in order[::-1][:SHOWN]]),
         ]
+        before = self.ranking_before
+        if before is None or not np.array_equal(before.queries, self.ranking.queries):
+            return sections
+        change = self.ranking.values["map@r"] - before.values["map@r"]
+        order = np.argsort(change, kind="stable")
+        gained = [query for query in order[::-1][:CHANGED] if change[query] > 0]
+        lost = [query for query in order[:CHANGED] if change[query] < 0]
+        for heading, chosen in (("Queries that gained most", gained), ("Queries that lost most", lost)):
+            rows = [
+                self._row(ranking, query, f"{when}: ")
+                for query in chosen
+                for when, ranking in (("before", before), ("after", self.ranking))
+            ]
+            sections += [(heading, rows)] if rows else []
+        return sections
 
-    def _row(self, query: int) -> Row:
-        if self.embeddings is None or self.ranking is None:
+    def _figures(self, facts: list[str]) -> list[str]:
+        if not plots.can_draw():
+            facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
+            return []
+        figures = [] if not self.history else [plots.curves(self.history, PANELS)]
+        if self.embeddings is not None and len(self.embeddings) > 1:
+            labels = self.embeddings.table["label"].astype(str).to_numpy()
+            figures += [plots.distances(self.embeddings.vectors, labels), plots.map_of(self.embeddings.vectors, labels)]
+        return figures
+
+    def _row(self, ranking: RetrievalPerQuery, query: int, said: str = "") -> Row:
+        if self.embeddings is None:
             return Row(Card(None, ""), [])
         table = tables.Table(self.embeddings.table, Path(self.embeddings.record.root), "")
         label = table.frame["label"]
-        row = int(self.ranking.queries[query])
+        row = int(ranking.queries[query])
 
         def card(at: int, text: str, right: bool | None) -> Card:
             one = table.rows(np.arange(len(table)) == at)
             return Card(thumbnail(one.files()[0], one.boxes()[0]), str(label.iloc[at]), text, right)
 
-        places, scores = self.ranking.first[query], self.ranking.scores[query]
+        places, scores = ranking.first[query], ranking.scores[query]
         hits = [
             card(int(place), f"{-score:.3f} away", bool(label.iloc[place] == label.iloc[row]))
             for place, score in zip(places, scores, strict=True)
             if place >= 0
         ]
-        return Row(card(row, f"map@r {self.ranking.values['map@r'][query]:.2f}", None), hits)
+        return Row(card(row, f"{said}map@r {ranking.values['map@r'][query]:.2f}", None), hits)
 
 
 def evaluate(

@@ -72,6 +72,7 @@ def report_page(
     columns: Sequence[str],
     definitions: Sequence[tuple[str, str]],
     sections: Sequence[tuple[str, Sequence[Row]]],
+    figures: Sequence[str] = (),
 ) -> str:
     """The HTML of an evaluation.
 
@@ -82,10 +83,11 @@ def report_page(
         columns: Names of the columns.
         definitions: Metric and what it means.
         sections: Heading and rows of pictures.
+        figures: SVG.
     """
     return _render(
         "report.html", title=title, facts=facts, numbers=numbers, columns=columns,
-        definitions=definitions, sections=sections,
+        definitions=definitions, sections=sections, figures=figures,
     )  # fmt: skip
 
 

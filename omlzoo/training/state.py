@@ -30,6 +30,7 @@ class Progress:
         best_epoch: Its number, from 1.
         best_value: Its metric.
         before: Metrics of the validation rows before training.
+        ranking: Of the validation rows before training: "queries", "map@r", "first" and "scores" of each.
         duplicates: Validation pictures that are also training pictures; None where nobody looked.
         seconds: Of earlier processes and of this one until it was written.
     """
@@ -42,6 +43,7 @@ class Progress:
     best_epoch: int = 0
     best_value: float = -1.0
     before: dict[str, Any] | None = None
+    ranking: dict[str, Tensor] | None = None
     duplicates: list[dict[str, Any]] | None = None
     seconds: float = 0.0
 

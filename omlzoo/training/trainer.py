@@ -27,6 +27,7 @@ from omlzoo.extraction import embed_table
 from omlzoo.extractor import Extractor
 from omlzoo.gathering import processes
 from omlzoo.manifest import Metric
+from omlzoo.metrics.ranking import RetrievalPerQuery
 from omlzoo.pipeline import multiplies_bf16
 from omlzoo.progress import bar
 from omlzoo.samplers.share import Share
@@ -143,7 +144,8 @@ class Trainer:
             self._check_selection()
             if self.recipe.duplicates and len(self.validation):
                 self._find_duplicates()
-            self.so_far.before = self._measure(self.validation).metrics if len(self.validation) else None
+            if len(self.validation):
+                self._measure_before()
             self._save()
         self.log = open_log(self.recipe.log if is_first() else "none", self.out, self.recipe)
         interrupted = False
@@ -173,6 +175,22 @@ class Trainer:
         if not math.isfinite(metrics[self.recipe.select]):
             said = f"{len(self.selection)} rows set apart from training"
             raise BadInput(f"{self.recipe.select} of the {said} is not a number: no label has two; set selection to 0")
+
+    def _measure_before(self) -> None:
+        report = self._measure(self.validation)
+        ranking = report.ranking
+        self.so_far.before = report.metrics
+        if ranking is not None:
+            found = {"queries": ranking.queries, "map@r": ranking.values["map@r"], "first": ranking.first}
+            kept = {**found, "scores": ranking.scores}
+            self.so_far.ranking = {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in kept.items()}
+
+    def _ranking_before(self) -> RetrievalPerQuery | None:
+        kept = {name: each.numpy() for name, each in (self.so_far.ranking or {}).items()}
+        if not kept:
+            return None
+        values = {"map@r": kept["map@r"]}
+        return RetrievalPerQuery(kept["queries"], values, kept["first"], kept["scores"], np.empty(0, np.int64))
 
     def _find_duplicates(self) -> None:
         """Validation pictures that are also training pictures make the report too good: count and say them."""
@@ -313,7 +331,10 @@ class Trainer:
         }
         if len(self.validation):
             after = self._measure(self.validation)
-            report = replace(after, facts={**after.facts, **facts}, before=so_far.before)
+            report = replace(
+                after, facts={**after.facts, **facts}, before=so_far.before, ranking_before=self._ranking_before(),
+                history={name: column.tolist() for name, column in pd.DataFrame(so_far.history).items()},
+            )  # fmt: skip
             report.facts["model"] = str(self.out)
             report.facts.pop("weights sha256")
         else:
