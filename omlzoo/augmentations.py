@@ -32,6 +32,47 @@ class Photo:
         return to_pixels(self.others(self.crop(image)))
 
 
+class Crop:
+    """Random crop of 20 to 100 % of the area, bicubic, and mirror image: as Hyp-ViT (arXiv 2203.10833) trains."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        self.crop = v2.RandomResizedCrop(
+            preprocess.crop, scale=(0.2, 1.0), interpolation=v2.InterpolationMode.BICUBIC, antialias=True
+        )
+        self.mirror = v2.RandomHorizontalFlip()
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        return to_pixels(self.mirror(self.crop(image)))
+
+
+class Rich:
+    """Mild crop, mirror image, and now and then one warp, one blur, one change of colour or one of the channels.
+
+    The groups are those of Open Metric Learning's heavy augmentation; the operations are torchvision's.
+    """
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        paper = (255, 255, 255)
+        self.steps = v2.Compose([
+            v2.RandomResizedCrop(preprocess.crop, scale=(0.4, 1.0), antialias=True),
+            v2.RandomHorizontalFlip(),
+            _one_of(0.5, v2.RandomPerspective(0.07, 1.0, fill=paper),
+                    v2.RandomAffine(2, (0.05, 0.05), shear=7, fill=paper), v2.ElasticTransform(30.0, fill=paper)),
+            _one_of(0.5, v2.GaussianBlur(5, (0.7, 2.0)), v2.GaussianBlur(3, (0.3, 1.0))),
+            _one_of(0.8, v2.ColorJitter(0.4, 0.4, 0.4, 0.1), v2.RandomAdjustSharpness(2.0, 1.0),
+                    v2.RandomAutocontrast(1.0)),
+            _one_of(0.2, v2.Grayscale(3), v2.RandomChannelPermutation()),
+        ])  # fmt: skip
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        return to_pixels(self.steps(image))
+
+
+def _one_of(chance: float, *steps: nn.Module) -> nn.Module:
+    chosen: nn.Module = v2.RandomApply([v2.RandomChoice(list(steps))], p=chance)
+    return chosen
+
+
 class Drawing:
     """One warp: turn, scale, stretch, shear, shift and a smooth elastic displacement, for characters and sketches.
 
@@ -88,12 +129,14 @@ class Drawing:
 AUGMENTATIONS: dict[str, Callable[[Preprocess], Callable[[Image.Image], Tensor]]] = {
     "none": lambda preprocess: Transform(preprocess).pixels,
     "photo": Photo,
+    "hypvit": Crop,
+    "rich": Rich,
     "drawing": Drawing,
 }
 
 
 def augmentation(name: str, preprocess: Preprocess) -> Callable[[Image.Image], Tensor]:
-    """The augmentation of that name: "photo", "drawing", or "none", the evaluation transform itself.
+    """The augmentation of that name, of AUGMENTATIONS; "none" is the evaluation transform itself.
 
     Raises:
         UnknownName: There is no such augmentation.

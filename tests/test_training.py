@@ -26,6 +26,7 @@ from omlzoo.training import Recipe, Run
 from omlzoo.training.loop import train_epoch
 from omlzoo.training.optimization import Optimization, learning_rate
 from omlzoo.training.preparation import set_apart
+from omlzoo.training.recipe import READY
 from omlzoo.training.suggestions import suggest
 
 QUICK: dict[str, Any] = {"epochs": 2, "n_labels": 4, "n_instances": 3, "augment": "none", "lr": 1e-3}
@@ -229,7 +230,7 @@ def test_every_setting_runs(tmp_path: Path, drawn: Path, model: Extractor, setti
     ({"loss": "ArcFaceLoss", "memory": 9}, BadInput, "memory is 9, but ArcFaceLoss compares with no other items"),
     ({"loss": "CrossBatch"}, BadInput, "do not suit CrossBatch"),
     ({"sampler": "Fair"}, BadInput, "sampler is 'Fair'; it must be one of Balanced, CategoryBalanced"),
-    ({"augment": "mix"}, BadInput, "augment is 'mix'; it must be one of photo, drawing, none"),
+    ({"augment": "mix"}, BadInput, "augment is 'mix'; it must be one of photo, hypvit, rich, drawing, none"),
     ({"epochs": 2.5}, BadInput, "epochs is 2.5; it must be a whole number"),
     ({"lr": float("nan")}, BadInput, "lr is nan; it must be a number"),
     ({"loss_args": 3}, BadInput, "loss_args is 3; it must be a table"),
@@ -488,3 +489,26 @@ def test_a_log_that_is_not_installed_is_named(tmp_path: Path, drawn: Path, model
         pytest.skip("mlflow is installed here")
     with pytest.raises(MissingExtra, match=r"mlflow is not installed; run: pip install 'omlzoo\[mlflow\]'"):
         tune(model, drawn, tmp_path / "run", log="mlflow")
+
+
+READY_RECIPES = sorted(path.stem for path in READY.glob("*.toml"))
+
+
+@pytest.mark.parametrize("name", READY_RECIPES)
+def test_every_ready_recipe_trains(tmp_path: Path, drawn: Path, name: str) -> None:
+    frame = pd.read_csv(drawn)
+    frame["path"] = [str(drawn.parent / path) for path in frame["path"]]
+    frame["category"] = [f"{category} {row % 2}" for row, category in enumerate(frame["label"].str[-1], 1)]
+    frame["category"] = frame.groupby("label")["category"].transform("first")
+    recipe = Recipe.read(name)
+    smaller = {"n_labels": 2, "n_instances": 2, "n_categories": 2, "memory": min(recipe.memory, 30), "log": "none"}
+    run = omlzoo.finetune(toy("vit_toy"), frame, out=tmp_path / "run", recipe=recipe, epochs=1, **smaller)
+    assert run.history["loss"].notna().all()
+    if name == "sop":
+        assert run.model().normalize
+
+
+def test_a_ready_recipe_is_found_by_its_name() -> None:
+    assert Recipe.read("inshop").n_labels == 30
+    with pytest.raises(UnknownName, match="the ready recipes has no 'inshopp'; did you mean inshop"):
+        Recipe.read("inshopp")

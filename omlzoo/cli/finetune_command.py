@@ -39,7 +39,7 @@ def finetune_command(
     *,
     model: str,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
-    config: Path | None = None,
+    config: str | None = None,
     resume: bool = False,
     device: str = "auto",
     root: Path | None = None,
@@ -56,7 +56,8 @@ def finetune_command(
     out
         The run folder to write.
     config
-        A TOML file of settings; flags stand above it.
+        A TOML file of settings, or a ready recipe: inshop, sop, cub, cars, product_search, reidentification,
+        few_photos. Flags stand above it.
     resume
         Go on with the run in the folder.
     device

@@ -105,6 +105,11 @@ def _finished(out: Path, recipe: Recipe) -> Run:
 def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:
     """A copy to train, with the recipe's image size."""
     extractor = copy.deepcopy(model) if isinstance(model, Extractor) else open_model(model)
+    if recipe.normalize != "model":
+        extractor.normalize = recipe.normalize == "yes"
+        if isinstance(extractor.weights, Weights):
+            entry = replace(extractor.weights.entry, normalize=extractor.normalize)
+            extractor.weights = replace(extractor.weights, entry=entry)
     if recipe.image_size and isinstance(extractor.weights, Weights):
         entry = extractor.weights.entry
         sized = replace(entry, preprocess=entry.preprocess.scaled(recipe.image_size))

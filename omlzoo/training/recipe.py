@@ -12,6 +12,8 @@ from omlzoo.errors import BadInput, UnknownName
 
 __all__ = ["Recipe"]
 
+READY = Path(__file__).parent.parent / "recipes"
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -36,6 +38,7 @@ class Recipe:
         n_instances: Pictures of each label in a batch.
         n_categories: Categories of a batch, for CategoryBalanced and DistinctCategoryBalanced.
         augment: A name of omlzoo.augmentations.
+        normalize: Whether embeddings have length 1; as the model does, or yes or no.
         image_size: Pixels of a side; 0 keeps the model's.
         freeze: How many stages, from the pictures on, are not trained (the stem, then blocks or layers).
         lora: Rank of low-rank updates of the linear layers (arXiv 2106.09685), which alone are trained; 0 is none.
@@ -74,7 +77,8 @@ class Recipe:
     n_labels: int = 8
     n_instances: int = 4
     n_categories: int = 2
-    augment: Literal["photo", "drawing", "none"] = "photo"
+    augment: Literal["photo", "hypvit", "rich", "drawing", "none"] = "photo"
+    normalize: Literal["model", "yes", "no"] = "model"
     image_size: int = 0
     freeze: int = 0
     lora: int = 0
@@ -141,12 +145,17 @@ class Recipe:
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """The recipe of a TOML file.
+        """The recipe of a TOML file, or the ready one of that name: cars, cub, few_photos, inshop, product_search, ...
 
         Raises:
             BadInput: It cannot be read, or a value breaks its rule.
-            UnknownName: A key is no setting.
+            UnknownName: A key is no setting, or there is no ready recipe of that name.
         """
+        ready = {file.stem: file for file in READY.glob("*.toml")}
+        if isinstance(path, str) and not path.endswith(".toml") and not Path(path).exists():
+            if path not in ready:
+                raise UnknownName("the ready recipes", path, ready)
+            path = ready[path]
         try:
             settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
