@@ -179,6 +179,27 @@ def test_killed_at_random_moments_it_ends_the_same(tmp_path: Path, drawn: Path, 
     pd.testing.assert_series_equal(history["loss"], whole.history["loss"], check_exact=True)
 
 
+def test_batches_of_near_labels_are_those_of_the_last_embeddings_also_after_a_kill(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"sampler": "NearestLabels", "epochs": 3, "save_minutes": 0.0, "log": "none", "workers": 0}
+    whole = tune(model, drawn, tmp_path / "whole", **settings)
+    batches = []
+
+    def killed(self: Any, *arguments: Any) -> float:
+        batches.append(1)
+        if len(batches) == 15:  # in the second epoch
+            raise SystemExit
+        return float(found(self, *arguments))
+
+    found = Optimization.batch
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Optimization, "batch", killed)
+        tune(model, drawn, tmp_path / "run", **settings)
+    resumed = tune(model, drawn, tmp_path / "run", resume=True, **settings)
+    assert weights(resumed) == weights(whole)
+
+
 def test_ctrl_c_keeps_the_best_so_far(
     tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,7 +224,7 @@ def test_ctrl_c_keeps_the_best_so_far(
 @pytest.mark.parametrize("settings", [
     {"loss": "SupConLoss"}, {"loss_args": {"margin": "none"}}, {"miner": "AllTriplets"},
     {"sampler": "CategoryBalanced", "n_labels": 2}, {"sampler": "DistinctCategoryBalanced", "n_labels": 2},
-    {"sampler": "FullCoverage"}, {"loss": "SupConLoss", "memory": 40}, {"freeze": 2}, {"clip": 1.0}, {"precision": "bf16"}, {"precision": "fp16"},
+    {"sampler": "FullCoverage"}, {"sampler": "NearestLabels", "epochs": 2}, {"loss": "SupConLoss", "memory": 40}, {"freeze": 2}, {"clip": 1.0}, {"precision": "bf16"}, {"precision": "fp16"},
     {"image_size": 48}, {"selection": 0.0}, {"augment": "photo"}, {"optimizer": "Adam"}, {"optimizer": "SGD"},
     {"schedule": "linear"}, {"schedule": "constant"}, {"layer_decay": 0.5}, {"drop_path": 0.3}, {"accumulate": 3},
     {"chunk": 5}, {"recompute": True}, {"ema": 0.9}, {"loss": "ProxyAnchorLoss", "loss_lr": 100.0}, {"log": "none"},

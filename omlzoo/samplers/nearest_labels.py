@@ -29,13 +29,13 @@ class NearestLabels(LabelSampler):
 
     Attributes:
         repeating: How many labels have fewer than ``n_instances`` rows.
-        neighbours: (L, P - 1) labels, as codes, by nearness; None before the first update.
+        neighbours: (L, P - 1) labels, as codes, by nearness; None before the first update. Keep it to resume.
     """
 
     def __init__(self, labels: Sequence[Any], n_labels: int, n_instances: int, seed: int = 0) -> None:
         super().__init__(labels, n_instances, seed)
         self.n_labels = self.checked(n_labels)
-        self.neighbours: np.ndarray | None = None
+        self.neighbours: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return -(-len(self.rows.order) // (self.n_labels * self.rows.n_instances))
@@ -47,8 +47,9 @@ class NearestLabels(LabelSampler):
             for labels in rounds(random, len(self.rows.sizes), self.n_labels, len(self)):
                 yield from draw.batches(labels)
             return
+        near = self.neighbours.numpy()
         for first in rounds(random, len(self.rows.sizes), 1, len(self)):
-            yield from draw.batches(np.concatenate([first, self.neighbours[first[:, 0]]], axis=1))
+            yield from draw.batches(np.concatenate([first, near[first[:, 0]]], axis=1))
 
     def update(self, embeddings: torch.Tensor) -> None:
         """Find each label's nearest ones, in blocks.
@@ -69,4 +70,4 @@ class NearestLabels(LabelSampler):
             similar = means[start : start + step] @ means.T
             similar.diagonal(start).fill_(-torch.inf)
             found.append(similar.topk(self.n_labels - 1, dim=1).indices)
-        self.neighbours = torch.cat(found).numpy()
+        self.neighbours = torch.cat(found)

@@ -46,7 +46,7 @@ def set_apart(train: tables.Table, recipe: Recipe) -> tuple[tables.Table, tables
 
 def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
     labels = rows.frame["label"].to_numpy()
-    if recipe.sampler in ("Balanced", "FullCoverage"):
+    if recipe.sampler in ("Balanced", "FullCoverage", "NearestLabels"):
         found = len(set(labels))
         if recipe.n_labels > found:
             raise BadInput(f"n_labels is {recipe.n_labels}, but only {found} labels are trained on; lower n_labels")

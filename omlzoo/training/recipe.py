@@ -33,7 +33,7 @@ class Recipe:
         add_losses: Further losses by name, each with its weight; the sum is trained.
         miner: A name of omlzoo.miners, for losses that take one.
         memory: How many past embeddings a loss with references also compares a batch with; 0 is none.
-        sampler: A name of omlzoo.samplers.
+        sampler: A name of omlzoo.samplers; NearestLabels embeds the training pictures before each epoch but the first.
         n_labels: Labels of a batch; for CategoryBalanced and DistinctCategoryBalanced of each category.
         n_instances: Pictures of each label in a batch.
         n_categories: Categories of a batch, for CategoryBalanced and DistinctCategoryBalanced.
@@ -73,7 +73,9 @@ class Recipe:
     add_losses: dict[str, float] = field(default_factory=dict)
     miner: str = "HardTriplets"
     memory: int = 0
-    sampler: Literal["Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage"] = "Balanced"
+    sampler: Literal["Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage", "NearestLabels"] = (
+        "Balanced"
+    )
     n_labels: int = 8
     n_instances: int = 4
     n_categories: int = 2

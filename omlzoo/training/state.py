@@ -31,6 +31,7 @@ class Progress:
         best_value: Its metric.
         before: Metrics of the validation rows before training.
         ranking: Of the validation rows before training: "queries", "map@r", "first" and "scores" of each.
+        neighbours: Of the sampler NearestLabels.
         duplicates: Validation pictures that are also training pictures; None where nobody looked.
         seconds: Of earlier processes and of this one until it was written.
     """
@@ -44,6 +45,7 @@ class Progress:
     best_value: float = -1.0
     before: dict[str, Any] | None = None
     ranking: dict[str, Tensor] | None = None
+    neighbours: Tensor | None = None
     duplicates: list[dict[str, Any]] | None = None
     seconds: float = 0.0
 

@@ -30,6 +30,7 @@ from omlzoo.manifest import Metric
 from omlzoo.metrics.ranking import RetrievalPerQuery
 from omlzoo.pipeline import multiplies_bf16
 from omlzoo.progress import bar
+from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.samplers.share import Share
 from omlzoo.training import state
 from omlzoo.training.adapters import add_lora, merge_lora
@@ -106,7 +107,8 @@ class Trainer:
         self.transform = Transform(self.facts.entry.preprocess)
         torch.manual_seed(recipe.seed)
         data = Pictures(self.fit, augmentation(recipe.augment, self.facts.entry.preprocess))
-        self.batches = Seeded(make_sampler(self.fit, recipe), recipe.seed)
+        self.sampler = make_sampler(self.fit, recipe)
+        self.batches = Seeded(self.sampler, recipe.seed)
         workers = recipe.workers if recipe.workers >= 0 else loader_processes(len(data))
         self.loader: DataLoader[Any] = DataLoader(
             data, batch_sampler=Share(self.batches) if processes() > 1 else self.batches, collate_fn=collate,
@@ -208,6 +210,12 @@ class Trainer:
         had = summary.batches
         if not had:
             torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout and the like
+            if epoch and isinstance(self.sampler, NearestLabels):
+                vectors = torch.from_numpy(self._embed(self.fit).vectors)
+                self.sampler.update(vectors.nan_to_num())  # of unreadable pictures: no direction
+                so_far.neighbours = self.sampler.neighbours
+        if isinstance(self.sampler, NearestLabels):
+            self.sampler.neighbours = so_far.neighbours
         self.batches.set_epoch(epoch, had)
         self.model.train()
         for part in self.frozen:
@@ -282,7 +290,10 @@ class Trainer:
             warnings.warn(said, OmlzooWarning, stacklevel=6)
 
     def _measure(self, rows: tables.Table) -> Report:
-        """Each process embeds its share of the rows; all measure the whole."""
+        return evaluate_embeddings(self._embed(rows), rows.name)
+
+    def _embed(self, rows: tables.Table) -> Embeddings:
+        """Each process embeds its share of the rows; all have the whole."""
         model: Any = self.work.measured
         model.eval()
         share = share_of_rows(len(rows))
@@ -296,7 +307,7 @@ class Trainer:
                 vectors[rank :: len(parts)], errors[rank :: len(parts)] = some, said
             frame = rows.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=rows.frame.index)})
             found = Embeddings(vectors, frame, found.record, model)
-        return evaluate_embeddings(found, rows.name)
+        return found
 
     def _save(self) -> None:
         """Everything that is needed to go on from here."""
