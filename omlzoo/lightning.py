@@ -33,7 +33,7 @@ class MetricLearning(LightningModule):
 
     def __init__(self, model: Extractor, loss: nn.Module, lr: float = 1e-4, weight_decay: float = 1e-4) -> None:
         super().__init__()
-        self.model, self.loss, self.lr, self.weight_decay = model, loss, lr, weight_decay
+        self.model, self.loss, self.lr, self.weight_decay = model.train(), loss, lr, weight_decay
         facts: Any = model.weights
         self.transform = Transform(facts.entry.preprocess)
 
