@@ -76,6 +76,27 @@ def retrieval(count: str, dim: str) -> dict[str, Any]:
     }
 
 
+def step() -> dict[str, Any]:
+    """OML's training step of ViT-S/16 in float32: model, hard triplets, AdamW."""
+    from oml.losses.triplet import TripletLossWithMiner
+    from oml.miners.inbatch_hard_tri import HardTripletsMiner
+    from oml.models import ViTExtractor
+
+    torch.manual_seed(0)
+    model = ViTExtractor(weights=None, arch="vits16", normalise_features=False).train()
+    loss = TripletLossWithMiner(margin=0.2, miner=HardTripletsMiner())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
+    images, labels = torch.randn(32, 3, 224, 224), torch.arange(32) // 4
+    times = []
+    for _ in range(6):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        loss(model(images), labels).backward()
+        optimizer.step()
+        times.append(time.perf_counter() - start)
+    return {"seconds": statistics.median(times[1:])}
+
+
 def losses(case: str, batch: str) -> dict[str, Any]:
     """Milliseconds and peak MB of one case at one batch size: "<oml or pml>/<what>"."""
     from oml.losses.arcface import ArcFaceLoss
@@ -166,5 +187,5 @@ def samplers(kind: str, rows: str, labels: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    ways = {"embed": embed, "load": load, "retrieval": retrieval, "losses": losses, "samplers": samplers}
+    ways = {"embed": embed, "load": load, "retrieval": retrieval, "losses": losses, "samplers": samplers, "step": step}
     print(json.dumps(ways[sys.argv[1]](*sys.argv[2:])))

@@ -43,12 +43,13 @@ for _name in COMMANDS:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     warnings.showwarning = _notice
-    warnings.simplefilter("once", OmlzooWarning)
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
+    warnings.simplefilter("once" if first else "ignore", OmlzooWarning)
     said = logging.StreamHandler(sys.stderr)
     said.setFormatter(logging.Formatter("omlzoo: %(message)s"))
     log = logging.getLogger("omlzoo")
     log.handlers, log.propagate = [said], False
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.INFO if first else logging.ERROR)
     try:
         code = app(
             list(sys.argv[1:] if arguments is None else arguments),

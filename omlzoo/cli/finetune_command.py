@@ -66,12 +66,15 @@ def finetune_command(
         Where relative paths start; the table's folder by default.
     """
     from omlzoo.training import Recipe, finetune
+    from omlzoo.training.distributed import is_first
 
     recipe = None if config is None else Recipe.read(config)
     given = {name: value for name, value in asdict(flags).items() if value is not None}
     if "loss_args" in given:
         given["loss_args"] = {name: _number(text) for name, text in given["loss_args"].items()}
     run = finetune(model, table, out=out, recipe=recipe, resume=resume, device=device, root=root, **given)
+    if not is_first():
+        return 0
     print_metrics(run.report.metrics, run.report.before)
     print(f"\n{run.folder}: epoch {run.report.facts['epoch kept']} kept; {run.folder / 'report.html'} shows it")
     return INTERRUPTED if run.interrupted else 0
