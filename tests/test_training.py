@@ -1,7 +1,6 @@
 """Fine-tuning: it learns, chooses on its own labels, is repeatable, resumable, interruptible, and says what is wrong."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from torch import nn
 from toys import toy
 
 import omlzoo
-from omlzoo import catalog, table
+from omlzoo import catalog, plots, table
 from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning, UnknownName
 from omlzoo.extractor import Extractor
 from omlzoo.losses import SupConLoss
@@ -29,7 +28,14 @@ from omlzoo.training.preparation import set_apart
 from omlzoo.training.recipe import READY
 from omlzoo.training.suggestions import suggest
 
-QUICK: dict[str, Any] = {"epochs": 2, "n_labels": 4, "n_instances": 3, "augment": "none", "lr": 1e-3}
+QUICK: dict[str, Any] = {"epochs": 2, "n_labels": 4, "n_instances": 3, "augment": "none", "lr": 1e-3, "log": "none"}
+
+
+@pytest.fixture(autouse=True)
+def _plain_pages(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Figures take a second a page; test_the_page_shows_what_happened has them."""
+    if "figures" not in request.keywords:
+        monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
 def tune(model: Extractor, drawn: Path, out: Path, **settings: Any) -> Run:
@@ -123,26 +129,27 @@ def test_the_seed_decides_everything(tmp_path: Path, drawn: Path, model: Extract
     assert weights(first) != weights(other)
 
 
-def test_a_killed_run_is_resumed_to_the_same_weights(tmp_path: Path, drawn: Path, model: Extractor) -> None:
-    model.save(tmp_path / "start")
-    settings = {**QUICK, "epochs": 6, "augment": "drawing"}
-    whole = omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "whole", **settings)
-    code = f"import omlzoo; omlzoo.finetune({str(tmp_path / 'start')!r}, {str(drawn)!r}, out={str(tmp_path / 'killed')!r}, **{settings!r})"
-    process = subprocess.Popen([sys.executable, "-c", code])
-    last, deadline = tmp_path / "killed/last.ckpt", time.monotonic() + 120
-    while not last.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "killed/model.safetensors").exists()
+def test_an_unfinished_run_is_resumed_with_the_same_settings_only(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(self: Any, *arguments: Any) -> float:
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Optimization, "batch", killed)
+        tune(model, drawn, tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["last.ckpt"]
     with pytest.raises(BadInput, match="holds an unfinished run; go on with resume"):
-        omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "killed", **settings)
+        tune(model, drawn, tmp_path / "run")
     with pytest.raises(BadInput, match="was run with another recipe: lr = 0.001 there, lr = 0.5 here"):
-        omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "killed", resume=True, **settings | {"lr": 0.5})
-    resumed = omlzoo.finetune(str(tmp_path / "start"), drawn, out=tmp_path / "killed", resume=True, **settings)
-    assert weights(resumed) == weights(whole)
-    assert len(resumed.history) == 6
-    assert not last.exists()
+        tune(model, drawn, tmp_path / "run", resume=True, lr=0.5)
+    frame = pd.read_csv(drawn).iloc[1:]
+    frame["path"] = [str(drawn.parent / path) for path in frame["path"]]
+    with pytest.raises(BadInput, match="was run with another table"):
+        omlzoo.finetune(model, frame, out=tmp_path / "run", resume=True, **QUICK)
+    with pytest.raises(BadInput, match="was run with another start"):
+        tune(toy("resnet_toy", seed=1), drawn, tmp_path / "run", resume=True)
+    assert len(tune(model, drawn, tmp_path / "run", resume=True).history) == 2
 
 
 KILLED = """
@@ -156,7 +163,7 @@ omlzoo.finetune(start, table, out=out, resume=True, **settings)
 """
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(25, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_ends_the_same(tmp_path: Path, drawn: Path, model: Extractor, kills: int) -> None:
     """Optimizer, average, memory, drop path and batches go on within an epoch: the state is saved after each batch."""
     model.save(tmp_path / "start")
@@ -491,9 +498,24 @@ def test_several_losses_and_low_rank_updates(tmp_path: Path, drawn: Path) -> Non
         Recipe(add_losses={"SupConLoss": -1.0})
 
 
+@pytest.mark.figures
+def test_the_page_shows_what_happened(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    run = tune(model, drawn, tmp_path / "run", loss="SupConLoss", epochs=3, lr=3e-3)
+    page = (run.folder / "report.html").read_text()
+    assert page.count("<svg") == 3
+    for said in ("<!-- Loss -->", "<!-- Learning rate -->", "<!-- selection map@r -->", "<!-- same label -->"):
+        assert said in page
+    ranking, before = run.report.ranking, run.report.ranking_before
+    change = ranking.values["map@r"] - before.values["map@r"]
+    assert ("Queries that gained most" in page) == bool((change > 0).any())
+    assert ("Queries that lost most" in page) == bool((change < 0).any())
+    assert before.values["map@r"].mean() == pytest.approx(run.report.before["map@r"])
+
+
 def test_curves_go_to_tensorboard(tmp_path: Path, drawn: Path, model: Extractor) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="no tensorboard")
-    run = tune(model, drawn, tmp_path / "run", loss="SupConLoss", epochs=3)
+    run = tune(model, drawn, tmp_path / "run", loss="SupConLoss", epochs=3, log="auto")
     found = events.EventAccumulator(str(tmp_path / "run/tensorboard"))
     found.Reload()
     assert {"loss", "lr", "positive_cosine", "selection map@r"} <= set(found.Tags()["scalars"])
