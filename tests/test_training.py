@@ -145,7 +145,9 @@ def test_an_unfinished_run_is_resumed_with_the_same_settings_only(
         tune(model, drawn, tmp_path / "run", resume=True, lr=0.5)
     frame = pd.read_csv(drawn).iloc[1:]
     frame["path"] = [str(drawn.parent / path) for path in frame["path"]]
-    with pytest.raises(BadInput, match="was run with another table"):
+    with pytest.raises(
+        BadInput, match="was run with another table: 160 rows of 32 labels, .* there, 159 rows of 32 labels"
+    ):
         omlzoo.finetune(model, frame, out=tmp_path / "run", resume=True, **QUICK)
     with pytest.raises(BadInput, match="was run with another start"):
         tune(toy("resnet_toy", seed=1), drawn, tmp_path / "run", resume=True)
@@ -555,3 +557,18 @@ def test_a_ready_recipe_is_found_by_its_name() -> None:
     assert Recipe.read("inshop").n_labels == 30
     with pytest.raises(UnknownName, match="the ready recipes has no 'inshopp'; did you mean inshop"):
         Recipe.read("inshopp")
+
+
+def test_a_single_label_and_batches_without_pairs_are_said(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    frame = pd.read_csv(drawn)
+    frame["path"] = [str(drawn.parent / path) for path in frame["path"]]
+    one = frame[(frame["split"] == "validation") | (frame["label"] == "0-00")]
+    with (
+        pytest.warns(OmlzooWarning, match="too few to set"),
+        pytest.raises(BadInput, match="all 5 training rows have one label, '0-00'; training needs at least two"),
+    ):
+        omlzoo.finetune(model, one, out=tmp_path / "run", epochs=1, log="none")
+    assert not (tmp_path / "run").exists()
+    with pytest.warns(OmlzooWarning, match="no batch of the first epoch had anything to learn from"):
+        run = tune(model, drawn, tmp_path / "run", epochs=1, n_labels=1)
+    assert run.history["loss"].tolist() == [0.0]

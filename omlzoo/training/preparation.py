@@ -46,6 +46,8 @@ def set_apart(train: tables.Table, recipe: Recipe) -> tuple[tables.Table, tables
 
 def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
     labels = rows.frame["label"].to_numpy()
+    if len(set(labels)) < 2:
+        raise BadInput(f"all {len(labels)} training rows have one label, {labels[0]!r}; training needs at least two")
     if recipe.sampler in ("Balanced", "FullCoverage", "NearestLabels"):
         found = len(set(labels))
         if recipe.n_labels > found:
@@ -144,5 +146,8 @@ def loader_processes(rows: int) -> int:
 
 
 def fingerprint(rows: tables.Table) -> str:
-    """sha256 of all rows in their order, by which a resumed run knows its table."""
-    return hashlib.sha256(rows.frame.to_csv().encode()).hexdigest()
+    """Counts and sha256 of all rows in their order, by which a resumed run knows its table."""
+    counts = f"{len(rows)} rows of {rows.frame['label'].nunique()} labels"
+    return (
+        f"{counts}, columns {', '.join(rows.frame)}, sha256 {hashlib.sha256(rows.frame.to_csv().encode()).hexdigest()}"
+    )

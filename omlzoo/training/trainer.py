@@ -285,6 +285,11 @@ class Trainer:
                 f"{share:.1%} of the pictures of epoch {epoch + 1} could not be read, more than unreadable, "
                 f"{self.recipe.unreadable:.1%}; mend them, or allow more; the first: {first}"
             )
+        empty = summary.totals.get("empty_batches", 0.0)
+        if epoch == 0 and empty >= summary.trained and is_first():
+            said = "no batch of the first epoch had anything to learn from"
+            remedy = "it needs pictures of one label and of two: set n_instances and n_labels to 2 or more"
+            warnings.warn(f"{said}; {remedy}, and look for labels with a single picture", OmlzooWarning, stacklevel=6)
         if new and is_first():
             said = f"{len(new)} pictures could not be read and are skipped in training; the first: {first}"
             warnings.warn(said, OmlzooWarning, stacklevel=6)
