@@ -148,6 +148,5 @@ def loader_processes(rows: int) -> int:
 def fingerprint(rows: tables.Table) -> str:
     """Counts and sha256 of all rows in their order, by which a resumed run knows its table."""
     counts = f"{len(rows)} rows of {rows.frame['label'].nunique()} labels"
-    return (
-        f"{counts}, columns {', '.join(rows.frame)}, sha256 {hashlib.sha256(rows.frame.to_csv().encode()).hexdigest()}"
-    )
+    columns = ", ".join(map(str, rows.frame.columns))
+    return f"{counts}, columns {columns}, sha256 {hashlib.sha256(rows.frame.to_csv().encode()).hexdigest()}"
