@@ -13,6 +13,9 @@ from omlzoo.training.logs import Log as Log
 from omlzoo.training.logs import open_log as open_log
 from omlzoo.training.loop import EpochSummary as EpochSummary
 from omlzoo.training.loop import train_epoch as train_epoch
+from omlzoo.training.measurement import embed_together as embed_together
+from omlzoo.training.measurement import pack_ranking as pack_ranking
+from omlzoo.training.measurement import unpack_ranking as unpack_ranking
 from omlzoo.training.optimization import Optimization as Optimization
 from omlzoo.training.optimization import learning_rate as learning_rate
 from omlzoo.training.preparation import drop_paths as drop_paths
@@ -23,9 +26,13 @@ from omlzoo.training.preparation import make_loss as make_loss
 from omlzoo.training.preparation import make_sampler as make_sampler
 from omlzoo.training.preparation import set_apart as set_apart
 from omlzoo.training.recipe import Recipe as Recipe
+from omlzoo.training.run_folder import Run as Run
+from omlzoo.training.run_folder import read_run as read_run
+from omlzoo.training.run_folder import write_history as write_history
+from omlzoo.training.run_folder import write_run as write_run
 from omlzoo.training.state import Progress as Progress
 from omlzoo.training.state import read as read
 from omlzoo.training.state import write as write
 from omlzoo.training.suggestions import suggest as suggest
-from omlzoo.training.trainer import Run as Run
 from omlzoo.training.trainer import Trainer as Trainer
+LAST: object

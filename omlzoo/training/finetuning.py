@@ -1,7 +1,6 @@
 """finetune(): a table and a recipe to a run folder, which is again a checkpoint."""
 
 import copy
-import json
 import logging
 import warnings
 from dataclasses import replace
@@ -14,13 +13,13 @@ import torch
 from omlzoo import table as tables
 from omlzoo.atomic import check_free
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.evaluation import Report
 from omlzoo.extraction import open_model
 from omlzoo.extractor import Extractor
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.run_folder import LAST, RECIPE, REPORT, Run, read_run
 from omlzoo.training.state import difference
 from omlzoo.training.suggestions import suggest
-from omlzoo.training.trainer import HISTORY, LAST, RECIPE, REPORT, Run, Trainer
+from omlzoo.training.trainer import Trainer
 from omlzoo.weights import Weights
 
 __all__ = ["finetune"]
@@ -97,9 +96,7 @@ def _finished(out: Path, recipe: Recipe) -> Run:
             f"{out} is finished, with another recipe: {difference(was, recipe.to_toml())}; give another name"
         )
     warnings.warn(f"{out} is finished already; nothing was done", OmlzooWarning, stacklevel=3)
-    values = json.loads((out / REPORT).read_text(encoding="utf-8"))
-    report = Report(values["metrics"], values["facts"], values["before"], values["errors"])
-    return Run(out, report, pd.read_csv(out / HISTORY))
+    return read_run(out)
 
 
 def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:

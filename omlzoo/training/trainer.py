@@ -1,42 +1,38 @@
-"""One run of fine-tuning: what it trains, on what, what it has so far, and the folder it writes."""
+"""One run of fine-tuning: what it trains, on what, and what it has so far."""
 
 import math
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from omlzoo import checkpoint, manifest, zoo
+from omlzoo import checkpoint
 from omlzoo import table as tables
-from omlzoo.atomic import new_file
 from omlzoo.augmentations import augmentation
 from omlzoo.dataset import Pictures, Seeded, collate
 from omlzoo.duplicates import find_duplicates
-from omlzoo.embeddings import ERROR, Embeddings
+from omlzoo.embeddings import Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
 from omlzoo.evaluation import Report, evaluate_embeddings
-from omlzoo.extraction import embed_table
 from omlzoo.extractor import Extractor
 from omlzoo.gathering import processes
-from omlzoo.manifest import Metric
-from omlzoo.metrics.ranking import RetrievalPerQuery
 from omlzoo.pipeline import multiplies_bf16
 from omlzoo.progress import bar
 from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.samplers.share import Share
 from omlzoo.training import state
 from omlzoo.training.adapters import add_lora, merge_lora
-from omlzoo.training.distributed import everyone, from_first, is_first, join, share_model, share_of_rows
+from omlzoo.training.distributed import everyone, from_first, is_first, join, share_model
 from omlzoo.training.logs import open_log
 from omlzoo.training.loop import EpochSummary, train_epoch
+from omlzoo.training.measurement import embed_together, pack_ranking, unpack_ranking
 from omlzoo.training.optimization import Optimization, checkpoint_blocks
 from omlzoo.training.preparation import (
     drop_paths,
@@ -48,37 +44,14 @@ from omlzoo.training.preparation import (
     set_apart,
 )  # fmt: skip
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.run_folder import DUPLICATES, LAST, LOGGED, RECIPE, Run, write_history, write_run
 from omlzoo.training.state import Progress
 from omlzoo.transforms import Transform
 from omlzoo.weights import Weights
 
-__all__ = ["Run", "Trainer"]
+__all__ = ["Trainer"]
 
-LAST, RECIPE, HISTORY = "last.ckpt", "recipe.toml", "history.csv"
-REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.csv"
-LOGGED = ("cmc@1", "map@5", "map@r")
 NAMED = 4  # pictures of a bad batch that are named
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes:
-        folder: model.safetensors, entry.json, recipe.toml, history.csv, report.json, report.html.
-        report: The validation rows, before and after.
-        history: A row per epoch.
-        interrupted: Whether it was stopped before its last epoch; the best model so far is kept.
-    """
-
-    folder: Path
-    report: Report
-    history: pd.DataFrame
-    interrupted: bool = False
-
-    def model(self) -> Extractor:
-        """The fine-tuned extractor."""
-        return zoo.get_model(str(self.folder))
 
 
 class Trainer:
@@ -147,7 +120,8 @@ class Trainer:
             if self.recipe.duplicates and len(self.validation):
                 self._find_duplicates()
             if len(self.validation):
-                self._measure_before()
+                report = self._measure(self.validation)
+                self.so_far.before, self.so_far.ranking = report.metrics, pack_ranking(report.ranking)
             self._save()
         self.log = open_log(self.recipe.log if is_first() else "none", self.out, self.recipe)
         interrupted = False
@@ -177,22 +151,6 @@ class Trainer:
         if not math.isfinite(metrics[self.recipe.select]):
             said = f"{len(self.selection)} rows set apart from training"
             raise BadInput(f"{self.recipe.select} of the {said} is not a number: no label has two; set selection to 0")
-
-    def _measure_before(self) -> None:
-        report = self._measure(self.validation)
-        ranking = report.ranking
-        self.so_far.before = report.metrics
-        if ranking is not None:
-            found = {"queries": ranking.queries, "map@r": ranking.values["map@r"], "first": ranking.first}
-            kept = {**found, "scores": ranking.scores}
-            self.so_far.ranking = {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in kept.items()}
-
-    def _ranking_before(self) -> RetrievalPerQuery | None:
-        kept = {name: each.numpy() for name, each in (self.so_far.ranking or {}).items()}
-        if not kept:
-            return None
-        values = {"map@r": kept["map@r"]}
-        return RetrievalPerQuery(kept["queries"], values, kept["first"], kept["scores"], np.empty(0, np.int64))
 
     def _find_duplicates(self) -> None:
         """Validation pictures that are also training pictures make the report too good: count and say them."""
@@ -298,28 +256,15 @@ class Trainer:
         return evaluate_embeddings(self._embed(rows), rows.name)
 
     def _embed(self, rows: tables.Table) -> Embeddings:
-        """Each process embeds its share of the rows; all have the whole."""
-        model: Any = self.work.measured
-        model.eval()
-        share = share_of_rows(len(rows))
-        precision: Any = "fp32" if self.recipe.precision == "fp16" else self.recipe.precision
-        mine = rows.rows(np.isin(np.arange(len(rows)), np.arange(len(rows))[share]))
-        found = embed_table(model, mine, precision=precision, device=str(self.device), progress=False)
-        if processes() > 1:
-            parts = everyone((found.vectors, found.table[ERROR].tolist()))
-            vectors, errors = np.empty((len(rows), model.dim), np.float32), np.empty(len(rows), object)
-            for rank, (some, said) in enumerate(parts):
-                vectors[rank :: len(parts)], errors[rank :: len(parts)] = some, said
-            frame = rows.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=rows.frame.index)})
-            found = Embeddings(vectors, frame, found.record, model)
-        return found
+        precision = "fp32" if self.recipe.precision == "fp16" else self.recipe.precision
+        return embed_together(self.work.measured, rows, precision, self.device)
 
     def _save(self) -> None:
         """Everything that is needed to go on from here."""
         so_far = replace(self.so_far, seconds=self._elapsed())
         state.write(self.out / LAST, so_far, self.work, self.identity)
         if is_first() and so_far.history:
-            _write(self.out / HISTORY, pd.DataFrame(so_far.history).to_csv(index=False))
+            write_history(self.out, so_far.history)
         self.saved = time.perf_counter()
 
     def _elapsed(self) -> float:
@@ -348,7 +293,8 @@ class Trainer:
         if len(self.validation):
             after = self._measure(self.validation)
             report = replace(
-                after, facts={**after.facts, **facts}, before=so_far.before, ranking_before=self._ranking_before(),
+                after, facts={**after.facts, **facts}, before=so_far.before,
+                ranking_before=unpack_ranking(so_far.ranking),
                 history={name: column.tolist() for name, column in pd.DataFrame(so_far.history).items()},
             )  # fmt: skip
             report.facts["model"] = str(self.out)
@@ -356,26 +302,10 @@ class Trainer:
         else:
             report = Report({}, facts)
         run = Run(self.out, report, pd.DataFrame(so_far.history), interrupted)
-        if not is_first():
-            return run
-        dataset = Path(self.table_name).stem
-        metrics = tuple(
-            Metric(dataset, name, round(report.metrics[name], 4), "omlzoo finetune", REPORT, "upstream")
-            for name in LOGGED
-            if name in report.metrics
-        )
-        entry = manifest.without_address(
-            self.facts.entry, name=self.out.resolve().name, metrics=metrics, preprocess_oml=None,
-            source=f"fine-tuned from {self.start_address}",
-        )  # fmt: skip
-        checkpoint.save(merge_lora(model).state_dict(), entry, self.out, overwrite=True)
-        _write(self.out / RECIPE, self.recipe.to_toml(self._command()))
-        if so_far.duplicates:
-            _write(self.out / DUPLICATES, pd.DataFrame(so_far.duplicates).to_csv(index=False))
-        report.save(self.out / REPORT)
-        report.html(self.out / PAGE)
-        if not interrupted:  # an interrupted run can go on
-            (self.out / LAST).unlink(missing_ok=True)
+        if is_first():
+            entry = replace(self.facts.entry, source=f"fine-tuned from {self.start_address}")
+            text = self.recipe.to_toml(self._command())
+            write_run(run, merge_lora(model), entry, text, Path(self.table_name).stem, so_far.duplicates)
         return run
 
 
@@ -388,8 +318,3 @@ def _said(selection: tables.Table | None, recipe: Recipe) -> str:
         return "nothing: the last epoch is kept"
     labels = selection.frame["label"].nunique()
     return f"{recipe.select} of {len(selection)} pictures of {labels} labels set apart from the training labels"
-
-
-def _write(path: Path, text: str) -> None:
-    with new_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

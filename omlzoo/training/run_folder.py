@@ -1,0 +1,90 @@
+"""The folder that a run leaves: weights, entry, recipe, history and report; again a checkpoint of the zoo."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from omlzoo import checkpoint, manifest, zoo
+from omlzoo.atomic import new_file
+from omlzoo.evaluation import Report
+from omlzoo.extractor import Extractor
+from omlzoo.manifest import Entry, Metric
+
+__all__ = ["LAST", "Run", "read_run", "write_history", "write_run"]
+
+LAST, RECIPE, HISTORY = "last.ckpt", "recipe.toml", "history.csv"
+REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.csv"
+LOGGED = ("cmc@1", "map@5", "map@r")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: model.safetensors, entry.json, recipe.toml, history.csv, report.json, report.html.
+        report: The validation rows, before and after.
+        history: A row per epoch.
+        interrupted: Whether it was stopped before its last epoch; the best model so far is kept.
+    """
+
+    folder: Path
+    report: Report
+    history: pd.DataFrame
+    interrupted: bool = False
+
+    def model(self) -> Extractor:
+        """The fine-tuned extractor."""
+        return zoo.get_model(str(self.folder))
+
+
+def read_run(folder: Path) -> Run:
+    """A finished run from its folder."""
+    values = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    report = Report(values["metrics"], values["facts"], values["before"], values["errors"])
+    return Run(folder, report, pd.read_csv(folder / HISTORY))
+
+
+def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+    """A row per epoch, as csv."""
+    _write(folder / HISTORY, pd.DataFrame(history).to_csv(index=False))
+
+
+def write_run(
+    run: Run, model: nn.Module, entry: Entry, recipe: str, dataset: str, duplicates: list[dict[str, Any]] | None
+) -> None:
+    """Write everything, and last of all remove what was only for resuming.
+
+    Args:
+        run: Its folder, report and history.
+        model: With the weights that are kept.
+        entry: That of the start, with ``source`` saying what was done.
+        recipe: The text of recipe.toml.
+        dataset: What the metrics were measured on.
+        duplicates: Rows of duplicates.csv, if there are any.
+    """
+    metrics = tuple(
+        Metric(dataset, name, round(run.report.metrics[name], 4), "omlzoo finetune", REPORT, "upstream")
+        for name in LOGGED
+        if name in run.report.metrics
+    )
+    ours = manifest.without_address(
+        entry, name=run.folder.resolve().name, metrics=metrics, preprocess_oml=None, source=entry.source
+    )
+    checkpoint.save(model.state_dict(), ours, run.folder, overwrite=True)
+    _write(run.folder / RECIPE, recipe)
+    if duplicates:
+        _write(run.folder / DUPLICATES, pd.DataFrame(duplicates).to_csv(index=False))
+    run.report.save(run.folder / REPORT)
+    run.report.html(run.folder / PAGE)
+    if not run.interrupted:  # an interrupted run can go on
+        (run.folder / LAST).unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
