@@ -6,10 +6,7 @@ Every key is required and no other is allowed; what is not known is ``null``. Th
 
 import json
 import re
-import types
-import typing
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from operator import index
@@ -17,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from omlzoo.errors import BadEntry, BadInput, UnknownName
+from omlzoo.strict import build
 
 __all__ = [
     "HUB",
@@ -216,7 +214,7 @@ def read(path: Path, name: str | None = None) -> Entry:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadEntry(f"{path}: not a readable JSON file ({error})") from error
-    entry = typing.cast(Entry, _build(Entry, raw, str(path)))
+    entry = build(Entry, raw, str(path))
     _check(entry, str(path))
     if name is not None and entry.name != name:
         raise BadEntry(f"{path}: name is {entry.name!r}; it must be the file's, {name!r}")
@@ -236,40 +234,6 @@ def dump(entry: Entry) -> str:
     """The entry as the text of its JSON file, lists of numbers on one line."""
     text = json.dumps(asdict(entry), indent=2, ensure_ascii=False)
     return re.sub(r"\[[\d\s.,]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n"
-
-
-def _build(kind: Any, raw: Any, where: str) -> Any:
-    """``raw`` as ``kind`` (a dataclass, union, tuple, literal, dict or plain type); strict."""
-    if is_dataclass(kind):
-        return _build_fields(kind, raw, where)
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return None if raw is None else _build(next(a for a in args if a is not type(None)), raw, where)
-    if origin is Literal:
-        if raw not in args:
-            raise BadEntry(f"{where} is {raw!r}; it must be one of {', '.join(map(str, args))}")
-        return raw
-    if origin is tuple:
-        fixed = args if args[-1] is not Ellipsis else args[:1] * len(raw if isinstance(raw, list) else ())
-        if not isinstance(raw, list) or len(raw) != len(fixed):
-            raise BadEntry(f"{where} is {raw!r}; it must be a list" + (f" of {len(fixed)}" if fixed else ""))
-        return tuple(_build(a, value, f"{where}[{i}]") for i, (a, value) in enumerate(zip(fixed, raw, strict=True)))
-    plain = origin or kind
-    wanted = (int, float) if plain is float else plain
-    if not isinstance(raw, wanted) or (isinstance(raw, bool) and plain is not bool):
-        raise BadEntry(f"{where} is {raw!r}; it must be of type {plain.__name__}")
-    return float(raw) if plain is float else raw
-
-
-def _build_fields(kind: Any, raw: Any, where: str) -> Any:
-    known = {field.name: field.type for field in fields(kind)}
-    if not isinstance(raw, Mapping):
-        raise BadEntry(f"{where} is {raw!r}; it must be an object with the keys {', '.join(known)}")
-    missing, unknown = sorted(known.keys() - raw.keys()), sorted(raw.keys() - known.keys())
-    if missing or unknown:
-        parts = [f"misses {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(unknown)}"] * bool(unknown)
-        raise BadEntry(f"{where}: {' and '.join(parts)}; its keys are exactly: {', '.join(known)}")
-    return kind(**{key: _build(known[key], raw[key], f"{where}: {key}") for key in known})
 
 
 def _check(entry: Entry, where: str) -> None:
