@@ -221,13 +221,17 @@ def test_notices_go_to_standard_error(capsys: pytest.CaptureFixture[str], tmp_pa
 def test_ctrl_c_is_exit_code_130_and_keeps_what_was_finished(tmp_path: Path, drawn: Path, saved: str) -> None:
     command = [sys.executable, "-m", "omlzoo", "finetune", str(drawn), "--model", saved, "-o", str(tmp_path / "run")]
     process = subprocess.Popen(
-        [*command, "--epochs", "500", "--augment", "none"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run/history.csv").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+        [*command, "--epochs", "500", "--augment", "none"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "run/history.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130, err
     assert b"Traceback" not in err
     assert omlzoo.get_model(str(tmp_path / "run")).dim == 64

@@ -16,6 +16,9 @@ from omlzoo.training.loop import train_epoch as train_epoch
 from omlzoo.training.measurement import embed_together as embed_together
 from omlzoo.training.measurement import pack_ranking as pack_ranking
 from omlzoo.training.measurement import unpack_ranking as unpack_ranking
+from omlzoo.training.notices import of_duplicates as of_duplicates
+from omlzoo.training.notices import of_epoch as of_epoch
+from omlzoo.training.notices import what_chose as what_chose
 from omlzoo.training.optimization import Optimization as Optimization
 from omlzoo.training.optimization import learning_rate as learning_rate
 from omlzoo.training.preparation import drop_paths as drop_paths

@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +16,8 @@ from omlzoo import checkpoint
 from omlzoo import table as tables
 from omlzoo.augmentations import augmentation
 from omlzoo.dataset import Pictures, Seeded, collate
-from omlzoo.duplicates import find_duplicates
 from omlzoo.embeddings import Embeddings
-from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
+from omlzoo.errors import BadInput, UnknownName
 from omlzoo.evaluation import Report, evaluate_embeddings
 from omlzoo.extractor import Extractor
 from omlzoo.gathering import processes
@@ -27,9 +25,9 @@ from omlzoo.pipeline import multiplies_bf16
 from omlzoo.progress import bar
 from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.samplers.share import Share
-from omlzoo.training import state
+from omlzoo.training import notices, state
 from omlzoo.training.adapters import add_lora, merge_lora
-from omlzoo.training.distributed import everyone, from_first, is_first, join, share_model
+from omlzoo.training.distributed import everyone, is_first, join, share_model
 from omlzoo.training.logs import open_log
 from omlzoo.training.loop import EpochSummary, train_epoch
 from omlzoo.training.measurement import embed_together, pack_ranking, unpack_ranking
@@ -44,7 +42,7 @@ from omlzoo.training.preparation import (
     set_apart,
 )  # fmt: skip
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.run_folder import DUPLICATES, LAST, LOGGED, RECIPE, Run, write_history, write_run
+from omlzoo.training.run_folder import LAST, LOGGED, RECIPE, Run, write_history, write_run
 from omlzoo.training.state import Progress
 from omlzoo.transforms import Transform
 from omlzoo.weights import Weights
@@ -118,7 +116,7 @@ class Trainer:
         else:
             self._check_selection()
             if self.recipe.duplicates and len(self.validation):
-                self._find_duplicates()
+                self.so_far.duplicates = notices.of_duplicates(self.rows)
             if len(self.validation):
                 report = self._measure(self.validation)
                 self.so_far.before, self.so_far.ranking = report.metrics, pack_ranking(report.ranking)
@@ -151,15 +149,6 @@ class Trainer:
         if not math.isfinite(metrics[self.recipe.select]):
             said = f"{len(self.selection)} rows set apart from training"
             raise BadInput(f"{self.recipe.select} of the {said} is not a number: no label has two; set selection to 0")
-
-    def _find_duplicates(self) -> None:
-        """Validation pictures that are also training pictures make the report too good: count and say them."""
-        found = from_first(find_duplicates(self.rows)[0].to_dict("records") if is_first() else None)
-        self.so_far.duplicates = found
-        if found and is_first():
-            first = f"{found[0]['path']} and {found[0]['train_path']}"
-            said = f"{len(found)} of {len(self.validation)} validation pictures are nearly the same as training ones"
-            warnings.warn(f"{said}: the report is too good; {DUPLICATES} lists them, first {first}", OmlzooWarning, 5)
 
     def _epoch(self, epoch: int) -> None:
         recipe, so_far = self.recipe, self.so_far
@@ -196,7 +185,7 @@ class Trainer:
 
             summary = train_epoch(self.work, self.loader, self._prepare, summary, self._named, after)
         self.model.eval()
-        self._note(epoch, summary)
+        so_far.skipped |= notices.of_epoch(epoch, summary, so_far.skipped, recipe.unreadable)
         seconds = time.perf_counter() - start
         chosen = self._measure(self.selection).metrics if self.selection is not None else {}
         value = chosen.get(recipe.select, float(epoch))
@@ -228,30 +217,6 @@ class Trainer:
         names = [str(self.fit.frame["path"].iloc[row]) for row in rows[:NAMED].tolist()]
         return ", ".join(names) + f" and {len(rows) - NAMED} more" * (len(rows) > NAMED)
 
-    def _note(self, epoch: int, summary: EpochSummary) -> None:
-        """Say which pictures could not be read, and stop where there were too many."""
-        skipped = {row: error for found in everyone(summary.skipped) for row, error in found.items()}
-        failures, trained = (sum(everyone(number)) for number in (summary.failures, summary.pictures))
-        new = {row: error for row, error in skipped.items() if row not in self.so_far.skipped}
-        self.so_far.skipped |= new
-        first = next(iter(skipped.values()), "")
-        if not trained:
-            raise BadInput(f"no picture of epoch {epoch + 1} could be read; the first: {first}")
-        if failures > self.recipe.unreadable * (failures + trained):
-            share = failures / (failures + trained)
-            raise BadInput(
-                f"{share:.1%} of the pictures of epoch {epoch + 1} could not be read, more than unreadable, "
-                f"{self.recipe.unreadable:.1%}; mend them, or allow more; the first: {first}"
-            )
-        empty = summary.totals.get("empty_batches", 0.0)
-        if epoch == 0 and empty >= summary.trained and is_first():
-            said = "no batch of the first epoch had anything to learn from"
-            remedy = "it needs pictures of one label and of two: set n_instances and n_labels to 2 or more"
-            warnings.warn(f"{said}; {remedy}, and look for labels with a single picture", OmlzooWarning, stacklevel=6)
-        if new and is_first():
-            said = f"{len(new)} pictures could not be read and are skipped in training; the first: {first}"
-            warnings.warn(said, OmlzooWarning, stacklevel=6)
-
     def _measure(self, rows: tables.Table) -> Report:
         return evaluate_embeddings(self._embed(rows), rows.name)
 
@@ -277,15 +242,16 @@ class Trainer:
         """Measure, write the run folder, and remove what was only for resuming."""
         so_far, model = self.so_far, self.work.measured
         model.load_state_dict(so_far.best)
+        copies = "not looked for" if so_far.duplicates is None else len(so_far.duplicates)
         facts = {
             "started from": self.start_address,
             "epochs": f"{len(so_far.history)} of {self.recipe.epochs}" + (", interrupted" if interrupted else ""),
             "epoch kept": so_far.best_epoch,
-            "chosen on": _said(self.selection, self.recipe),
+            "chosen on": notices.what_chose(self.selection, self.recipe),
             "training pictures": len(self.fit),
             "training labels": int(self.fit.frame["label"].nunique()),
             "training pictures that could not be read": len(so_far.skipped),
-            "validation pictures that are also training pictures": _count(so_far.duplicates),
+            "validation pictures that are also training pictures": copies,
             "trained in": self.work.precision,
             **self.told,
             "seconds": round(self._elapsed(), 1),
@@ -307,14 +273,3 @@ class Trainer:
             text = self.recipe.to_toml(self._command())
             write_run(run, merge_lora(model), entry, text, Path(self.table_name).stem, so_far.duplicates)
         return run
-
-
-def _count(found: list[dict[str, Any]] | None) -> int | str:
-    return "not looked for" if found is None else len(found)
-
-
-def _said(selection: tables.Table | None, recipe: Recipe) -> str:
-    if selection is None:
-        return "nothing: the last epoch is kept"
-    labels = selection.frame["label"].nunique()
-    return f"{recipe.select} of {len(selection)} pictures of {labels} labels set apart from the training labels"

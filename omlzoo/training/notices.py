@@ -1,0 +1,73 @@
+"""What a run says once: unreadable pictures, batches without pairs, copies across the split, what chose the epoch."""
+
+import warnings
+from typing import Any
+
+from omlzoo import table as tables
+from omlzoo.duplicates import find_duplicates
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.training.distributed import everyone, from_first, is_first
+from omlzoo.training.loop import EpochSummary
+from omlzoo.training.recipe import Recipe
+from omlzoo.training.run_folder import DUPLICATES
+
+__all__ = ["of_duplicates", "of_epoch", "what_chose"]
+
+
+def of_epoch(epoch: int, summary: EpochSummary, known: dict[int, str], limit: float) -> dict[int, str]:
+    """Say which pictures could not be read, and stop where there were too many.
+
+    Args:
+        epoch: Counted from 0.
+        summary: Of this process.
+        known: Row and error of those said before.
+        limit: Largest share.
+
+    Returns:
+        Row and error of those that are new, of all processes.
+
+    Raises:
+        BadInput: There were more, or none could be read.
+    """
+    skipped = {row: error for found in everyone(summary.skipped) for row, error in found.items()}
+    failures, trained = (sum(everyone(number)) for number in (summary.failures, summary.pictures))
+    first = next(iter(skipped.values()), "")
+    if not trained:
+        raise BadInput(f"no picture of epoch {epoch + 1} could be read; the first: {first}")
+    share = failures / (failures + trained)
+    if share > limit:
+        raise BadInput(
+            f"{share:.1%} of the pictures of epoch {epoch + 1} could not be read, more than unreadable, {limit:.1%}; "
+            f"mend them, or allow more; the first: {first}"
+        )
+    new = {row: error for row, error in skipped.items() if row not in known}
+    if epoch == 0 and summary.totals.get("empty_batches", 0.0) >= summary.trained:
+        said = "no batch of the first epoch had anything to learn from"
+        _say(f"{said}; set n_instances and n_labels to 2 or more, and look for labels with a single picture")
+    if new:
+        _say(f"{len(new)} pictures could not be read and are skipped in training; the first: {first}")
+    return new
+
+
+def of_duplicates(rows: tables.Table) -> list[dict[str, Any]]:
+    """Validation pictures that are also training pictures; they make the report too good, which is said."""
+    found: list[dict[str, Any]] = from_first(find_duplicates(rows)[0].to_dict("records") if is_first() else None)
+    if found:
+        total = int((rows.frame["split"] == "validation").sum())
+        said = f"{len(found)} of {total} validation pictures are nearly the same as training ones"
+        first = f"{found[0]['path']} and {found[0]['train_path']}"
+        _say(f"{said}: the report is too good; {DUPLICATES} lists them, first {first}")
+    return found
+
+
+def what_chose(selection: tables.Table | None, recipe: Recipe) -> str:
+    """Which rows chose the epoch that is kept."""
+    if selection is None:
+        return "nothing: the last epoch is kept"
+    labels = selection.frame["label"].nunique()
+    return f"{recipe.select} of {len(selection)} pictures of {labels} labels set apart from the training labels"
+
+
+def _say(text: str) -> None:
+    if is_first():
+        warnings.warn(text, OmlzooWarning, stacklevel=7)
