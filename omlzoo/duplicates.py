@@ -1,7 +1,6 @@
 """Pictures that stand on both sides of a split, as copies or nearly so: they make a measurement too good."""
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +19,7 @@ __all__ = ["ALIKE", "find_duplicates"]
 SIDE = 32  # pixels of the small grey pictures that are compared
 FLAT = 2.0  # grey levels of standard deviation; flatter pictures are alike without being copies
 ALIKE = 0.995
+ASKED = 4096  # pictures at a time
 
 
 def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, int]:
@@ -38,7 +38,7 @@ def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, i
         of one colour.
     """
     frame = table.frame
-    vectors = np.stack(list(_small(table.files(), table.boxes()))) if len(table) else np.empty((0, SIDE**2), np.float32)
+    vectors = _small(table.files(), table.boxes())
     usable = np.isfinite(vectors[:, 0])
     sides = [np.flatnonzero(usable & (frame["split"] == name).to_numpy()) for name in ("validation", "train")]
     columns = ["path", "label", "train_path", "train_label", "correlation"]
@@ -55,8 +55,8 @@ def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, i
     return found.sort_values("correlation", ascending=False, ignore_index=True), int((~usable).sum())
 
 
-def _small(files: list[Path], boxes: list[Box | None]) -> Iterator[np.ndarray]:
-    """Of each picture its levels, of mean 0 and length 1 (SIDE²,) float32; NaN where there is none to compare."""
+def _small(files: list[Path], boxes: list[Box | None]) -> np.ndarray:
+    """Of each picture its levels, of mean 0 and length 1 (N, SIDE²) float32; NaN where there is none to compare."""
 
     def one(file: Path, box: Box | None) -> np.ndarray:
         try:
@@ -69,5 +69,10 @@ def _small(files: list[Path], boxes: list[Box | None]) -> Iterator[np.ndarray]:
         levels = levels - levels.mean()
         return np.asarray(levels / np.linalg.norm(levels))
 
+    found = np.empty((len(files), SIDE**2), np.float32)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(one, files, boxes)
+        for start in range(0, len(files), ASKED):  # so that the pool holds few of them
+            part = slice(start, start + ASKED)
+            for number, levels in enumerate(pool.map(one, files[part], boxes[part]), start):
+                found[number] = levels
+    return found

@@ -34,6 +34,20 @@ class Sum(nn.Module):
         return embeddings.square().sum() / self.share
 
 
+def test_a_step_whose_scaled_gradient_overflows_is_left_out_and_counted() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 4))
+    before = copy.deepcopy(model.state_dict())
+    both = work(model, Sum(1e-5), precision="fp16")
+    both.batch(IMAGES * 1e-3, LABELS, str)
+    assert (both.steps, both.overflows) == (1, 1)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
+    both.batch(IMAGES * 0, LABELS, str)
+    again = work(nn.Sequential(nn.Flatten(), nn.Linear(3072, 4)), Sum(), precision="fp16")
+    again.load_state_dict(both.state_dict())
+    assert again.overflows == both.overflows
+
+
 @pytest.mark.parametrize("settings", [{"chunk": 5}, {"recompute": True}])
 def test_chunks_and_recomputing_give_the_gradient_of_the_whole_batch(settings: dict[str, Any]) -> None:
     found = []

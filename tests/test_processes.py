@@ -54,3 +54,20 @@ def test_two_processes_equal_one(tmp_path: Path, drawn: Path, settings: dict[str
     assert len(set(said.split())) == 2, "both processes have the metrics of the whole table"
     assert float(said.split()[1]) == pytest.approx(one.report.metrics["cmc@1"])
     assert not list(tmp_path.glob("two/.*")), "only one process writes"
+
+
+@pytest.mark.slow
+def test_a_batch_of_which_one_process_can_read_nothing_is_left_out_by_all(tmp_path: Path, drawn: Path) -> None:
+    toy("vit_toy").save(tmp_path / "start")
+    table = pd.read_csv(drawn).assign(path=lambda rows: [str(drawn.parent / path) for path in rows["path"]])
+    train = table["split"] == "train"
+    for row in table.index[train & table["label"].isin(table.loc[train, "label"].unique()[::3])]:
+        broken = tmp_path / f"{row}.png"
+        broken.write_bytes(b"no picture")
+        table.loc[row, "path"] = str(broken)
+    table.to_csv(tmp_path / "table.csv", index=False)
+    said = together(
+        tmp_path / "start", tmp_path / "table.csv", tmp_path / "two", n_labels=2, n_instances=1, unreadable=0.9,
+        selection=0.0, duplicates=False, loss="SupConLoss",
+    )  # fmt: skip
+    assert said.count("cmc") == 2

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from omlzoo.errors import MissingExtra
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["Log", "open_log"]
+__all__ = ["Log", "find_log", "open_log"]
 
 
 class Log(Protocol):
@@ -89,8 +89,8 @@ LOGS: dict[str, Callable[[Path, Recipe], Log]] = {
 }
 
 
-def open_log(name: str, out: Path, recipe: Recipe) -> Log:
-    """The log of that name; "auto" is TensorBoard if it is installed.
+def find_log(name: str) -> str:
+    """The log that a name stands for; "auto" is TensorBoard if it is installed.
 
     Raises:
         MissingExtra: Its package is not installed.
@@ -99,4 +99,9 @@ def open_log(name: str, out: Path, recipe: Recipe) -> Log:
         name = "tensorboard" if find_spec("tensorboard") else "none"
     if name != "none" and not find_spec(name):
         raise MissingExtra(name, "train" if name == "tensorboard" else name)
+    return name
+
+
+def open_log(name: str, out: Path, recipe: Recipe) -> Log:
+    """A log that :func:`find_log` found."""
     return LOGS[name](out, recipe)

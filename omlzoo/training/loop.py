@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from omlzoo.dataset import Batch
+from omlzoo.training.distributed import everyone
 from omlzoo.training.optimization import Optimization
 
 __all__ = ["EpochSummary", "train_epoch"]
@@ -81,7 +82,7 @@ def train_epoch(
         summary.skipped.update(bad)
         summary.failures += len(bad)
         value = None
-        if len(labels):
+        if min(everyone(len(labels))):  # every process takes part in a step, or none does
             value = work.batch(prepare(pixels), labels.to(work.device), lambda rows=rows: named(rows))  # type: ignore[misc]
             summary.add(value, getattr(work.loss, "stats", {}), len(labels))
         if after:

@@ -51,7 +51,10 @@ def of_epoch(epoch: int, summary: EpochSummary, known: dict[int, str], limit: fl
 
 def of_duplicates(rows: tables.Table) -> list[dict[str, Any]]:
     """Validation pictures that are also training pictures; they make the report too good, which is said."""
-    found: list[dict[str, Any]] = from_first(find_duplicates(rows)[0].to_dict("records") if is_first() else None)
+    table, left_out = from_first(find_duplicates(rows) if is_first() else None)
+    found: list[dict[str, Any]] = table.to_dict("records")
+    if left_out:
+        _say(f"{left_out} pictures, unreadable or of one colour, were not compared across the split")
     if found:
         total = int((rows.frame["split"] == "validation").sum())
         said = f"{len(found)} of {total} validation pictures are nearly the same as training ones"

@@ -47,6 +47,7 @@ class Optimization:
         self.average = AveragedModel(body, avg_fn=self._mixed, use_buffers=True) if recipe.ema else None
         self.steps = 0  # done
         self.waiting = 0  # batches whose gradients are not used yet
+        self.overflows = 0  # steps that the scaler left out, their gradients being infinite in fp16
 
     @property
     def measured(self) -> nn.Module:
@@ -99,8 +100,10 @@ class Optimization:
                     parameter.grad.div_(self.waiting)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(trained, self.recipe.clip)
+        scale = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self.overflows += self.scaler.get_scale() < scale
         self.optimizer.zero_grad()
         self.steps, self.waiting = self.steps + 1, 0
         if self.average is not None:
@@ -110,7 +113,7 @@ class Optimization:
         """Everything to go on from here; only between steps."""
         return {
             "model": self.body.state_dict(), "loss": self.loss.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(), "steps": self.steps,
+            "scaler": self.scaler.state_dict(), "steps": self.steps, "overflows": self.overflows,
             "average": None if self.average is None else self.average.state_dict(),
         }  # fmt: skip
 
@@ -120,7 +123,7 @@ class Optimization:
         self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.steps = state["steps"]
+        self.steps, self.overflows = state["steps"], state["overflows"]
         if self.average is not None:
             self.average.load_state_dict(state["average"])
 

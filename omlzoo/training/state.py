@@ -42,7 +42,7 @@ class Progress:
     skipped: dict[int, str] = field(default_factory=dict)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
-    best_value: float = -1.0
+    best_value: float = float("nan")
     before: dict[str, Any] | None = None
     ranking: dict[str, Tensor] | None = None
     neighbours: Tensor | None = None

@@ -23,16 +23,16 @@ def suggest(train: pd.DataFrame, given: Collection[str]) -> dict[str, Any]:
         Settings by name: ``n_instances`` (as many as the middle label has, 2 to 4), ``n_labels`` (about 32 pictures in
         a batch), ``sampler`` and ``n_categories`` where there are categories enough.
     """
+    if {"n_labels", "n_instances", "n_categories", "sampler"} & set(given):  # one of them decides what the others mean
+        return {}
     sizes = train.groupby("label").size()
     found: dict[str, Any] = {"n_instances": int(min(4, max(2, sizes.median())))}
     apart = max(2, round(LARGEST_APART * len(sizes)))  # of them the epoch may be chosen
     labels = max(1, min(BATCH // found["n_instances"], len(sizes) - apart))
     found["n_labels"] = labels
-    if "category" in train and "sampler" not in given:
+    if "category" in train:
         of_category = train.groupby("category")["label"].nunique()
         if len(of_category) >= MANY and of_category.median() >= 2:
             found["sampler"], found["n_categories"] = "CategoryBalanced", 2
             found["n_labels"] = max(1, labels // 2)
-    if {"n_labels", "n_instances", "n_categories", "sampler"} & set(given):  # one of them decides what the others mean
-        return {}
-    return {name: value for name, value in found.items() if name not in given}
+    return found

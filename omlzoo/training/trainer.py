@@ -28,7 +28,7 @@ from omlzoo.samplers.share import Share
 from omlzoo.training import notices, state
 from omlzoo.training.adapters import add_lora, merge_lora
 from omlzoo.training.distributed import everyone, is_first, join, share_model
-from omlzoo.training.logs import open_log
+from omlzoo.training.logs import find_log, open_log
 from omlzoo.training.loop import EpochSummary, train_epoch
 from omlzoo.training.measurement import embed_together, pack_ranking, unpack_ranking
 from omlzoo.training.optimization import Optimization, checkpoint_blocks
@@ -59,6 +59,7 @@ class Trainer:
         self, model: Extractor, rows: tables.Table, recipe: Recipe, out: Path, device: str, progress: bool
     ) -> None:
         self.recipe, self.out = recipe, out
+        self.log_name = find_log(recipe.log)
         self.start_address = (
             str(model.weights.address) if isinstance(model.weights, Weights) else "a model of one's own"
         )
@@ -121,7 +122,7 @@ class Trainer:
                 report = self._measure(self.validation)
                 self.so_far.before, self.so_far.ranking = report.metrics, pack_ranking(report.ranking)
             self._save()
-        self.log = open_log(self.recipe.log if is_first() else "none", self.out, self.recipe)
+        self.log = open_log(self.log_name if is_first() else "none", self.out, self.recipe)
         interrupted = False
         try:
             for epoch in range(self.so_far.epochs, self.recipe.epochs):
@@ -189,7 +190,7 @@ class Trainer:
         seconds = time.perf_counter() - start
         chosen = self._measure(self.selection).metrics if self.selection is not None else {}
         value = chosen.get(recipe.select, float(epoch))
-        if value > so_far.best_value:
+        if not so_far.best or value > so_far.best_value or math.isnan(so_far.best_value):
             so_far.best_value, so_far.best_epoch = value, epoch + 1
             state_dict = self.work.measured.state_dict()
             so_far.best = {name: tensor.detach().cpu().clone() for name, tensor in state_dict.items()}
@@ -198,7 +199,7 @@ class Trainer:
         so_far.history.append({
             "epoch": epoch + 1, "loss": summary.loss, "lr": self._rate(), "seconds": seconds,
             "pictures_per_second": summary.pictures / seconds, **summary.stats, **measured,
-            "skipped": len(summary.skipped),
+            "skipped": len(summary.skipped), "overflows": self.work.overflows,
         })  # fmt: skip
         so_far.epochs, so_far.summary = epoch + 1, None
         self._save()
@@ -253,6 +254,7 @@ class Trainer:
             "training pictures that could not be read": len(so_far.skipped),
             "validation pictures that are also training pictures": copies,
             "trained in": self.work.precision,
+            **({"steps left out because half precision overflowed": self.work.overflows} if self.work.overflows else {}),
             **self.told,
             "seconds": round(self._elapsed(), 1),
         }
