@@ -12,7 +12,7 @@ from omlzoo.errors import BadImage
 from omlzoo.images import to_rgb
 from omlzoo.table import Table
 
-__all__ = ["Batch", "Pictures", "Seeded", "collate"]
+__all__ = ["Batch", "Item", "Pictures", "Seeded", "collate"]
 
 Item = tuple[Tensor | None, int, int, str]
 Batch = tuple[Tensor, Tensor, Tensor, list[tuple[int, str]]]

@@ -12,10 +12,12 @@ import pandas as pd
 from omlzoo import plots
 from omlzoo import table as tables
 from omlzoo.atomic import new_file
+from omlzoo.attention import overlay
 from omlzoo.embeddings import ERROR, Embeddings
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadImage, BadInput, OmlzooWarning
 from omlzoo.extraction import embed_table, open_model
 from omlzoo.extractor import Extractor
+from omlzoo.images import Box, to_rgb
 from omlzoo.jsontext import to_json
 from omlzoo.metrics.ranking import RetrievalPerQuery, averages, retrieval_per_query
 from omlzoo.pages.render import Card, Row, report_page, thumbnail
@@ -151,7 +153,18 @@ class Report:
             for place, score in zip(places, scores, strict=True)
             if place >= 0
         ]
+        model = self.embeddings.model
+        if ranking is self.ranking and isinstance(model, Extractor):
+            hits.insert(0, self._looked_at(model, table.files()[row], table.boxes()[row]))
         return Row(card(row, f"{said}map@r {ranking.values['map@r'][query]:.2f}", None), hits)
+
+    @staticmethod
+    def _looked_at(model: Extractor, file: Path, box: Box | None) -> Card:
+        try:
+            seen = overlay(model, to_rgb(file, box))
+        except BadImage:
+            seen = None
+        return Card(None if seen is None else thumbnail(seen), "where the model looks")
 
 
 def evaluate(

@@ -27,7 +27,8 @@ class Facts(Protocol):
 class Extractor(nn.Module):
     """Images (B, 3, H, W) to embeddings (B, dim).
 
-    An architecture implements :meth:`embed`; the names in its state dict are timm's.
+    An architecture implements :meth:`stages` and :meth:`steps`, or :meth:`embed` where it cannot be cut; the names in
+    its state dict are timm's.
 
     Attributes:
         dim: Length of the embedding.
@@ -46,11 +47,37 @@ class Extractor(nn.Module):
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
         """The named outputs of images (B, 3, H, W), "embedding" (B, dim) among them, not normalised."""
-        raise NotImplementedError
+        found: dict[str, Tensor] = _through(self.steps(), images)
+        return found
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
         """Its parts in the order that pictures pass through them, for freezing the first ones."""
         raise NotImplementedError
+
+    def steps(self) -> list[Callable[[Any], Any]]:
+        """What each of :meth:`stages` computes: the first takes images (B, 3, H, W), each other what the one before
+        gave, a tensor of B rows, and the last gives the named outputs. Empty where the architecture cannot be cut."""
+        return []
+
+    def until(self, images: Tensor, stage: int) -> Tensor:
+        """What the stages before that one give of images (B, 3, H, W), a tensor of B rows.
+
+        Raises:
+            BadInput: The architecture cannot be cut there.
+        """
+        found: Tensor = _through(self._cut(stage)[:stage], images)
+        return found
+
+    def onward(self, hidden: Tensor, stage: int) -> Tensor:
+        """Embeddings (B, dim), by that stage and those after it, of what :meth:`until` gave."""
+        return self._named(_through(self._cut(stage)[stage:], hidden))["embedding"]
+
+    def _cut(self, stage: int) -> list[Callable[[Any], Any]]:
+        steps = self.steps()
+        if not 0 < stage < len(steps):
+            can = f"between 1 and {len(steps) - 1}" if steps else "nowhere"
+            raise BadInput(f"the stage is {stage}; {type(self).__name__} can be cut {can}")
+        return steps
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """Named outputs of images (B, 3, H, W).
@@ -59,7 +86,9 @@ class Extractor(nn.Module):
             "embedding" (B, dim) as :meth:`forward` gives it; "tokens" (B, S, width), the patch tokens, and
             "class_token" (B, width) of a ViT; "map" (B, C, h, w) of a ResNet.
         """
-        outputs = self.embed(images)
+        return self._named(self.embed(images))
+
+    def _named(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.normalize:
             outputs["embedding"] = unit(outputs["embedding"])
         return outputs
@@ -111,6 +140,12 @@ class Extractor(nn.Module):
     def __repr__(self) -> str:
         name = self.weights.entry.name if self.weights else "bare"
         return f"{type(self).__name__}({name}, dim={self.dim}, normalize={self.normalize})"
+
+
+def _through(steps: list[Callable[[Any], Any]], value: Any) -> Any:
+    for step in steps:
+        value = step(value)
+    return value
 
 
 def unit(vectors: Tensor) -> Tensor:

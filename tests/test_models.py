@@ -190,3 +190,36 @@ def test_turned_views_stand_side_by_side() -> None:
         wanted = torch.cat([view / view.norm(dim=1, keepdim=True) for view in views], dim=1)
         assert four.dim == 512
         assert torch.allclose(four(images), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("arch", [*(arch for arch in ARCHS if arch.endswith("_toy")), "projected"])
+def test_stages_and_steps_say_the_same_of_a_toy(arch: str) -> None:
+    arguments = {"arch": "vit_toy", "dim": 8} if arch == "projected" else {}
+    model: Extractor = catalog.find("models", arch)(**arguments, normalize=True).eval()
+    images = pictures(32, 32)
+    if not model.steps():
+        with pytest.raises(BadInput, match="can be cut nowhere"):
+            model.until(images, 1)
+        return
+    assert len(model.steps()) == len(model.stages())
+    whole = model(images)
+    for stage in range(1, len(model.steps())):
+        assert torch.equal(model.onward(model.until(images, stage), stage), whole)
+    with pytest.raises(BadInput, match=rf"can be cut between 1 and {len(model.steps()) - 1}"):
+        model.until(images, len(model.steps()))
+
+
+@pytest.mark.parametrize("arch", [arch for arch in ARCHS if not arch.endswith("_toy")])
+def test_every_architecture_has_a_step_for_each_stage_or_none(arch: str) -> None:
+    with Blank():
+        model: Extractor = catalog.find("models", arch)()
+    assert len(model.steps()) in (0, len(model.stages()))
+
+
+def test_a_projection_is_a_linear_layer_after_the_body() -> None:
+    model = catalog.find("models", "projected")("resnet_toy", 5, {"gem": 2.0})
+    outputs = model.eval().features(pictures(48, 48))
+    body = model.body(pictures(48, 48))
+    assert torch.allclose(outputs["embedding"], body @ model.project.weight.T)
+    assert torch.allclose(model.project.weight @ model.project.weight.T, torch.eye(5), atol=1e-5)
+    assert "map" in outputs

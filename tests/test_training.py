@@ -7,6 +7,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -236,7 +237,9 @@ def test_ctrl_c_keeps_the_best_so_far(
     {"sampler": "FullCoverage"}, {"sampler": "NearestLabels", "epochs": 2}, {"loss": "SupConLoss", "memory": 40}, {"freeze": 2}, {"clip": 1.0}, {"precision": "bf16"}, {"precision": "fp16"},
     {"image_size": 48}, {"selection": 0.0}, {"augment": "photo"}, {"optimizer": "Adam"}, {"optimizer": "SGD"},
     {"schedule": "linear"}, {"schedule": "constant"}, {"layer_decay": 0.5}, {"drop_path": 0.3}, {"accumulate": 3},
-    {"chunk": 5}, {"recompute": True}, {"ema": 0.9}, {"loss": "ProxyAnchorLoss", "loss_lr": 100.0}, {"log": "none"},
+    {"chunk": 5}, {"recompute": True}, {"ema": 0.9}, {"project": 24},
+    {"loss": "HyperbolicContrastive", "poincare": 8}, {"freeze": 2, "cache": 2, "augment": "drawing"},
+    {"loss": "ProxyAnchorLoss", "loss_lr": 100.0}, {"log": "none"},
 ])  # fmt: skip
 def test_every_setting_runs(tmp_path: Path, drawn: Path, model: Extractor, settings: dict[str, Any]) -> None:
     run = tune(model, drawn, tmp_path / "run", **{"epochs": 1, **settings})
@@ -268,6 +271,8 @@ def test_every_setting_runs(tmp_path: Path, drawn: Path, model: Extractor, setti
     ({"epochs": 0}, BadInput, "epochs is 0; it must be a whole number, 1 or more"),
     ({"selection": 1.5}, BadInput, "selection is 1.5; it must be a number, between 0 and 0.9"),
     ({"n_labels": 99}, BadInput, "n_labels is 99, but only 20 labels are trained on; lower n_labels"),
+    ({"cache": 1}, BadInput, "cache is 1, but nothing is frozen; set freeze"),
+    ({"poincare": 8}, BadInput, "poincare is 8, but TripletLoss measures no distances in a ball; set loss to Hyper"),
     ({"freeze": 9}, BadInput, "freeze is 9; this model has 5 stages, freeze fewer"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_met_is_refused_before_training(
@@ -572,3 +577,45 @@ def test_a_single_label_and_batches_without_pairs_are_said(tmp_path: Path, drawn
     with pytest.warns(OmlzooWarning, match="no batch of the first epoch had anything to learn from"):
         run = tune(model, drawn, tmp_path / "run", epochs=1, n_labels=1)
     assert run.history["loss"].tolist() == [0.0]
+
+
+def test_a_cache_of_the_frozen_stages_changes_nothing_but_the_time(tmp_path: Path, drawn: Path) -> None:
+    settings = {"augment": "none", "freeze": 2, "epochs": 2, "loss": "SupConLoss", "optimizer": "SGD", "lr": 0.01}
+    runs = [tune(toy("vit_toy"), drawn, tmp_path / str(cache), cache=cache, **settings) for cache in (0, 1)]
+    assert runs[1].history["loss"].to_numpy() == pytest.approx(runs[0].history["loss"].to_numpy(), rel=1e-4)
+    for name, value in runs[0].model().state_dict().items():
+        torch.testing.assert_close(runs[1].model().state_dict()[name], value, rtol=1e-3, atol=1e-5)
+    assert not (tmp_path / "1" / "frozen.cache").exists()
+
+
+def test_unreadable_pictures_are_counted_once_with_a_cache(tmp_path: Path, drawn: Path) -> None:
+    rows = pd.read_csv(drawn)
+    rows["path"] = [str(drawn.parent / path) for path in rows["path"]]
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    rows.loc[rows["split"].eq("train").idxmax(), "path"] = str(tmp_path / "broken.png")
+    with pytest.warns(OmlzooWarning, match="1 pictures could not be read and are skipped"):
+        run = tune(
+            toy("vit_toy"), rows, tmp_path / "run", freeze=2, cache=1, augment="none", epochs=2, duplicates=False
+        )
+    assert run.report.facts["training pictures that could not be read"] == 1
+
+
+def test_a_full_disk_is_said_before_the_cache_is_written(
+    tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with pytest.raises(BadInput, match=r"cache is 1; its outputs of \d+ pictures take .* GB, and .* has 0.0 GB left"):
+        tune(toy("vit_toy"), drawn, tmp_path / "run", freeze=2, cache=1, augment="none")
+
+
+def test_a_projection_is_kept_and_a_poincare_head_is_not(tmp_path: Path, drawn: Path) -> None:
+    run = tune(
+        toy("vit_toy"), drawn, tmp_path / "run", epochs=1, project=24, poincare=6, loss="HyperbolicContrastive",
+        loss_args={"curvature": 0.2, "clip": 1.5},
+    )  # fmt: skip
+    model = run.model()
+    assert (model.dim, model.weights.entry.arch) == (24, "projected")  # type: ignore[union-attr]
+    assert model.weights.entry.params == sum(parameter.numel() for parameter in model.parameters())  # type: ignore[union-attr]
+    assert all(name.startswith(("body.", "project.")) for name in model.state_dict())
+    with pytest.raises(BadInput, match="project is 8, but run has a projection to 24 already"):
+        tune(model, drawn, tmp_path / "again", project=8)

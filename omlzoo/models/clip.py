@@ -1,5 +1,6 @@
 """The image towers of CLIP (arXiv 2103.00020), from OpenAI, ruCLIP, LAION (2212.07143) and others."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -83,10 +84,17 @@ class ClipViT(Extractor):
         first = [self.patch_embed, self.cls_token, self.pos_embed, self.norm_pre]
         return [first, *([block] for block in self.blocks), [self.norm, self.head]]
 
-    def embed(self, images: Tensor) -> dict[str, Tensor]:
+    def steps(self) -> list[Callable[[Any], Any]]:
+        return [self._begin, *self.blocks, self._end]
+
+    def _begin(self, images: Tensor) -> Tensor:
         grid = patch_grid(images, self.patch)
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
         tokens = tokens + resize_positions(self.pos_embed[:, 1:], self.grid, grid, "antialias")
         first = (self.cls_token + self.pos_embed[:, :1]).expand(len(images), -1, -1)
-        tokens = self.norm(self.blocks(self.norm_pre(torch.cat([first, tokens], dim=1))))
+        found: Tensor = self.norm_pre(torch.cat([first, tokens], dim=1))
+        return found
+
+    def _end(self, tokens: Tensor) -> dict[str, Tensor]:
+        tokens = self.norm(tokens)
         return {"embedding": self.head(tokens[:, 0]), "class_token": tokens[:, 0], "tokens": tokens[:, 1:]}

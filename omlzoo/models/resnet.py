@@ -1,5 +1,6 @@
 """Residual networks (arXiv 1512.03385) as torchvision builds them, with average or GeM pooling (1711.02512)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -115,20 +116,37 @@ class ResNet(Extractor):
         ]
         return [*layers, [self.fc]] if hasattr(self, "fc") else layers
 
+    def steps(self) -> list[Callable[[Any], Any]]:
+        """None for several orientations, which no cut goes through."""
+        if self.turns > 1:
+            return []
+        layers: list[Callable[[Any], Any]] = [self._begin, self.layer1, self.layer2, self.layer3]
+        if hasattr(self, "fc"):
+            return [*layers, self.layer4, self._end]
+        return [*layers, lambda map_: self._end(self.layer4(map_))]
+
     def embed(self, images: Tensor) -> dict[str, Tensor]:
+        if self.turns == 1:
+            return super().embed(images)
         if self.centred:
             images = centre_ink(images)
-        outputs = self.look(images)
-        if self.turns > 1:
-            turned = [self.look(images.rot90(turn, (2, 3)))["embedding"] for turn in range(1, self.turns)]
-            outputs["embedding"] = torch.cat([unit(view) for view in (outputs["embedding"], *turned)], dim=1)
-        return outputs
+        views = [self.look(images.rot90(turn, (2, 3))) for turn in range(self.turns)]
+        embedding = torch.cat([unit(view["embedding"]) for view in views], dim=1)
+        return {**views[0], "embedding": embedding}
 
     def look(self, images: Tensor) -> dict[str, Tensor]:
         """The outputs for one orientation."""
-        stem = self.maxpool(self.act1(self.bn1(self.conv1(images))))
-        map_ = self.layer4(self.layer3(self.layer2(self.layer1(stem))))  # (B, C, h, w)
-        pooled = self.pool(map_)
+        return self._end(self.layer4(self.layer3(self.layer2(self.layer1(self._stem(images))))))
+
+    def _begin(self, images: Tensor) -> Tensor:
+        return self._stem(centre_ink(images) if self.centred else images)
+
+    def _stem(self, images: Tensor) -> Tensor:
+        found: Tensor = self.maxpool(self.act1(self.bn1(self.conv1(images))))
+        return found
+
+    def _end(self, map_: Tensor) -> dict[str, Tensor]:
+        pooled = self.pool(map_)  # of (B, C, h, w)
         return {"embedding": self.fc(pooled) if hasattr(self, "fc") else pooled, "map": map_}
 
     def pool(self, map_: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The image towers of SigLIP (arXiv 2303.15343) and SigLIP 2 (2502.14786): patches only, pooled by attention."""
 
+from collections.abc import Callable
 from typing import Any
 
 from timm.models.vision_transformer import VisionTransformer
@@ -79,9 +80,15 @@ class SigLip(Extractor):
         """Patches and positions, each block, and the last norm with the pool."""
         return [[self.patch_embed, self.pos_embed], *([block] for block in self.blocks), [self.norm, self.attn_pool]]
 
-    def embed(self, images: Tensor) -> dict[str, Tensor]:
+    def steps(self) -> list[Callable[[Any], Any]]:
+        return [self._begin, *self.blocks, self._end]
+
+    def _begin(self, images: Tensor) -> Tensor:
         grid = patch_grid(images, self.patch)
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
-        tokens = tokens + resize_positions(self.pos_embed, self.grid, grid, "antialias")
-        tokens = self.norm(self.blocks(tokens))
+        found: Tensor = tokens + resize_positions(self.pos_embed, self.grid, grid, "antialias")
+        return found
+
+    def _end(self, tokens: Tensor) -> dict[str, Tensor]:
+        tokens = self.norm(tokens)
         return {"embedding": self.attn_pool(tokens), "tokens": tokens}

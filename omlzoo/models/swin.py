@@ -1,5 +1,6 @@
 """Swin transformers (arXiv 2103.14030), the body of MegaDescriptor (2311.09118)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from timm.models.swin_transformer import SwinTransformer
@@ -75,12 +76,24 @@ class Swin(Extractor):
             blocks += [[layer.downsample, first], *([block] for block in others)]
         return [[self.patch_embed], *blocks, [self.norm]]
 
-    def embed(self, images: Tensor) -> dict[str, Tensor]:
+    def steps(self) -> list[Callable[[Any], Any]]:
+        blocks = [self._block(layer, place) for layer in self.layers for place in range(len(layer.blocks))]
+        return [self._begin, *blocks, self._end]
+
+    def _block(self, layer: Any, place: int) -> Callable[[Any], Any]:
+        block = layer.blocks[place]
+        return block if place else lambda map_: block(layer.downsample(map_))
+
+    def _begin(self, images: Tensor) -> Tensor:
         if images.shape[-2:] != (self.image, self.image):
             height, width = images.shape[-2:]
             raise BadInput(
                 f"images are {height} x {width} pixels; its windows fit {self.image} x {self.image} only: "
                 f"build the model without image_size"
             )
-        map_ = self.norm(self.layers(self.patch_embed(images)))  # (B, h, w, C)
+        found: Tensor = self.patch_embed(images)  # (B, h, w, C)
+        return found
+
+    def _end(self, map_: Tensor) -> dict[str, Tensor]:
+        map_ = self.norm(map_)
         return {"embedding": map_.mean(dim=(1, 2)), "map": map_.permute(0, 3, 1, 2)}

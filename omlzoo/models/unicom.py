@@ -1,5 +1,6 @@
 """UNICOM (arXiv 2304.05884): a ViT without class token whose head reads all patches at once."""
 
+from collections.abc import Callable
 from typing import Any
 
 from timm.models.vision_transformer import VisionTransformer
@@ -66,13 +67,19 @@ class Unicom(Extractor):
         """Patches and positions, each block, and the last norm with the head."""
         return [[self.patch_embed, self.pos_embed], *([block] for block in self.blocks), [self.norm, self.feature]]
 
-    def embed(self, images: Tensor) -> dict[str, Tensor]:
+    def steps(self) -> list[Callable[[Any], Any]]:
+        return [self._begin, *self.blocks, self._end]
+
+    def _begin(self, images: Tensor) -> Tensor:
         if images.shape[-2:] != (self.image, self.image):
             height, width = images.shape[-2:]
             raise BadInput(
                 f"images are {height} x {width} pixels; this head takes {self.image} x {self.image} only: "
                 f"build the model without image_size"
             )
-        tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2) + self.pos_embed  # (B, S, width)
-        tokens = self.norm(self.blocks(tokens))
+        found: Tensor = self.patch_embed.proj(images).flatten(2).transpose(1, 2) + self.pos_embed  # (B, S, width)
+        return found
+
+    def _end(self, tokens: Tensor) -> dict[str, Tensor]:
+        tokens = self.norm(tokens)
         return {"embedding": self.feature(tokens.flatten(1)), "tokens": tokens}

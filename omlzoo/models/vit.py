@@ -1,6 +1,7 @@
 """Plain vision transformers (arXiv 2010.11929) with a class token: DINO (2104.14294), iBOT (2111.07832), MSN
 (2204.07141), MoCo v3 (2104.02057), MAE (2111.06377), DINOv2 (2304.07193) with and without registers (2309.16588)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -185,7 +186,11 @@ class ViT(Extractor):
         last: list[nn.Module | nn.Parameter] = [self.norm, self.head] if hasattr(self, "head") else [self.norm]
         return [[self.patch_embed, *tokens], *([block] for block in self.blocks), last]
 
-    def embed(self, images: Tensor) -> dict[str, Tensor]:
+    def steps(self) -> list[Callable[[Any], Any]]:
+        return [self._begin, *self.blocks, self._end]
+
+    def _begin(self, images: Tensor) -> Tensor:
+        """Tokens (B, S, width), the class token and registers first."""
         grid = patch_grid(images, self.patch)
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
         prefix = self.pos_embed.shape[1] - self.grid**2
@@ -193,7 +198,10 @@ class ViT(Extractor):
         first = self.cls_token + self.pos_embed[:, :1] if prefix else self.cls_token  # (1, 1, width)
         if hasattr(self, "reg_token"):
             first = torch.cat([first, self.get_parameter("reg_token")], dim=1)  # (1, 1 + registers, width)
-        tokens = torch.cat([first.expand(len(images), -1, -1), tokens + positions], dim=1)
-        tokens = self.norm(self.blocks(tokens))
+        return torch.cat([first.expand(len(images), -1, -1), tokens + positions], dim=1)
+
+    def _end(self, tokens: Tensor) -> dict[str, Tensor]:
+        tokens = self.norm(tokens)
+        first = 1 + (self.get_parameter("reg_token").shape[1] if hasattr(self, "reg_token") else 0)
         embedding = self.head(tokens[:, 0]) if hasattr(self, "head") else tokens[:, 0]
-        return {"embedding": embedding, "class_token": tokens[:, 0], "tokens": tokens[:, first.shape[1] :]}
+        return {"embedding": embedding, "class_token": tokens[:, 0], "tokens": tokens[:, first:]}

@@ -15,6 +15,7 @@ from omlzoo.atomic import check_free
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extraction import open_model
 from omlzoo.extractor import Extractor
+from omlzoo.training.preparation import add_projection
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import LAST, RECIPE, REPORT, Run, read_run
 from omlzoo.training.state import difference
@@ -107,6 +108,8 @@ def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:
         if isinstance(extractor.weights, Weights):
             entry = replace(extractor.weights.entry, normalize=extractor.normalize)
             extractor.weights = replace(extractor.weights, entry=entry)
+    if recipe.project:
+        extractor = add_projection(extractor, recipe.project, recipe.seed)
     if recipe.image_size and isinstance(extractor.weights, Weights):
         entry = extractor.weights.entry
         sized = replace(entry, preprocess=entry.preprocess.scaled(recipe.image_size))

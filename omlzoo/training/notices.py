@@ -49,18 +49,16 @@ def of_epoch(epoch: int, summary: EpochSummary, known: dict[int, str], limit: fl
     return new
 
 
-def of_duplicates(rows: tables.Table) -> list[dict[str, Any]]:
-    """Validation pictures that are also training pictures; they make the report too good, which is said."""
+def of_duplicates(rows: tables.Table) -> tuple[list[dict[str, Any]], int]:
+    """Validation pictures that are also training pictures, which is said, and how many could not be compared."""
     table, left_out = from_first(find_duplicates(rows) if is_first() else None)
     found: list[dict[str, Any]] = table.to_dict("records")
-    if left_out:
-        _say(f"{left_out} pictures, unreadable or of one colour, were not compared across the split")
     if found:
         total = int((rows.frame["split"] == "validation").sum())
         said = f"{len(found)} of {total} validation pictures are nearly the same as training ones"
         first = f"{found[0]['path']} and {found[0]['train_path']}"
         _say(f"{said}: the report is too good; {DUPLICATES} lists them, first {first}")
-    return found
+    return found, left_out
 
 
 def what_chose(selection: tables.Table | None, recipe: Recipe) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from timm.layers.drop import DropPath
 from torch import nn
 from torch.utils.data import Sampler
@@ -16,11 +17,27 @@ from omlzoo import catalog
 from omlzoo import table as tables
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extractor import Extractor
+from omlzoo.gathering import processes
+from omlzoo.heads import PoincareHead
 from omlzoo.memory import MemoryBank
+from omlzoo.models.projected import Projected
 from omlzoo.training.recipe import Recipe
+from omlzoo.weights import Weights
 
-__all__ = ["drop_paths", "fingerprint", "freeze", "loader_processes", "make_loss", "make_sampler", "set_apart"]
+__all__ = [
+    "add_projection",
+    "check_cache",
+    "drop_paths",
+    "fingerprint",
+    "freeze",
+    "loader_processes",
+    "make_head",
+    "make_loss",
+    "make_sampler",
+    "set_apart",
+]
 
+HYPERBOLIC = "HyperbolicContrastive"
 DROPPING = ("drop_path", "drop_path1", "drop_path2")  # of timm's blocks
 
 
@@ -91,6 +108,46 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool = False) -> 
     return summed
 
 
+def make_head(recipe: Recipe, width: int) -> PoincareHead | None:
+    """What only training has after the model, where the recipe asks for it; curvature and clip are the loss's."""
+    if not recipe.poincare:
+        return None
+    others = {recipe.loss, *recipe.add_losses} - {HYPERBOLIC}
+    if others:
+        said = f"poincare is {recipe.poincare}, but {', '.join(sorted(others))} measures no distances in a ball"
+        raise BadInput(f"{said}; set loss to {HYPERBOLIC}, or poincare to 0")
+    given = {name: recipe.loss_args[name] for name in ("curvature", "clip") if name in recipe.loss_args}
+    return PoincareHead(width, recipe.poincare, **given)
+
+
+def add_projection(model: Extractor, dim: int, seed: int) -> Extractor:
+    """The model with a linear projection to ``dim`` numbers after it, and the entry that says so."""
+    if not isinstance(model.weights, Weights):
+        raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
+    entry = model.weights.entry
+    if isinstance(model, Projected):
+        raise BadInput(f"project is {dim}, but {entry.name} has a projection to {model.dim} already; set project to 0")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        longer = Projected(model, dim, model.normalize)
+    arch_args = {"arch": entry.arch, "dim": dim, "arch_args": entry.arch_args}
+    params = sum(parameter.numel() for parameter in longer.parameters())
+    longer.weights = Weights(replace(entry, arch="projected", arch_args=arch_args, dim=dim, params=params))
+    return longer.eval()
+
+
+def check_cache(model: Extractor, recipe: Recipe) -> None:
+    """Refuse a cache where there is nothing to keep, or what is kept would not stay true."""
+    for wrong, remedy in (
+        (not recipe.freeze, "nothing is frozen; set freeze to 1 or more"),
+        (bool(recipe.lora), "lora changes the frozen stages; set lora to 0"),
+        (not model.steps(), f"{type(model).__name__} cannot be cut into stages; set cache to 0"),
+        (processes() > 1, "it works in one process only; set cache to 0"),
+    ):
+        if recipe.cache and wrong:
+            raise BadInput(f"cache is {recipe.cache}, but {remedy}")
+
+
 def _one_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool) -> nn.Module:
     kind = catalog.find("losses", recipe.loss)
     takes = inspect.signature(kind).parameters
@@ -99,6 +156,8 @@ def _one_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool) -> nn.Modul
         if name not in takes:
             raise BadInput(f"loss_args has {name!r}; {recipe.loss} takes {', '.join(takes)}")
     given: dict[str, Any] = {"dim": dim, "n_labels": n_labels, "gather": gather and not recipe.memory}
+    if recipe.poincare:
+        given["clip"] = arguments["clip"] = None  # the head did it
     if "miner" in takes:
         given["miner"] = catalog.find("miners", recipe.miner)()
     try:

@@ -41,6 +41,9 @@ class Recipe:
         normalize: Whether embeddings have length 1; as the model does, or yes or no.
         image_size: Pixels of a side; 0 keeps the model's.
         freeze: How many stages, from the pictures on, are not trained (the stem, then blocks or layers).
+        project: Length of a linear projection that is added at the end and kept; 0 adds none.
+        poincare: Length of the points of a Poincare head that only training has, for HyperbolicContrastive; 0 is none.
+        cache: Views of each picture that go through the frozen stages once, on disk; 0 computes them in each step.
         lora: Rank of low-rank updates of the linear layers (arXiv 2106.09685), which alone are trained; 0 is none.
         drop_path: Chance of the last block to be left out in a step (arXiv 1603.09382), rising with depth.
         accumulate: Batches whose gradients make a step.
@@ -83,6 +86,9 @@ class Recipe:
     normalize: Literal["model", "yes", "no"] = "model"
     image_size: int = 0
     freeze: int = 0
+    project: int = 0
+    poincare: int = 0
+    cache: int = 0
     lora: int = 0
     drop_path: float = 0.0
     accumulate: int = 1
@@ -105,7 +111,8 @@ class Recipe:
         rules = {
             "epochs": (1, None), "lr": (0, None), "weight_decay": (0, None), "warmup": (0, 1), "n_labels": (1, None),
             "n_instances": (1, None), "n_categories": (1, None), "memory": (0, None), "image_size": (0, None),
-            "freeze": (0, None), "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
+            "freeze": (0, None), "project": (0, None), "poincare": (0, None), "cache": (0, None),
+            "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
             "layer_decay": (0.01, 1), "loss_lr": (0, None), "lora": (0, None), "drop_path": (0, 0.9),
             "accumulate": (1, None), "chunk": (0, None), "ema": (0, 0.99999), "unreadable": (0, 1),
             "save_minutes": (0, None),

@@ -14,9 +14,9 @@ from omlzoo.evaluation import Report
 from omlzoo.extractor import Extractor
 from omlzoo.manifest import Entry, Metric
 
-__all__ = ["LAST", "Run", "read_run", "write_history", "write_run"]
+__all__ = ["CACHE", "LAST", "Run", "read_run", "write_history", "write_run"]
 
-LAST, RECIPE, HISTORY = "last.ckpt", "recipe.toml", "history.csv"
+LAST, CACHE, RECIPE, HISTORY = "last.ckpt", "frozen.cache", "recipe.toml", "history.csv"
 REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.csv"
 LOGGED = ("cmc@1", "map@5", "map@r")
 

@@ -33,6 +33,7 @@ class Progress:
         ranking: Of the validation rows before training: "queries", "map@r", "first" and "scores" of each.
         neighbours: Of the sampler NearestLabels.
         duplicates: Validation pictures that are also training pictures; None where nobody looked.
+        uncompared: Pictures that could not be compared for that.
         seconds: Of earlier processes and of this one until it was written.
     """
 
@@ -47,6 +48,7 @@ class Progress:
     ranking: dict[str, Tensor] | None = None
     neighbours: Tensor | None = None
     duplicates: list[dict[str, Any]] | None = None
+    uncompared: int = 0
     seconds: float = 0.0
 
 

@@ -27,23 +27,27 @@ from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.samplers.share import Share
 from omlzoo.training import notices, state
 from omlzoo.training.adapters import add_lora, merge_lora
+from omlzoo.training.cache import Frozen
 from omlzoo.training.distributed import everyone, is_first, join, share_model
 from omlzoo.training.logs import find_log, open_log
 from omlzoo.training.loop import EpochSummary, train_epoch
 from omlzoo.training.measurement import embed_together, pack_ranking, unpack_ranking
 from omlzoo.training.optimization import Optimization, checkpoint_blocks
 from omlzoo.training.preparation import (
+    check_cache,
     drop_paths,
     fingerprint,
     freeze,
     loader_processes,
+    make_head,
     make_loss,
     make_sampler,
     set_apart,
 )  # fmt: skip
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.run_folder import LAST, LOGGED, RECIPE, Run, write_history, write_run
+from omlzoo.training.run_folder import CACHE, LAST, LOGGED, RECIPE, Run, write_history, write_run
 from omlzoo.training.state import Progress
+from omlzoo.training.trained import Trained
 from omlzoo.transforms import Transform
 from omlzoo.weights import Weights
 
@@ -75,23 +79,28 @@ class Trainer:
             "recipe": recipe.to_toml(), "table": fingerprint(rows),
             "start": checkpoint.state_digest(model.state_dict()),
         }  # fmt: skip
-        self.model = model.to(self.device).to(memory_format=torch.channels_last)
+        self.body = model.to(self.device).to(memory_format=torch.channels_last)
         self.transform = Transform(self.facts.entry.preprocess)
         torch.manual_seed(recipe.seed)
+        check_cache(model, recipe)
         data = Pictures(self.fit, augmentation(recipe.augment, self.facts.entry.preprocess))
+        n_labels = int(data.codes.max()) + 1
+        self.kept = Frozen(data, recipe.cache, out / CACHE, recipe.seed) if recipe.cache else None
         self.sampler = make_sampler(self.fit, recipe)
         self.batches = Seeded(self.sampler, recipe.seed)
-        workers = recipe.workers if recipe.workers >= 0 else loader_processes(len(data))
+        self.workers = recipe.workers if recipe.workers >= 0 else loader_processes(len(data))
         self.loader: DataLoader[Any] = DataLoader(
-            data, batch_sampler=Share(self.batches) if processes() > 1 else self.batches, collate_fn=collate,
-            num_workers=workers, generator=torch.Generator().manual_seed(recipe.seed),
-            pin_memory=self.device.type == "cuda",
+            self.kept or data, batch_sampler=Share(self.batches) if processes() > 1 else self.batches,
+            collate_fn=collate, num_workers=0 if self.kept else self.workers,
+            generator=torch.Generator().manual_seed(recipe.seed), pin_memory=self.device.type == "cuda",
         )  # fmt: skip
         self.frozen = freeze(model, recipe.freeze)
         drop_paths(model, recipe.drop_path)
         if recipe.lora:
             add_lora(model, recipe.lora)
-        loss = make_loss(recipe, model.dim, int(data.codes.max()) + 1, processes() > 1).to(self.device)
+        stage = recipe.freeze if recipe.cache else 0
+        self.model = Trained(model, make_head(recipe, model.dim), stage).to(self.device)
+        loss = make_loss(recipe, recipe.poincare or model.dim, n_labels, processes() > 1).to(self.device)
         steps = recipe.epochs * -(-len(self.batches) // recipe.accumulate)
         half = "bf16" if multiplies_bf16(self.device) else "fp32"
         precision = half if recipe.precision == "auto" else recipe.precision
@@ -103,7 +112,7 @@ class Trainer:
 
     @property
     def facts(self) -> Weights:
-        facts = self.model.weights
+        facts = self.body.weights
         if not isinstance(facts, Weights):
             raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
         return facts
@@ -117,11 +126,13 @@ class Trainer:
         else:
             self._check_selection()
             if self.recipe.duplicates and len(self.validation):
-                self.so_far.duplicates = notices.of_duplicates(self.rows)
+                self.so_far.duplicates, self.so_far.uncompared = notices.of_duplicates(self.rows)
             if len(self.validation):
                 report = self._measure(self.validation)
                 self.so_far.before, self.so_far.ranking = report.metrics, pack_ranking(report.ranking)
             self._save()
+        if self.kept is not None:
+            self.kept.fill(self._frozen_stages, self.workers, self.progress)
         self.log = open_log(self.log_name if is_first() else "none", self.out, self.recipe)
         interrupted = False
         try:
@@ -210,7 +221,15 @@ class Trainer:
     def _shown(self) -> dict[str, float]:
         return dict(getattr(self.work.loss, "stats", {}))
 
-    def _prepare(self, pixels: Tensor) -> Tensor:
+    def _frozen_stages(self, pixels: Tensor) -> Tensor:
+        with torch.no_grad(), self.work.autocast():
+            return self.body.until(self._images(pixels), self.recipe.freeze)
+
+    def _prepare(self, given: Tensor) -> Tensor:
+        """What a step takes, of what the loader gives."""
+        return self._images(given) if self.kept is None else given.to(self.device)
+
+    def _images(self, pixels: Tensor) -> Tensor:
         images = self.transform.normalize(pixels.to(self.device, non_blocking=True))
         return images.contiguous(memory_format=torch.channels_last)
 
@@ -253,8 +272,9 @@ class Trainer:
             "training labels": int(self.fit.frame["label"].nunique()),
             "training pictures that could not be read": len(so_far.skipped),
             "validation pictures that are also training pictures": copies,
+            "pictures not compared for that, unreadable or of one colour": so_far.uncompared,
             "trained in": self.work.precision,
-            **({"steps left out because half precision overflowed": self.work.overflows} if self.work.overflows else {}),
+            "steps left out because fp16 overflowed": self.work.overflows,
             **self.told,
             "seconds": round(self._elapsed(), 1),
         }
@@ -273,5 +293,7 @@ class Trainer:
         if is_first():
             entry = replace(self.facts.entry, source=f"fine-tuned from {self.start_address}")
             text = self.recipe.to_toml(self._command())
+            if self.kept is not None:
+                self.kept.file.unlink(missing_ok=True)
             write_run(run, merge_lora(model), entry, text, Path(self.table_name).stem, so_far.duplicates)
         return run

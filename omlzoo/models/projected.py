@@ -1,0 +1,47 @@
+"""A linear projection after any architecture, for shorter embeddings."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from omlzoo import catalog
+from omlzoo.extractor import Extractor
+
+__all__ = ["projected"]
+
+
+def projected(
+    arch: str = "vits16", dim: int = 128, arch_args: dict[str, Any] | None = None, normalize: bool = False
+) -> "Projected":
+    """Another architecture, by its name and arguments, whose embedding a linear layer brings to ``dim`` numbers."""
+    return Projected(catalog.find("models", arch)(**arch_args or {}), dim, normalize)
+
+
+class Projected(Extractor):
+    """The embedding of a body, before its normalisation, through a linear layer that is orthogonal at first.
+
+    Args:
+        body: Any extractor.
+        dim: Length of the embedding.
+        normalize: Divide the embedding by its L2 norm.
+    """
+
+    def __init__(self, body: Extractor, dim: int, normalize: bool = False) -> None:
+        super().__init__(dim, normalize)
+        self.body = body
+        self.project = nn.Linear(body.dim, dim)
+        nn.init.orthogonal_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
+        """Those of the body, and the projection."""
+        return [*self.body.stages(), [self.project]]
+
+    def steps(self) -> list[Callable[[Any], Any]]:
+        *steps, last = self.body.steps() or [self.body.embed]
+        return [*steps, lambda hidden: last(hidden)["embedding"], lambda found: {"embedding": self.project(found)}]
+
+    def embed(self, images: Tensor) -> dict[str, Tensor]:
+        outputs = self.body.embed(images)
+        return {**outputs, "embedding": self.project(outputs["embedding"])}
