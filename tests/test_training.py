@@ -539,6 +539,7 @@ def test_a_log_that_is_not_installed_is_named(tmp_path: Path, drawn: Path, model
         pytest.skip("mlflow is installed here")
     with pytest.raises(MissingExtra, match=r"mlflow is not installed; run: pip install 'omlzoo\[mlflow\]'"):
         tune(model, drawn, tmp_path / "run", log="mlflow")
+    assert not (tmp_path / "run").exists(), "it is refused before anything is measured"
 
 
 READY_RECIPES = sorted(path.stem for path in READY.glob("*.toml"))
@@ -619,3 +620,24 @@ def test_a_projection_is_kept_and_a_poincare_head_is_not(tmp_path: Path, drawn: 
     assert all(name.startswith(("body.", "project.")) for name in model.state_dict())
     with pytest.raises(BadInput, match="project is 8, but run has a projection to 24 already"):
         tune(model, drawn, tmp_path / "again", project=8)
+
+
+def test_mlflow_gets_the_numbers(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/runs.db")
+    run = tune(model, drawn, tmp_path / "run", epochs=1, log="mlflow")
+    (found,) = mlflow.search_runs(output_format="list")
+    assert found.data.params["epochs"] == "1"
+    assert found.data.metrics["selection map_at_r"] == pytest.approx(run.history["selection map@r"].iloc[0])
+
+
+def test_weights_and_biases_gets_a_run(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    tune(model, drawn, tmp_path / "run", epochs=1, log="wandb")
+    (file,) = tmp_path.glob("run/wandb/offline-run-*/*.wandb")
+    assert file.stat().st_size > 1000
