@@ -16,7 +16,7 @@ STRONGEST = 0.65  # opacity of the place with the most
 
 
 def attention(model: Extractor, images: Tensor) -> Tensor | None:
-    """Weights (B, h, w) of the places of images (B, 3, H, W), up to 1 in each picture.
+    """Weights (B, h, w) of the places of images (B, 3, H, W), from 0 to 1 in each picture, 0 where all are the same.
 
     Of vision transformers with a class token the attention that it pays to each patch in the last block, the mean of
     the heads (as DINO shows it, arXiv 2104.14294); of maps the inner product of each place with the mean of all,
@@ -35,7 +35,8 @@ def attention(model: Extractor, images: Tensor) -> Tensor | None:
             if map_ is None:
                 return None
             weights = (map_ * map_.mean(dim=(2, 3), keepdim=True)).sum(dim=1).relu()
-        scaled: Tensor = weights / weights.amax(dim=(1, 2), keepdim=True).clamp(min=1e-12)
+        lowest, highest = weights.amin(dim=(1, 2), keepdim=True), weights.amax(dim=(1, 2), keepdim=True)
+        scaled: Tensor = (weights - lowest) / (highest - lowest).clamp(min=1e-12)
         return scaled
 
 

@@ -164,7 +164,7 @@ class Report:
             seen = overlay(model, to_rgb(file, box))
         except BadImage:
             seen = None
-        return Card(None if seen is None else thumbnail(seen), "where the model looks")
+        return Card(None if seen is None else thumbnail(seen), "looks here")
 
 
 def evaluate(
