@@ -242,7 +242,7 @@ def evaluate_embeddings(
     }  # fmt: skip
     labels = frame["label"].to_numpy()
     ranking = retrieval_per_query(good.vectors, labels, **asked)
-    metrics = averages(ranking, categories)
+    metrics = averages(ranking, **({} if categories is None else {"per_category": categories}))
     if metrics["queries_without_relevant"]:
         count = f"{metrics['queries_without_relevant']} of {metrics['queries']} queries"
         warnings.warn(f"{count} have no relevant picture in the gallery and are not averaged in", OmlzooWarning, 3)

@@ -4,16 +4,21 @@ For one query let R be the gallery in order of distance without the query itself
 the number of relevant rows (of its label) in R, and h the number among the first k' = min(k, length of R):
 
     cmc@k         1 if h > 0, else 0
-    precision@k   h / min(n, k')
+    precision@k   h / min(n, k'), as Open Metric Learning has it
+    hits@k        h / k, the usual precision at k
     map@k         mean of precision at the rank of each relevant row among the first k, precision at i being hits / i;
                   0 if h = 0. (Divided by h, not by n: so does Open Metric Learning.)
+    ap            mean of precision at the rank of every relevant row in the whole of R (scikit-learn's; its mean over
+                  queries is re-identification's mAP)
+    inp           precision at the rank of the last relevant row (arXiv 2001.04193)
     r_precision   hits among the first n, divided by n
+    ndcg@k        sum over relevant rows at ranks i <= k' of 1 / log2(1 + i), divided by what the best order would give
     map@r         sum over relevant rows at ranks i <= n of hits / i, divided by n (arXiv 2003.08505)
 
 Each is averaged over the queries with n > 0; the others are counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +27,11 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.nearest import NOBODY, Similarity, nearest_blocks
+from omlzoo.full_list import average_precision
+from omlzoo.nearest import Similarity, nearest_blocks
+from omlzoo.selection import NOBODY, Flags, Ids, as_array, select
 
 __all__ = ["RetrievalPerQuery", "averages", "retrieval", "retrieval_per_query"]
-
-Flags = Sequence[bool] | np.ndarray | Tensor | None
-Ids = Sequence[Any] | np.ndarray | Tensor | None
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,14 @@ def retrieval(
     is_gallery: Flags = None,
     sequences: Ids = None,
     categories: Ids = None,
+    cameras: Ids = None,
     cmc: Sequence[int] = (1,),
     precision: Sequence[int] = (5,),
     map: Sequence[int] = (5,),
+    hits: Sequence[int] = (),
+    ndcg: Sequence[int] = (),
+    full_list: bool = False,
+    per_label: bool = False,
 ) -> dict[str, Any]:
     """Retrieval metrics by Euclidean distance (for unit vectors the same order as cosine).
 
@@ -70,9 +79,14 @@ def retrieval(
         is_gallery: (N,) bool; all rows by default. A row that is both is searched in the gallery without itself.
         sequences: (N,) ids of bursts or tracks; a gallery row of the query's sequence is ignored. None or NaN: none.
         categories: (N,) ids; adds "per_category", the metrics of the queries of each.
+        cameras: (N,) ids; of the query's label only gallery rows of other cameras count, as in re-identification.
         cmc: Ranks k of cmc@k.
         precision: Ranks k of precision@k.
         map: Ranks k of map@k.
+        hits: Ranks k of hits@k.
+        ndcg: Ranks k of ndcg@k.
+        full_list: Add "ap" and "inp", over the whole gallery; rows equally far stand at one rank.
+        per_label: Add "per_label", the metrics of the queries of each label.
 
     Returns:
         Fractions in [0, 1]: "cmc@1", "precision@5", "map@5", "map@r", "r_precision"; NaN where no query has a
@@ -82,21 +96,21 @@ def retrieval(
         BadInput: Shapes differ, an embedding is not finite, there is no query or no gallery row.
     """
     found = retrieval_per_query(
-        embeddings, labels, is_query=is_query, is_gallery=is_gallery, sequences=sequences,
-        cmc=cmc, precision=precision, map=map,
+        embeddings, labels, is_query=is_query, is_gallery=is_gallery, sequences=sequences, cameras=cameras,
+        cmc=cmc, precision=precision, map=map, hits=hits, ndcg=ndcg, full_list=full_list,
     )  # fmt: skip
-    return averages(found, None if categories is None else _array(categories, "categories", len(embeddings)))
+    groups = {"per_category": categories, "per_label": labels if per_label else None}
+    given = {name: as_array(ids, name, len(embeddings)) for name, ids in groups.items() if ids is not None}
+    return averages(found, **given)
 
 
-def averages(found: RetrievalPerQuery, categories: np.ndarray | None = None) -> dict[str, Any]:
-    """What :func:`retrieval` returns, of the values of each query; categories (N,) of all rows."""
+def averages(found: RetrievalPerQuery, **groups: np.ndarray) -> dict[str, Any]:
+    """What :func:`retrieval` returns, of the values of each query; groups by name, ids (N,) of all rows."""
     result = _averages(found, np.ones(len(found.queries), dtype=bool), len(found.without_relevant))
-    if categories is not None:
-        asked = categories[np.concatenate([found.queries, found.without_relevant])]
-        result["per_category"] = {
-            str(name): _averages(
-                found, categories[found.queries] == name, int((categories[found.without_relevant] == name).sum())
-            )
+    for group, ids in groups.items():
+        asked = ids[np.concatenate([found.queries, found.without_relevant])]
+        result[group] = {
+            str(name): _averages(found, ids[found.queries] == name, int((ids[found.without_relevant] == name).sum()))
             for name in sorted(set(asked.tolist()), key=str)
         }
     return result
@@ -109,9 +123,13 @@ def retrieval_per_query(
     is_query: Flags = None,
     is_gallery: Flags = None,
     sequences: Ids = None,
+    cameras: Ids = None,
     cmc: Sequence[int] = (1,),
     precision: Sequence[int] = (5,),
     map: Sequence[int] = (5,),
+    hits: Sequence[int] = (),
+    ndcg: Sequence[int] = (),
+    full_list: bool = False,
     similarity: Similarity = "euclidean",
 ) -> RetrievalPerQuery:
     """The values of each query before :func:`retrieval` averages them; the arguments are the same."""
@@ -123,13 +141,12 @@ def retrieval_per_query(
     def at_vectors(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(vectors.device)
 
-    for name, ranks in (("cmc", cmc), ("precision", precision), ("map", map)):
-        if any(k < 1 for k in ranks):
-            raise BadInput(f"{name} is {tuple(ranks)}; ranks start at 1")
-    codes = _codes(_array(labels, "labels", count))
-    query_rows = _rows(is_query, "is_query", count)
-    gallery_rows = _rows(is_gallery, "is_gallery", count)
-    sequence = None if sequences is None else _codes(_array(sequences, "sequences", count), missing=True)
+    ranks = {"cmc": cmc, "precision": precision, "map": map, "hits": hits, "ndcg": ndcg}
+    for name, asked in ranks.items():
+        if any(k < 1 for k in asked):
+            raise BadInput(f"{name} is {tuple(asked)}; ranks start at 1")
+    chosen = select(count, labels, is_query, is_gallery, sequences, cameras)
+    codes, query_rows, gallery_rows, sequence = chosen.labels, chosen.queries, chosen.gallery, chosen.sequences
 
     place = np.full(count, NOBODY)
     place[gallery_rows] = np.arange(len(gallery_rows))
@@ -139,7 +156,7 @@ def retrieval_per_query(
         query_rows[relevant > 0],
         relevant[relevant > 0],
     )
-    shown = max([1, *cmc, *precision, *map])
+    shown = max([1, *(k for asked in ranks.values() for k in asked)])
     k = max(shown, int(relevant.max(initial=1)))
     groups = None if sequence is None else (at_vectors(sequence[query_rows]), at_vectors(sequence[gallery_rows]))
     gallery_codes = torch.from_numpy(codes[gallery_rows])
@@ -151,17 +168,18 @@ def retrieval_per_query(
         scores, ids = scores.cpu(), ids.cpu()
         hit = (gallery_codes[ids] == torch.from_numpy(codes[query_rows[rows]])[:, None]) & (ids != NOBODY)
         present = (ids != NOBODY).sum(dim=1)
-        values = _values(hit, torch.from_numpy(relevant[rows]), present, cmc, precision, map)
+        values = _values(hit, torch.from_numpy(relevant[rows]), present, ranks)
         parts.append((values, ids[:, :shown], scores[:, :shown]))
     width = min(shown, len(gallery_rows))
     first = torch.cat([ids for _, ids, _ in parts]) if parts else torch.empty(0, width, dtype=torch.int64)
     best = torch.cat([scores for _, _, scores in parts]) if parts else torch.empty(0, width)
-    names = _values(torch.zeros(0, 1, dtype=torch.bool), torch.ones(0), torch.ones(0), cmc, precision, map)
+    names = _values(torch.zeros(0, 1, dtype=torch.bool), torch.ones(0), torch.ones(0), ranks)
+    found = {name: np.concatenate([np.empty(0), *(values[name].numpy() for values, _, _ in parts)]) for name in names}
+    if full_list:
+        found["ap"], found["inp"] = average_precision(vectors.cpu(), chosen, query_rows)
     return RetrievalPerQuery(
         queries=query_rows,
-        values={
-            name: np.concatenate([np.empty(0), *(values[name].numpy() for values, _, _ in parts)]) for name in names
-        },
+        values=found,
         first=np.where(first == NOBODY, NOBODY, gallery_rows[first.numpy()]),
         scores=best.numpy(),
         without_relevant=without,
@@ -172,24 +190,28 @@ def _values(
     hit: Tensor,
     relevant: Tensor,
     present: Tensor,
-    cmc: Sequence[int],
-    precision: Sequence[int],
-    map: Sequence[int],
+    ranks: Mapping[str, Sequence[int]],
 ) -> dict[str, Tensor]:
     """Each metric (Q,) from hits (Q, K) in order, the number of relevant rows (Q,) and of rows there are (Q,)."""
-    ranks = torch.arange(1, hit.shape[1] + 1, dtype=torch.float64)
+    places = torch.arange(1, hit.shape[1] + 1, dtype=torch.float64)
     hits = hit.cumsum(dim=1).double()  # (Q, K), among the first i
-    sums = (hits / ranks * hit).cumsum(dim=1)  # of the precisions at relevant ranks
+    sums = (hits / places * hit).cumsum(dim=1)  # of the precisions at relevant ranks
 
     def at(values: Tensor, k: Tensor | int) -> Tensor:
         index = torch.as_tensor(k).clamp(max=hit.shape[1]).expand(len(hit)) - 1
         return values.gather(1, index.long()[:, None]).flatten()
 
-    result: dict[str, Tensor] = {f"cmc@{k}": (at(hits, k) > 0).double() for k in cmc}
-    for k in precision:
+    result: dict[str, Tensor] = {f"cmc@{k}": (at(hits, k) > 0).double() for k in ranks["cmc"]}
+    for k in ranks["precision"]:
         result[f"precision@{k}"] = at(hits, k) / torch.minimum(relevant, present.clamp(max=k)).clamp(min=1)
-    for k in map:
+    for k in ranks["map"]:
         result[f"map@{k}"] = at(sums, k) / at(hits, k).clamp(min=1)
+    for k in ranks["hits"]:
+        result[f"hits@{k}"] = at(hits, k) / k
+    gains = 1 / torch.log2(1 + places)
+    for k in ranks["ndcg"]:
+        best = torch.cat([gains.new_zeros(1), gains.cumsum(dim=0)])[relevant.clamp(max=min(k, hit.shape[1])).long()]
+        result[f"ndcg@{k}"] = at((hit * gains).cumsum(dim=1), k) / best
     result["map@r"] = at(sums, relevant) / relevant
     result["r_precision"] = at(hits, relevant) / relevant
     return result
@@ -219,35 +241,6 @@ def _count_relevant(
     position = np.searchsorted(known, pair[queries]).clip(max=max(0, len(known) - 1))
     together = np.where(known[position] == pair[queries], counts[position], 0)
     return np.asarray(count - np.where(sequence[queries] == NOBODY, itself, together))
-
-
-def _array(values: Ids, name: str, count: int) -> np.ndarray:
-    array = values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-    if array.shape != (count,):
-        raise BadInput(f"{name} have the shape {array.shape}; it must be ({count},), one for each embedding")
-    return array
-
-
-def _codes(values: np.ndarray, missing: bool = False) -> np.ndarray:
-    """Integer codes of ids from 0; NOBODY for missing ones where they are allowed."""
-    import pandas as pd
-
-    codes, _ = pd.factorize(pd.Series(values).replace("", None) if missing else values)
-    if not missing and (codes == NOBODY).any():
-        raise BadInput(f"labels: {(codes == NOBODY).sum()} are missing; give each row an id")
-    return codes.astype(np.int64)
-
-
-def _rows(flags: Flags, name: str, count: int) -> np.ndarray:
-    array = np.ones(count, dtype=bool) if flags is None else _array(flags, name, count)
-    if not all(flag in (0, 1) for flag in array.tolist()):
-        raise BadInput(
-            f"{name} holds {next(flag for flag in array.tolist() if flag not in (0, 1))!r}; use True and False"
-        )
-    rows = np.flatnonzero(array.astype(bool))
-    if not len(rows):
-        raise BadInput(f"{name} is true nowhere; at least one row is needed")
-    return rows
 
 
 def _pick(vectors: Tensor, rows: np.ndarray) -> Tensor:

@@ -1,0 +1,84 @@
+"""How embeddings use their space, without asking whether the nearest are right."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omlzoo.errors import BadInput
+from omlzoo.selection import Ids, select
+
+__all__ = ["alignment", "pcf", "uniformity"]
+
+ROWS = 1024  # of a block
+
+
+def pcf(embeddings: np.ndarray | Tensor, variance: Sequence[float] = (0.5,)) -> dict[str, float]:
+    """Share of principal components that it takes to explain more than a share of the variance: {"pcf@0.5": ...}.
+
+    Args:
+        embeddings: (N, D), of two rows or more.
+        variance: Shares in [0, 1].
+
+    Returns:
+        Shares of D in [0, 1]; NaN where the embeddings do not vary at all.
+
+    Raises:
+        BadInput: There are not two rows, one is not finite, or a share is none.
+    """
+    vectors = _finite(embeddings).double()
+    for share in variance:
+        if not 0 <= share <= 1:
+            raise BadInput(f"variance holds {share}; it is a share, between 0 and 1")
+    count, dim = vectors.shape
+    centred = vectors - vectors.mean(dim=0)
+    wide = centred.T @ centred if count > dim else centred @ centred.T
+    explained = torch.linalg.eigvalsh(wide).flip(0).clamp(min=0)[: min(count, dim)].cumsum(dim=0)
+    if not explained[-1] > 0:
+        return {f"pcf@{share:g}": float("nan") for share in variance}
+    shares = explained / explained[-1]
+    needed = [int((shares <= share * (1 + 1e-12)).sum()) + 1 for share in variance]
+    return {f"pcf@{share:g}": min(number, dim) / dim for share, number in zip(variance, needed, strict=True)}
+
+
+def alignment(embeddings: np.ndarray | Tensor, labels: Ids) -> float:
+    """Mean squared distance of the pairs of one label (arXiv 2005.10242); NaN without such a pair.
+
+    Args:
+        embeddings: (N, D); the paper's have length 1.
+        labels: (N,) ids of any kind.
+    """
+    vectors = _finite(embeddings).double()
+    codes = torch.from_numpy(select(len(vectors), labels).labels)
+    sizes = torch.bincount(codes).double()
+    sums = torch.zeros(len(sizes), vectors.shape[1], dtype=torch.float64).index_add_(0, codes, vectors)
+    squares = torch.zeros(len(sizes), dtype=torch.float64).index_add_(0, codes, vectors.square().sum(dim=1))
+    apart = (sizes * squares - sums.square().sum(dim=1)).sum()  # over unordered pairs of each label
+    return float(apart / (sizes * (sizes - 1) / 2).sum())
+
+
+def uniformity(embeddings: np.ndarray | Tensor, t: float = 2.0) -> float:
+    """Logarithm of the mean of exp(-t x squared distance) over all pairs (arXiv 2005.10242); lower is more even.
+
+    Args:
+        embeddings: (N, D), of two rows or more; the paper's have length 1.
+        t: Above 0.
+    """
+    vectors = _finite(embeddings).float()
+    norms, total = vectors.square().sum(dim=1), 0.0
+    for start in range(0, len(vectors), ROWS):
+        left = vectors[start : start + ROWS]
+        squares = (norms[start : start + ROWS, None] + norms - 2 * left @ vectors.T).clamp(min=0)
+        squares[torch.arange(len(left)), start + torch.arange(len(left))] = torch.inf  # itself
+        total += float(torch.exp(-t * squares).sum(dtype=torch.float64))
+    return float(np.log(total / (len(vectors) * (len(vectors) - 1))))
+
+
+def _finite(embeddings: np.ndarray | Tensor) -> Tensor:
+    vectors = torch.as_tensor(embeddings).detach().cpu()
+    if vectors.ndim != 2 or len(vectors) < 2:
+        raise BadInput(f"embeddings have the shape {tuple(vectors.shape)}; it must be (N, dim), N two or more")
+    if not torch.isfinite(vectors).all():
+        raise BadInput("embeddings hold NaN or infinity; leave those rows out")
+    return vectors

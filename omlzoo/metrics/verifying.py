@@ -1,0 +1,128 @@
+"""Verification metrics: two pictures, one label or two? From the distances of all pairs, counted in blocks.
+
+A pair is accepted where its Euclidean distance is below a threshold.
+
+    far, fmr      share of other-label pairs that are accepted (false accept rate, false match rate)
+    tar           share of same-label pairs that are accepted (true accept rate)
+    frr, fnmr     1 - tar (false reject rate, false non-match rate)
+    tar@far=x     tar at the distance that is the x-quantile of other-label distances
+    eer           where far and frr are equal, on the line between the two nearest thresholds
+    auc           chance that a same-label pair is nearer than an other-label pair; ties count half
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omlzoo.errors import BadInput
+from omlzoo.pair_distances import PairCurve, pair_curve
+from omlzoo.selection import Flags, Ids, select
+
+__all__ = ["Verification", "auc", "eer", "fnmr_at_fmr", "verification"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What :func:`verification` found.
+
+    Attributes:
+        metrics: "auc", "eer", and for each rate "tar@far=0.001" with its "distance@far=0.001" and, where distances were
+            counted in bins, "tar@far=0.001 within", by how much it may be wrong; "same_pairs", "other_pairs".
+        curve: The counts at each distance: the receiver operating characteristic.
+    """
+
+    metrics: dict[str, float]
+    curve: PairCurve
+
+
+def verification(
+    embeddings: np.ndarray | Tensor,
+    labels: Ids,
+    *,
+    is_query: Flags = None,
+    is_gallery: Flags = None,
+    sequences: Ids = None,
+    cameras: Ids = None,
+    far: Sequence[float] = (1e-3, 1e-2),
+) -> Verification:
+    """Verification metrics by Euclidean distance, over every query with every gallery row.
+
+    Args:
+        embeddings: (N, D).
+        labels: (N,) ids of any kind.
+        is_query: (N,) bool; all rows by default.
+        is_gallery: (N,) bool; all rows by default. A row is never paired with itself.
+        sequences: (N,) ids; pairs of one sequence do not count.
+        cameras: (N,) ids; pairs of one label and one camera do not count.
+        far: False accept rates, between 0 and 1.
+
+    Raises:
+        BadInput: Shapes differ, an embedding is not finite, a rate is no share, or there are no pairs of one of the two
+            kinds.
+    """
+    curve = _curve(embeddings, labels, far, "far", is_query, is_gallery, sequences, cameras)
+    metrics = {"auc": auc(curve), "eer": eer(curve)}
+    for rate in far:
+        distance = curve.distance_at_far(rate)
+        metrics[f"tar@far={rate:g}"] = curve.nearer(distance)[0]
+        metrics[f"distance@far={rate:g}"] = distance
+        if not curve.exact:
+            metrics[f"tar@far={rate:g} within"] = curve.resolution(distance)
+    return Verification({**metrics, "same_pairs": int(curve.same[-1]), "other_pairs": int(curve.other[-1])}, curve)
+
+
+def fnmr_at_fmr(
+    embeddings: np.ndarray | Tensor,
+    labels: Ids,
+    fmr: Sequence[float] = (1e-3,),
+    *,
+    is_query: Flags = None,
+    is_gallery: Flags = None,
+    sequences: Ids = None,
+    cameras: Ids = None,
+) -> dict[str, float]:
+    """Share of same-label pairs that are rejected at given false match rates: {"fnmr@fmr=0.001": ...}.
+
+    The threshold is the quantile of the other-label distances, and a same-label pair as far as it is rejected (as Open
+    Metric Learning has it). The other arguments are those of :func:`verification`. Up to 16 million pairs it is exact;
+    beyond that right to 1/16,000 of the squared distances' range.
+    """
+    curve = _curve(embeddings, labels, fmr, "fmr", is_query, is_gallery, sequences, cameras)
+    return {f"fnmr@fmr={rate:g}": 1 - curve.nearer(curve.distance_at_far(rate))[0] for rate in fmr}
+
+
+def auc(curve: PairCurve) -> float:
+    """Area under the receiver operating characteristic."""
+    same, other = np.diff(curve.accepted, prepend=0), np.diff(curve.wrongly_accepted, prepend=0)
+    return float((other * (curve.accepted - same / 2)).sum())
+
+
+def eer(curve: PairCurve) -> float:
+    """The equal error rate."""
+    far, frr = np.r_[0, curve.wrongly_accepted], 1 - np.r_[0, curve.accepted]
+    after = int(np.argmax(far >= frr))
+    gaps = frr[after - 1] - far[after - 1], far[after] - frr[after]
+    share = gaps[0] / (gaps[0] + gaps[1])
+    return float(far[after - 1] + share * (far[after] - far[after - 1]))
+
+
+def _curve(
+    embeddings: np.ndarray | Tensor,
+    labels: Ids,
+    rates: Sequence[float],
+    name: str,
+    is_query: Flags,
+    is_gallery: Flags,
+    sequences: Ids,
+    cameras: Ids,
+) -> PairCurve:
+    for rate in rates:
+        if not 0 <= rate <= 1:
+            raise BadInput(f"{name} is {rate}; it is a share, between 0 and 1")
+    vectors = torch.as_tensor(embeddings).detach().cpu()
+    if not torch.isfinite(vectors).all():
+        raise BadInput("embeddings hold NaN or infinity; leave those rows out")
+    return pair_curve(vectors, select(len(vectors), labels, is_query, is_gallery, sequences, cameras))

@@ -1,0 +1,104 @@
+"""Which rows are searched for and among which: flags and ids as users give them, checked and coded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from omlzoo.errors import BadInput
+
+__all__ = ["NOBODY", "Flags", "Ids", "Selection", "as_array", "select"]
+
+NOBODY = -1
+Flags = Sequence[bool] | np.ndarray | Tensor | None
+Ids = Sequence[Any] | np.ndarray | Tensor | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which pairs there are: every query with every gallery row but itself and those of its sequence.
+
+    Attributes:
+        labels: (N,) codes from 0.
+        queries: (Q,) rows.
+        gallery: (G,) rows.
+        sequences: (N,) codes from 0, -1 for none; None where there are no sequences.
+    """
+
+    labels: np.ndarray
+    queries: np.ndarray
+    gallery: np.ndarray
+    sequences: np.ndarray | None = None
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether queries and gallery are the same rows; a pair then has two orders."""
+        return np.array_equal(self.queries, self.gallery)
+
+
+def select(
+    count: int,
+    labels: Ids,
+    is_query: Flags = None,
+    is_gallery: Flags = None,
+    sequences: Ids = None,
+    cameras: Ids = None,
+) -> Selection:
+    """The selection of ``count`` rows.
+
+    Args:
+        count: N.
+        labels: (N,) ids of any kind.
+        is_query: (N,) bool; all rows by default.
+        is_gallery: (N,) bool; all rows by default.
+        sequences: (N,) ids of bursts or tracks; None, NaN or "": none.
+        cameras: (N,) ids; of a query's label only rows of other cameras count, as in re-identification.
+
+    Raises:
+        BadInput: Shapes differ, a label is missing, a flag is none, or no row is a query or none a gallery row.
+    """
+    codes = _codes(as_array(labels, "labels", count))
+    bursts = None if sequences is None else _codes(as_array(sequences, "sequences", count), missing=True)
+    if cameras is not None:
+        if bursts is not None:
+            raise BadInput("sequences and cameras are both given; give the one whose rows are to be ignored")
+        seen = _codes(as_array(cameras, "cameras", count), missing=True)
+        both = _codes(codes * (int(seen.max(initial=0)) + 1) + seen)
+        bursts = np.where(seen == NOBODY, NOBODY, both)
+    return Selection(codes, _rows(is_query, "is_query", count), _rows(is_gallery, "is_gallery", count), bursts)
+
+
+def as_array(values: Ids, name: str, count: int) -> np.ndarray:
+    """Values (N,) as an array.
+
+    Raises:
+        BadInput: There are not ``count``.
+    """
+    array = values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if array.shape != (count,):
+        raise BadInput(f"{name} have the shape {array.shape}; it must be ({count},), one for each embedding")
+    return array
+
+
+def _codes(values: np.ndarray, missing: bool = False) -> np.ndarray:
+    """Integer codes of ids from 0; NOBODY for missing ones where they are allowed."""
+    import pandas as pd
+
+    codes, _ = pd.factorize(pd.Series(values).replace("", None) if missing else values)
+    if not missing and (codes == NOBODY).any():
+        raise BadInput(f"labels: {(codes == NOBODY).sum()} are missing; give each row an id")
+    return codes.astype(np.int64)
+
+
+def _rows(flags: Flags, name: str, count: int) -> np.ndarray:
+    array = np.ones(count, dtype=bool) if flags is None else as_array(flags, name, count)
+    if not all(flag in (0, 1) for flag in array.tolist()):
+        raise BadInput(
+            f"{name} holds {next(flag for flag in array.tolist() if flag not in (0, 1))!r}; use True and False"
+        )
+    rows = np.flatnonzero(array.astype(bool))
+    if not len(rows):
+        raise BadInput(f"{name} is true nowhere; at least one row is needed")
+    return rows
