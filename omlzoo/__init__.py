@@ -19,6 +19,7 @@ ACTS = {
     "embed": "extraction",
     "Embeddings": "embeddings",
     "load_embeddings": "embeddings",
+    "calibrate": "calibrating",
     "build_index": "indexing",
     "open_index": "indexing",
     "evaluate": "evaluation",

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from omlzoo.calibrating import calibrate as calibrate
 from omlzoo.embeddings import Embeddings as Embeddings
 from omlzoo.embeddings import load_embeddings as load_embeddings
 from omlzoo.evaluation import evaluate as evaluate

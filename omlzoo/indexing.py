@@ -2,8 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,18 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from omlzoo import catalog, zoo
-from omlzoo.atomic import new_file, new_folder
+from omlzoo import catalog, checkpoint, zoo
+from omlzoo.atomic import new_folder
+from omlzoo.calibration import Calibration, CutPoint, energy
 from omlzoo.embeddings import ERROR, Embeddings, Record, load_embeddings
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extraction import embed
 from omlzoo.extractor import Extractor
+from omlzoo.hits import Hits
 from omlzoo.nearest import Similarity
-from omlzoo.pages.render import Card, Row, gallery_page, thumbnail
 from omlzoo.table import Table
 
-__all__ = ["Hits", "Index", "build_index", "open_index"]
+__all__ = ["Index", "build_index", "open_index"]
 
 FACTS, VECTORS = "index.json", "embeddings.parquet"
 Queries = (
@@ -37,64 +38,6 @@ Queries = (
 )
 
 
-@dataclass(frozen=True)
-class Hits:
-    """What a search found.
-
-    Attributes:
-        ids: (Q, k) rows of the index's table, the nearest first; -1 where there are fewer.
-        scores: (Q, k) float32, higher is nearer: the cosine of normalised vectors, else minus the Euclidean distance;
-            -inf where there is no hit or the query could not be read.
-        queries: A row per query: path, label, ... and error.
-        index: Where they were found.
-        root: Where the queries' relative paths start.
-        pictures: The queries that were PIL images, by their number.
-    """
-
-    ids: np.ndarray
-    scores: np.ndarray
-    queries: pd.DataFrame
-    index: "Index"
-    root: Path = Path()
-    pictures: Mapping[int, Image.Image] = field(default_factory=dict)
-
-    def table(self) -> pd.DataFrame:
-        """A row per hit: query (its number), rank (from 1), score, id, and the columns of the found row."""
-        query, rank = np.nonzero(self.ids >= 0)
-        ids = self.ids[query, rank]
-        found = self.index.embeddings.table.iloc[ids].drop(columns=ERROR).reset_index(drop=True)
-        head = pd.DataFrame({"query": query, "rank": rank + 1, "score": self.scores[query, rank], "id": ids})
-        return pd.concat([head, found], axis=1)
-
-    def html(self, path: str | Path) -> None:
-        """Write one page with the pictures: each query, its hits, scores, and right or wrong where labels are known."""
-        gallery = self.index.table()
-        boxes, files = gallery.boxes(), gallery.files()
-        own = Table(self.queries, self.root, "queries")
-        rows = []
-        for number, (file, box) in enumerate(zip(own.files(), own.boxes(), strict=True)):
-            label = self.queries["label"].iloc[number] if "label" in self.queries else None
-            error = self.queries[ERROR].iloc[number]
-            cards = []
-            for place, score in zip(self.ids[number], self.scores[number], strict=True):
-                if place < 0:
-                    continue
-                found = gallery.frame["label"].iloc[place] if "label" in gallery.frame else None
-                right = None if label is None or found is None else str(label) == str(found)
-                title = str(files[place].name) if found is None else str(found)
-                cards.append(Card(thumbnail(files[place], boxes[place]), title, f"{score:.3f}", right))
-            name = file.name if label is None else str(label)
-            picture = thumbnail(self.pictures.get(number, file), box)
-            rows.append(Row(Card(picture, f"query: {name}", error), cards))
-        record = self.index.embeddings.record
-        facts = [
-            f"{len(rows)} queries among {self.index.size:,} pictures, model {record.model}",
-            _explain(self.index.similarity),
-        ]
-        with new_file(path) as temporary:
-            temporary.write_text(gallery_page("Search results", facts, rows), encoding="utf-8")
-
-
 class Index:
     """Embeddings and a backend that searches them.
 
@@ -102,10 +45,15 @@ class Index:
         embeddings: All rows; those without a vector are never found.
         backend: A name of omlzoo.index.
         similarity: "cosine" where the model normalises, else "euclidean".
+        calibration: What its distances mean; None where nobody measured it.
     """
 
-    def __init__(self, embeddings: Embeddings, backend: str = "exact") -> None:
+    def __init__(self, embeddings: Embeddings, backend: str = "exact", calibration: Calibration | None = None) -> None:
         self.embeddings = embeddings
+        self.calibration = calibration
+        if calibration is not None:
+            record = embeddings.record
+            calibration.check(record.sha256, record.preprocess_hash, record.normalized)
         self.backend = backend
         self.similarity: Similarity = "cosine" if embeddings.record.normalized else "euclidean"
         self._rows = np.flatnonzero(embeddings.good)
@@ -129,7 +77,9 @@ class Index:
         """The rows as a table with their pictures."""
         return Table(self.embeddings.table, Path(self.embeddings.record.root), "the index")
 
-    def search(self, queries: Queries, k: int = 10, *, exclude_self: bool = False) -> Hits:
+    def search(
+        self, queries: Queries, k: int = 10, *, exclude_self: bool = False, threshold: float | str | None = None
+    ) -> Hits:
         """The k nearest rows of each query.
 
         Args:
@@ -137,15 +87,19 @@ class Index:
             k: Hits for each query; no more than there are rows.
             exclude_self: Leave out the row with the query's own path. Otherwise a picture that is in the index is
                 found first, with the score of equality.
+            threshold: The least score of a hit that is accepted, or the name of a cut-point of the calibration, such as
+                "far=1e-3". Hits below it are returned too, marked; ``hits.is_known`` says which queries have one above.
 
         Raises:
+            UnknownName: The calibration has no such cut-point.
             BadInput: The queries are of another model, preprocessing or normalisation.
         """
         if k < 1:
             raise BadInput(f"k is {k}; it must be at least 1")
+        cut = self._cut_point(threshold)
         found = self._embedded(queries)
         good = found.good
-        width = min(k, self.size)
+        width = min(max(k, self._looked_at(cut)), self.size)
         ids = np.full((len(found), width), -1, dtype=np.int64)
         scores = np.full((len(found), width), -np.inf, dtype=np.float32)
         if good.any():
@@ -153,7 +107,33 @@ class Index:
             best, places = self._search.search(found.vectors[good], width, own)
             scores[good] = best
             ids[good] = np.where(places < 0, -1, self._rows[places])
-        return Hits(ids, scores, found.table, self, Path(found.record.root), _images(queries))
+        hits = Hits(ids, scores, found.table, self, Path(found.record.root), _images(queries))
+        accepted = None if cut is None else self._accepted(hits, cut)
+        return replace(
+            hits, ids=ids[:, :k], scores=scores[:, :k], accepted=None if accepted is None else accepted[:, :k]
+        )
+
+    def _cut_point(self, threshold: float | str | None) -> CutPoint | float | None:
+        if not isinstance(threshold, str):
+            return threshold
+        if self.calibration is None:
+            raise BadInput(
+                f"threshold is {threshold!r}, but this index has no calibration; run `omlzoo calibrate` and give the "
+                "folder it wrote to build_index(..., calibration=...), or give a least score"
+            )
+        return self.calibration.find(threshold)
+
+    def _looked_at(self, cut: CutPoint | float | None) -> int:
+        """Hits that the cut-point needs."""
+        energetic = isinstance(cut, CutPoint) and cut.statistic == "energy" and self.calibration is not None
+        return self.calibration.energy.k if energetic and self.calibration else 1
+
+    def _accepted(self, hits: Hits, cut: CutPoint | float) -> np.ndarray:
+        if not isinstance(cut, CutPoint):
+            return np.asarray((hits.scores >= cut) & (hits.ids >= 0))
+        if cut.statistic == "distance" or self.calibration is None:
+            return np.asarray(hits.distances <= cut.value)
+        return np.asarray((energy(hits.distances, self.calibration.energy) <= cut.value)[:, None] & (hits.ids >= 0))
 
     def save(self, folder: str | Path) -> None:
         """Write a folder that :func:`open_index` opens.
@@ -166,6 +146,7 @@ class Index:
             facts = {
                 "backend": self.backend,
                 "similarity": self.similarity,
+                "calibration": None if self.calibration is None else json.loads(self.calibration.to_json()),
                 "record": json.loads(self.embeddings.record.to_json()),
             }
             (temporary / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -222,18 +203,26 @@ class Index:
         return np.array([place.get(key, -1) for key in _keys(theirs)], dtype=np.int64)
 
 
-def build_index(embeddings: Embeddings, *, backend: str = "exact") -> Index:
+def build_index(
+    embeddings: Embeddings, *, backend: str = "exact", calibration: Calibration | str | Path | None = None
+) -> Index:
     """An index over embeddings.
 
     Args:
         embeddings: Of ``omlzoo.embed`` or ``omlzoo.load_embeddings``.
         backend: A name of omlzoo.index: "exact" looks at every vector.
+        calibration: Of ``omlzoo.calibrate``, or a folder or JSON file that has it; by default that of the
+            model's entry.
 
     Raises:
         UnknownName: There is no such backend.
-        BadInput: No row has a vector.
+        BadInput: No row has a vector, or the calibration is of another model.
     """
-    return Index(embeddings, backend)
+    if isinstance(calibration, str | Path):
+        calibration = _read_calibration(Path(calibration))
+    elif calibration is None:
+        calibration = _of_model(embeddings)
+    return Index(embeddings, backend, calibration)
 
 
 def open_index(folder: str | Path) -> Index:
@@ -249,11 +238,42 @@ def open_index(folder: str | Path) -> Index:
     try:
         settings: dict[str, Any] = json.loads(facts.read_text(encoding="utf-8"))
         record, backend = Record.from_json(json.dumps(settings["record"])), str(settings["backend"])
+        known = settings.get("calibration")
+        calibration = None if known is None else Calibration.from_json(known, f"{facts}: calibration")
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{facts}: damaged ({error}); build the index again") from error
     if record != embeddings.record:
         raise BadInput(f"{folder}: {FACTS} and {VECTORS} are of different runs; build the index again")
-    return Index(embeddings, backend)
+    return Index(embeddings, backend, calibration)
+
+
+def _read_calibration(path: Path) -> Calibration:
+    if path.is_dir():
+        found = checkpoint.open_entry(path).calibration
+        if found is None:
+            raise BadInput(f"{path}: its entry has no calibration; run `omlzoo calibrate {path} TABLE`")
+        return found
+    try:
+        return Calibration.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: not a calibration that can be read ({error})") from error
+
+
+def _of_model(embeddings: Embeddings) -> Calibration | None:
+    """The calibration of the entry of the model, if it is at hand and of these very weights and preprocessing."""
+    record, model = embeddings.record, embeddings.model
+    facts = getattr(model, "weights", None)
+    if facts is None and Path(record.model).is_dir():
+        facts = zoo.get_weights(record.model)
+    found: Calibration | None = None if facts is None else facts.entry.calibration
+    if found is None:
+        return None
+    try:
+        found.check(record.sha256, record.preprocess_hash, record.normalized)
+    except BadInput as error:
+        warnings.warn(f"the calibration of {record.model} is not used: {error}", OmlzooWarning, 3)
+        return None
+    return found
 
 
 def _keys(table: Table) -> list[tuple[str, Any]]:
@@ -263,8 +283,3 @@ def _keys(table: Table) -> list[tuple[str, Any]]:
 def _images(queries: Queries) -> dict[int, Image.Image]:
     given = [queries] if isinstance(queries, Image.Image) else queries if isinstance(queries, Sequence) else []
     return {number: item for number, item in enumerate(given) if isinstance(item, Image.Image)}
-
-
-def _explain(similarity: Similarity) -> str:
-    meaning = {"cosine": "the cosine similarity", "euclidean": "minus the Euclidean distance"}
-    return f"The score is {meaning[similarity]}: higher is nearer."

@@ -13,6 +13,7 @@ from operator import index
 from pathlib import Path
 from typing import Any, Literal
 
+from omlzoo.calibration import Calibration
 from omlzoo.errors import BadEntry, BadInput, UnknownName
 from omlzoo.strict import build
 
@@ -142,6 +143,7 @@ class Entry:
         source: Where these facts were read.
         fingerprint: The embedding of the generated picture of :mod:`omlzoo.fingerprint`, its first values.
         notes: Anything a user should know.
+        calibration: What its distances mean, once ``omlzoo calibrate`` found it.
     """
 
     name: str
@@ -169,6 +171,7 @@ class Entry:
     source: str
     fingerprint: tuple[float, ...] | None
     notes: str | None
+    calibration: Calibration | None
 
 
 def folder() -> Path:
@@ -225,7 +228,7 @@ def without_address(entry: Entry, **changes: Any) -> Entry:
     """The facts of other weights of the same architecture: no address, no metrics, no fingerprint, no notes."""
     bare = replace(
         entry, repo=None, revision=None, file=None, sha256=None, size=None, mirrors=(), layout=None, upstream=None,
-        gated=False, metrics=(), fingerprint=None, notes=None,
+        gated=False, metrics=(), fingerprint=None, notes=None, calibration=None,
     )  # fmt: skip
     return replace(bare, **changes)
 
@@ -233,7 +236,7 @@ def without_address(entry: Entry, **changes: Any) -> Entry:
 def dump(entry: Entry) -> str:
     """The entry as the text of its JSON file, lists of numbers on one line."""
     text = json.dumps(asdict(entry), indent=2, ensure_ascii=False)
-    return re.sub(r"\[[\d\s.,]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n"
+    return re.sub(r"\[[\d\s.,e+-]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n"
 
 
 def _check(entry: Entry, where: str) -> None:

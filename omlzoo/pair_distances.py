@@ -50,6 +50,19 @@ class PairCurve:
         """(T,) share of other-label pairs that are at most so far apart (the false accept rate)."""
         return self.other / max(1, int(self.other[-1]))
 
+    def after(self, place: int) -> float:
+        """A distance that accepts everything up to a place and nothing beyond: between it and the next."""
+        if place < 0:
+            return float(self.distances[0]) / 2
+        if not self.exact or place + 1 == len(self.distances):
+            return float(self.distances[place])
+        return float(self.distances[place] + self.distances[place + 1]) / 2
+
+    def within(self, distance: float) -> tuple[float, float]:
+        """Shares of same-label and of other-label pairs that are at most so far apart."""
+        place = int(np.searchsorted(self.distances, distance, side="right")) - 1
+        return (float(self.accepted[place]), float(self.wrongly_accepted[place])) if place >= 0 else (0.0, 0.0)
+
     def resolution(self, distance: float) -> float:
         """By how much the share of same-label pairs nearer than a distance may be wrong; 0 where the curve is exact."""
         place = int(np.searchsorted(self.distances, distance))
@@ -94,7 +107,7 @@ def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tu
     Args:
         vectors: (N, D).
         labels: (N,) codes from 0.
-        edges: (K,) distances, ascending and evenly spaced.
+        edges: (K,) distances, ascending.
 
     Returns:
         Pairs of the label's own rows, each counted twice, and pairs of them with rows of other labels: (T, K + 1)
@@ -103,13 +116,19 @@ def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tu
     every = np.arange(len(labels))
     pairs = Selection(labels, every, every)
     n_labels, steps = int(labels.max(initial=-1)) + 1, len(edges)
-    low, width = float(edges[0]), float(edges[1] - edges[0])
+    even = steps > 1 and np.allclose(np.diff(edges), edges[1] - edges[0]) and edges[1] > edges[0]
+    low, width = float(edges[0]), float(edges[1] - edges[0]) if even else 1.0
+    ends = torch.from_numpy(edges).to(vectors.dtype)
     counts = np.zeros((2, n_labels, steps + 1), dtype=np.int64)
     offsets = torch.arange(ROWS)[:, None] * (steps + 1)
 
     def add(band: Band, squares: Tensor) -> None:
         # Bin i holds what is at most edges[i] and above the one before.
-        places = squares.clamp_(min=0).sqrt_().sub_(low).div_(width).ceil_().clamp_(0, steps).to(torch.int32)
+        distances = squares.clamp_(min=0).sqrt_()
+        if even:
+            places = distances.sub_(low).div_(width).ceil_().clamp_(0, steps).to(torch.int32)
+        else:
+            places = torch.bucketize(distances, ends, out_int32=True)
         places = places.add_(offsets[: len(places)])
         inside = places[:, band.columns]
         same = _count(inside[band.same], ROWS * (steps + 1))

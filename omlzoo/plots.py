@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["can_draw", "curves", "distances", "map_of"]
+from omlzoo.calibration import Probability
+
+__all__ = ["can_draw", "chances", "characteristic", "curves", "distances", "map_of", "reliability", "utility"]
 
 DRAWN, SHOWN = 60_000, 30_000  # pairs that are drawn, and of them shown, of each kind
 POINTS = 3_000  # of the map
@@ -77,6 +79,49 @@ def map_of(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> str:
         axis.scatter(*flat[labels[chosen] == name].T, s=10, label=str(name)[:20])
     axis.set(title="Embeddings, first two principal components", xticks=[], yticks=[])
     axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    return _svg(figure)
+
+
+def chances(probability: Probability) -> str:
+    """The chance that a hit is right over its distance, both curves."""
+    figure, (axis,) = _figure(1)
+    grid = np.linspace(min(probability.distances), max(probability.distances), 200)
+    axis.plot(grid, probability.of(grid), label="isotonic")
+    axis.plot(grid, probability.of(grid, "logistic"), label="logistic")
+    axis.set(title="Chance that a hit is right", xlabel="distance", ylim=(-0.02, 1.02))
+    axis.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def reliability(points: Sequence[tuple[float, float, int]]) -> str:
+    """Share of right hits over the chance that was said, of labels that the curve was not fitted to."""
+    figure, (axis,) = _figure(1)
+    axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    said, right, counts = (np.array(column, dtype=float) for column in zip(*points, strict=True))
+    axis.plot(said, right, linewidth=1)
+    axis.scatter(said, right, s=8 + 60 * counts / counts.max())
+    axis.set(title="Reliability", xlabel="chance that was said", ylabel="share that is right")
+    return _svg(figure)
+
+
+def characteristic(far: np.ndarray, tar: np.ndarray) -> str:
+    """True accept rate over false accept rate (T,), the latter on a logarithmic scale."""
+    figure, (axis,) = _figure(1)
+    shown = far > 0
+    if shown.any():
+        keep = np.unique(np.geomspace(1, shown.sum(), 400).astype(int)) - 1
+        axis.semilogx(far[shown][keep], tar[shown][keep])
+    axis.set(title="Accepted pairs", xlabel="false accept rate", ylabel="true accept rate", ylim=(-0.02, 1.02))
+    return _svg(figure)
+
+
+def utility(distances: np.ndarray, values: np.ndarray) -> str:
+    """Utility of each label over thresholds (T, K): the mean, and where most labels are."""
+    figure, (axis,) = _figure(1)
+    for low, high in ((0.05, 0.95), (0.25, 0.75)):
+        axis.fill_between(distances, *np.quantile(values, [low, high], axis=0), color="C0", alpha=0.2, linewidth=0)
+    axis.plot(distances, values.mean(axis=0))
+    axis.set(title="Utility of labels: mean, 50 %, 90 %", xlabel="threshold", ylim=(-0.02, 1.02))
     return _svg(figure)
 
 

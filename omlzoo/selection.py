@@ -9,7 +9,7 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 
-__all__ = ["NOBODY", "Flags", "Ids", "Selection", "as_array", "select"]
+__all__ = ["NOBODY", "Flags", "Ids", "Selection", "as_array", "count_relevant", "select"]
 
 NOBODY = -1
 Flags = Sequence[bool] | np.ndarray | Tensor | None
@@ -68,6 +68,27 @@ def select(
         both = _codes(codes * (int(seen.max(initial=0)) + 1) + seen)
         bursts = np.where(seen == NOBODY, NOBODY, both)
     return Selection(codes, _rows(is_query, "is_query", count), _rows(is_gallery, "is_gallery", count), bursts)
+
+
+def count_relevant(chosen: Selection, place: np.ndarray) -> np.ndarray:
+    """Gallery rows (Q,) of each query's label, without itself and without those of its sequence.
+
+    Args:
+        chosen: Queries, gallery, labels and sequences.
+        place: (N,) of each row its place in the gallery; -1 where it is not there.
+    """
+    codes, sequence, queries, gallery = chosen.labels, chosen.sequences, chosen.queries, chosen.gallery
+    per_label = np.bincount(codes[gallery], minlength=int(codes.max(initial=0)) + 1)
+    count = per_label[codes[queries]]
+    itself = (place[queries] != NOBODY).astype(count.dtype)
+    if sequence is None:
+        return np.asarray(count - itself)
+    width = int(sequence.max(initial=NOBODY)) + 2
+    pair = codes.astype(np.int64) * width + sequence + 1
+    known, counts = np.unique(pair[gallery], return_counts=True)
+    position = np.searchsorted(known, pair[queries]).clip(max=max(0, len(known) - 1))
+    together = np.where(known[position] == pair[queries], counts[position], 0)
+    return np.asarray(count - np.where(sequence[queries] == NOBODY, itself, together))
 
 
 def as_array(values: Ids, name: str, count: int) -> np.ndarray:

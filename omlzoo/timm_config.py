@@ -107,4 +107,5 @@ def from_config(text: str, repo: str) -> Entry:
         file="model.safetensors", sha256=None, size=None, mirrors=(), layout=layout, upstream=None,
         preprocess=preprocess, preprocess_oml=None, normalize=False, metrics=(), license=facts.get("license"),
         commercial=None, gated=False, citation=None, source=f"config.json of {repo}", fingerprint=None, notes=None,
+        calibration=None,
     )  # fmt: skip

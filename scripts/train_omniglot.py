@@ -87,7 +87,7 @@ def start() -> Extractor:
         sha256=None, size=None, mirrors=(), layout=None, upstream=None, preprocess=preprocess,
         preprocess_oml=None, normalize=True, metrics=(), license="apache-2.0", commercial=True, gated=False,
         citation="Data: Lake, Salakhutdinov, Tenenbaum 2015, Human-level concept learning, Science 350(6266)",
-        source="random weights of scripts/train_omniglot.py", fingerprint=None, notes=None,
+        source="random weights of scripts/train_omniglot.py", fingerprint=None, notes=None, calibration=None,
     )  # fmt: skip
     model.weights = Weights(entry)
     return model.eval()

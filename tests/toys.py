@@ -22,7 +22,7 @@ def toy_entry(arch: str = "resnet_toy", **changes: object) -> Entry:
         name=f"{arch}_test", family="toys", arch=arch, arch_args={}, dim=model.dim,
         params=sum(parameter.numel() for parameter in model.parameters()), repo=None, revision=None, file=None,
         sha256=None, size=None, mirrors=(), layout=None, upstream=None, preprocess=PREPROCESS, preprocess_oml=None, normalize=False,
-        metrics=(), license="mit", commercial=True, gated=False, citation=None, source="tests", fingerprint=None, notes=None,
+        metrics=(), license="mit", commercial=True, gated=False, citation=None, source="tests", fingerprint=None, notes=None, calibration=None,
     )  # fmt: skip
     return replace(entry, **changes)
 

@@ -30,6 +30,7 @@ COMMANDS = (
     "index",
     "search",
     "evaluate",
+    "calibrate",
     "finetune",
     "demo",
 )

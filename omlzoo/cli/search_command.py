@@ -18,6 +18,7 @@ def search_command(
     json: bool = False,
     html: Path | None = None,
     exclude_self: bool = False,
+    threshold: str | None = None,
 ) -> None:
     """Find the nearest pictures of an index.
 
@@ -35,12 +36,14 @@ def search_command(
         Also write one page with the pictures.
     exclude_self
         Leave a query's own file out of its hits.
+    threshold
+        The least score of a hit that is accepted, or a name of the calibration such as far=1e-3.
     """
     if not images:
         raise BadInput("give at least one picture to search for")
     from omlzoo.indexing import open_index
 
-    hits = open_index(index).search(list(images), k, exclude_self=exclude_self)
+    hits = open_index(index).search(list(images), k, exclude_self=exclude_self, threshold=_number(threshold))
     if (hits.queries["error"] != "").all():
         raise BadInput(f"none of the {len(images)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
     if html is not None:
@@ -50,12 +53,28 @@ def search_command(
     if json:
         print_json([
             {"query": paths.iloc[i], "error": errors.iloc[i] or None,
+             **({} if hits.is_known is None else {"is_known": bool(hits.is_known[i])}),
              "hits": table[table["query"] == i].drop(columns="query").to_dict("records")}
             for i in range(len(paths))
         ])  # fmt: skip
         return
     rows = [
-        [str(paths.iloc[hit["query"]]), str(hit["rank"]), f"{hit['score']:.4f}", str(hit.get("label", "")), hit["path"]]
+        [
+            str(paths.iloc[hit["query"]]),
+            str(hit["rank"]),
+            f"{hit['score']:.4f}" + " rejected" * (hit.get("accepted") is False),
+            str(hit.get("label", "")),
+            hit["path"],
+        ]
         for hit in table.to_dict("records")
     ]
     print_columns(["query", "rank", "score", "label", "path"], rows)
+    for number in [] if hits.is_known is None else (~hits.is_known).nonzero()[0]:
+        print(f"{paths.iloc[number]}: unknown")
+
+
+def _number(threshold: str | None) -> float | str | None:
+    try:
+        return None if threshold is None else float(threshold)
+    except ValueError:
+        return threshold

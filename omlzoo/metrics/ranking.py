@@ -29,7 +29,7 @@ from torch import Tensor
 from omlzoo.errors import BadInput
 from omlzoo.full_list import average_precision
 from omlzoo.nearest import Similarity, nearest_blocks
-from omlzoo.selection import NOBODY, Flags, Ids, as_array, select
+from omlzoo.selection import NOBODY, Flags, Ids, as_array, count_relevant, select
 
 __all__ = ["RetrievalPerQuery", "averages", "retrieval", "retrieval_per_query"]
 
@@ -150,7 +150,7 @@ def retrieval_per_query(
 
     place = np.full(count, NOBODY)
     place[gallery_rows] = np.arange(len(gallery_rows))
-    relevant = _count_relevant(codes, sequence, query_rows, gallery_rows, place)
+    relevant = count_relevant(chosen, place)
     without, query_rows, relevant = (
         query_rows[relevant == 0],
         query_rows[relevant > 0],
@@ -220,27 +220,6 @@ def _values(
 def _averages(found: RetrievalPerQuery, keep: np.ndarray, without: int) -> dict[str, Any]:
     means = {name: float(values[keep].mean()) if keep.any() else float("nan") for name, values in found.values.items()}
     return {**means, "queries": int(keep.sum()) + without, "queries_without_relevant": without}
-
-
-def _count_relevant(
-    codes: np.ndarray,
-    sequence: np.ndarray | None,
-    queries: np.ndarray,
-    gallery: np.ndarray,
-    place: np.ndarray,
-) -> np.ndarray:
-    """Gallery rows of each query's label, without itself and without those of its sequence."""
-    per_label = np.bincount(codes[gallery], minlength=int(codes.max(initial=0)) + 1)
-    count = per_label[codes[queries]]
-    itself = (place[queries] != NOBODY).astype(count.dtype)
-    if sequence is None:
-        return np.asarray(count - itself)
-    width = int(sequence.max(initial=NOBODY)) + 2
-    pair = codes.astype(np.int64) * width + sequence + 1
-    known, counts = np.unique(pair[gallery], return_counts=True)
-    position = np.searchsorted(known, pair[queries]).clip(max=max(0, len(known) - 1))
-    together = np.where(known[position] == pair[queries], counts[position], 0)
-    return np.asarray(count - np.where(sequence[queries] == NOBODY, itself, together))
 
 
 def _pick(vectors: Tensor, rows: np.ndarray) -> Tensor:
