@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader, Sampler
 from omlzoo import table as tables
 from omlzoo.augmentations import augmentation
 from omlzoo.dataset import Batch, Pictures, Seeded, collate
-from omlzoo.evaluation import Report, evaluate_embeddings
+from omlzoo.evaluation import evaluate_embeddings
 from omlzoo.extraction import embed_table
 from omlzoo.extractor import Extractor
+from omlzoo.report import Report
 from omlzoo.samplers.share import Share
 from omlzoo.transforms import Transform
 
@@ -84,7 +85,7 @@ class Retrieval(Callback):
             module.model.eval()
             device = str(module.device)
             found = embed_table(module.model, self.rows, precision="fp32", device=device, progress=False)
-            self.reports.append(evaluate_embeddings(found, self.rows.name))
+            self.reports.append(evaluate_embeddings(found, self.rows.name, thorough=False))
             module.model.train()
             metrics = {name: self.reports[-1].metrics[name] for name in ("cmc@1", "map@5", "map@r")}
             pl_module.log_dict(metrics, rank_zero_only=True)

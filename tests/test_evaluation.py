@@ -40,7 +40,7 @@ def test_files_of_a_report(tmp_path: Path, drawn: Path, model: Extractor) -> Non
     report.save(tmp_path / "report.json")
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["metrics"]["cmc@1"] == report.metrics["cmc@1"]
-    assert set(found) == {"facts", "metrics", "before", "errors", "definitions"}
+    assert {"facts", "metrics", "before", "errors", "definitions"} < set(found)
     report.html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     for said in (

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from omlzoo.cli.output import print_metrics
+from omlzoo.cli.output import print_report
 
 __all__ = ["evaluate_command"]
 
@@ -18,6 +18,8 @@ def evaluate_command(
     html: Path | None = None,
     root: Path | None = None,
     batch_size: int = 32,
+    against: str | None = None,
+    fast: bool = False,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     workers: int | None = None,
 ) -> None:
@@ -35,6 +37,10 @@ def evaluate_command(
         Also write the report as a page with the best and worst queries.
     root
         Where relative paths start; the table's folder by default.
+    against
+        Another model, to compare with on the same queries.
+    fast
+        Only the ranking's metrics: no pairs, whole lists, intervals, or findings.
     batch_size
         Pictures that go through the model at once.
     precision
@@ -44,9 +50,12 @@ def evaluate_command(
     """
     from omlzoo.evaluation import evaluate
 
-    report = evaluate(model, table, root=root, batch_size=batch_size, precision=precision, workers=workers)
+    report = evaluate(
+        model, table, root=root, batch_size=batch_size, precision=precision, workers=workers,
+        against=against, thorough=not fast,
+    )  # fmt: skip
     if json_file is not None:
         report.save(json_file)
     if html is not None:
         report.html(html)
-    print_metrics(report.metrics)
+    print_report(report)

@@ -1,11 +1,14 @@
 """How results are printed: JSON, or lines in columns."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omlzoo.jsontext import to_json
 
-__all__ = ["best_metric", "print_columns", "print_json", "print_metrics"]
+if TYPE_CHECKING:
+    from omlzoo.report import Report
+
+__all__ = ["best_metric", "print_columns", "print_json", "print_metrics", "print_report"]
 
 
 def print_json(value: Any) -> None:
@@ -22,11 +25,29 @@ def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def print_metrics(metrics: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:
     """A line per metric, with the value before where there is one."""
-    names = [name for name in metrics if name != "per_category"]
+    names = [name for name in metrics if name not in ("per_category", "per_label")]
     columns = [("before", before)] if before else []
     columns += [("after" if before else "value", metrics)]
     rows = [[name, *(_shown(values.get(name)) for _, values in columns)] for name in names]
     print_columns(["metric", *(name for name, _ in columns)], rows)
+
+
+def print_report(report: "Report") -> None:
+    """Metrics with intervals and what changed, and what a person should look at."""
+    rows = []
+    for name, value in report.metrics.items():
+        if name in ("per_category", "per_label"):
+            continue
+        ends, change = report.intervals.get(name), report.comparison.get(name)
+        rows.append([name, _shown(report.before.get(name)) if report.before else "", _shown(value),
+                     "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}",
+                     "" if change is None else f"{change.difference:+.4f} ({change.low:+.4f} to {change.high:+.4f})",
+        ])  # fmt: skip
+    header = ["metric", "before", "value", "95 % of draws", "difference"]
+    kept = [place for place in range(5) if place in (0, 2) or any(row[place] for row in rows)]
+    print_columns([header[place] for place in kept], [[row[place] for place in kept] for row in rows])
+    for finding in report.findings:
+        print(f"look: {finding.text}")
 
 
 def best_metric(metrics: Sequence[Any]) -> str:

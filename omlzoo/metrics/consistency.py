@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.pair_distances import pair_curve, pairs_by_label
+from omlzoo.pair_distances import PairCurve, pair_curve, pairs_by_label
 from omlzoo.selection import Ids, as_array, select
 
 __all__ = ["Utilities", "opis", "utilities"]
@@ -82,16 +82,24 @@ def opis(
 
 
 def utilities(
-    embeddings: np.ndarray | Tensor, labels: Ids, far: tuple[float, float] = (1e-2, 1e-1), beta: float = 1.0
+    embeddings: np.ndarray | Tensor,
+    labels: Ids,
+    far: tuple[float, float] = (1e-2, 1e-1),
+    beta: float = 1.0,
+    *,
+    curve: PairCurve | None = None,
 ) -> Utilities:
-    """The curves that :func:`opis` compares; the arguments are the same."""
+    """The curves that :func:`opis` compares; the arguments are the same.
+
+    ``curve`` has the pairs whose distances are the thresholds, if they were counted already.
+    """
     if not 0 <= far[0] < far[1] <= 1:
         raise BadInput(f"far is {far}; give two shares, the lower one first")
     if not beta > 0:
         raise BadInput(f"beta is {beta}; it must be above 0")
     vectors = torch.as_tensor(embeddings).detach().cpu()
     chosen = select(len(vectors), labels)
-    curve = pair_curve(vectors, chosen)
+    curve = curve or pair_curve(vectors, chosen)
     low, high = (curve.distance_at_far(rate) for rate in far)
     edges = np.linspace(low, high, STEPS) if high > low else np.array([low, low + 1e-6])
     same, other = pairs_by_label(vectors, chosen.labels, edges)

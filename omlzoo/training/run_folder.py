@@ -10,9 +10,9 @@ from torch import nn
 
 from omlzoo import checkpoint, manifest, zoo
 from omlzoo.atomic import new_file
-from omlzoo.evaluation import Report
 from omlzoo.extractor import Extractor
 from omlzoo.manifest import Entry, Metric
+from omlzoo.report import Report
 
 __all__ = ["CACHE", "LAST", "Run", "read_run", "write_history", "write_run"]
 

@@ -18,11 +18,12 @@ from omlzoo.augmentations import augmentation
 from omlzoo.dataset import Pictures, Seeded, collate
 from omlzoo.embeddings import Embeddings
 from omlzoo.errors import BadInput, UnknownName
-from omlzoo.evaluation import Report, evaluate_embeddings
+from omlzoo.evaluation import evaluate_embeddings
 from omlzoo.extractor import Extractor
 from omlzoo.gathering import processes
 from omlzoo.pipeline import multiplies_bf16
 from omlzoo.progress import bar
+from omlzoo.report import Report
 from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.samplers.share import Share
 from omlzoo.training import notices, state
@@ -31,7 +32,7 @@ from omlzoo.training.cache import Frozen
 from omlzoo.training.distributed import everyone, is_first, join, share_model
 from omlzoo.training.logs import find_log, open_log
 from omlzoo.training.loop import EpochSummary, train_epoch
-from omlzoo.training.measurement import embed_together, pack_ranking, unpack_ranking
+from omlzoo.training.measurement import embed_together, final_report, pack_ranking
 from omlzoo.training.optimization import Optimization, checkpoint_blocks
 from omlzoo.training.preparation import (
     check_cache,
@@ -128,7 +129,7 @@ class Trainer:
             if self.recipe.duplicates and len(self.validation):
                 self.so_far.duplicates, self.so_far.uncompared = notices.of_duplicates(self.rows)
             if len(self.validation):
-                report = self._measure(self.validation)
+                report = self._measure(self.validation, thorough=True)
                 self.so_far.before, self.so_far.ranking = report.metrics, pack_ranking(report.ranking)
             self._save()
         if self.kept is not None:
@@ -237,8 +238,8 @@ class Trainer:
         names = [str(self.fit.frame["path"].iloc[row]) for row in rows[:NAMED].tolist()]
         return ", ".join(names) + f" and {len(rows) - NAMED} more" * (len(rows) > NAMED)
 
-    def _measure(self, rows: tables.Table) -> Report:
-        return evaluate_embeddings(self._embed(rows), rows.name)
+    def _measure(self, rows: tables.Table, thorough: bool = False) -> Report:
+        return evaluate_embeddings(self._embed(rows), rows.name, thorough=thorough)
 
     def _embed(self, rows: tables.Table) -> Embeddings:
         precision = "fp32" if self.recipe.precision == "fp16" else self.recipe.precision
@@ -279,14 +280,8 @@ class Trainer:
             "seconds": round(self._elapsed(), 1),
         }
         if len(self.validation):
-            after = self._measure(self.validation)
-            report = replace(
-                after, facts={**after.facts, **facts}, before=so_far.before,
-                ranking_before=unpack_ranking(so_far.ranking),
-                history={name: column.tolist() for name, column in pd.DataFrame(so_far.history).items()},
-            )  # fmt: skip
-            report.facts["model"] = str(self.out)
-            report.facts.pop("weights sha256")
+            after = self._measure(self.validation, thorough=True)
+            report = final_report(after, facts, so_far.before, so_far.ranking, so_far.history, self.out)
         else:
             report = Report({}, facts)
         run = Run(self.out, report, pd.DataFrame(so_far.history), interrupted)

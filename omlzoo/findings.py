@@ -1,0 +1,115 @@
+"""What in a table or its embeddings a person should look at: likely wrong labels, copies, collapse, lost queries."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from omlzoo.metrics.ranking import RetrievalPerQuery
+
+__all__ = ["Finding", "find"]
+
+LOOKED_AT, AGREEING = 5, 4  # first hits of a query, and how many of one other label make its own label doubtful
+ALIKE = 1e-3  # share of the middle distance below which two pictures are one
+ONE_DIRECTION = 0.9  # share of the variance
+FLAT = 1e-4  # variance as a share of the mean squared length
+SHOWN = 20  # rows of a finding
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to look at.
+
+    Attributes:
+        kind: "impossible", "mislabelled", "copies", "collapsed" or "confused".
+        text: One line.
+        count: How many rows, or pairs of labels, it is about.
+        rows: The first 20 of them, as plain values.
+    """
+
+    kind: str
+    text: str
+    count: int
+    rows: tuple[dict[str, Any], ...] = ()
+
+
+def find(vectors: np.ndarray, frame: pd.DataFrame, ranking: RetrievalPerQuery) -> list[Finding]:
+    """What is worth looking at, of vectors (N, D), their rows, and the first hits of the queries."""
+    labels = frame["label"].astype(str).to_numpy()
+    paths = frame["path"].astype(str).to_numpy()
+    return [*_impossible(labels, paths, ranking), *_mislabelled(labels, paths, ranking),
+            *_copies(labels, paths, ranking), *_collapsed(vectors), *_confused(labels, ranking)]  # fmt: skip
+
+
+def _impossible(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+    rows = ranking.without_relevant
+    if not len(rows):
+        return []
+    said = f"{len(rows)} queries of {len(set(labels[rows]))} labels cannot succeed: nothing in the gallery is of their "
+    shown = tuple({"path": paths[row], "label": labels[row]} for row in rows[:SHOWN])
+    return [Finding("impossible", f"{said}label; the first: {paths[rows[0]]}", len(rows), shown)]
+
+
+def _mislabelled(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+    if ranking.first.shape[1] < LOOKED_AT:
+        return []
+    shown = []
+    for query, hits in zip(ranking.queries, ranking.first[:, :LOOKED_AT], strict=True):
+        names, counts = np.unique(labels[hits[hits >= 0]], return_counts=True)
+        if len(names) and counts.max() >= AGREEING and labels[query] not in names:
+            looks = names[counts.argmax()]
+            shown.append({"path": paths[query], "label": labels[query], "looks_like": looks})
+    if not shown:
+        return []
+    first = shown[0]
+    said = f"{len(shown)} pictures look like another label: {AGREEING} of their {LOOKED_AT} nearest are of it, none of "
+    text = f"{said}their own; the first: {first['path']}, {first['label']}, looks like {first['looks_like']}"
+    return [Finding("mislabelled", text, len(shown), tuple(shown[:SHOWN]))]
+
+
+def _copies(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+    if not len(ranking.queries):
+        return []
+    nearest, distance = ranking.first[:, 0], -ranking.scores[:, 0]
+    middle = float(np.median(-ranking.scores[np.isfinite(ranking.scores)]))
+    near = (distance <= ALIKE * middle) & (labels[nearest] != labels[ranking.queries])
+    pairs = [(ranking.queries[place], nearest[place]) for place in np.flatnonzero(near)]
+    if not pairs:
+        return []
+    shown = tuple(
+        {"path": paths[a], "label": labels[a], "same_as": paths[b], "its_label": labels[b]} for a, b in pairs[:SHOWN]
+    )
+    text = f"{len(pairs)} pictures have the same embedding as one of another label; the first: {shown[0]['path']} and "
+    return [Finding("copies", text + str(shown[0]["same_as"]), len(pairs), shown)]
+
+
+def _collapsed(vectors: np.ndarray) -> list[Finding]:
+    if len(vectors) < 3:
+        return []
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    total = float(np.square(centred).sum())
+    share = total / max(1e-300, float(np.square(vectors, dtype=np.float64).sum()))
+    if share < FLAT:
+        text = f"the embeddings are collapsed: they vary by {share:.1e} of their squared length around one point"
+        return [Finding("collapsed", text, len(vectors))]
+    first = float(np.linalg.eigvalsh(centred.T @ centred)[-1]) / total
+    if first > ONE_DIRECTION and vectors.shape[1] > 2:
+        text = f"the embeddings are collapsed: {first:.1%} of their variance lies in one direction"
+        return [Finding("collapsed", text, len(vectors))]
+    return []
+
+
+def _confused(labels: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+    if not len(ranking.queries):
+        return []
+    asked, got = labels[ranking.queries], labels[ranking.first[:, 0]]
+    wrong = (asked != got) & (ranking.first[:, 0] >= 0)
+    if not wrong.any():
+        return []
+    counts = Counter(zip(asked[wrong].tolist(), got[wrong].tolist(), strict=True))
+    shown = tuple({"label": a, "taken_for": b, "queries": n} for (a, b), n in counts.most_common(SHOWN))
+    first = shown[0]
+    text = f"most often confused: {first['label']}, taken for {first['taken_for']} by {first['queries']} queries"
+    return [Finding("confused", text, len(counts), shown)]

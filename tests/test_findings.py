@@ -1,0 +1,50 @@
+"""What is wrong with rows is found where it was put, and nothing where it was not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from omlzoo.findings import Finding, find
+from omlzoo.metrics import retrieval_per_query
+
+
+def found(vectors: np.ndarray, labels: list[str]) -> dict[str, Finding]:
+    frame = pd.DataFrame({"path": [f"{row}.png" for row in range(len(labels))], "label": labels})
+    return {each.kind: each for each in find(vectors, frame, retrieval_per_query(vectors, labels))}
+
+
+@pytest.fixture
+def clean() -> tuple[np.ndarray, list[str]]:
+    random = np.random.default_rng(0)
+    codes = np.repeat(np.arange(6), 7)
+    vectors = 5 * random.normal(size=(6, 8))[codes] + 0.3 * random.normal(size=(42, 8))
+    return vectors, [f"label {code}" for code in codes]
+
+
+def test_nothing_is_found_in_a_clean_table(clean: tuple[np.ndarray, list[str]]) -> None:
+    assert found(*clean) == {}
+
+
+def test_a_wrong_label_looks_like_another(clean: tuple[np.ndarray, list[str]]) -> None:
+    vectors, labels = clean
+    labels[3] = "label 4"
+    finding = found(vectors, labels)["mislabelled"]
+    assert finding.count == 1
+    assert finding.rows == ({"path": "3.png", "label": "label 4", "looks_like": "label 0"},)
+    assert "4 of their 5 nearest are of it" in finding.text
+    assert {"label": "label 4", "taken_for": "label 0", "queries": 1} in found(vectors, labels)["confused"].rows
+
+
+def test_a_lost_query_and_a_copy_are_named(clean: tuple[np.ndarray, list[str]]) -> None:
+    vectors, labels = clean
+    labels[0] = "alone"
+    vectors[8] = vectors[20]
+    things = found(vectors, labels)
+    assert things["impossible"].rows == ({"path": "0.png", "label": "alone"},)
+    assert {row["path"] for row in things["copies"].rows} == {"8.png", "20.png"}
+
+
+def test_a_collapse_is_seen(clean: tuple[np.ndarray, list[str]]) -> None:
+    vectors, labels = clean
+    assert "vary by" in found(vectors * 1e-3 + 100, labels)["collapsed"].text
+    assert "in one direction" in found(vectors * np.array([1] + [0.05] * 7), labels)["collapsed"].text
