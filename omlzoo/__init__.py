@@ -26,7 +26,7 @@ ACTS = {
     "finetune": "training",
 }
 
-ROOMS = ("losses", "metrics", "miners", "models", "samplers")
+ROOMS = ("losses", "metrics", "miners", "models", "rerank", "samplers")
 
 
 def __getattr__(name: str) -> Any:

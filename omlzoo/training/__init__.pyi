@@ -16,6 +16,7 @@ from omlzoo.training.logs import open_log as open_log
 from omlzoo.training.loop import EpochSummary as EpochSummary
 from omlzoo.training.loop import train_epoch as train_epoch
 from omlzoo.training.measurement import embed_together as embed_together
+from omlzoo.training.measurement import final_report as final_report
 from omlzoo.training.measurement import pack_ranking as pack_ranking
 from omlzoo.training.measurement import unpack_ranking as unpack_ranking
 from omlzoo.training.notices import of_duplicates as of_duplicates

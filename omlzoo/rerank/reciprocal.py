@@ -1,0 +1,152 @@
+"""Re-ranking by k-reciprocal neighbours (arXiv 1701.08398), in memory that grows with the rows and not their square.
+
+Two rows are alike where they have the same reciprocal neighbours. Of each row a sparse vector holds its expanded
+reciprocal neighbours, weighted by exp(-squared distance as a share of the row's largest); it is averaged over the row's
+nearest; the Jaccard distance of two such vectors is mixed with the distance itself.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from omlzoo.errors import BadInput
+from omlzoo.nearest import nearest
+
+__all__ = ["k_reciprocal"]
+
+ROWS = 256  # queries of a block
+
+
+def k_reciprocal(
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    k: int = 10,
+    *,
+    neighbours: int = 20,
+    averaged: int = 6,
+    weight: float = 0.3,
+    own: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest gallery rows by the mixed distance.
+
+    Args:
+        queries: (Q, D).
+        gallery: (G, D).
+        k: At most G are found.
+        neighbours: k1 of the paper.
+        averaged: k2 of the paper; 1 does not average.
+        weight: lambda of the paper, of the distance itself, in [0, 1].
+        own: (Q,) position of a query in the gallery, which is left out; -1 where it is not there. A query that is
+            there is one row and not two.
+
+    Returns:
+        Distances (Q, k) ascending, and positions (Q, k); infinite and -1 where fewer are left.
+    """
+    if not 0 <= weight <= 1 or neighbours < 1 or averaged < 1:
+        raise BadInput(f"weight is {weight}, neighbours {neighbours}, averaged {averaged}; they must be in [0, 1], 1 or "
+                       "more, 1 or more")  # fmt: skip
+    place = np.full(len(queries), -1) if own is None else np.asarray(own)
+    outside = np.flatnonzero(place < 0)
+    rows = torch.from_numpy(np.concatenate([gallery, queries[outside]]).astype(np.float32))
+    mine = place.copy()
+    mine[outside] = len(gallery) + np.arange(len(outside))  # of each query its row
+    near = nearest(rows, rows, neighbours + 1, similarity="euclidean")[1].numpy()
+    largest = _largest(rows)
+    encoded = _average(_encode(rows, near, largest), near[:, :averaged])
+    columns = _by_column(encoded, len(rows))
+    width = min(k, len(gallery))
+    distances, ids = np.full((len(queries), width), np.inf), np.full((len(queries), width), -1)
+    norms = rows.square().sum(dim=1)
+    for start in range(0, len(queries), ROWS):
+        part = mine[start : start + ROWS]
+        left = rows[torch.from_numpy(part)]
+        squares = (norms[part][:, None] + norms[: len(gallery)] - 2 * left @ rows[: len(gallery)].T).clamp(min=0)
+        mixed = weight * squares.numpy().astype(np.float64) / largest[part][:, None]
+        for number, row in enumerate(part):
+            mixed[number] += (1 - weight) * _jaccard(encoded[row], columns, len(rows))[: len(gallery)]
+        there = place[start : start + ROWS]
+        mixed[np.flatnonzero(there >= 0), there[there >= 0]] = np.inf
+        best = (
+            np.argpartition(mixed, width - 1, axis=1)[:, :width] if width < len(gallery) else np.argsort(mixed, axis=1)
+        )
+        best = np.sort(best, axis=1)  # equal distances: the lower position first
+        order = np.argsort(np.take_along_axis(mixed, best, axis=1), axis=1, kind="stable")
+        ids[start : start + ROWS] = np.take_along_axis(best, order, axis=1)
+        distances[start : start + ROWS] = np.take_along_axis(mixed, ids[start : start + ROWS], axis=1)
+    return distances, np.where(np.isfinite(distances), ids, -1)
+
+
+Sparse = list[tuple[np.ndarray, np.ndarray]]  # of each row its columns, ascending, and their values
+
+
+def _largest(rows: torch.Tensor) -> np.ndarray:
+    """Of each row the largest squared distance to another."""
+    norms = rows.square().sum(dim=1)
+    found = [
+        (norms[start : start + ROWS, None] + norms - 2 * rows[start : start + ROWS] @ rows.T).amax(dim=1)
+        for start in range(0, len(rows), ROWS)
+    ]
+    return np.asarray(torch.cat(found).numpy().astype(np.float64))
+
+
+def _reciprocal(near: np.ndarray) -> list[np.ndarray]:
+    """Of each row the neighbours whose neighbour it is."""
+    rows = np.arange(len(near))
+    found = []
+    for start in range(0, len(near), ROWS):
+        mine = near[start : start + ROWS]  # (R, k)
+        back = (near[mine] == rows[start : start + ROWS, None, None]).any(axis=2)
+        found += [each[keep] for each, keep in zip(mine, back, strict=True)]
+    return found
+
+
+def _encode(rows: torch.Tensor, near: np.ndarray, largest: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each row its expanded reciprocal neighbours and their weights, of sum 1."""
+    half = round(near.shape[1] / 2 - 0.5) + 1  # k1 / 2, rounded as numpy does, and the row itself
+    whole, closer = _reciprocal(near), _reciprocal(near[:, :half])
+    small = [set(each.tolist()) for each in closer]
+    for row, first in enumerate(whole):
+        around = set(first.tolist())
+        wider = set(around)
+        for candidate in first.tolist():
+            if len(small[candidate] & around) > 2 / 3 * len(small[candidate]):
+                wider |= small[candidate]
+        columns = np.array(sorted(wider), dtype=np.int64)
+        squares = (rows[columns] - rows[row]).square().sum(dim=1).numpy().astype(np.float64)
+        weights = np.exp(-squares / largest[row])
+        yield columns, weights / weights.sum()
+
+
+def _average(encoded: Iterator[tuple[np.ndarray, np.ndarray]], near: np.ndarray) -> Sparse:
+    """Of each row the mean of its nearest rows' vectors."""
+    plain = list(encoded)
+    if near.shape[1] == 1:
+        return plain
+    found = []
+    for each in near:
+        columns = np.concatenate([plain[row][0] for row in each])
+        values = np.concatenate([plain[row][1] for row in each])
+        names, places = np.unique(columns, return_inverse=True)
+        found.append((names, np.bincount(places, values) / len(each)))
+    return found
+
+
+def _by_column(encoded: Sparse, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each column starts, and its rows and values."""
+    columns = np.concatenate([each[0] for each in encoded])
+    rows = np.repeat(np.arange(len(encoded)), [len(each[0]) for each in encoded])
+    values = np.concatenate([each[1] for each in encoded])
+    order = np.argsort(columns, kind="stable")
+    return np.searchsorted(columns[order], np.arange(count + 1)), rows[order], values[order]
+
+
+def _jaccard(
+    one: tuple[np.ndarray, np.ndarray], columns: tuple[np.ndarray, np.ndarray, np.ndarray], count: int
+) -> np.ndarray:
+    """Distances (count,) of a sparse vector to all rows; vectors have the sum 1."""
+    starts, rows, values = columns
+    lengths = starts[one[0] + 1] - starts[one[0]]
+    flat = np.repeat(starts[one[0]] - np.r_[0, lengths.cumsum()[:-1]], lengths) + np.arange(lengths.sum())
+    shared = np.bincount(rows[flat], np.minimum(values[flat], np.repeat(one[1], lengths)), minlength=count)
+    return np.asarray(1 - shared / (2 - shared))
