@@ -114,34 +114,47 @@ def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tu
         each, the last column counting all.
     """
     every = np.arange(len(labels))
-    pairs = Selection(labels, every, every)
-    n_labels, steps = int(labels.max(initial=-1)) + 1, len(edges)
-    even = steps > 1 and np.allclose(np.diff(edges), edges[1] - edges[0]) and edges[1] > edges[0]
-    low, width = float(edges[0]), float(edges[1] - edges[0]) if even else 1.0
-    ends = torch.from_numpy(edges).to(vectors.dtype)
-    counts = np.zeros((2, n_labels, steps + 1), dtype=np.int64)
-    offsets = torch.arange(ROWS)[:, None] * (steps + 1)
+    sizes, steps = np.bincount(labels), len(edges)
+    counts = np.zeros((2, len(sizes), steps + 1), dtype=np.int64)
+    counts[:, :, -1] = sizes * (sizes - 1), sizes * (len(labels) - sizes)
+    limit = float(edges[-1]) ** 2 * (1 + 1e-5)
+    step = float(edges[1] - edges[0]) if steps > 1 else 0.0
+    even = step > 0 and np.allclose(np.diff(edges), step, rtol=1e-9)  # which needs no search
 
     def add(band: Band, squares: Tensor) -> None:
-        # Bin i holds what is at most edges[i] and above the one before.
-        distances = squares.clamp_(min=0).sqrt_()
+        flat = squares.numpy().ravel()
+        near = np.flatnonzero(flat <= limit).astype(np.int32)  # few of all pairs
+        rows = near // squares.shape[1]
+        columns = near - rows * squares.shape[1]
+        if band.corner:
+            after = columns > rows
+            near, rows, columns = near[after], rows[after], columns[after]
+        distances = np.sqrt(np.maximum(flat[near], 0))
         if even:
-            places = distances.sub_(low).div_(width).ceil_().clamp_(0, steps).to(torch.int32)
+            places = np.ceil((distances - edges[0]) * (1 / step)).clip(0, steps).astype(np.int32)
         else:
-            places = torch.bucketize(distances, ends, out_int32=True)
-        places = places.add_(offsets[: len(places)])
-        inside = places[:, band.columns]
-        same = _count(inside[band.same], ROWS * (steps + 1))
-        ignored = _count(inside[band.ignored], ROWS * (steps + 1))
-        found = _count(places.flatten(), ROWS * (steps + 1)) - same - ignored
-        codes = labels[band.rows]
-        first = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])  # rows are sorted by label
-        for kind, number in enumerate((same, found)):
-            of_rows = number.view(ROWS, steps + 1)[: len(codes)].numpy()
-            counts[kind, codes[first]] += np.add.reduceat(of_rows, first, axis=0)
+            places = np.searchsorted(edges, distances).astype(np.int32)
+        codes = labels[band.rows][rows], labels[band.others][columns]
+        same = codes[0] == codes[1]
+        _add(counts[0], codes[0][same], places[same], 2)
+        for side in codes:
+            _add(counts[1], side[~same], places[~same], 1)
 
-    _through(vectors, pairs, add, halves=False)
-    return counts[0].cumsum(axis=1), counts[1].cumsum(axis=1)
+    _through(vectors, Selection(labels, every, every), add, halves=True)
+    for kind in counts:
+        kind[:, :-1] = kind[:, :-1].cumsum(axis=1)
+    return counts[0], counts[1]
+
+
+def _add(table: np.ndarray, codes: np.ndarray, places: np.ndarray, times: int) -> None:
+    """Count (code, place) into a table (T, K + 1), whose last column has all and stays as it is."""
+    if not len(codes):
+        return
+    within = places < table.shape[1] - 1
+    first, width = int(codes.min()), table.shape[1]
+    count = int(codes.max()) - first + 1
+    found = np.bincount((codes[within] - first) * width + places[within], minlength=count * width)
+    table[first : first + count] += times * found.reshape(count, width)
 
 
 @dataclass(frozen=True)
@@ -150,12 +163,16 @@ class Band:
 
     Attributes:
         rows: (R,) of the vectors, in the block's order.
+        others: (C,) of the vectors, its columns.
+        corner: Whether it begins with the same rows, so that only pairs above the diagonal count.
         columns: Of the block, that the masks are of.
         same: (R, columns) bool: pairs of one label that count.
         ignored: (R, columns) bool: pairs that do not count.
     """
 
     rows: np.ndarray
+    others: np.ndarray
+    corner: bool
     columns: slice
     same: Tensor
     ignored: Tensor
@@ -239,7 +256,7 @@ def _band(pairs: Selection, rows: np.ndarray, columns: np.ndarray, corner: bool,
     if corner:
         ignored |= np.tri(len(rows), len(part), -1, dtype=bool)
     same = (pairs.labels[rows][:, None] == pairs.labels[part][None, :]) & ~ignored
-    return Band(rows, slice(low, high), torch.from_numpy(same), torch.from_numpy(ignored))
+    return Band(rows, columns, corner, slice(low, high), torch.from_numpy(same), torch.from_numpy(ignored))
 
 
 def _across_labels(sequences: np.ndarray, labels: np.ndarray) -> bool:

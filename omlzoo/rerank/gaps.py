@@ -21,7 +21,7 @@ def before_gap(distances: np.ndarray, times: float = 3.0) -> np.ndarray:
         gaps = np.where(there[:, 1:], np.diff(distances, axis=1), 0.0)
     count = int(there[:, 1:].sum())
     if not count:
-        return there
+        return np.asarray(there)
     wide = gaps > times * gaps.sum() / count
     kept = np.c_[np.ones(len(distances), dtype=bool), ~np.logical_or.accumulate(wide, axis=1)]
     return np.asarray(kept & there)

@@ -44,8 +44,8 @@ def k_reciprocal(
         Distances (Q, k) ascending, and positions (Q, k); infinite and -1 where fewer are left.
     """
     if not 0 <= weight <= 1 or neighbours < 1 or averaged < 1:
-        raise BadInput(f"weight is {weight}, neighbours {neighbours}, averaged {averaged}; they must be in [0, 1], 1 or "
-                       "more, 1 or more")  # fmt: skip
+        given = f"weight is {weight}, neighbours {neighbours}, averaged {averaged}"
+        raise BadInput(f"{given}; they must be in [0, 1], 1 or more, 1 or more")
     place = np.full(len(queries), -1) if own is None else np.asarray(own)
     outside = np.flatnonzero(place < 0)
     rows = torch.from_numpy(np.concatenate([gallery, queries[outside]]).astype(np.float32))
@@ -67,9 +67,7 @@ def k_reciprocal(
             mixed[number] += (1 - weight) * _jaccard(encoded[row], columns, len(rows))[: len(gallery)]
         there = place[start : start + ROWS]
         mixed[np.flatnonzero(there >= 0), there[there >= 0]] = np.inf
-        best = (
-            np.argpartition(mixed, width - 1, axis=1)[:, :width] if width < len(gallery) else np.argsort(mixed, axis=1)
-        )
+        best = np.argpartition(mixed, width - 1, axis=1)[:, :width]
         best = np.sort(best, axis=1)  # equal distances: the lower position first
         order = np.argsort(np.take_along_axis(mixed, best, axis=1), axis=1, kind="stable")
         ids[start : start + ROWS] = np.take_along_axis(best, order, axis=1)

@@ -1,0 +1,136 @@
+"""Metrics at scale: ranking beside OML and FAISS, pairs without a matrix, a million rows, re-ranking in sparse memory.
+
+python benchmarks/evaluation.py --oml PYTHON_OF_OML [--only ranking|pairs|million|reciprocal] [--fastreid CLONE]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import faiss
+import numpy as np
+import torch
+from measuring import forget_peak, memory, peer, ratio, show
+from search import DIM, bare, clock, clustered
+
+from omlzoo.metrics import opis, retrieval, verification
+from omlzoo.nearest import nearest
+from omlzoo.rerank import k_reciprocal
+
+RANKS = {"cmc": (1, 5, 10), "precision": (1, 5, 10), "map": (1, 5, 10)}
+
+
+def ranking(rows: int, oml: str | None) -> None:
+    vectors, labels = clustered(rows)
+    index = faiss.IndexFlatL2(DIM)
+    index.add(vectors)
+    tensors = torch.from_numpy(vectors)
+    bare(tensors[:2048])
+    forget_peak()
+    before = memory()
+    whole = clock(lambda: retrieval(vectors, labels, **RANKS))
+    peak = memory("VmHWM") - before
+    search = clock(lambda: nearest(tensors, tensors, 10, similarity="euclidean", own=torch.arange(rows)))
+    flat = clock(lambda: index.search(vectors, 11))
+    theirs = peer(oml, "retrieval", rows, DIM)
+    show("ranking", rows=rows, seconds=whole, search_seconds=search, metric_seconds=whole - search, faiss_seconds=flat,
+         times_faiss=whole / flat, times_faiss_limit=1.1, oml_seconds=theirs and theirs["seconds"],
+         times_oml=ratio(theirs, "seconds", whole), times_oml_limit=4, peak_mb_above_vectors=peak, peak_limit=500,
+         oml_peak_mb=theirs and theirs["peak_mb"])  # fmt: skip
+
+
+def pairs(rows: int) -> None:
+    vectors, labels = clustered(rows)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    tensors = torch.from_numpy(vectors)
+    bare(tensors[:2048])
+    forget_peak()
+    before = memory()
+    verified = clock(lambda: verification(vectors, labels))
+    consistent = clock(lambda: opis(vectors, labels))
+    peak = memory("VmHWM") - before
+    product = clock(lambda: [block @ tensors.T for block in tensors.split(1024)])
+    show("pairs", rows=rows, fnmr_seconds=verified, opis_seconds=consistent, limit=60, product_seconds=product,
+         times_product=(verified + consistent) / product, peak_mb_above_vectors=peak)  # fmt: skip
+
+
+def million(rows: int, queries: int) -> None:
+    random = np.random.default_rng(0)
+    vectors = random.standard_normal((rows, DIM), dtype=np.float32)
+    labels = np.arange(rows) // 8
+    is_query = np.zeros(rows, dtype=bool)
+    is_query[random.choice(rows, queries, replace=False)] = True
+    tensors = torch.from_numpy(vectors)
+    forget_peak()
+    before = memory()
+    seconds = clock(lambda: retrieval(vectors, labels, is_query=is_query, **RANKS))
+    peak = memory("VmHWM") - before
+    asked = tensors[torch.from_numpy(np.flatnonzero(is_query)[:1024])]
+    product = clock(lambda: [asked @ block.T for block in tensors.split(16384)]) * queries / 1024
+    show("million", gallery=rows, queries=queries, seconds=seconds, product_seconds=product,
+         times_product=seconds / product, peak_mb_above_vectors=peak, limit=4000)  # fmt: skip
+
+
+DENSE = """
+import json, subprocess, sys, time, types
+import numpy as np
+from pathlib import Path
+clone, count = sys.argv[1], int(sys.argv[2])
+code = subprocess.run(["git", "-C", clone, "show", "HEAD:fastreid/evaluation/rerank.py"], capture_output=True, text=True)
+room = types.ModuleType("rerank")
+exec(code.stdout, room.__dict__)
+sys.path.insert(0, sys.argv[3])
+from search import clustered
+vectors, _ = clustered(count)
+part = count // 10
+def memory(field):
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) / 1000
+def apart(a, b):
+    return np.sqrt(np.maximum(0, (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T))
+Path("/proc/self/clear_refs").write_text("5")
+before, start = memory("VmRSS"), time.perf_counter()
+q, g = vectors[:part], vectors[part:]
+found = room.re_ranking(apart(q, g), apart(q, q), apart(g, g))
+seconds, peak = time.perf_counter() - start, memory("VmHWM") - before
+np.save(sys.argv[4], np.argsort(found, axis=1, kind="stable")[:, :10])
+print(json.dumps({"seconds": seconds, "peak_mb": peak}))
+"""
+
+
+def reciprocal(rows: int, clone: str | None) -> None:
+    vectors, _ = clustered(rows)
+    part = rows // 10
+    forget_peak()
+    before, start = memory(), time.perf_counter()
+    _, ids = k_reciprocal(vectors[:part], vectors[part:], 10)
+    seconds, peak = time.perf_counter() - start, memory("VmHWM") - before
+    dense, same = None, None
+    if clone is not None:
+        file = Path("/tmp/dense_ids.npy")
+        command = [sys.executable, "-c", DENSE, clone, str(rows), str(Path(__file__).parent), str(file)]
+        dense = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        same = float((np.load(file) == ids).mean())
+    show("reciprocal", rows=rows, seconds=seconds, peak_mb=peak, dense_seconds=dense and dense["seconds"],
+         dense_peak_mb=dense and dense["peak_mb"], times_less_memory=ratio(dense, "peak_mb", peak), limit=10,
+         same_places=same)  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--oml", help="a Python with open-metric-learning 4.0.0")
+    parser.add_argument("--fastreid", help="a git clone of fast-reid")
+    parser.add_argument("--only", choices=["ranking", "pairs", "million", "reciprocal"])
+    parser.add_argument("--rows", type=int, default=60_000)
+    args = parser.parse_args()
+    if args.only in (None, "ranking"):
+        ranking(args.rows, args.oml)
+    if args.only in (None, "pairs"):
+        pairs(args.rows)
+    if args.only in (None, "reciprocal"):
+        reciprocal(10_000, args.fastreid)
+    if args.only in (None, "million"):
+        million(1_000_000, 10_000)
