@@ -6,11 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics import retrieval
-from omlzoo.rerank import before_gap, expand, k_reciprocal
+from omlzoo.miners import AllTriplets
+from omlzoo.rerank import PairScorer, PairwiseLoss, before_gap, by_pairs, expand, k_reciprocal
 from omlzoo.rerank import reciprocal as room
+from omlzoo.training.loop import train_epoch
+from omlzoo.training.optimization import Optimization
+from omlzoo.training.recipe import Recipe
 
 CASES = json.loads((Path(__file__).parent / "data" / "peers_reranking.json").read_text())["cases"]
 
@@ -103,3 +109,40 @@ def test_cameras_are_left_out_as_in_market1501(case: dict[str, Any]) -> None:
 def test_what_makes_no_sense_is_refused(call: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         call(np.eye(3, dtype=np.float32))
+
+
+def test_pairs_are_scored_once_and_the_first_hits_reordered() -> None:
+    ids = np.array([[5, 3, 9, 1], [2, -1, -1, -1]])
+    seen: list[tuple[int, int]] = []
+
+    def score(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        seen.extend(zip(queries.tolist(), rows.tolist(), strict=True))
+        return rows.astype(float)
+
+    assert by_pairs(ids, score, top=3, pairs=2).tolist() == [[9, 5, 3, 1], [2, -1, -1, -1]]
+    assert sorted(seen) == [(0, 3), (0, 5), (0, 9), (1, 2)]
+    with pytest.raises(BadInput, match="top is 0"):
+        by_pairs(ids, score, top=0)
+
+
+def test_a_scorer_learns_in_the_same_loop_what_distances_cannot_tell() -> None:
+    torch.manual_seed(0)
+    # one bright corner says the label; the extractor sees the mean only, in which all are alike
+    pixels = torch.zeros(64, 3, 4, 4)
+    labels = torch.arange(64) % 4
+    pixels[torch.arange(64), :, (labels // 2) * 3, (labels % 2) * 3] = 1.0
+    scorer = PairScorer(nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 4, 32), nn.ReLU()), 32)
+    loss = PairwiseLoss(scorer, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), AllTriplets())
+    work = Optimization(nn.Identity(), loss, Recipe(lr=0.01, warmup=0, schedule="constant"), 100, "fp32")
+    batch = (pixels[:16].to(torch.uint8), labels[:16], torch.arange(16), [])
+    losses = [train_epoch(work, [batch] * 10, lambda given: given.float()).loss for _ in range(4)]
+    assert losses[-1] < 0.1 < losses[0]
+    assert loss.stats["right"] == 1
+    same = scorer(pixels[:4], pixels[4:8])
+    other = scorer(pixels[:4], pixels[1:5])
+    assert (same > 0).all()
+    assert (other < 0).all()
+    value = loss(pixels[:2], torch.zeros(2, dtype=torch.long))
+    value.backward()
+    assert value == 0
+    assert loss.stats["empty_batches"] == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from math import cos, pi
 from typing import Any
 
@@ -41,7 +42,7 @@ class Optimization:
         self.model, self.loss, self.recipe, self.precision = model, loss, recipe, precision
         body = model.module if isinstance(model, DistributedDataParallel) else model
         self.body: nn.Module = body
-        self.device = next(body.parameters()).device
+        self.device = next(chain(body.parameters(), loss.parameters())).device
         groups = parameter_groups(body, loss, recipe)
         self.optimizer = OPTIMIZERS[recipe.optimizer](groups, lr=recipe.lr)
         self.schedule = learning_rate(recipe.lr, steps, recipe.warmup, recipe.schedule)
