@@ -1,4 +1,4 @@
-"""Re-ranking by a network that sees both pictures at once (STIR, arXiv 2304.13393)."""
+"""Re-ranking by a network that sees both pictures at once (as STIR does, Shabanov and others, 2023)."""
 
 from collections.abc import Callable
 
