@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -254,3 +255,54 @@ def test_the_demo_shows_a_gain_offline(tmp_path: Path, name: str) -> None:
     assert float(row[2]) > float(row[1])
     for page in ("search.html", "evaluation.html", "run/report.html"):
         assert "data:image/jpeg" in (tmp_path / "demo" / page).read_text()
+
+
+def test_a_threshold_from_calibration_to_search(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, drawn: Path, saved: str
+) -> None:
+    pytest.importorskip("scipy", reason="scipy is not installed")
+    model = tmp_path / "calibrated"
+    shutil.copytree(saved, model)
+    code, out, err = run(
+        capsys, "calibrate", model, drawn, "--far", 0.01, "--unknown", 0.2, "--name.likely", 0.1, "--html", tmp_path / "c.html",
+        "-o", tmp_path / "c.json",
+    )  # fmt: skip
+    assert code == 0
+    assert "far=0.01" in out
+    assert "likely" in out
+    assert "40 queries, 8 labels" in out
+    assert "left out, 40 queries are too few for the fit" in err
+    assert "Reliability" in (tmp_path / "c.html").read_text() or "matplotlib" in (tmp_path / "c.html").read_text()
+    code, out, _ = run(capsys, "calibrate", model, drawn, "--far", 0.01, "--unknown", 0.2, "--json")
+    assert code == 0
+    assert json.loads(out)["queries"] == 40
+    run(capsys, "embed", model, drawn, "-o", tmp_path / "all.parquet")
+    code, out, _ = run(capsys, "index", tmp_path / "all.parquet", "-o", tmp_path / "index")
+    assert out.strip().endswith(", calibrated")
+    picture = drawn.parent / pd.read_csv(drawn)["path"][0]
+    code, out, _ = run(capsys, "search", tmp_path / "index", picture, "--threshold", "far=1e-2", "--json")
+    assert code == 0
+    (found,) = json.loads(out)
+    assert found["is_known"] is True
+    assert found["hits"][0]["accepted"] is True
+    code, out, _ = run(capsys, "search", tmp_path / "index", picture, "--threshold", 2)
+    assert code == 0
+    assert "rejected" in out
+    assert out.strip().endswith(": unknown")
+    code, _, err = run(capsys, "search", tmp_path / "index", picture, "--threshold", "fare=1")
+    assert code == 2
+    assert "the calibration has no 'fare=1'" in err
+    code, _, err = run(capsys, "calibrate", "resnet_small_omniglot", drawn)
+    assert code == 2
+    assert "is no folder whose entry could be rewritten; add --out FILE.json" in err
+
+
+def test_a_model_is_measured_against_another(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, drawn: Path, saved: str
+) -> None:
+    code, out, _ = run(capsys, "evaluate", saved, drawn, "--against", saved)
+    assert code == 0
+    assert "+0.0000 (+0.0000 to +0.0000)" in out
+    code, out, _ = run(capsys, "evaluate", saved, drawn, "--fast")
+    assert code == 0
+    assert "auc" not in out

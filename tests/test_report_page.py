@@ -1,5 +1,8 @@
 """The page shows what the report says: intervals, differences, findings, figures, and where a model looks."""
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,28 @@ def test_without_matplotlib_it_says_so(drawn: Path, tmp_path: Path, monkeypatch:
     page = (tmp_path / "report.html").read_text()
     assert "<svg" not in page
     assert "matplotlib is not installed" in page
+
+
+def test_it_can_be_read_on_a_phone(drawn: Path, tmp_path: Path) -> None:
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("chromium is not installed")
+    omlzoo.evaluate(toy("vit_toy"), drawn, against=toy("vit_toy", seed=1)).html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    asked = (
+        "<script>document.title = [document.documentElement.scrollWidth, innerWidth, document.images.length]</script>"
+    )
+    (tmp_path / "asked.html").write_text(page.replace("</body>", asked + "</body>"))
+    (tmp_path / "phone.html").write_text(
+        '<iframe src="asked.html" width="390" height="800" onload="document.title = this.contentDocument.title"></iframe>'
+    )
+    done = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--dump-dom",
+         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", (tmp_path / "phone.html").as_uri()],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    found = re.search(r"<title>(\d+),(\d+),(\d+)</title>", done.stdout)
+    assert found is not None, done.stdout[-500:]
+    wide, screen, images = map(int, found.groups())
+    assert wide <= screen <= 390, "only tables and rows of pictures scroll sideways"
+    assert images > 24
