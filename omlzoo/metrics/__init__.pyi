@@ -7,6 +7,7 @@ from omlzoo.metrics.consistency import opis as opis
 from omlzoo.metrics.consistency import utilities as utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery as RetrievalPerQuery
 from omlzoo.metrics.ranking import averages as averages
+from omlzoo.metrics.ranking import metrics_of_hits as metrics_of_hits
 from omlzoo.metrics.ranking import retrieval as retrieval
 from omlzoo.metrics.ranking import retrieval_per_query as retrieval_per_query
 from omlzoo.metrics.spread import alignment as alignment

@@ -31,7 +31,7 @@ from omlzoo.full_list import average_precision
 from omlzoo.nearest import Similarity, nearest_blocks
 from omlzoo.selection import NOBODY, Flags, Ids, as_array, count_relevant, select
 
-__all__ = ["RetrievalPerQuery", "averages", "retrieval", "retrieval_per_query"]
+__all__ = ["RetrievalPerQuery", "averages", "metrics_of_hits", "retrieval", "retrieval_per_query"]
 
 
 @dataclass(frozen=True)
@@ -168,12 +168,12 @@ def retrieval_per_query(
         scores, ids = scores.cpu(), ids.cpu()
         hit = (gallery_codes[ids] == torch.from_numpy(codes[query_rows[rows]])[:, None]) & (ids != NOBODY)
         present = (ids != NOBODY).sum(dim=1)
-        values = _values(hit, torch.from_numpy(relevant[rows]), present, ranks)
+        values = metrics_of_hits(hit, torch.from_numpy(relevant[rows]), present, ranks)
         parts.append((values, ids[:, :shown], scores[:, :shown]))
     width = min(shown, len(gallery_rows))
     first = torch.cat([ids for _, ids, _ in parts]) if parts else torch.empty(0, width, dtype=torch.int64)
     best = torch.cat([scores for _, _, scores in parts]) if parts else torch.empty(0, width)
-    names = _values(torch.zeros(0, 1, dtype=torch.bool), torch.ones(0), torch.ones(0), ranks)
+    names = metrics_of_hits(torch.zeros(0, 1, dtype=torch.bool), torch.ones(0), torch.ones(0), ranks)
     found = {name: np.concatenate([np.empty(0), *(values[name].numpy() for values, _, _ in parts)]) for name in names}
     if full_list:
         found["ap"], found["inp"] = average_precision(vectors.cpu(), chosen, query_rows)
@@ -186,13 +186,21 @@ def retrieval_per_query(
     )
 
 
-def _values(
+def metrics_of_hits(
     hit: Tensor,
     relevant: Tensor,
     present: Tensor,
     ranks: Mapping[str, Sequence[int]],
 ) -> dict[str, Tensor]:
-    """Each metric (Q,) from hits (Q, K) in order, the number of relevant rows (Q,) and of rows there are (Q,)."""
+    """Each metric (Q,) float64 of a search that was done already.
+
+    Args:
+        hit: (Q, K) bool, whether the row at each rank is relevant; K as large as each rank asked for and each of
+            ``relevant`` (for MAP@R), or as the whole list.
+        relevant: (Q,) rows of the gallery that are relevant, above 0.
+        present: (Q,) rows that the list has, at most K.
+        ranks: Ranks k of "cmc", "precision", "map", "hits" and "ndcg".
+    """
     places = torch.arange(1, hit.shape[1] + 1, dtype=torch.float64)
     hits = hit.cumsum(dim=1).double()  # (Q, K), among the first i
     sums = (hits / places * hit).cumsum(dim=1)  # of the precisions at relevant ranks
