@@ -8,7 +8,8 @@ from omlzoo.selection import Selection
 
 __all__ = ["average_precision"]
 
-NUMBERS = 1 << 22  # distances of a block
+NUMBERS = 1 << 24  # distances of a block, 64 MB; thinner products are slow
+FEW = 24  # limits that are counted one by one, which is faster up to there
 
 
 def average_precision(vectors: Tensor, pairs: Selection, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -52,10 +53,7 @@ def average_precision(vectors: Tensor, pairs: Selection, queries: np.ndarray) ->
         squares.masked_fill_(ignored, torch.inf)
         far = squares.gather(1, torch.from_numpy(places)).masked_fill_(~torch.from_numpy(there), torch.inf)
         far = far.sort(dim=1).values  # (R, M), of the relevant rows, infinite where there are fewer
-        steps = torch.searchsorted(far, squares)  # how many relevant rows are nearer than each row
-        steps += torch.arange(len(rows))[:, None] * (far.shape[1] + 1)
-        counts = torch.bincount(steps.flatten(), minlength=len(rows) * (far.shape[1] + 1))
-        before = counts.view(len(rows), -1)[:, :-1].cumsum(dim=1)  # (R, M): rows at most as far as each relevant one
+        before = _at_most(squares, far)
         hits = torch.searchsorted(far, far, right=True)
         valid = far.isfinite()
         precision = torch.where(valid, hits / before.double(), 0.0)
@@ -64,3 +62,17 @@ def average_precision(vectors: Tensor, pairs: Selection, queries: np.ndarray) ->
         values[1].append(precision.gather(1, (count - 1)[:, None])[:, 0])
     joined = [torch.cat(each).numpy() if each else np.empty(0) for each in values]
     return joined[0], joined[1]
+
+
+def _at_most(squares: Tensor, limits: Tensor) -> Tensor:
+    """How many of each row (R, G) are at most each of its limits (R, M), ascending: (R, M)."""
+    if limits.shape[1] <= FEW:
+        plain, ends = squares.numpy(), limits.numpy()
+        return torch.from_numpy(
+            np.stack([np.count_nonzero(plain <= ends[:, [place]], axis=1) for place in range(ends.shape[1])], axis=1)
+        )
+    width = limits.shape[1] + 1
+    steps = torch.searchsorted(limits, squares)  # how many limits are below each
+    steps += torch.arange(len(squares))[:, None] * width
+    counts = torch.bincount(steps.flatten(), minlength=len(squares) * width)
+    return counts.view(-1, width)[:, :-1].cumsum(dim=1)

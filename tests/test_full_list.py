@@ -9,9 +9,13 @@ from omlzoo.full_list import average_precision
 from omlzoo.selection import select
 
 
+@pytest.mark.parametrize("few", [24, 1])
 @pytest.mark.parametrize("numbers", [1 << 22, 200])
-def test_it_is_the_mean_precision_at_every_relevant_row(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_mean_precision_at_every_relevant_row(
+    numbers: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(full_list, "NUMBERS", numbers)
+    monkeypatch.setattr(full_list, "FEW", few)
     random = np.random.default_rng(3)
     vectors = torch.from_numpy(random.integers(0, 3, (60, 2)).astype(np.float32))  # many are equally far
     labels, cameras = random.integers(0, 6, 60), random.integers(0, 3, 60)
