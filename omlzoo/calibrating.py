@@ -122,10 +122,12 @@ class _Hits:
         queries, gallery = vectors[torch.from_numpy(chosen.queries)], vectors[torch.from_numpy(chosen.gallery)]
         labels = chosen.labels[chosen.queries], chosen.labels[chosen.gallery]
         own = torch.from_numpy(place[chosen.queries])
-        bursts = None
+        bursts: tuple[torch.Tensor, torch.Tensor] | None = None
         if chosen.sequences is not None:
-            bursts = tuple(torch.from_numpy(chosen.sequences[rows]) for rows in (chosen.queries, chosen.gallery))
-        scores, ids = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=bursts)  # type: ignore[arg-type]
+            bursts = (
+                torch.from_numpy(chosen.sequences[chosen.queries]), torch.from_numpy(chosen.sequences[chosen.gallery])
+            )  # fmt: skip
+        scores, ids = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=bursts)
         right = (labels[1][ids.numpy()] == labels[0][:, None]) & (ids.numpy() >= 0)
         possible = count_relevant(chosen, place) > 0
         codes = torch.from_numpy(labels[0]), torch.from_numpy(labels[1])

@@ -1,7 +1,7 @@
 """omlzoo calibrate."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -64,8 +64,8 @@ def calibrate_command(
     if out is None and not Path(model).is_dir() and not json:
         raise BadInput(f"{model} is no folder whose entry could be rewritten; add --out FILE.json")
     given = {"far": far, "frr": frr, "beta": beta, "unknown": unknown, "names": names}
-    settings = {name: value for name, value in given.items() if value is not None}
-    found = calibrate(model, table, prior=prior, root=root, **settings)  # type: ignore[arg-type]
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    found = calibrate(model, table, prior=prior, root=root, **settings)
     if out is not None:
         found.save(out)
     if html is not None:
