@@ -10,6 +10,7 @@ from omlzoo import plots
 from omlzoo import table as tables
 from omlzoo.atomic import new_file
 from omlzoo.attention import overlay
+from omlzoo.calibration import Calibration
 from omlzoo.embeddings import Embeddings
 from omlzoo.errors import BadImage
 from omlzoo.extractor import Extractor
@@ -79,6 +80,9 @@ def write_page(report: Shown, definitions: Mapping[str, str], path: str | Path) 
     head += [name for name, _ in categories[:CATEGORIES]]
     facts = [f"{name}: {value}" for name, value in report.facts.items()]
     facts += [f"Look: {each.text}." for each in report.findings]
+    known = _calibration(report)
+    if known is not None:
+        facts += [f"Threshold {each.name}: {each.value:.4f}, {each.rule}." for each in known.cut_points]
     if len(categories) > CATEGORIES:
         facts.append(f"The table shows the first {CATEGORIES} of {len(categories)} categories; the JSON has all.")
     figures = _figures(report, facts)
@@ -125,7 +129,16 @@ def _figures(report: Shown, facts: list[str]) -> list[str]:
         figures.append(plots.characteristic(report.curve.wrongly_accepted, report.curve.accepted))
     if report.utilities is not None and len(report.utilities.distances) > 1:
         figures.append(plots.utility(report.utilities.distances, report.utilities.values))
+    known = _calibration(report)
+    if known is not None:
+        figures += [plots.chances(known.probability), plots.reliability(known.probability.reliability)]
     return figures
+
+
+def _calibration(report: Shown) -> Calibration | None:
+    """That of the model's entry, where the model is at hand."""
+    facts = getattr(report.embeddings and report.embeddings.model, "weights", None)
+    return None if facts is None else facts.entry.calibration
 
 
 def _row(embeddings: Embeddings, ranking: RetrievalPerQuery, query: int, said: str = "", looks: bool = False) -> Row:

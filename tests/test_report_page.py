@@ -3,13 +3,16 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from calibrations import CALIBRATION
 from toys import toy
 
 import omlzoo
 from omlzoo import plots
+from omlzoo.weights import Weights
 
 
 def test_the_page_of_a_comparison(drawn: Path, tmp_path: Path) -> None:
@@ -23,6 +26,17 @@ def test_the_page_of_a_comparison(drawn: Path, tmp_path: Path) -> None:
     for finding in report.findings:
         assert finding.text.split("'")[0][:40] in page
     assert page.count("<svg") == (4 if plots.can_draw() else 0)
+
+
+def test_a_calibrated_model_shows_its_thresholds(drawn: Path, tmp_path: Path) -> None:
+    model = toy("vit_toy")
+    facts = model.weights
+    assert isinstance(facts, Weights)
+    model.weights = replace(facts, entry=replace(facts.entry, calibration=CALIBRATION))
+    omlzoo.evaluate(model, drawn).html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "Threshold far=0.001: 0.6000, at most 0.001 of other-label pairs" in page
+    assert page.count("<svg") == (6 if plots.can_draw() else 0)
 
 
 def test_without_matplotlib_it_says_so(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
