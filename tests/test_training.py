@@ -510,7 +510,7 @@ def test_the_page_shows_what_happened(tmp_path: Path, drawn: Path, model: Extrac
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     run = tune(model, drawn, tmp_path / "run", loss="SupConLoss", epochs=3, lr=3e-3)
     page = (run.folder / "report.html").read_text()
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 5
     for said in ("<!-- Loss -->", "<!-- Learning rate -->", "<!-- selection map@r -->", "<!-- same label -->"):
         assert said in page
     ranking, before = run.report.ranking, run.report.ranking_before
