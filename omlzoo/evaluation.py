@@ -64,6 +64,10 @@ def evaluate(
     Raises:
         BadTable: The table has faults; all are listed.
     """
+    if against is not None:
+        if isinstance(model, Embeddings):
+            raise BadInput("against is given together with embeddings; give the model and the table")
+        against = open_model(against)  # before anything is computed
     if isinstance(model, Embeddings):
         if table is not None:
             raise BadInput("table is given together with embeddings; embeddings have their own rows, leave table out")
@@ -81,8 +85,6 @@ def evaluate(
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
     if against is None:
         return report
-    if isinstance(model, Embeddings):
-        raise BadInput("against is given together with embeddings; give the model and the table")
     other = evaluate(
         against, table, root=root, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
         batch_size=batch_size, precision=precision, workers=workers, device=device, progress=progress,
