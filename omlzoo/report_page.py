@@ -95,10 +95,11 @@ def _sections(report: Shown) -> list[tuple[str, list[Row]]]:
     embeddings, ranking, before = report.embeddings, report.ranking, report.ranking_before
     if embeddings is None or ranking is None or not len(ranking.queries):
         return []
+    pictures = _Pictures(embeddings)
     order = np.argsort(ranking.values["map@r"], kind="stable")
     sections = [
-        ("Queries that went worst", [_row(embeddings, ranking, query, looks=True) for query in order[:SHOWN]]),
-        ("Queries that went best", [_row(embeddings, ranking, query, looks=True) for query in order[::-1][:SHOWN]]),
+        ("Queries that went worst", [pictures.row(ranking, query, looks=True) for query in order[:SHOWN]]),
+        ("Queries that went best", [pictures.row(ranking, query, looks=True) for query in order[::-1][:SHOWN]]),
     ]
     if before is None or not np.array_equal(before.queries, ranking.queries):
         return sections
@@ -108,7 +109,7 @@ def _sections(report: Shown) -> list[tuple[str, list[Row]]]:
     lost = [query for query in order[:CHANGED] if change[query] < 0]
     for heading, chosen in (("Queries that gained most", gained), ("Queries that lost most", lost)):
         rows = [
-            _row(embeddings, which, query, f"{when}: ", looks=which is ranking)
+            pictures.row(which, query, f"{when}: ", looks=which is ranking)
             for query in chosen
             for when, which in (("before", before), ("after", ranking))
         ]
@@ -141,24 +142,31 @@ def _calibration(report: Shown) -> Calibration | None:
     return None if facts is None else facts.entry.calibration
 
 
-def _row(embeddings: Embeddings, ranking: RetrievalPerQuery, query: int, said: str = "", looks: bool = False) -> Row:
-    table = tables.Table(embeddings.table, Path(embeddings.record.root), "")
-    label = table.frame["label"]
-    row = int(ranking.queries[query])
+class _Pictures:
+    """Cards of rows; each picture is read once."""
 
-    def card(at: int, text: str, right: bool | None) -> Card:
-        one = table.rows(np.arange(len(table)) == at)
-        return Card(thumbnail(one.files()[0], one.boxes()[0]), str(label.iloc[at]), text, right)
+    def __init__(self, embeddings: Embeddings) -> None:
+        table = tables.Table(embeddings.table, Path(embeddings.record.root), "")
+        self.files, self.boxes, self.labels = table.files(), table.boxes(), table.frame["label"].to_numpy()
+        self.model = embeddings.model
+        self.drawn: dict[int, str | None] = {}
 
-    hits = [
-        card(int(place), f"{-score:.3f} away", bool(label.iloc[place] == label.iloc[row]))
-        for place, score in zip(ranking.first[query], ranking.scores[query], strict=True)
-        if place >= 0
-    ]
-    if looks and isinstance(embeddings.model, Extractor):
-        one = table.rows(np.arange(len(table)) == row)
-        hits.insert(0, _looked_at(embeddings.model, one.files()[0], one.boxes()[0]))
-    return Row(card(row, f"{said}map@r {ranking.values['map@r'][query]:.2f}", None), hits)
+    def card(self, row: int, text: str, right: bool | None) -> Card:
+        if row not in self.drawn:
+            self.drawn[row] = thumbnail(self.files[row], self.boxes[row])
+        return Card(self.drawn[row], str(self.labels[row]), text, right)
+
+    def row(self, ranking: RetrievalPerQuery, query: int, said: str = "", looks: bool = False) -> Row:
+        """A query with its hits, and before them where the model looks."""
+        row = int(ranking.queries[query])
+        hits = [
+            self.card(int(place), f"{-score:.3f} away", bool(self.labels[place] == self.labels[row]))
+            for place, score in zip(ranking.first[query], ranking.scores[query], strict=True)
+            if place >= 0
+        ]
+        if looks and isinstance(self.model, Extractor):
+            hits.insert(0, _looked_at(self.model, self.files[row], self.boxes[row]))
+        return Row(self.card(row, f"{said}map@r {ranking.values['map@r'][query]:.2f}", None), hits)
 
 
 def _looked_at(model: Extractor, file: Path, box: Box | None) -> Card:

@@ -67,7 +67,7 @@ def test_cut_points_keep_their_promise_where_they_were_found() -> None:
 
 def test_intervals_hold_what_happens_on_new_labels() -> None:
     held = {"far": 0, "right": 0}
-    for seed in range(12):
+    for seed in range(8):
         point = omlzoo.calibrate(clouds(seed), far=(0.02,), unknown=(0.1,)).find("far=0.02")
         fresh = clouds(100 + seed, labels=200)
         vectors, labels = fresh.vectors, fresh.table["label"].to_numpy()
@@ -79,7 +79,7 @@ def test_intervals_hold_what_happens_on_new_labels() -> None:
         right = near[same].sum() / (same.sum() - len(labels))
         held["far"] += point.wrong_interval[0] <= wrong <= point.wrong_interval[1]
         held["right"] += point.right_interval[0] <= right <= point.right_interval[1]
-    assert min(held.values()) >= 9, held  # 19 of 20 are promised, of many
+    assert min(held.values()) >= 6, held  # 19 of 20 are promised, of many
 
 
 @pytest.fixture(scope="module")
