@@ -134,6 +134,10 @@ class _Hits:
         strange = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=codes)[0].numpy()
         distances = -scores.numpy()[possible].astype(np.float64)
         others = -strange[possible].astype(np.float64)
+        lost = int((~possible).sum())
+        if lost and len(distances):
+            said = f"{lost} of {len(possible)} queries have no relevant picture in the gallery"
+            warnings.warn(f"{said} and calibrate nothing", OmlzooWarning, 4)
         if not len(distances):
             raise BadInput("no query has a relevant picture in the gallery; there is nothing to calibrate on")
         self.distances, self.labels_right, self.query_labels = distances, right[possible], labels[0][possible]

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -201,7 +202,7 @@ def _every_distance(vectors: Tensor, pairs: Selection) -> PairCurve:
 
 def _histogram(vectors: Tensor, pairs: Selection) -> PairCurve:
     longest = float(vectors.double().square().sum(dim=1).max())
-    scale = BINS / (4 * longest * (1 + 1e-6))  # no two rows are farther apart than twice the longest
+    scale = BINS / (4 * max(longest, 1e-30) * (1 + 1e-6))  # no two rows are farther apart than twice the longest
     same, every = torch.zeros(BINS, dtype=torch.int64), torch.zeros(BINS, dtype=torch.int64)
 
     def add(band: Band, squares: Tensor) -> None:
@@ -272,7 +273,9 @@ def _count(places: Tensor, bins: int) -> Tensor:
     if len(flat) < ROWS * 64:
         return torch.bincount(flat, minlength=bins)
     parts = flat.chunk(torch.get_num_threads())
-    return torch.stack(list(POOL.map(lambda part: torch.bincount(part, minlength=bins), parts))).sum(dim=0)
+    return torch.stack(list(_pool().map(lambda part: torch.bincount(part, minlength=bins), parts))).sum(dim=0)
 
 
-POOL = ThreadPoolExecutor(os.cpu_count())
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count())

@@ -174,3 +174,10 @@ def test_labels_that_were_trained_on_are_said(drawn: Path, tmp_path: Path) -> No
         pytest.warns(OmlzooWarning, match="left out"),
     ):
         omlzoo.calibrate(toy("vit_toy", normalize=True), frame, far=(0.1,), unknown=(0.5,), save=False)
+
+
+def test_queries_that_cannot_be_right_are_said() -> None:
+    embeddings = clouds(0)
+    embeddings.table.loc[[0, 9], "label"] = ["alone", "alone too"]
+    with pytest.warns(OmlzooWarning, match="2 of 480 queries have no relevant picture in the gallery and calibrate"):
+        assert omlzoo.calibrate(embeddings, far=(0.1,)).queries == 478

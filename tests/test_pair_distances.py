@@ -94,3 +94,10 @@ def test_neither_order_nor_scale_changes_shares(seed: int, scale: float) -> None
 def test_both_kinds_of_pairs_are_needed(labels: np.ndarray, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         pair_curve(VECTORS, select(COUNT, labels))
+
+
+def test_collapsed_rows_are_all_at_distance_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair_distances, "EXACT", 0)
+    curve = pair_curve(torch.zeros(COUNT, 5), select(COUNT, LABELS))
+    assert len(curve.distances) == 1
+    assert curve.distances[0] < 1e-15
