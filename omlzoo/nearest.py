@@ -6,6 +6,7 @@ position first.
 """
 
 import math
+import threading
 from collections.abc import Iterator
 from typing import Literal
 
@@ -13,14 +14,16 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
+from omlzoo.symmetric import best_of_each
 
-__all__ = ["Similarity", "nearest", "nearest_blocks", "scores_of"]
+__all__ = ["Gallery", "Similarity", "nearest", "nearest_blocks", "scores_of"]
 
 Similarity = Literal["cosine", "euclidean"]
 
 QUERIES, GALLERY = 1024, 16384  # rows of a block; its product has 64 MB
 SPARE = 8  # candidates beyond k
 DIRECT = 1 << 20  # numbers that one step of direct scoring gathers; they stay in the cache
+KEPT = 1 << 24  # candidates of all rows together that are kept at once; 200 MB
 NOBODY = -1
 
 
@@ -46,11 +49,7 @@ def nearest(
     Returns:
         Scores (Q, k) float32, higher is nearer, and positions (Q, k) int64; -inf and -1 where fewer than k are left.
     """
-    blocks = list(nearest_blocks(queries, gallery, k, similarity=similarity, own=own, groups=groups))
-    width = min(k, len(gallery))
-    if not blocks:
-        return queries.new_empty(0, width, dtype=torch.float32), queries.new_empty(0, width, dtype=torch.int64)
-    return torch.cat([scores for _, scores, _ in blocks]), torch.cat([ids for _, _, ids in blocks])
+    return Gallery(gallery, similarity).nearest(queries, k, own=own, groups=groups)
 
 
 def nearest_blocks(
@@ -63,25 +62,7 @@ def nearest_blocks(
     groups: tuple[Tensor, Tensor] | None = None,
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """As :func:`nearest`, a block of queries at a time: (rows, scores, positions)."""
-    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
-        shapes = f"{tuple(queries.shape)} and {tuple(gallery.shape)}"
-        raise BadInput(f"queries and gallery have the shapes {shapes}; both must be (rows, the same dim)")
-    if k < 1:
-        raise BadInput(f"k is {k}; it must be at least 1")
-    for name, rows in (("queries", queries), ("gallery", gallery)):
-        bad = ~torch.isfinite(rows).all(dim=1)
-        if bad.any():
-            raise BadInput(f"{name}: {int(bad.sum())} of {len(rows)} rows hold NaN or infinity, the first is row "
-                           f"{int(bad.nonzero()[0])}; leave those rows out")  # fmt: skip
-    queries, gallery = queries.detach().float(), gallery.detach().float()
-    search = _Search(gallery, similarity)
-    for start in range(0, len(queries), QUERIES):
-        block = slice(start, min(start + QUERIES, len(queries)))
-        left_out = None if own is None else own[block]
-        group = None if groups is None else (groups[0][block], groups[1])
-        with torch.autocast(queries.device.type, enabled=False):
-            found = search(queries[block], min(k, len(gallery)), left_out, group)
-        yield block, *found
+    return Gallery(gallery, similarity).blocks(queries, k, own=own, groups=groups)
 
 
 def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
@@ -91,10 +72,33 @@ def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
     return -rows.sub(queries[:, None]).square_().sum(dim=2).sqrt_()
 
 
-class _Search:
-    """One gallery, searched with blocks of queries."""
+def _check_finite(name: str, rows: Tensor) -> None:
+    bad = ~torch.isfinite(rows).all(dim=1)
+    if bad.any():
+        raise BadInput(f"{name}: {int(bad.sum())} of {len(rows)} rows hold NaN or infinity, the first is row "
+                       f"{int(bad.nonzero()[0])}; leave those rows out")  # fmt: skip
+
+
+def _among_themselves(
+    queries: Tensor, gallery: Tensor, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
+) -> bool:
+    """Whether every row is searched for among the same rows, and what is left out is the same for both of a pair."""
+    same = queries.data_ptr() == gallery.data_ptr() and queries.shape == gallery.shape
+    if not same or queries.stride() != gallery.stride() or queries.device.type != "cpu" or len(gallery) <= QUERIES:
+        return False
+    if own is not None and not torch.equal(own, torch.arange(len(own))):
+        return False
+    return groups is None or torch.equal(*groups)
+
+
+class Gallery:
+    """Rows (G, D), checked and prepared once for any number of searches; :func:`nearest` says what they give."""
 
     def __init__(self, gallery: Tensor, similarity: Similarity) -> None:
+        if gallery.ndim != 2:
+            raise BadInput(f"the gallery has the shape {tuple(gallery.shape)}; it must be (rows, dim)")
+        _check_finite("gallery", gallery)
+        gallery = gallery.detach().float()
         self.gallery = gallery
         self.similarity: Similarity = similarity
         # Distances do not change when everything is moved; around the mean the products round least.
@@ -102,23 +106,59 @@ class _Search:
         self.moved = gallery - self.centre if similarity == "euclidean" else gallery
         self.half_squares = self.moved.square().sum(dim=1) / 2  # (G,)
         longest = float(self.half_squares.max().mul(2).sqrt()) if len(gallery) else 0.0
-        # A sum of D products is off by at most D units of 2^-24 of the two lengths; half a squared length likewise.
-        self.rounding = gallery.shape[1] * 2**-24 * longest
+        # A sum of D products is off by at most D units of 2^-24 of the two lengths; half a squared length likewise, and
+        # of a product that serves both its rows two such numbers are added to it and one is taken off again.
+        self.rounding = (gallery.shape[1] + 4) * 2**-24 * longest
         self.longest = longest if similarity == "euclidean" else 0.0
-        # Every product goes to the same place: new pages would cost a quarter of its time.
-        self.products = gallery.new_empty(QUERIES * min(GALLERY, max(1, len(gallery))))
+        self.space = threading.local()
 
-    def __call__(
+    def nearest(
+        self, queries: Tensor, k: int, *, own: Tensor | None = None, groups: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As :func:`nearest`."""
+        blocks = list(self.blocks(queries, k, own=own, groups=groups))
+        width = min(k, len(self.gallery))
+        if not blocks:
+            return queries.new_empty(0, width, dtype=torch.float32), queries.new_empty(0, width, dtype=torch.int64)
+        return torch.cat([scores for _, scores, _ in blocks]), torch.cat([ids for _, _, ids in blocks])
+
+    def blocks(
+        self, queries: Tensor, k: int, *, own: Tensor | None = None, groups: tuple[Tensor, Tensor] | None = None
+    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """As :func:`nearest_blocks`."""
+        if queries.ndim != 2 or queries.shape[1] != self.gallery.shape[1]:
+            shapes = f"{tuple(queries.shape)} and {tuple(self.gallery.shape)}"
+            raise BadInput(f"queries and gallery have the shapes {shapes}; both must be (rows, the same dim)")
+        if k < 1:
+            raise BadInput(f"k is {k}; it must be at least 1")
+        _check_finite("queries", queries)
+        return self._blocks(queries.detach().float(), min(k, len(self.gallery)), own, groups)
+
+    def _blocks(
+        self, queries: Tensor, k: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
+    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        mirrored = self._mirrored(k, own, groups) if _among_themselves(queries, self.gallery, own, groups) else None
+        for start in range(0, len(queries), QUERIES):
+            block = slice(start, min(start + QUERIES, len(queries)))
+            left_out = None if own is None else own[block]
+            group = None if groups is None else (groups[0][block], groups[1])
+            ready = None if mirrored is None else (mirrored[0][block], mirrored[1][block])
+            with torch.autocast(queries.device.type, enabled=False):
+                found = self._search(queries[block], k, left_out, group, ready=ready)
+            yield block, *found
+
+    def _search(
         self,
         queries: Tensor,
         k: int,
         own: Tensor | None,
         groups: tuple[Tensor, Tensor] | None,
         spare: int = SPARE,
+        ready: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        count = min(k + max(spare, k // 8), len(self.gallery))
+        count = self._count(k, spare)
         moved = queries - self.centre
-        approximate, candidates = self._propose(moved, count, own, groups)
+        approximate, candidates = ready or self._propose(moved, count, own, groups)
         scores, ids = self._direct(queries, approximate, candidates, k)
         if count == len(self.gallery):
             return scores, ids
@@ -129,8 +169,23 @@ class _Search:
         if unsure.any():
             mine = None if own is None else own[unsure]
             group = None if groups is None else (groups[0][unsure], groups[1])
-            scores[unsure], ids[unsure] = self(queries[unsure], k, mine, group, spare=4 * (count - k))
+            scores[unsure], ids[unsure] = self._search(queries[unsure], k, mine, group, spare=4 * (count - k))
         return scores, ids
+
+    def _count(self, k: int, spare: int = SPARE) -> int:
+        """Candidates that the first pass proposes."""
+        return min(k + max(spare, k // 8), len(self.gallery))
+
+    def _mirrored(
+        self, k: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor] | None:
+        """The candidates of every row of the gallery, from half of the products; None where they are too many."""
+        count = self._count(k)
+        if len(self.gallery) * count > KEPT:
+            return None
+        halves = None if self.similarity == "cosine" else self.half_squares
+        values, places = best_of_each(self.moved, halves, count, own is not None, None if groups is None else groups[0])
+        return (values if halves is None else values.add_(halves[:, None])), places
 
     def _propose(
         self, queries: Tensor, count: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
@@ -159,10 +214,17 @@ class _Search:
     def _product(self, queries: Tensor, start: int, stop: int) -> Tensor:
         """Inner products, for "euclidean" minus half the squared length of the gallery row: the same order."""
         rows = self.moved[start:stop]
-        out = self.products[: len(queries) * len(rows)].view(len(queries), len(rows))
+        out = self._space(len(queries) * len(rows)).view(len(queries), len(rows))
         if self.similarity == "cosine":
             return torch.mm(queries, rows.T, out=out)
         return torch.addmm(self.half_squares[None, start:stop], queries, rows.T, beta=-1, out=out)
+
+    def _space(self, size: int) -> Tensor:
+        """Every product of a thread goes to the same place: new pages would cost a quarter of its time."""
+        if size > len(getattr(self.space, "products", ())):
+            self.space.products = self.gallery.new_empty(size)
+        products: Tensor = self.space.products[:size]
+        return products
 
     def _as_proposed(self, scores: Tensor, lengths: Tensor) -> Tensor:
         """Direct scores in the unit of the first pass."""
