@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omlzoo.errors import BadInput
 
-__all__ = ["new_file", "new_folder"]
+__all__ = ["new_file", "new_folder", "recovered"]
 
 PART = ".part"
 
@@ -49,18 +49,39 @@ def new_folder(path: str | Path, owned: tuple[str, ...]) -> Iterator[Path]:
     Raises:
         BadInput: ``path`` exists and holds something else.
     """
-    path = Path(path)
+    path = recovered(path)
     check_free(path, owned)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=PART, dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        _swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def recovered(path: str | Path) -> Path:
+    """The same path. A folder whose replacement was cut short between its two renamings is put back."""
+    path = Path(path)
+    aside = _aside(path)
+    if aside.exists() and not path.exists():
+        aside.replace(path)
+    return path
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Rename ``new`` to ``path``; the old one stands aside until that is done, so one of them is always whole."""
+    aside = _aside(path)
+    if path.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        path.replace(aside)
+    new.replace(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.aside")
 
 
 def check_free(path: Path, owned: tuple[str, ...]) -> None:

@@ -1,20 +1,119 @@
-"""Every backend answers as the exact loop does where it promises to."""
+"""Every backend: the nearest rows in the order of their exact scores, filters, additions, removals, and on disk."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from omlzoo import catalog
+from omlzoo.errors import BadInput
 
 BACKENDS = sorted(catalog.names("index"))
+ROWS, DIM = 600, 16
+
+
+@pytest.fixture
+def vectors() -> np.ndarray:
+    drawn = np.random.default_rng(0).normal(size=(ROWS, DIM)).astype(np.float32)
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+
+def make(name: str, similarity: str, folder: Path) -> Any:
+    if name == "milvus":
+        pytest.importorskip("milvus_lite")
+    options: dict[str, Any] = {
+        "faiss_ivfpq": {"code_bytes": 8, "lists": 4, "probes": 4, "spare": 60}, "faiss_binary": {"spare": 100},
+        "milvus": {"uri": str(folder / "rows.db"), "kind": "FLAT"},
+    }.get(name, {})  # fmt: skip
+    return catalog.find("index", name)(similarity, DIM, **options)
+
+
+def by_hand(vectors: np.ndarray, query: np.ndarray, among: list[int], k: int) -> list[int]:
+    return sorted(among, key=lambda row: float(np.linalg.norm(vectors[row].astype(float) - query)))[:k]
 
 
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
-def test_finds_the_nearest_and_leaves_out_itself(name: str, similarity: str) -> None:
-    vectors = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    backend = catalog.find("index", name)(vectors, similarity)
-    scores, ids = backend.search(vectors[:5], 3)
-    assert ids[:, 0].tolist() == [0, 1, 2, 3, 4]
-    assert scores[:, 0].tolist() == pytest.approx([1 if similarity == "cosine" else 0] * 5, abs=1e-6)
-    assert backend.search(vectors[:5], 3, np.arange(5))[1][:, :2].tolist() == ids[:, 1:].tolist()
+def test_finds_adds_filters_and_removes_as_the_loop(
+    name: str, similarity: str, vectors: np.ndarray, tmp_path: Path
+) -> None:
+    backend = make(name, similarity, tmp_path)
+    backend.add(vectors[:500], np.arange(500))
+    rows = list(range(500))
+    queries = vectors[:5]
+
+    def check(among: list[int], **more: Any) -> None:
+        scores, ids = backend.search(queries, 3, **more)
+        for place, query in enumerate(queries):
+            assert ids[place].tolist() == by_hand(vectors, query, among, 3)
+            direct = (
+                vectors[ids[place]] @ query
+                if similarity == "cosine"
+                else -np.linalg.norm(vectors[ids[place]] - query, axis=1)
+            )
+            assert scores[place].tolist() == pytest.approx(direct.tolist(), abs=1e-5)
+
+    check(rows)
+    rows += range(500, ROWS)
+    backend.add(vectors, np.arange(500, ROWS))
+    check(rows)
+    allowed = np.arange(ROWS) % 3 == 1
+    check([row for row in rows if row % 3 == 1], allowed=allowed)
+    scores, ids = backend.search(queries, 3, own=np.array([0, 1, 2, -1, -1]))
+    assert (ids[:3] != np.arange(3)[:, None]).all()
+    assert ids[3:, 0].tolist() == [3, 4]
+    backend.remove(np.arange(0, ROWS, 2))
+    check([row for row in rows if row % 2])
+    scores, ids = backend.search(queries, 3, allowed=np.arange(ROWS) < 2)  # one of them is left
+    assert ids.tolist() == [[1, -1, -1]] * 5
+    assert (scores[:, 1:] == -np.inf).all()
+    assert (backend.search(queries, 2, allowed=np.zeros(ROWS, dtype=bool))[1] == -1).all()
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_what_is_kept_on_disk_answers_the_same(name: str, vectors: np.ndarray, tmp_path: Path) -> None:
+    backend = make(name, "cosine", tmp_path)
+    backend.add(vectors, np.arange(ROWS))
+    backend.remove(np.arange(100))
+    backend.save(tmp_path)
+    opened = make(name, "cosine", tmp_path)
+    opened.restore(tmp_path, vectors, np.arange(100, ROWS))
+    assert opened.search(vectors[:9], 4)[1].tolist() == backend.search(vectors[:9], 4)[1].tolist()
+    opened.add(np.concatenate([vectors, vectors[:1]]), np.array([ROWS]))
+    assert opened.search(vectors[:1], 1)[1].tolist() == [[ROWS]]
+
+
+@pytest.mark.parametrize("name", [name for name in BACKENDS if name.startswith("faiss")])
+def test_a_damaged_or_foreign_file_is_refused(name: str, vectors: np.ndarray, tmp_path: Path) -> None:
+    backend = make(name, "cosine", tmp_path)
+    backend.add(vectors, np.arange(ROWS))
+    backend.save(tmp_path)
+    with pytest.raises(BadInput, match="other rows than the embeddings"):
+        make(name, "cosine", tmp_path).restore(tmp_path, vectors, np.arange(10))
+    whole = (tmp_path / "backend.faiss").read_bytes()
+    (tmp_path / "backend.faiss").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadInput, match=r"cannot be read .*build the index again"):
+        make(name, "cosine", tmp_path).restore(tmp_path, vectors, np.arange(ROWS))
+
+
+def test_wrong_settings_are_refused(vectors: np.ndarray) -> None:
+    find = catalog.find
+    with pytest.raises(BadInput, match="neighbours is 0; it must be at least 1"):
+        find("index", "faiss")("cosine", DIM, neighbours=0)
+    with pytest.raises(BadInput, match="code_bytes is 7; it must divide"):
+        find("index", "faiss_ivfpq")("cosine", DIM, code_bytes=7)
+    with pytest.raises(BadInput, match="at least 256 rows, there are 200; use exact"):
+        find("index", "faiss_ivfpq")("cosine", DIM, code_bytes=8).add(vectors, np.arange(200))
+
+
+def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(vectors: np.ndarray, tmp_path: Path) -> None:
+    backend = make("milvus", "cosine", tmp_path)
+    backend.add(vectors, np.arange(50))
+    with pytest.raises(BadInput, match=r"has a collection 'omlzoo' already \(50 rows\); give collection="):
+        make("milvus", "cosine", tmp_path).add(vectors, np.arange(9))
+    with pytest.raises(BadInput, match="has 50 rows in 'omlzoo' and the index 40"):
+        make("milvus", "cosine", tmp_path).restore(tmp_path, vectors, np.arange(40))
+    other = catalog.find("index", "milvus")("cosine", DIM, uri=str(tmp_path / "rows.db"), kind="FLAT", overwrite=True)
+    other.add(vectors, np.arange(9))
+    assert other.search(vectors[:1], 9)[1].max() == 8

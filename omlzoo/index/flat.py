@@ -1,34 +1,83 @@
 """The exact backend: every vector is looked at, in blocks."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
-from omlzoo.nearest import Similarity, nearest
+from omlzoo.nearest import Gallery, Similarity
 
 __all__ = ["exact"]
 
 
 class Flat:
-    """Exact search; equal scores: the lower position first."""
+    """Exact search; equal scores: the lower row first."""
 
-    def __init__(self, vectors: np.ndarray, similarity: Similarity) -> None:
-        self.vectors = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
+    approximate = False
+
+    def __init__(self, similarity: Similarity) -> None:
         self.similarity: Similarity = similarity
+        self.rows = np.empty(0, dtype=np.int64)
+        self.gallery = Gallery(torch.empty(0, 0), similarity)
 
-    def search(self, queries: np.ndarray, k: int, own: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Scores (Q, k) float32, higher is nearer, and positions (Q, k); -inf and -1 where fewer than k are left.
+    def add(self, vectors: np.ndarray, rows: np.ndarray) -> None:
+        """Search these rows (M,) of ``vectors`` (N, dim) too."""
+        self.rows = np.concatenate([self.rows, rows])
+        self.gallery = Gallery(_tensor(vectors, self.rows), self.similarity)
+
+    def remove(self, rows: np.ndarray) -> None:
+        """Forget these rows (M,)."""
+        keep = ~np.isin(self.rows, rows)
+        self.gallery = Gallery(self.gallery.gallery[torch.from_numpy(keep)], self.similarity)
+        self.rows = self.rows[keep]
+
+    def search(
+        self, queries: np.ndarray, k: int, own: np.ndarray | None = None, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (Q, k) float32, higher is nearer, and rows (Q, k); -inf and -1 where fewer than k are left.
 
         Args:
             queries: (Q, dim).
-            k: At most the number of vectors.
-            own: (Q,) the position of a query, which is left out; -1 where it is not here.
+            k: At most the number of rows.
+            own: (Q,) the row of a query, which is left out; -1 where it is not here.
+            allowed: (N,) bool, the rows that may be found; all by default.
         """
-        place = None if own is None else torch.from_numpy(own)
-        rows = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
-        scores, ids = nearest(rows, self.vectors, k, similarity=self.similarity, own=place)
-        return scores.numpy(), ids.numpy()
+        rows, gallery = self.rows, self.gallery
+        if allowed is not None:
+            keep = allowed[rows]
+            rows, gallery = rows[keep], Gallery(gallery.gallery[torch.from_numpy(keep)], self.similarity)
+        place = None if own is None else torch.from_numpy(_places(rows, own))
+        asked = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
+        found, ids = gallery.nearest(asked, k, own=place)
+        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        nearest = np.full((len(queries), k), -1, dtype=np.int64)
+        scores[:, : found.shape[1]] = found.numpy()
+        if len(rows):
+            nearest[:, : ids.shape[1]] = np.where(ids.numpy() < 0, -1, rows[ids.numpy()])
+        return scores, nearest
+
+    def save(self, folder: Path) -> None:
+        """Nothing is kept: the vectors are all there is."""
+
+    def restore(self, folder: Path, vectors: np.ndarray, rows: np.ndarray) -> None:
+        """Take the rows (M,) of ``vectors`` (N, dim)."""
+        self.add(vectors, rows)
 
 
-def exact(vectors: np.ndarray, similarity: Similarity) -> Flat:
-    """An exact index of vectors (N, dim)."""
-    return Flat(vectors, similarity)
+def exact(similarity: Similarity, dim: int) -> Flat:
+    """Every vector is looked at; nothing to set."""
+    return Flat(similarity)
+
+
+def _tensor(vectors: np.ndarray, rows: np.ndarray) -> torch.Tensor:
+    whole = len(rows) == len(vectors) and np.array_equal(rows, np.arange(len(rows)))
+    return torch.from_numpy(np.ascontiguousarray(vectors if whole else vectors[rows], dtype=np.float32))
+
+
+def _places(rows: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Positions of ``own`` in ``rows``; -1 where they are not there."""
+    order = np.argsort(rows)
+    at = np.searchsorted(rows[order], own).clip(max=max(0, len(rows) - 1))
+    if not len(rows):
+        return np.full(len(own), -1)
+    return np.where(rows[order][at] == own, order[at], -1)
