@@ -7,11 +7,12 @@ import pandas as pd
 
 from omlzoo.calibrating import calibrate as calibrate
 from omlzoo.embeddings import Embeddings as Embeddings
-from omlzoo.embeddings import load_embeddings as load_embeddings
 from omlzoo.evaluation import evaluate as evaluate
 from omlzoo.extraction import embed as embed
+from omlzoo.extraction import embed_shards as embed_shards
 from omlzoo.indexing import build_index as build_index
 from omlzoo.indexing import open_index as open_index
+from omlzoo.shards import load_embeddings as load_embeddings
 from omlzoo.weights import Weights as Weights
 from omlzoo.zoo import get_model as get_model
 from omlzoo.zoo import get_weights as get_weights

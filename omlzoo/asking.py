@@ -51,8 +51,15 @@ class Asker:
         if isinstance(queries, np.ndarray):
             return self._vectors(queries)
         if not isinstance(queries, Embeddings):
-            half = record.precision == "bf16"
-            queries = embed(self.model(), queries, precision="bf16" if half else "fp32", progress=False)
+            queries = embed(
+                self.model(),
+                queries,
+                precision="bf16" if record.precision == "bf16" else "fp32",
+                fast=record.decoding == "scaled",
+                progress=False,
+            )
+            if record.full_dim is not None:
+                queries = queries.truncated(record.dim)
         record.check_comparable(queries.record)
         return queries
 

@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 
 from omlzoo.atomic import new_file
 from omlzoo.errors import BadInput
+from omlzoo.forms import Form, pack, unpack
 from omlzoo.manifest import Preprocess
 
-__all__ = ["Embeddings", "Record", "load_embeddings", "read_metadata"]
+__all__ = ["Embeddings", "Record", "read_embeddings", "read_metadata"]
 
 KEY = b"omlzoo"  # of the file's metadata
-VECTOR, ERROR = "vector", "error"
+ERROR = "error"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Record:
         precision: Of the computation, "fp32" or "bf16".
         root: Where the table's relative paths start.
         rows: sha256 of the rows and of their files' sizes and times, where a run was written as it went on.
+        full_dim: Length of the model's own vectors, where these were truncated.
+        decoding: "exact", or "scaled" where large JPEGs were decoded at a smaller size.
     """
 
     model: str
@@ -44,6 +47,8 @@ class Record:
     precision: str
     root: str
     rows: str | None = None
+    full_dim: int | None = None
+    decoding: str = "exact"
 
     @property
     def preprocess_hash(self) -> str:
@@ -120,30 +125,43 @@ class Embeddings:
         """The rows where ``keep`` (N,) bool is true."""
         return replace(self, vectors=self.vectors[keep], table=self.table[keep].reset_index(drop=True))
 
-    def save(self, path: str | Path) -> None:
-        """Write Parquet: the table's columns, ``error``, and ``vector``, a fixed-size list, null where it failed."""
+    def truncated(self, dim: int) -> "Embeddings":
+        """The first ``dim`` numbers of each vector, of length 1 again where they were.
+
+        For models whose first numbers were trained to suffice (Matryoshka representations, arXiv 2205.13147); with
+        others measure what is lost (docs/scale.md). Queries of an index of these are truncated likewise.
+        """
+        if not 1 <= dim <= self.record.dim:
+            raise BadInput(f"dim is {dim}; it must be from 1 to {self.record.dim}")
+        vectors = self.vectors[:, :dim]
+        if self.record.normalized:
+            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        record = replace(self.record, dim=dim, full_dim=self.record.full_dim or self.record.dim)
+        return replace(self, vectors=np.ascontiguousarray(vectors), record=record)
+
+    def save(self, path: str | Path, form: Form = "float32") -> None:
+        """Write Parquet: the table's columns, ``error``, and ``vector``, a fixed-size list, null where it failed.
+
+        Args:
+            path: The file.
+            form: "float32"; "float16" for half of its size, or "int8" for a quarter. Both are read as float32 again.
+        """
         table = pa.Table.from_pandas(self.table, preserve_index=False)
-        flat = pa.array(np.ascontiguousarray(self.vectors, dtype=np.float32).ravel())
-        vectors = pa.FixedSizeListArray.from_arrays(flat, self.record.dim, mask=pa.array(~self.good))
-        table = table.append_column(VECTOR, vectors)
+        table = pack(table, self.vectors, self.good, form)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: self.record.to_json().encode()})
         with new_file(path) as temporary:
             pq.write_table(table, temporary)
 
 
-def load_embeddings(path: str | Path) -> Embeddings:
+def read_embeddings(path: str | Path) -> Embeddings:
     """Read what :meth:`Embeddings.save` wrote.
 
     Raises:
         BadInput: There is no such file, or it is none of ours.
     """
     record = read_metadata(path)
-    table = pq.read_table(path)
-    column = table.column(VECTOR).combine_chunks()
-    valid = column.is_valid().to_numpy(zero_copy_only=False)
-    vectors = np.full((len(column), record.dim), np.nan, dtype=np.float32)
-    vectors[valid] = column.drop_null().flatten().to_numpy().reshape(-1, record.dim)
-    return Embeddings(vectors, table.drop_columns([VECTOR]).to_pandas(), record)
+    table, vectors = unpack(pq.read_table(path), record.dim)
+    return Embeddings(vectors, table.to_pandas(), record)
 
 
 def read_metadata(path: str | Path) -> Record:

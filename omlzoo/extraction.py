@@ -1,29 +1,32 @@
-"""embed(): a folder, a table or pictures to embeddings, a row for each."""
+"""embed() and embed_shards(): a folder, a table or pictures to embeddings, a row for each."""
 
+import hashlib
 import json
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from PIL import Image
 
 from omlzoo import table as tables
 from omlzoo import zoo
 from omlzoo.checkpoint import state_digest
-from omlzoo.embeddings import ERROR, Embeddings, Record
+from omlzoo.embeddings import ERROR, Embeddings, Record, read_embeddings, read_metadata
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extractor import Extractor
+from omlzoo.forms import Form
 from omlzoo.images import SUFFIXES
-from omlzoo.parts import Parts
 from omlzoo.pipeline import Picture, Pipeline, Precision
 from omlzoo.progress import TerminalBar, bar
+from omlzoo.shards import ROWS, Shards
 
-__all__ = ["embed", "embed_table", "open_model"]
+__all__ = ["embed", "embed_shards", "embed_table", "open_model"]
 
 Source = str | Path | pd.DataFrame | Sequence[str | Path | Image.Image] | Image.Image
 
@@ -38,6 +41,7 @@ def embed(
     precision: Precision = "auto",
     workers: int | None = None,
     device: str = "auto",
+    fast: bool = False,
     progress: bool = True,
 ) -> Embeddings:
     """Vectors of pictures, a row for each, in the order given.
@@ -52,6 +56,8 @@ def embed(
         precision: "fp32", "bf16", or "auto": bf16 where the hardware multiplies it.
         workers: Threads; as many as there are cores by default.
         device: "cpu", "cuda", or "auto": the model's own, or a GPU if there is one.
+        fast: Decode large JPEGs at a half, a quarter or an eighth of their size, never less than twice what the model
+            takes: several times faster for photographs of a camera, and vectors that differ a little (docs/scale.md).
         progress: Draw a bar where standard error is a terminal.
 
     Returns:
@@ -65,8 +71,60 @@ def embed(
     table, pictures = _pictures(source, root)
     return embed_table(
         extractor, table, pictures, out=out, batch_size=batch_size, precision=precision,
-        workers=workers, device=device, progress=progress,
+        workers=workers, device=device, fast=fast, progress=progress,
     )  # fmt: skip
+
+
+def embed_shards(
+    model: Extractor | str | Path,
+    source: str | Path | pd.DataFrame,
+    out: str | Path,
+    *,
+    root: str | Path | None = None,
+    form: Form = "float32",
+    prune: bool = False,
+    batch_size: int = 32,
+    precision: Precision = "auto",
+    workers: int | None = None,
+    device: str = "auto",
+    fast: bool = False,
+    progress: bool = True,
+) -> Shards:
+    """As :func:`embed`, into a folder that grows: pictures that it has are not computed again.
+
+    Vectors of any number of pictures take the memory of one file's.
+
+    Args:
+        model: An extractor, or what ``omlzoo.get_model`` opens.
+        source: A folder or a table (csv, parquet, DataFrame).
+        out: The folder. Another run with the same model and settings adds what is new or changed; a killed one loses at
+            most the file that it was at.
+        root: Where a table's relative paths start; its folder by default.
+        form: Of the vectors on disk: "float32", "float16" or "int8".
+        prune: Take out the rows of pictures that the source does not have.
+        batch_size: As in :func:`embed`, like the others.
+        precision: "fp32", "bf16", or "auto".
+        workers: Threads.
+        device: "cpu", "cuda", or "auto".
+        fast: Decode large JPEGs at a smaller size.
+        progress: Draw a bar where standard error is a terminal.
+
+    Raises:
+        BadTable: The table has faults; all are listed.
+        BadInput: The folder holds something else, or vectors of another model or other settings.
+    """
+    table = tables.read(source, "embed", root)
+    extractor = open_model(model)
+    _say(table)
+    run = Pipeline.of(extractor, precision, device, fast)
+    shards = Shards.open(out, _record(extractor, table.root, run), form)
+    with shards.lock():
+        _fill(shards, table, run, _arguments(batch_size, workers), progress)
+        if prune:
+            gone = shards.prune(table)
+            if gone:
+                warnings.warn(f"{gone} pictures are not in {table.name} any more; removed", OmlzooWarning, stacklevel=2)
+    return shards
 
 
 def open_model(model: Extractor | str | Path) -> Extractor:
@@ -84,53 +142,124 @@ def embed_table(
     precision: Precision = "auto",
     workers: int | None = None,
     device: str = "auto",
+    fast: bool = False,
     progress: bool = True,
 ) -> Embeddings:
     """As :func:`embed`, of a table that was read already."""
-    for name, value in (("batch_size", batch_size), ("workers", workers)):
-        if value is not None and value < 1:
-            raise BadInput(f"{name} is {value}; it must be at least 1")
-    for notice in table.notices:
-        warnings.warn(notice, OmlzooWarning, stacklevel=3)
+    how = _arguments(batch_size, workers)
+    _say(table)
     start = time.perf_counter()
-    run = Pipeline.of(model, precision, device)
-    jobs = list(zip(pictures or table.files(), table.boxes(), strict=True))
-    record = _record(model, table.root, run.precision)
-    if out is not None and any(isinstance(picture, Image.Image) for picture in pictures or ()):
-        raise BadInput("out is for pictures in files; embed PIL images without it and call save on the result")
-    parts = None if out is None else Parts.open(Path(out), record, table)
-    if parts is not None and parts.finished is not None:
-        warnings.warn(f"{out} was finished already; it was read, and nothing was computed", OmlzooWarning, stacklevel=3)
-        return parts.finished
-    record = record if parts is None else parts.record
-    vectors = np.full((len(jobs), model.dim), np.nan, dtype=np.float32)
-    errors = [""] * len(jobs)
-    done = 0 if parts is None else parts.restore(vectors, errors)
-    resumed = done
-    with bar(len(jobs), "embed", "picture", progress) as drawn:
-        drawn.update(done)
-        try:
-            for found, said in run.batches(jobs[done:], batch_size, workers):
-                vectors[done : done + len(said)] = found
-                errors[done : done + len(said)] = said
-                done += len(said)
-                drawn.update(len(said))
-                if parts is not None:
-                    parts.write(vectors, errors, done)
-        finally:
-            if parts is not None and done < len(jobs):  # interrupted: what was computed is kept
-                parts.write(vectors, errors, done, least=1)
-    _say_failures(errors, drawn)
+    run = Pipeline.of(model, precision, device, fast)
+    record = _record(model, table.root, run)
+    resumed = 0
+    if out is None:
+        vectors, errors = _compute(run, table, pictures, how, progress)
+    else:
+        if any(isinstance(picture, Image.Image) for picture in pictures or ()):
+            raise BadInput("out is for pictures in files; embed PIL images without it and call save on the result")
+        record = replace(record, rows=_digest(record, table))
+        finished = _finished(Path(out), record)
+        if finished is not None:
+            said = f"{out} was finished already; it was read, and nothing was computed"
+            warnings.warn(said, OmlzooWarning, stacklevel=3)
+            return finished
+        parts = Shards.temporary(Path(out).with_name(f"{Path(out).name}.parts"), record)
+        with parts.lock():
+            resumed = _fill(parts, table, run, how, progress)
+            vectors, errors = parts.of(table)
     frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
     stats = {
-        "rows": float(len(jobs)), "failed": float(sum(map(bool, errors))), "resumed": float(resumed),
+        "rows": float(len(table)), "failed": float(sum(map(bool, errors))), "resumed": float(resumed),
         "seconds": time.perf_counter() - start, **run.seconds,
     }  # fmt: skip
     embeddings = Embeddings(vectors, frame, record, model, stats)
-    if parts is not None:
-        embeddings.save(parts.out)
-        parts.remove()
+    if out is not None:
+        embeddings.save(out)
+        parts.delete()
     return embeddings
+
+
+def _compute(
+    run: Pipeline, table: tables.Table, pictures: Sequence[Picture] | None, how: tuple[int, int | None], progress: bool
+) -> tuple[np.ndarray, list[str]]:
+    """Vectors (N, dim) and errors of all rows, in memory."""
+    jobs = list(zip(pictures or table.files(), table.boxes(), strict=True))
+    vectors, errors = np.full((len(jobs), run.model.dim), np.nan, dtype=np.float32), [""] * len(jobs)
+    with bar(len(jobs), "embed", "picture", progress) as drawn:
+        done = 0
+        for found, said in run.batches(jobs, *how):
+            vectors[done : done + len(said)], errors[done : done + len(said)] = found, said
+            done += len(said)
+            drawn.update(len(said))
+        _say_failures(errors, drawn)
+    return vectors, errors
+
+
+def _fill(shards: Shards, table: tables.Table, run: Pipeline, how: tuple[int, int | None], progress: bool) -> int:
+    """Compute the rows that the shards lack, a file at a time; returns how many they had."""
+    _check_writable(table)
+    missing = shards.missing(table)
+    said: list[str] = []
+    with bar(len(table), "embed", "picture", progress) as drawn:
+        drawn.update(len(table) - len(missing))
+        for start in range(0, len(missing), ROWS):
+            part = tables.Table(table.frame.iloc[missing[start : start + ROWS]], table.root, table.name)
+            sizes = shards.sizes(part)
+            found: list[np.ndarray] = []
+            errors: list[str] = []
+            try:
+                for vectors, why in run.batches(list(zip(part.files(), part.boxes(), strict=True)), *how):
+                    found.append(vectors)
+                    errors += why
+                    drawn.update(len(why))
+            finally:  # interrupted: what was computed is kept
+                if errors:
+                    begun = time.perf_counter()
+                    done = tables.Table(part.frame.iloc[: len(errors)], table.root, table.name)
+                    shards.write(np.concatenate(found), done, errors, sizes[: len(errors)])
+                    run.seconds["write"] += time.perf_counter() - begun
+            said += filter(None, errors)
+        _say_failures(said, drawn, len(missing))
+    return len(table) - len(missing)
+
+
+def _finished(out: Path, record: Record) -> Embeddings | None:
+    """What an earlier run wrote to that file."""
+    if out.is_dir():
+        raise BadInput(f"{out} is a folder; give the name of a file, or call embed_shards")
+    if not out.exists():
+        return None
+    if read_metadata(out) != record:
+        raise BadInput(f"{out} exists and has other rows or settings; give another name, or remove it first")
+    return read_embeddings(out)
+
+
+def _digest(record: Record, table: tables.Table) -> str:
+    """sha256 of the settings, the rows, and the sizes and times of change of their files."""
+    key = hashlib.sha256(record.to_json().encode())
+    key.update(table.frame.to_csv().encode())
+    key.update(Shards.sizes(table).tobytes())
+    return key.hexdigest()
+
+
+def _check_writable(table: tables.Table) -> None:
+    try:
+        pa.Table.from_pandas(table.frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # before hours of work, not after
+        said = f"{table.name}: a column cannot be written as Parquet: {error}; make its values alike"
+        raise BadInput(said) from error
+
+
+def _arguments(batch_size: int, workers: int | None) -> tuple[int, int | None]:
+    for name, value in (("batch_size", batch_size), ("workers", workers)):
+        if value is not None and value < 1:
+            raise BadInput(f"{name} is {value}; it must be at least 1")
+    return batch_size, workers
+
+
+def _say(table: tables.Table) -> None:
+    for notice in table.notices:
+        warnings.warn(notice, OmlzooWarning, stacklevel=4)
 
 
 def _pictures(source: Source, root: str | Path | None) -> tuple[tables.Table, Sequence[Picture] | None]:
@@ -149,7 +278,7 @@ def _pictures(source: Source, root: str | Path | None) -> tuple[tables.Table, Se
     return tables.Table(frame, base, "the list"), pictures
 
 
-def _record(model: Extractor, root: Path, precision: str) -> Record:
+def _record(model: Extractor, root: Path, run: Pipeline) -> Record:
     facts: Any = model.weights
     known = None if model.changed else facts.entry.sha256
     return Record(
@@ -158,14 +287,15 @@ def _record(model: Extractor, root: Path, precision: str) -> Record:
         dim=model.dim,
         preprocess=json.loads(json.dumps(asdict(facts.entry.preprocess))),
         normalized=model.normalize,
-        precision=precision,
+        precision=run.precision,
         root=str(root.resolve()),
+        decoding="scaled" if run.fast else "exact",
     )
 
 
-def _say_failures(errors: list[str], drawn: TerminalBar) -> None:
+def _say_failures(errors: list[str], drawn: TerminalBar, count: int | None = None) -> None:
     failed = [error for error in errors if error]
     if failed:
         drawn.clear()
-        said = f"{len(failed)} of {len(errors)} pictures could not be read and have no vector; the first: {failed[0]}"
-        warnings.warn(said, OmlzooWarning, stacklevel=5)
+        said = f"{len(failed)} of {count or len(errors)} pictures could not be read and have no vector; the first: "
+        warnings.warn(said + failed[0], OmlzooWarning, stacklevel=5)

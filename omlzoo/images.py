@@ -16,7 +16,7 @@ Box = tuple[int, int, int, int]  # x_1, y_1, x_2, y_2: left, top, right, bottom 
 Source = str | Path | Image.Image
 
 
-def to_rgb(source: Source, box: Box | None = None) -> Image.Image:
+def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None = None) -> Image.Image:
     """Decode a picture as people see it.
 
     EXIF orientation is applied; 16-bit gray is scaled to 8 bits; transparent parts lie on white; CMYK, palette,
@@ -25,6 +25,8 @@ def to_rgb(source: Source, box: Box | None = None) -> Image.Image:
     Args:
         source: A file, or a PIL image.
         box: The part to keep, in pixels of the upright picture.
+        least: (height, width) that is needed: a JPEG without a box is decoded at a half, a quarter or an eighth of its
+            size where that is still twice as much; None: at its whole size.
 
     Returns:
         A PIL image of mode RGB.
@@ -37,6 +39,9 @@ def to_rgb(source: Source, box: Box | None = None) -> Image.Image:
         if isinstance(source, Image.Image):
             return _cut(_convert(ImageOps.exif_transpose(source), name), box, name)
         with _opened(Path(source)) as image:
+            if least is not None and box is None and image.format == "JPEG":
+                side = 2 * max(least)  # of either side, as the picture may lie on its side
+                image.draft(None, (side, side))
             image.load()
             return _cut(_convert(ImageOps.exif_transpose(image), name), box, name)
     except BadImage:

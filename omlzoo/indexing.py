@@ -8,9 +8,10 @@ from typing import Any
 from omlzoo import checkpoint, zoo
 from omlzoo.atomic import recovered
 from omlzoo.calibration import Calibration
-from omlzoo.embeddings import Embeddings, Record, load_embeddings
+from omlzoo.embeddings import Embeddings, Record
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.indexed import FACTS, VECTORS, Index, Recall
+from omlzoo.shards import load_embeddings
 
 __all__ = ["Index", "build_index", "open_index"]
 

@@ -38,9 +38,10 @@ class Pipeline:
     device: torch.device
     seconds: dict[str, float]
     lock: Any
+    fast: bool = False
 
     @staticmethod
-    def of(model: Extractor, precision: Precision, device: str) -> "Pipeline":
+    def of(model: Extractor, precision: Precision, device: str, fast: bool = False) -> "Pipeline":
         own = next(model.parameters()).device
         if device == "auto":
             chosen = own if own.type != "cpu" or not torch.cuda.is_available() else torch.device("cuda")
@@ -56,8 +57,8 @@ class Pipeline:
         transform = Transform(model.weights.entry.preprocess) if model.weights else None
         if transform is None:
             raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
-        seconds = {"decode": 0.0, "model": 0.0}
-        return Pipeline(used, transform, "bf16" if half else "fp32", chosen, seconds, threading.Lock())
+        seconds = {"decode": 0.0, "transform": 0.0, "model": 0.0, "write": 0.0}
+        return Pipeline(used, transform, "bf16" if half else "fp32", chosen, seconds, threading.Lock(), fast)
 
     def batches(
         self, jobs: Sequence[tuple[Picture, Box | None]], size: int, workers: int | None
@@ -92,16 +93,21 @@ class Pipeline:
     def decode(self, jobs: Sequence[tuple[Picture, Box | None]]) -> tuple[list[Tensor | None], list[str]]:
         """uint8 pictures (3, H, W), None where one cannot be read, and why."""
         start = time.perf_counter()
+        transforming = 0.0
+        least = self.transform.preprocess.resize if self.fast else None
         pixels: list[Tensor | None] = []
         errors: list[str] = []
         for picture, box in jobs:
             try:
-                pixels.append(self.transform.pixels(to_rgb(picture, box)))
+                decoded = to_rgb(picture, box, least)
+                begun = time.perf_counter()
+                pixels.append(self.transform.pixels(decoded))
+                transforming += time.perf_counter() - begun
                 errors.append("")
             except (BadImage, MemoryError) as error:
                 pixels.append(None)
                 errors.append(str(error) or f"{picture}: not enough memory")
-        self._count("decode", start)
+        self._count("decode", start, transforming)
         return pixels, errors
 
     def vectors(self, pixels: Sequence[Tensor | None]) -> np.ndarray:
@@ -123,9 +129,10 @@ class Pipeline:
         self._count("model", start)
         return found
 
-    def _count(self, what: str, start: float) -> None:
+    def _count(self, what: str, start: float, transforming: float = 0.0) -> None:
         with self.lock:
-            self.seconds[what] += time.perf_counter() - start
+            self.seconds[what] += time.perf_counter() - start - transforming
+            self.seconds["transform"] += transforming
 
 
 def _device(name: str) -> torch.device:

@@ -55,7 +55,8 @@ def test_the_whole_way(capsys: pytest.CaptureFixture[str], tmp_path: Path, drawn
         "--workers",
         2,
     )
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert "pictures a second; decode" in err
     assert out.strip() == f"{tmp_path / 'e.parquet'}: 160 vectors of 64 numbers"
     assert run(capsys, "index", tmp_path / "e.parquet", "-o", tmp_path / "i", "--backend", "exact")[0] == 0
     pictures = sorted((drawn.parent / "images").rglob("*.png"))[:2]
@@ -306,3 +307,34 @@ def test_a_model_is_measured_against_another(
     code, out, _ = run(capsys, "evaluate", saved, drawn, "--fast")
     assert code == 0
     assert "auc" not in out
+
+
+def test_a_folder_of_vectors_an_approximate_index_and_a_filter(
+    capsys: pytest.CaptureFixture[str], drawn: Path, saved: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        code, out, _ = run(capsys, "embed", saved, drawn, "-o", tmp_path / "v", "--form", "float16")
+        assert (code, out.strip()) == (0, f"{tmp_path / 'v'}: 160 rows of 64 numbers in 1 files")
+    code, out, _ = run(
+        capsys, "index", tmp_path / "v", "-o", tmp_path / "i", "--backend", "faiss", "--option.neighbours", "16"
+    )
+    assert code == 0
+    assert "160 rows, faiss, euclidean, not calibrated, recall@10" in out
+    table = pd.read_csv(drawn)
+    first = drawn.parent / table["path"][0]
+    code, out, _ = run(
+        capsys, "search", tmp_path / "i", first, "-k", "3", "--where.label", table["label"][40], "--json"
+    )
+    assert code == 0
+    assert {str(hit["label"]) for hit in json.loads(out)[0]["hits"]} == {str(table["label"][40])}
+    for wrong, said in (
+        (("index", tmp_path / "v", "-o", tmp_path / "j", "--option.neighbours", "16"), "backend exact does not take"),
+        (("index", tmp_path / "v", "-o", tmp_path / "j", "--backend", "fais"), "did you mean faiss"),
+        (("search", tmp_path / "i", first, "--where.colour", "red"), "the table has no 'colour'"),
+        (("embed", saved, drawn, "-o", tmp_path / "x.parquet", "--prune"), "--form and --prune are for a folder"),
+    ):
+        code, out, err = run(capsys, *wrong)
+        assert (code, out) == (2, "")
+        assert said in err
+    assert not (tmp_path / "j").exists()
+    assert not (tmp_path / "x.parquet").exists()

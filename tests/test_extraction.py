@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 import omlzoo
-from omlzoo import parts
+from omlzoo import extraction
 from omlzoo.errors import BadInput, BadTable, OmlzooWarning
 from omlzoo.extractor import Extractor
 
@@ -129,24 +130,23 @@ def test_a_finished_file_is_not_computed_again_and_not_overwritten(
 def test_an_interrupted_run_continues(
     tmp_path: Path, files: list[Path], model: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "SHARD", 8)
     out = tmp_path / "e.parquet"
-    write = parts.Parts.write
+    whole = extraction.Pipeline.vectors
+    batches: list[int] = []
 
-    def interrupted(
-        self: parts.Parts, vectors: np.ndarray, errors: list[str], done: int, least: int | None = None
-    ) -> None:
-        write(self, vectors, errors, done, least)
-        if done >= 24 and least is None:
+    def interrupted(self: extraction.Pipeline, pixels: list[Tensor | None]) -> np.ndarray:
+        batches.append(len(pixels))
+        if len(batches) > 5:
             raise KeyboardInterrupt
+        return whole(self, pixels)
 
-    monkeypatch.setattr(parts.Parts, "write", interrupted)
+    monkeypatch.setattr(extraction.Pipeline, "vectors", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        omlzoo.embed(model, files, out=out, batch_size=4)
+        omlzoo.embed(model, files, out=out, batch_size=4, workers=1)
     assert not out.exists()
-    monkeypatch.setattr(parts.Parts, "write", write)
+    monkeypatch.setattr(extraction.Pipeline, "vectors", whole)
     found = omlzoo.embed(model, files, out=out, batch_size=4)
-    assert found.stats["resumed"] == 24
+    assert found.stats["resumed"] == 20
     assert np.allclose(found.vectors, omlzoo.embed(model, files).vectors, atol=1e-5)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.parquet"]
 
@@ -155,15 +155,22 @@ def test_parts_of_another_run_are_not_mixed_in(tmp_path: Path, files: list[Path]
     folder = tmp_path / "e.parquet.parts"
     folder.mkdir()
     (folder / "of-another-run").touch()
-    with pytest.warns(OmlzooWarning, match="of a run with other rows or settings; it was removed"):
+    with pytest.warns(OmlzooWarning, match="of a run with other settings; it was removed"):
         omlzoo.embed(model, files[:4], out=tmp_path / "e.parquet")
     assert not folder.exists()
+
+
+def test_a_picture_that_a_table_has_twice_has_two_rows(tmp_path: Path, files: list[Path], model: Extractor) -> None:
+    found = omlzoo.embed(model, [files[0], files[1], files[0]], out=tmp_path / "e.parquet")
+    assert len(found) == 3
+    assert np.array_equal(found.vectors[0], found.vectors[2])
+    assert np.allclose(found.vectors, omlzoo.embed(model, [files[0], files[1], files[0]]).vectors, atol=1e-5)
 
 
 def test_a_killed_process_loses_only_what_was_in_flight(tmp_path: Path, drawn: Path, model: Extractor) -> None:
     model.save(tmp_path / "m")
     code = (
-        "import sys, time, omlzoo\nfrom omlzoo import parts, pipeline\nparts.SHARD = 8\n"
+        "import sys, time, omlzoo\nfrom omlzoo import extraction, pipeline\nextraction.ROWS = 8\n"
         "decode = pipeline.Pipeline.decode\n"
         "def slow(self, jobs):\n    time.sleep(0.05)\n    return decode(self, jobs)\n"
         "pipeline.Pipeline.decode = slow\n"
@@ -172,7 +179,7 @@ def test_a_killed_process_loses_only_what_was_in_flight(tmp_path: Path, drawn: P
     process = subprocess.Popen([sys.executable, "-c", code])
     folder = tmp_path / "e.parquet.parts"
     deadline = time.monotonic() + 120
-    while len(list(folder.glob("*.parquet"))) < 3 and time.monotonic() < deadline:
+    while len(list(folder.glob("0*.parquet"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -118,3 +118,17 @@ def test_a_decoder_that_fails_in_its_own_way_is_a_bad_image(monkeypatch: pytest.
     monkeypatch.setattr(images.ImageOps, "exif_transpose", broken)
     with pytest.raises(BadImage, match="bad operand type"):
         images.to_rgb(Image.new("RGB", (2, 2)))
+
+
+@pytest.mark.parametrize("size", [(4000, 3000), (3000, 4000), (500, 400), (900, 2000)])
+@pytest.mark.parametrize("turned", [1, 6])
+def test_scaled_decoding_keeps_twice_what_is_needed(size: tuple[int, int], turned: int, tmp_path: Path) -> None:
+    coarse = Image.effect_noise((40, 30), 90).resize(size).convert("RGB")
+    exif = coarse.getexif()
+    exif[0x0112] = turned
+    coarse.save(tmp_path / "a.jpg", exif=exif)
+    whole, scaled = images.to_rgb(tmp_path / "a.jpg"), images.to_rgb(tmp_path / "a.jpg", least=(224, 224))
+    assert min(scaled.size) >= min(448, *whole.size)
+    assert scaled.width / scaled.height == pytest.approx(whole.width / whole.height, rel=0.01)
+    assert (scaled.size == whole.size) == (min(size) < 2 * 448)  # a half of it would not be twice as much
+    assert images.to_rgb(tmp_path / "a.jpg", (0, 0, 50, 50), least=(8, 8)).size == (50, 50)

@@ -25,10 +25,10 @@ def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path
         Of the fine-tuning.
     """
     from omlzoo import alphabets, table
-    from omlzoo.embeddings import load_embeddings
     from omlzoo.evaluation import evaluate_embeddings
     from omlzoo.extraction import embed
     from omlzoo.indexing import build_index, open_index
+    from omlzoo.shards import load_embeddings
     from omlzoo.training import finetune
     from omlzoo.zoo import get_model
 

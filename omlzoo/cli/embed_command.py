@@ -1,9 +1,12 @@
 """omlzoo embed."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+
+from omlzoo.errors import BadInput
 
 __all__ = ["embed_command"]
 
@@ -17,6 +20,9 @@ def embed_command(
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     workers: int | None = None,
     device: str = "auto",
+    fast: bool = False,
+    form: Literal["float32", "float16", "int8"] = "float32",
+    prune: bool = False,
     root: Path | None = None,
 ) -> None:
     """Turn pictures into vectors. An interrupted run that is started again continues.
@@ -28,7 +34,8 @@ def embed_command(
     source
         A folder of pictures, a csv or parquet table, or one picture.
     out
-        The Parquet file to write.
+        NAME.parquet, a file to write; or a folder of Parquet files that grows: pictures that it has already are not
+        computed again.
     batch_size
         Pictures that go through the model at once.
     precision
@@ -37,14 +44,40 @@ def embed_command(
         Threads; as many as there are cores by default.
     device
         cpu, cuda, or auto.
+    fast
+        Decode large JPEGs at a smaller size: several times faster, and vectors that differ a little.
+    form
+        Of the vectors in a folder.
+    prune
+        Take out of the folder what the source does not have.
     root
         Where a table's relative paths start; its folder by default.
     """
-    from omlzoo.extraction import embed
+    from omlzoo.extraction import embed, embed_shards
 
+    if out.suffix.lower() != ".parquet":
+        shards = embed_shards(
+            model, source, out, root=root, form=form, prune=prune, batch_size=batch_size, precision=precision,
+            workers=workers, device=device, fast=fast,
+        )  # fmt: skip
+        print(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
+        return
+    if prune or form != "float32":
+        raise BadInput("--form and --prune are for a folder; give --out a name that does not end in .parquet")
     found = embed(
-        model, source, root=root, out=out, batch_size=batch_size, precision=precision, workers=workers, device=device
-    )
+        model, source, root=root, out=out, batch_size=batch_size, precision=precision, workers=workers, device=device,
+        fast=fast,
+    )  # fmt: skip
     good = int(found.good.sum())
     failed = f", {len(found) - good} without a vector (column error says why)" if good < len(found) else ""
     print(f"{out}: {good} vectors of {found.record.dim} numbers{failed}")
+    if found.stats:
+        print(where_time_went(found.stats), file=sys.stderr)
+
+
+def where_time_went(stats: dict[str, float]) -> str:
+    """Pictures per second and the shares of the threads' time."""
+    shares = {name: stats[name] for name in ("decode", "transform", "model", "write")}
+    whole = sum(shares.values()) or 1.0
+    rate = (stats["rows"] - stats["resumed"]) / max(stats["seconds"], 1e-9)
+    return f"{rate:.1f} pictures a second; " + ", ".join(f"{n} {s / whole:.0%}" for n, s in shares.items())

@@ -1,5 +1,6 @@
 """omlzoo index."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ def index_command(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     backend: str = "exact",
+    option: dict[str, str] | None = None,
     calibration: Path | None = None,
 ) -> None:
     """Build an index over embeddings.
@@ -20,18 +22,32 @@ def index_command(
     Parameters
     ----------
     embeddings
-        A file that `omlzoo embed` wrote.
+        A file or folder that `omlzoo embed` wrote.
     out
         The folder to write.
     backend
-        exact looks at every vector.
+        exact looks at every vector, faiss at a graph of neighbours; docs/search.md has the others.
+    option
+        Of the backend: --option.neighbours 16, --option.uri http://host:19530.
     calibration
         A folder or JSON file that `omlzoo calibrate` wrote; by default that of the model.
     """
-    from omlzoo.embeddings import load_embeddings
     from omlzoo.indexing import build_index
+    from omlzoo.shards import load_embeddings
 
-    index = build_index(load_embeddings(embeddings), backend=backend, calibration=calibration)
+    options = {name: _value(text) for name, text in (option or {}).items()}
+    index = build_index(load_embeddings(embeddings), backend=backend, calibration=calibration, **options)
     index.save(out)
     known = "calibrated" if index.calibration else "not calibrated"
-    print(f"{out}: {index.size} rows, {backend}, {index.similarity}, {known}")
+    found = (
+        index.recall and f", recall@{index.recall.k} {index.recall.value:.3f} on {index.recall.queries} rows of its own"
+    )
+    print(f"{out}: {index.size} rows, {backend}, {index.similarity}, {known}{found or ''}")
+
+
+def _value(text: str) -> object:
+    """A number, true or false, a JSON object, or the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

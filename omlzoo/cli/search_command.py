@@ -19,6 +19,7 @@ def search_command(
     html: Path | None = None,
     exclude_self: bool = False,
     threshold: str | None = None,
+    where: dict[str, str] | None = None,
 ) -> None:
     """Find the nearest pictures of an index.
 
@@ -38,12 +39,16 @@ def search_command(
         Leave a query's own file out of its hits.
     threshold
         The least score of a hit that is accepted, or a name of the calibration such as far=1e-3.
+    where
+        Only rows whose column has that value: --where.category boot.
     """
     if not images:
         raise BadInput("give at least one picture to search for")
     from omlzoo.indexing import open_index
 
-    hits = open_index(index).search(list(images), k, exclude_self=exclude_self, threshold=_number(threshold))
+    hits = open_index(index).search(
+        list(images), k, where=where, exclude_self=exclude_self, threshold=_number(threshold)
+    )
     if (hits.queries["error"] != "").all():
         raise BadInput(f"none of the {len(images)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
     if html is not None:

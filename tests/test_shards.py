@@ -1,0 +1,166 @@
+"""A folder of embeddings grows, forgets, and is whole after any kill: no row twice, none missing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import omlzoo
+from omlzoo import extraction
+from omlzoo.embeddings import Record
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.extractor import Extractor
+from omlzoo.shards import Shards
+
+
+@pytest.fixture
+def saved(tmp_path: Path, model: Extractor) -> str:
+    model.save(tmp_path / "m")
+    return str(tmp_path / "m")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(6):
+        Image.effect_noise((40, 40), 20 + 30 * i).convert("RGB").save(folder / f"{i}.png")
+    return folder
+
+
+def by_path(embeddings: omlzoo.Embeddings) -> dict[str, list[float]]:
+    names = [Path(path).name for path in embeddings.table["path"]]
+    assert len(set(names)) == len(names)
+    return dict(zip(names, embeddings.vectors.round(4).tolist(), strict=True))
+
+
+def test_new_pictures_are_added_changed_ones_replaced_and_the_rest_not_computed(
+    saved: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[str] = []
+    decode = extraction.Pipeline.decode
+    monkeypatch.setattr(
+        extraction.Pipeline, "decode",
+        lambda self, jobs: (computed.extend(path.name for path, _ in jobs), decode(self, jobs))[1],
+    )  # fmt: skip
+    out = tmp_path / "vectors"
+    assert len(omlzoo.embed_shards(saved, photos, out)) == 6
+    assert sorted(computed) == [f"{i}.png" for i in range(6)]
+    computed.clear()
+    assert len(omlzoo.embed_shards(saved, photos, out)) == 6
+    assert computed == []
+    Image.effect_noise((40, 40), 99).convert("RGB").save(photos / "new.png")
+    Image.effect_noise((40, 41), 77).convert("RGB").save(photos / "2.png")
+    (photos / "4.png").unlink()
+    with pytest.warns(OmlzooWarning, match="1 pictures are not in .*photos any more; removed"):
+        shards = omlzoo.embed_shards(saved, photos, out, prune=True)
+    assert sorted(computed) == ["2.png", "new.png"]
+    assert by_path(omlzoo.load_embeddings(out)) == by_path(omlzoo.embed(saved, photos))
+    assert shards.remove(["0.png"]) == 1
+    assert len(shards) == 5
+    assert "0.png" not in by_path(shards.load())
+    omlzoo.embed_shards(saved, photos, out)  # what was taken out by hand returns with the source that has it
+    assert len(shards) == 6
+    assert omlzoo.build_index(omlzoo.load_embeddings(out)).size == 6
+
+
+@pytest.mark.parametrize("form", ["float16", "int8"])
+def test_smaller_forms(form: str, saved: str, photos: Path, tmp_path: Path) -> None:
+    omlzoo.embed_shards(saved, photos, tmp_path / "v", form=form)  # type: ignore[arg-type]
+    found, wanted = omlzoo.load_embeddings(tmp_path / "v"), omlzoo.embed(saved, photos)
+    assert found.record == wanted.record
+    most = np.abs(wanted.vectors).max()
+    assert 0 < np.abs(found.vectors - wanted.vectors).max() < most / 250
+
+
+def test_broken_pictures_have_a_row_and_are_tried_again_once_they_change(
+    saved: str, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "bad.png").write_bytes(b"no picture")
+    out = tmp_path / "v"
+    with pytest.warns(OmlzooWarning, match="1 of 7 pictures could not be read"):
+        omlzoo.embed_shards(saved, photos, out)
+    found = omlzoo.load_embeddings(out)
+    assert found.good.sum() == 6
+    assert "not a picture" in found.table.set_index("path")["error"]["bad.png"]
+    omlzoo.embed_shards(saved, photos, out)  # the same bytes: not tried again, and not said again
+    Image.new("RGB", (40, 40)).save(photos / "bad.png")
+    omlzoo.embed_shards(saved, photos, out)
+    assert omlzoo.load_embeddings(out).good.all()
+
+
+def test_two_sources_and_boxes(saved: str, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "v"
+    omlzoo.embed_shards(saved, photos, out)
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("RGB", (50, 50), "red").save(other / "0.png")
+    omlzoo.embed_shards(saved, other, out)
+    boxes = pd.DataFrame({"path": ["0.png", "0.png"], "x_1": [0, 5], "x_2": [30, 40], "y_1": [0, 5], "y_2": [30, 40]})
+    omlzoo.embed_shards(saved, boxes, out, root=photos)
+    omlzoo.embed_shards(saved, boxes, out, root=photos)
+    found = omlzoo.load_embeddings(out)
+    assert len(found) == 9
+    files = [Path(found.record.root) / path for path in found.table["path"]]
+    assert all(file.is_file() for file in files)
+    assert found.table["x_2"].dropna().tolist() == [30, 40]
+    assert np.allclose(found.vectors[7:], omlzoo.embed(saved, boxes, root=photos).vectors, atol=1e-5)
+
+
+def test_other_settings_other_folders_and_damage_are_refused(saved: str, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "v"
+    omlzoo.embed_shards(saved, photos, out)
+    with pytest.raises(BadInput, match=r"v has vectors of other settings \(precision\); give another name"):
+        omlzoo.embed_shards(saved, photos, out, precision="bf16")
+    with pytest.raises(BadInput, match=r"photos exists and holds something else"):
+        omlzoo.embed_shards(saved, photos, photos)
+    with pytest.raises(BadInput, match=r"has no shards.json; give a folder that"):
+        omlzoo.load_embeddings(photos)
+    with pytest.raises(BadInput, match="form is 'int4'"):
+        omlzoo.embed_shards(saved, photos, tmp_path / "w", form="int4")  # type: ignore[arg-type]
+    with Shards.open(out).lock(), pytest.raises(BadInput, match="another process writes there"):
+        omlzoo.embed_shards(saved, photos, out)
+    (out / "shards.json").write_text("{")
+    with pytest.raises(BadInput, match=r"shards.json: damaged"):
+        omlzoo.load_embeddings(out)
+
+
+def test_an_empty_folder_says_so(tmp_path: Path) -> None:
+    record = Record("m", "0" * 64, 2, {}, False, "fp32", "")
+    with pytest.raises(BadInput, match="has no rows yet"):
+        Shards.open(tmp_path / "v", record).load()
+
+
+@pytest.mark.parametrize("after", [1, 3, 6])
+def test_killed_at_any_moment_nothing_is_doubled_or_skipped(
+    after: int, saved: str, drawn: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys, time, omlzoo\nfrom omlzoo import extraction, pipeline\nextraction.ROWS = 16\n"
+        "decode = pipeline.Pipeline.decode\n"
+        "def slow(self, jobs):\n    time.sleep(0.02)\n    return decode(self, jobs)\n"
+        "pipeline.Pipeline.decode = slow\n"
+        f"omlzoo.embed_shards({saved!r}, {str(drawn)!r}, {str(tmp_path / 'v')!r}, batch_size=4, workers=1)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 120
+    while len(list((tmp_path / "v").glob("0*.parquet"))) < after and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = len(Shards.open(tmp_path / "v"))
+    assert kept >= 16 * after
+    assert kept % 16 == 0
+    assert len(omlzoo.embed_shards(saved, drawn, tmp_path / "v")) == 160
+    found, wanted = omlzoo.load_embeddings(tmp_path / "v"), omlzoo.embed(saved, drawn)
+    assert sorted(found.table["path"]) == sorted(wanted.table["path"])
+    order = [found.table["path"].tolist().index(path) for path in wanted.table["path"]]
+    assert np.allclose(found.vectors[order], wanted.vectors, atol=1e-5)
+    assert not [path.name for path in (tmp_path / "v").iterdir() if path.name.endswith(".part")]
