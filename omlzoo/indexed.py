@@ -82,7 +82,7 @@ class Index:
             self.searcher.add(embeddings.vectors, rows)
         else:
             self.searcher.restore(kept, embeddings.vectors, rows)
-        self._asker = Asker(embeddings.record, embeddings.model)
+        self.asker = Asker(embeddings.record, embeddings.model)
 
     def __repr__(self) -> str:
         return f"Index({self.size} rows, {self.backend}, {self.similarity}, model {self.embeddings.record.model})"
@@ -125,7 +125,7 @@ class Index:
             raise BadInput(f"k is {k}; it must be at least 1")
         cut = self._cut_point(threshold)
         allowed = None if where is None else matching(self.embeddings.table, where) & self.embeddings.good
-        found = self._asker.embedded(queries)
+        found = self.asker.embedded(queries)
         good = found.good
         width = min(max(k, self._looked_at(cut)), self.size)
         ids = np.full((len(found), width), -1, dtype=np.int64)

@@ -1,0 +1,65 @@
+"""omlzoo serve."""
+
+import os
+import sys
+from pathlib import Path
+
+from omlzoo.errors import MissingExtra
+
+__all__ = ["serve_command"]
+
+
+def serve_command(
+    index: Path,
+    *,
+    port: int = 8765,
+    host: str = "127.0.0.1",
+    token: str | None = None,
+    root: list[Path] | None = None,
+    megabytes: float = 16,
+    megapixels: float = 50,
+    per_second: float = 20,
+    seconds: float = 20,
+) -> None:
+    """The search page and its HTTP API over an index, until Ctrl-C.
+
+    Parameters
+    ----------
+    index
+        A folder that `omlzoo index` wrote.
+    port
+        To listen on.
+    host
+        Address to listen on. Others than loopback need a token.
+    token
+        Asked of every client; also read from OMLZOO_TOKEN.
+    root
+        Folders whose pictures may be shown; by default where the table's paths start.
+    megabytes
+        The largest request.
+    megapixels
+        The largest picture.
+    per_second
+        Requests of one address in the long run.
+    seconds
+        For a request's headers, body and answer.
+    """
+    from omlzoo.indexing import open_index
+
+    try:
+        from omlzoo.serving.application import application
+        from omlzoo.serving.limits import Limits
+        from omlzoo.serving.server import check_address, is_loopback, serve_forever
+    except ImportError as error:
+        raise MissingExtra(error.name or "fastapi", "serve") from error
+    token = token or os.environ.get("OMLZOO_TOKEN")
+    check_address(host, token)
+    limits = Limits(
+        megabytes=megabytes, megapixels=megapixels, per_second=per_second, burst=int(3 * per_second) or 1,
+        seconds=seconds,
+    )  # fmt: skip
+    opened = open_index(index)
+    hosts = ("127.0.0.1", "localhost", "[::1]") if is_loopback(host) else ()
+    app = application(opened, limits=limits, token=token, roots=root or (), hosts=hosts)
+    print(f"omlzoo: {opened.size} rows at http://{host}:{port}/ (Ctrl-C ends it)", file=sys.stderr)
+    serve_forever(app, host, port, limits.connections, seconds)

@@ -1,0 +1,1 @@
+"""The search page and the HTTP API over an open index: ``omlzoo serve``."""

@@ -1,0 +1,84 @@
+"""Pictures of many requests go through the model together: whatever waits when it is free is the next batch."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Batcher", "Busy"]
+
+
+class Busy(Exception):
+    """More waits than is allowed."""
+
+
+class Batcher:
+    """One thread that computes batches.
+
+    Args:
+        compute: From a batch to a row for each.
+        most: The largest batch.
+        waiting: How many may wait.
+        seen: Told the size of every batch.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[Sequence[Any]], np.ndarray],
+        most: int = 32,
+        waiting: int = 256,
+        seen: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        self.compute, self.most, self.seen = compute, most, seen
+        self.queue: asyncio.Queue[tuple[Any, asyncio.Future[np.ndarray]]] = asyncio.Queue(waiting)
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="omlzoo-model")
+        self.task: asyncio.Task[None] | None = None
+
+    async def __call__(self, item: Any) -> np.ndarray:
+        """The row of one item.
+
+        Raises:
+            Busy: Too many wait.
+        """
+        answer: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
+        try:
+            self.queue.put_nowait((item, answer))
+        except asyncio.QueueFull as error:
+            raise Busy from error
+        return await answer
+
+    def start(self) -> None:
+        """Begin, in the running loop."""
+        self.task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End; what still waits is cancelled."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+        while not self.queue.empty():
+            self.queue.get_nowait()[1].cancel()
+        self.thread.shutdown(wait=True)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            batch = [await self.queue.get()]
+            while len(batch) < self.most and not self.queue.empty():
+                batch.append(self.queue.get_nowait())
+            batch = [(item, answer) for item, answer in batch if not answer.done()]  # who gave up is not computed
+            if not batch:
+                continue
+            self.seen(len(batch))
+            try:
+                rows = await loop.run_in_executor(self.thread, self.compute, [item for item, _ in batch])
+            except Exception as error:  # one batch must not end the server; each of its requests is told
+                for _, answer in batch:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            for (_, answer), row in zip(batch, rows, strict=True):
+                if not answer.done():
+                    answer.set_result(row)

@@ -1,0 +1,141 @@
+"""What one client may ask for, and the gate that refuses the rest before it costs anything."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from typing import Any
+
+__all__ = ["Gate", "Limits"]
+
+CLIENTS = 10_000  # whose buckets are remembered
+COOKIE = "omlzoo_token"
+OPEN = ("/health",)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one client may ask for.
+
+    Attributes:
+        megabytes: Of a request.
+        megapixels: Of a picture; a larger one is refused before it is decoded.
+        per_second: Requests of one address in the long run.
+        burst: Requests of one address at once.
+        seconds: For a request's headers, for its body, and for its answer.
+        hits: The largest k.
+        waiting: Pictures that wait for the model; more are turned away.
+        connections: At once; more are turned away.
+    """
+
+    megabytes: float = 16
+    megapixels: float = 50
+    per_second: float = 20
+    burst: int = 60
+    seconds: float = 20
+    hits: int = 200
+    waiting: int = 256
+    connections: int = 256
+
+
+class Gate:
+    """ASGI middleware: token, rate, size and time of every request.
+
+    Args:
+        app: What answers.
+        limits: What is let through.
+        token: Needed as "Authorization: Bearer TOKEN" or in the cookie that the page gets by ``/?token=TOKEN``; None:
+            nobody is asked.
+    """
+
+    def __init__(self, app: Any, limits: Limits, token: str | None) -> None:
+        self.app, self.limits, self.token = app, limits, token
+        self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if not self._let_in(scope["path"], scope["query_string"].decode("latin-1"), headers):
+            await _refuse(send, 401, "give the server's token as 'Authorization: Bearer TOKEN'")
+            return
+        if not self._has_turn((scope.get("client") or ("?",))[0]):
+            await _refuse(send, 429, f"more than {self.limits.per_second:g} requests a second; wait a second")
+            return
+        most = int(self.limits.megabytes * 1e6)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > most:
+            await _refuse(send, 413, f"a request has at most {self.limits.megabytes:g} MB")
+            return
+        await self._guarded(scope, receive, send, most)
+
+    async def _guarded(self, scope: Any, receive: Any, send: Any, most: int) -> None:
+        refusal: tuple[int, str] | None = None
+        started = told = False
+        size = 0
+        end = time.monotonic() + self.limits.seconds
+
+        async def read() -> Any:
+            nonlocal refusal, size
+            if started:  # the answer is on its way: what follows is whether the client is still there
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, end - time.monotonic()))
+            except TimeoutError:
+                refusal = 408, f"a request is sent within {self.limits.seconds:g} s"
+                return {"type": "http.disconnect"}
+            size += len(message.get("body", b""))
+            if size > most:
+                refusal = 413, f"a request has at most {self.limits.megabytes:g} MB"
+                return {"type": "http.disconnect"}
+            return message
+
+        async def write(message: Any) -> None:  # what the app makes of the cut is replaced by the reason for it
+            nonlocal started, told
+            if refusal is None or (started and not told):
+                started = True
+                await send(message)
+            elif not told:
+                started = told = True
+                await _refuse(send, *refusal)
+
+        try:
+            await self.app(scope, read, write)
+        except Exception:
+            if refusal is None:
+                raise
+            if not started:
+                await _refuse(send, *refusal)
+
+    def _let_in(self, path: str, query: str, headers: dict[str, str]) -> bool:
+        if self.token is None or path in OPEN or (path == "/" and not headers.get("cookie") and not query):
+            return True
+        given = headers.get("authorization", "").removeprefix("Bearer ")
+        cookie: SimpleCookie = SimpleCookie()
+        cookie.load(headers.get("cookie", ""))
+        kept = cookie[COOKIE].value if COOKIE in cookie else ""
+        asked = query.removeprefix("token=") if path == "/" else ""
+        expected = self.token.encode()
+        return any(secrets.compare_digest(text.encode(), expected) for text in (given, kept, asked)) or path == "/"
+
+    def _has_turn(self, client: str) -> bool:
+        now = time.monotonic()
+        left, then = self.buckets.pop(client, (float(self.limits.burst), now))
+        left = min(float(self.limits.burst), left + (now - then) * self.limits.per_second)
+        self.buckets[client] = (max(0.0, left - 1), now)
+        while len(self.buckets) > CLIENTS:
+            self.buckets.popitem(last=False)
+        return left >= 1
+
+
+async def _refuse(send: Any, status: int, said: str) -> None:
+    body = json.dumps({"detail": said}).encode()
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    if status == 429:
+        headers.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,383 @@
+"""The server answers what the index answers, and refuses what is large, slow, hostile or outside."""
+
+import asyncio
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from calibrations import CALIBRATION
+from fastapi.testclient import TestClient
+from PIL import Image
+from toys import toy
+
+import omlzoo
+from omlzoo.errors import BadInput
+from omlzoo.indexed import Index
+from omlzoo.serving.application import application
+from omlzoo.serving.batching import Batcher, Busy
+from omlzoo.serving.gallery import read_upload
+from omlzoo.serving.limits import Limits
+from omlzoo.serving.server import check_address
+
+FREE = Limits(per_second=1e6, burst=10**6)
+
+
+@pytest.fixture(scope="module")
+def folder(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index with a calibration, made by the command's own steps."""
+    place = tmp_path_factory.mktemp("served")
+    toy("vit_toy").save(place / "m")
+    table = pd.read_csv(drawn).assign(category=lambda rows: np.where(pd.factorize(rows["label"])[0] % 2, "odd", "even"))
+    table.to_csv(drawn.parent / "served.csv", index=False)
+    embeddings = omlzoo.embed(omlzoo.get_model(str(place / "m"), normalize=True), drawn.parent / "served.csv")
+    record, cut = embeddings.record, replace(CALIBRATION.cut_points[0], value=0.004)
+    calibration = replace(CALIBRATION, sha256=record.sha256, preprocess_hash=record.preprocess_hash, cut_points=(cut,))
+    omlzoo.build_index(embeddings, calibration=calibration).save(place / "index")
+    return place / "index"
+
+
+@pytest.fixture(scope="module")
+def index(folder: Path) -> Index:
+    return omlzoo.open_index(folder)
+
+
+@pytest.fixture
+def client(index: Index) -> Iterator[TestClient]:
+    with TestClient(application(index, limits=FREE), client=("127.0.0.1", 50000)) as opened:
+        yield opened
+
+
+def jpeg(image: Image.Image, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def first(index: Index) -> bytes:
+    return index.table().files()[0].read_bytes()
+
+
+def test_search_is_the_indexs_own(client: TestClient, index: Index) -> None:
+    wanted = index.search(index.table().files()[0], k=5, threshold="far=0.001", where={"category": "odd"})
+    form = {"k": "5", "threshold": "far=0.001", "where": '{"category": "odd"}'}
+    found = client.post("/search", files={"image": first(index)}, data=form).json()
+    assert [hit["id"] for hit in found["hits"]] == wanted.ids[0].tolist()
+    assert [hit["score"] for hit in found["hits"]] == pytest.approx(wanted.scores[0].tolist(), abs=1e-5)
+    assert [hit["accepted"] for hit in found["hits"]] == wanted.accepted[0].tolist()  # type: ignore[index]
+    assert found["is_known"] == bool(wanted.is_known[0])  # type: ignore[index]
+    assert found["hits"][0]["category"] == "odd"
+    again = client.post("/search", data={"item": 7, "k": 1}).json()["hits"][0]
+    assert again["id"] == 7
+    assert client.get(f"/items/{again['id']}").json()["path"] == index.embeddings.table["path"][7]
+
+
+def test_embed_and_boxes(client: TestClient, index: Index) -> None:
+    whole = client.post("/embed", files={"image": first(index)}).json()
+    assert whole["vector"] == pytest.approx(index.embeddings.vectors[0].tolist(), abs=1e-5)
+    assert (whole["dim"], whole["sha256"]) == (index.embeddings.record.dim, index.embeddings.record.sha256)
+    picture = Image.open(io.BytesIO(first(index)))
+    part = client.post("/embed", files={"image": first(index)}, data={"box": "4,5,30,40"}).json()["vector"]
+    cut = client.post("/embed", files={"image": jpeg(picture.crop((4, 5, 30, 40)))}).json()["vector"]
+    assert part == pytest.approx(cut, abs=1e-5)
+    assert np.abs(np.array(part) - whole["vector"]).max() > 1e-3
+
+
+def test_items_pages_and_facts(client: TestClient, index: Index) -> None:
+    found = client.get("/items", params={"start": 3, "count": 2, "where": '{"category": "even"}'}).json()
+    even = np.flatnonzero(index.embeddings.table["category"] == "even")
+    assert found["count"] == len(even)
+    assert [item["id"] for item in found["items"]] == even[3:5].tolist()
+    facts = client.get("/facts").json()
+    assert facts["filters"]["category"] == ["even", "odd"]
+    assert facts["thresholds"] == [cut.name for cut in index.calibration.cut_points]  # type: ignore[union-attr]
+    small = client.get("/items/3/picture")
+    assert Image.open(io.BytesIO(small.content)).format == "JPEG"
+    page = client.get("/")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "http://" not in page.text.replace("http://www.w3.org", "")
+    assert "/search" in client.get("/openapi.json").json()["paths"]
+    assert 'omlzoo_requests_total{route="/items",status="200"} 1.0' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "said"),
+    [
+        ({}, 422, "give either image"), ({"item": "999999"}, 404, "no row"), ({"item": "-1"}, 404, "no row"),
+        ({"item": "x"}, 422, "integer"), ({"item": "1", "k": "0"}, 422, "greater"), ({"item": "1", "k": "100000"}, 422, "at most 200"),
+        ({"item": "1", "where": "{"}, 422, "JSON"), ({"item": "1", "where": "[1]"}, 422, "JSON object"),
+        ({"item": "1", "where": '{"colour": 1}'}, 422, "no 'colour'"), ({"item": "1", "threshold": "fra=1"}, 422, "no 'fra=1'"),
+        ({"item": "1", "where": "[" * 100_000}, 422, "JSON"),
+    ],
+)  # fmt: skip
+def test_wrong_requests_are_told_why(client: TestClient, form: dict[str, str], status: int, said: str) -> None:
+    answer = client.post("/search", data=form)
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no picture",
+        b"\xff\xd8\xff\xe0" + b"x" * 2000,
+        b"<svg/>",
+        b"GIF89a",
+        b"\x89PNG\r\n\x1a\n" + b"\0" * 50,
+        b"%PDF-1.4",
+    ],
+)
+def test_what_is_no_picture_is_refused(client: TestClient, content: bytes) -> None:
+    answer = client.post("/search", files={"image": content})
+    assert answer.status_code == 415, answer.text
+
+
+def test_large_pictures_requests_and_boxes_are_refused(index: Index) -> None:
+    limits = replace(FREE, megabytes=0.3, megapixels=1)
+    with TestClient(application(index, limits=limits)) as client:
+        bomb = jpeg(Image.new("1", (12_000, 12_000)))
+        assert len(bomb) < 3e5
+        assert "12000 x 12000 pixels; at most 1 million" in client.post("/embed", files={"image": bomb}).text
+        assert client.post("/embed", files={"image": b"0" * 400_000}).status_code == 413
+
+        def chunks() -> Iterator[bytes]:  # without a length
+            for _ in range(10):
+                yield b"0" * 100_000
+
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        assert client.post("/embed", content=chunks(), headers=kind).status_code == 413
+        for box in ("1,2,3", "a,b,c,d", "0,0,99999,5", "5,5,1,1", "nan,0,1,1", "1e400,0,1,1"):
+            assert client.post("/embed", files={"image": first(index)}, data={"box": box}).status_code in (415, 422), (
+                box
+            )
+        assert client.post("/embed", files={"image": first(index)}).status_code == 200
+
+
+def test_a_token_is_asked_for_everywhere_but_health_and_the_page(index: Index) -> None:
+    with TestClient(application(index, limits=FREE, token="secret")) as client:
+        assert client.get("/health").status_code == 200
+        assert client.get("/").status_code == 200
+        for path in ("/facts", "/items", "/items/1/picture", "/metrics", "/openapi.json", "/nothing"):
+            assert client.get(path).status_code == 401, path
+        assert client.get("/facts", headers={"Authorization": "Bearer wrong"}).status_code == 401
+        assert client.get("/facts", headers={"Authorization": "Bearer secret"}).status_code == 200
+        assert "set-cookie" not in client.get("/?token=wrong").headers
+        cookie = client.get("/?token=secret").headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert client.get("/facts").status_code == 200  # the cookie
+    with pytest.raises(BadInput, match=r"host 0.0.0.0 can be reached by others; give --token"):
+        check_address("0.0.0.0", None)
+    check_address("0.0.0.0", "secret")
+    check_address("localhost", None)
+
+
+def test_too_many_requests_of_one_address_are_turned_away(index: Index) -> None:
+    with TestClient(application(index, limits=replace(FREE, per_second=1, burst=5))) as client:
+        answers = [client.get("/health").status_code for _ in range(8)]
+    assert answers[:5] == [200] * 5
+    assert answers[6:] == [429] * 2
+
+
+def test_no_path_leaves_the_roots(tmp_path: Path) -> None:
+    roots, secret = tmp_path / "photos", tmp_path / "secret.png"
+    roots.mkdir()
+    Image.new("RGB", (20, 20), "red").save(secret)
+    Image.new("RGB", (20, 20), "blue").save(roots / "a.png")
+    shutil.copy(roots / "a.png", roots / "notes.txt")
+    (roots / "link.png").symlink_to(secret)
+    (roots / "dir.png").mkdir()
+    paths = ["a.png", "../secret.png", "link.png", str(secret), "notes.txt", "dir.png", "gone.png"]
+    embeddings = omlzoo.embed(toy("resnet_toy"), [roots / "a.png"] * len(paths))
+    embeddings = replace(
+        embeddings, table=embeddings.table.assign(path=paths), record=replace(embeddings.record, root=str(roots))
+    )
+    with TestClient(application(omlzoo.build_index(embeddings), limits=FREE)) as client:
+        assert [client.get(f"/items/{row}/picture").status_code for row in range(len(paths))] == [200] + [404] * 6
+        for path in (
+            "/items/..%2f..%2fetc/passwd",
+            "/../../etc/passwd",
+            "/items/%2e%2e/picture",
+            "/static/../page.html",
+        ):
+            assert client.get(path).status_code in (404, 422)
+    with TestClient(application(omlzoo.build_index(embeddings), limits=FREE, roots=[roots, tmp_path])) as client:
+        assert client.get("/items/1/picture").status_code == 200
+
+
+def test_pictures_of_many_requests_share_a_batch_and_keep_their_places() -> None:
+    sizes: list[int] = []
+    gate = threading.Event()
+
+    def compute(batch: Any) -> np.ndarray:
+        gate.wait(5)
+        return np.array([[item * 10] for item in batch])
+
+    async def ask() -> list[int]:
+        batcher = Batcher(compute, most=4, waiting=100, seen=sizes.append)
+        batcher.start()
+        asked = [asyncio.create_task(batcher(item)) for item in range(10)]
+        await asyncio.sleep(0.05)
+        gate.set()
+        rows = await asyncio.gather(*asked)
+        await batcher.stop()
+        return [int(row[0]) for row in rows]
+
+    assert asyncio.run(ask()) == [item * 10 for item in range(10)]
+    assert sizes == [4, 4, 2]
+
+
+def test_a_batch_that_fails_tells_its_requests_and_a_full_queue_says_busy() -> None:
+    def compute(batch: Any) -> np.ndarray:
+        if 3 in batch:
+            raise RuntimeError("broken")
+        return np.zeros((len(batch), 1))
+
+    async def ask() -> None:
+        batcher = Batcher(compute, most=1, waiting=2)
+        for item in (1, 3):
+            task = asyncio.create_task(batcher(item))
+            await asyncio.sleep(0)
+            if item == 3:
+                with pytest.raises(Busy):
+                    await batcher(4)
+                batcher.start()
+                with pytest.raises(RuntimeError, match="broken"):
+                    await task
+        assert (await batcher(5)).tolist() == [0]
+        await batcher.stop()
+
+    asyncio.run(ask())
+
+
+def test_uploads_are_what_the_library_reads_elsewhere() -> None:
+    turned = Image.effect_noise((30, 20), 90).convert("RGB")
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    turned.save(buffer, "PNG", exif=exif)
+    assert read_upload(buffer.getvalue(), 1).size == (20, 30)
+
+
+class Server:
+    """``omlzoo serve`` as a process."""
+
+    def __init__(self, folder: Path, *more: str) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "omlzoo", "serve", str(folder), "--port", str(self.port), *more]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.url = f"http://127.0.0.1:{self.port}"
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"{self.url}/health", timeout=5)
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("the server did not start")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    running = Server(folder, "--seconds", "1.5", "--per-second", "1000")
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+def test_a_slow_sender_is_cut_off_and_others_are_served_meanwhile(server: Server) -> None:
+    slow = socket.create_connection(("127.0.0.1", server.port))
+    slow.sendall(
+        b"POST /embed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 9000\r\n\r\n--x"
+    )
+    assert json.load(urllib.request.urlopen(f"{server.url}/health"))["status"] == "ok"
+    slow.settimeout(10)
+    assert b" 408 " in slow.recv(4096).splitlines()[0]
+    slow.close()
+
+
+def test_another_host_name_is_refused(server: Server) -> None:
+    request = urllib.request.Request(f"{server.url}/facts", headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(request)
+
+
+def test_it_ends_gracefully_and_says_when_the_port_is_taken(folder: Path) -> None:
+    running = Server(folder)
+    second = subprocess.run(
+        [sys.executable, "-m", "omlzoo", "serve", str(folder), "--port", str(running.port)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert second.returncode == 2
+    assert "cannot be listened on; give another --port" in second.stderr
+    os.kill(running.process.pid, signal.SIGTERM)
+    assert running.process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_a_person_searches_in_a_browser(server: Server, index: Index, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        asked: list[str] = []
+        complaints: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        said = playwright.expect(page.locator("#said"))
+        page.goto(server.url)
+        page.set_input_files("#file", index.table().files()[0])
+        page.wait_for_selector(".hit")
+        titles = page.locator(".hit strong").all_inner_texts()
+        wanted = index.search(index.table().files()[0], k=12)
+        assert titles == [str(index.embeddings.table["label"][row]) for row in wanted.ids[0]]
+        page.select_option("#threshold", "far=0.001")
+        said.to_have_text("known")
+        with page.expect_response("**/search"):
+            page.select_option("[data-column=category]", "odd")
+        said.not_to_have_text("searching ...")
+        table = index.embeddings.table
+        odd = set(table["label"][table["category"] == "odd"].astype(str))
+        assert set(page.locator(".hit strong").all_inner_texts()) <= odd
+        with page.expect_response("**/search"):
+            page.select_option("[data-column=category]", "")
+        frame = page.locator("#preview").bounding_box()
+        with page.expect_response("**/search") as answered:  # a part of the picture
+            page.mouse.move(frame["x"] + 5, frame["y"] + 5)
+            page.mouse.down()
+            page.mouse.move(frame["x"] + 30, frame["y"] + 35, steps=4)
+            page.mouse.up()
+        part = [hit["score"] for hit in answered.value.json()["hits"]]
+        assert len(part) == 12
+        assert part[0] < wanted.scores[0, 0] - 1e-6  # the whole picture is there, its part is not
+        said.not_to_have_text("searching ...")
+        with page.expect_response("**/search"):
+            page.locator(".hit button").nth(2).click()
+        Image.effect_noise((64, 64), 120).convert("RGB").save(tmp_path / "noise.png")
+        page.set_input_files("#file", tmp_path / "noise.png")
+        said.to_have_text("unknown: nothing in the index is near enough")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert all(url.startswith((server.url, "blob:")) for url in asked)
+        assert complaints == []
+        page.screenshot(path=os.environ.get("OMLZOO_SCREENSHOT", tmp_path / "page.png"), full_page=True)
+        browser.close()
