@@ -25,6 +25,7 @@ ACTS = {
     "open_index": "indexing",
     "evaluate": "evaluation",
     "finetune": "training",
+    "export": "exporting",
 }
 
 ROOMS = ("losses", "metrics", "miners", "models", "rerank", "samplers")

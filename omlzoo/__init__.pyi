@@ -8,6 +8,7 @@ import pandas as pd
 from omlzoo.calibrating import calibrate as calibrate
 from omlzoo.embeddings import Embeddings as Embeddings
 from omlzoo.evaluation import evaluate as evaluate
+from omlzoo.exporting import export as export
 from omlzoo.extraction import embed as embed
 from omlzoo.extraction import embed_shards as embed_shards
 from omlzoo.indexing import build_index as build_index

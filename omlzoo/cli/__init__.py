@@ -31,6 +31,7 @@ COMMANDS = (
     "search",
     "evaluate",
     "calibrate",
+    "export",
     "serve",
     "finetune",
     "demo",

@@ -91,7 +91,7 @@ class ClipViT(Extractor):
         grid = patch_grid(images, self.patch)
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
         tokens = tokens + resize_positions(self.pos_embed[:, 1:], self.grid, grid, "antialias")
-        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(images), -1, -1)
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(images.shape[0], -1, -1)
         found: Tensor = self.norm_pre(torch.cat([first, tokens], dim=1))
         return found
 

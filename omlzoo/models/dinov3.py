@@ -78,7 +78,7 @@ class DinoV3(Extractor):
         turns = self.rope.get_embed(shape=patch_grid(images, self.patch))
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
         first = torch.cat([self.cls_token, self.reg_token], dim=1)  # (1, 5, width)
-        tokens = torch.cat([first.expand(len(images), -1, -1), tokens], dim=1)
+        tokens = torch.cat([first.expand(images.shape[0], -1, -1), tokens], dim=1)
         for block in self.blocks:
             tokens = block(tokens, rope=turns)
         tokens = self.norm(tokens)

@@ -182,10 +182,11 @@ def centre_ink(images: Tensor) -> Tensor:
             gray = pixels.mean(dim=1)  # (B, H, W)
             ink = (gray.mean(dim=(1, 2), keepdim=True) - gray).relu()
             mass = ink.sum(dim=(1, 2)).clamp(min=1e-6)
-            matrix = torch.eye(2, 3, device=images.device).repeat(len(images), 1, 1)
-            for row, (axis, side) in enumerate([(1, gray.shape[2]), (2, gray.shape[1])]):  # across, then down
-                places = (2 * torch.arange(side, device=gray.device) + 1) / side - 1  # of pixel centres, from -1 to 1
-                matrix[:, row, 2] = ink.sum(dim=axis) @ places / mass
-            grid = nn.functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
+            across, down = (  # of pixel centres, from -1 to 1
+                (2 * torch.arange(side, device=gray.device) + 1) / side - 1 for side in (gray.shape[2], gray.shape[1])
+            )
+            centre = torch.stack([ink.sum(dim=1) @ across / mass, ink.sum(dim=2) @ down / mass], dim=1)  # (B, 2)
+            places = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=2)  # (H, W, 2)
+            grid = places + centre[:, None, None]
         moved = nn.functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
     return moved.to(images.dtype)

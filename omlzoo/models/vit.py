@@ -198,7 +198,7 @@ class ViT(Extractor):
         first = self.cls_token + self.pos_embed[:, :1] if prefix else self.cls_token  # (1, 1, width)
         if hasattr(self, "reg_token"):
             first = torch.cat([first, self.get_parameter("reg_token")], dim=1)  # (1, 1 + registers, width)
-        return torch.cat([first.expand(len(images), -1, -1), tokens + positions], dim=1)
+        return torch.cat([first.expand(images.shape[0], -1, -1), tokens + positions], dim=1)
 
     def _end(self, tokens: Tensor) -> dict[str, Tensor]:
         tokens = self.norm(tokens)

@@ -1,0 +1,29 @@
+"""omlzoo export."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+__all__ = ["export_command"]
+
+
+def export_command(model: str, *, out: Annotated[Path, Parameter(name=["--out", "-o"])], int8: bool = False) -> None:
+    """Write a model for another engine, checked by running it, with its entry inside.
+
+    Parameters
+    ----------
+    model
+        A checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+    out
+        FILE.onnx, or FILE.pt for TorchScript.
+    int8
+        8-bit weights (ONNX).
+    """
+    from omlzoo.exporting import export
+
+    done = export(model, out, int8=int8)
+    height, width = done.size
+    megabytes = done.path.stat().st_size / 1e6
+    near = f"within {done.difference:.1e} of the model, cosine at least {done.cosine:.5f}"
+    print(f"{out}: images (batch, 3, {height}, {width}), {megabytes:.1f} MB, {near}")

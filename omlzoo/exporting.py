@@ -1,0 +1,190 @@
+"""export(): a model as ONNX or TorchScript, checked by running it, with its entry inside."""
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from omlzoo import fingerprint, manifest
+from omlzoo.atomic import new_file
+from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch
+from omlzoo.extraction import open_model
+from omlzoo.extractor import Extractor
+
+__all__ = ["Exported", "export", "read_entry"]
+
+KEY = "omlzoo_entry"
+TOLERANCE = 1e-4  # of the embedding's largest number: another engine adds in another order
+LEAST_COSINE = 0.95  # of an int8 model on the checked pictures; below it something went wrong, not merely rounded
+BATCHES = (1, 3)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: The file.
+        size: (height, width) of the pictures that it takes; the batch is free.
+        difference: The largest seen between its embeddings and the model's, as a share of the largest number.
+        cosine: The least between them.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    difference: float
+    cosine: float
+
+
+class _Bare(nn.Module):
+    """Images to embeddings and nothing else."""
+
+    def __init__(self, model: Extractor) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(images)  # type: ignore[no-any-return]
+
+
+def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = False) -> Exported:
+    """Write a model for another engine: ``.onnx`` for ONNX Runtime, OpenVINO and others, or ``.pt``, TorchScript.
+
+    It takes normalised images (B, 3, H, W) float32, B free and H, W those of the model's preprocessing, and gives
+    embeddings (B, dim). The entry with all that preprocessing needs is inside (:func:`read_entry`). The file is run
+    on two batches before it takes its name.
+
+    Args:
+        model: An extractor, or what ``omlzoo.get_model`` opens.
+        path: Ends in .onnx or .pt.
+        int8: Weights of linear layers and convolutions as 8-bit integers, numbers rounded as they come (ONNX only):
+            smaller, faster on some machines, less exact; docs/scale.md has what it costs.
+
+    Raises:
+        BadInput: Another ending, int8 for TorchScript, or a model without an entry.
+        WeightsMismatch: The file computes something else than the model; nothing is written.
+        MissingExtra: onnx, onnxscript or onnxruntime is not installed.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in (".onnx", ".pt"):
+        raise BadInput(f"{path}: the name must end in .onnx or .pt (TorchScript)")
+    if int8 and kind != ".onnx":
+        raise BadInput(f"{path}: int8 is for .onnx")
+    extractor = open_model(model)
+    if extractor.weights is None:
+        raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
+    entry = manifest.dump(extractor.weights.entry)
+    size = extractor.weights.entry.preprocess.crop
+    bare = _Bare(extractor.float().cpu().eval())
+    with new_file(path) as temporary:
+        if kind == ".onnx":
+            _write_onnx(bare, size, temporary, entry, int8)
+        else:
+            _write_torchscript(bare, size, temporary, entry)
+        try:
+            difference, cosine = _compare(bare, size, temporary, kind)
+        except Exception as error:  # engines raise classes of their own
+            said = (str(error).splitlines() or [type(error).__name__])[-1]
+            raise WeightsMismatch(f"{path}: what was exported does not run: {said[:300]}") from error
+        if cosine < LEAST_COSINE or (not int8 and difference > TOLERANCE):
+            raise WeightsMismatch(
+                f"{path}: what was exported differs from the model by {difference:.1e} of its largest number (cosine "
+                f"{cosine:.4f}); this version of torch or onnxruntime computes something else: try another"
+            )
+    return Exported(path, size, difference, cosine)
+
+
+def read_entry(path: str | Path) -> dict[str, Any]:
+    """The entry inside an exported file, as plain values.
+
+    Raises:
+        BadInput: It has none.
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".pt":
+            files = {KEY: ""}
+            _load_torchscript(path, files)
+            text: Any = files[KEY]
+        else:
+            found = {
+                each.key: each.value for each in _onnx("onnx").load(str(path), load_external_data=False).metadata_props
+            }
+            text = found[KEY]
+        entry: dict[str, Any] = json.loads(text)
+    except (OSError, ValueError, StopIteration, RuntimeError) as error:
+        raise BadInput(f"{path}: has no entry of ours ({error}); give a file that `omlzoo export` wrote") from error
+    return entry
+
+
+def _write_onnx(bare: nn.Module, size: tuple[int, int], path: Path, entry: str, int8: bool) -> None:
+    onnx, _ = _onnx("onnx"), _onnx("onnxscript")
+    whole = path.with_name(f"{path.name}.float") if int8 else path
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program: Any = torch.onnx.export(
+                bare, (torch.zeros(2, 3, *size),), dynamo=True, input_names=["images"], output_names=["embeddings"],
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},), verbose=False,
+            )  # fmt: skip
+        program.save(str(whole))
+        if int8:
+            quantization = _onnx("onnxruntime.quantization")
+            quantization.quantize_dynamic(str(whole), str(path), weight_type=quantization.QuantType.QInt8)
+    finally:
+        if int8:
+            whole.unlink(missing_ok=True)
+    proto = onnx.load(str(path))
+    onnx.helper.set_model_props(proto, {KEY: entry})
+    onnx.save(proto, str(path))
+
+
+def _write_torchscript(bare: nn.Module, size: tuple[int, int], path: Path, entry: str) -> None:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # deprecated, and what it cannot follow is caught by the comparison
+        traced = torch.jit.trace(bare, torch.zeros(2, 3, *size), check_trace=False)  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, str(path), _extra_files={KEY: entry})
+
+
+def _compare(bare: nn.Module, size: tuple[int, int], path: Path, kind: str) -> tuple[float, float]:
+    """Largest difference, as a share of the largest number, and least cosine, on batches of two sizes."""
+    images = torch.randn(max(BATCHES), 3, *size, generator=torch.Generator().manual_seed(0))
+    images[0] = bare.model.transforms()(fingerprint.picture())  # type: ignore[operator,union-attr]
+    difference, cosine = 0.0, 1.0
+    with torch.inference_mode():
+        run = _runner(path, kind)
+        for batch in BATCHES:
+            wanted, found = bare(images[:batch]), run(images[:batch])
+            if found.shape != wanted.shape or not torch.isfinite(found).all():
+                return float("inf"), 0.0
+            difference = max(difference, float((found - wanted).abs().max() / wanted.abs().max()))
+            cosine = min(cosine, float(nn.functional.cosine_similarity(found, wanted).min()))
+    return difference, cosine
+
+
+def _runner(path: Path, kind: str) -> Any:
+    if kind == ".pt":
+        return _load_torchscript(path, {})
+    session = _onnx("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda images: torch.from_numpy(np.asarray(session.run(None, {"images": images.numpy()})[0]))
+
+
+def _load_torchscript(path: Path, files: dict[str, str]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated
+        return torch.jit.load(str(path), _extra_files=files)  # type: ignore[no-untyped-call]
+
+
+def _onnx(package: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise MissingExtra(package.split(".")[0], "onnx") from error
