@@ -28,7 +28,7 @@ ACTS = {
     "export": "exporting",
 }
 
-ROOMS = ("losses", "metrics", "miners", "models", "rerank", "samplers")
+ROOMS = ("curation", "losses", "metrics", "miners", "models", "rerank", "samplers")
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from omlzoo.weights import Weights as Weights
 from omlzoo.zoo import get_model as get_model
 from omlzoo.zoo import get_weights as get_weights
 from omlzoo.zoo import list_models as list_models
+from omlzoo import curation as curation
 from omlzoo import losses as losses
 from omlzoo import metrics as metrics
 from omlzoo import miners as miners

@@ -31,6 +31,8 @@ COMMANDS = (
     "search",
     "evaluate",
     "calibrate",
+    "select",
+    "tidy",
     "export",
     "serve",
     "finetune",

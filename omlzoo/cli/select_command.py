@@ -1,0 +1,61 @@
+"""omlzoo select."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+__all__ = ["select_command"]
+
+
+def select_command(
+    embeddings: Path,
+    *,
+    count: Annotated[int, Parameter(name=["--count", "-n"])],
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    diversity: float = 1.0,
+    typicality: float = 1.0,
+    least_distance: float = 0.0,
+    balance: str | None = None,
+) -> None:
+    """Choose the pictures to label next: unlike each other, and like many others.
+
+    Parameters
+    ----------
+    embeddings
+        A file or folder that `omlzoo embed` wrote.
+    count
+        How many.
+    out
+        The csv to write: the chosen rows, the most wanted first.
+    diversity
+        Strength of being far from what is chosen; 0 turns it off.
+    typicality
+        Strength of being where many are; 0 turns it off.
+    least_distance
+        Pictures nearer than that to a chosen one are left out.
+    balance
+        A column whose values are to be chosen equally often.
+    """
+    from omlzoo.atomic import new_file
+    from omlzoo.curation import Balance, Diversity, Typicality, choose
+    from omlzoo.embeddings import ERROR
+    from omlzoo.errors import UnknownName
+    from omlzoo.shards import load_embeddings
+
+    found = load_embeddings(embeddings)
+    found = found.rows(found.good)
+    objectives: list[object] = [Diversity(least_distance, diversity)]
+    if typicality:
+        objectives.append(Typicality(strength=typicality))
+    if balance is not None:
+        if balance not in found.table:
+            raise UnknownName(str(embeddings), balance, [str(name) for name in found.table.columns])
+        objectives.append(Balance(found.table[balance].astype(str).to_numpy(), count))
+    rows = choose(found.vectors, count, objectives)
+    frame = found.table.iloc[rows].drop(columns=ERROR)
+    root = Path(found.record.root)
+    frame = frame.assign(path=[str(root / path) for path in frame["path"]])
+    with new_file(out) as temporary:
+        frame.to_csv(temporary, index=False)
+    print(f"{out}: {len(rows)} of {len(found)} pictures")

@@ -1,0 +1,62 @@
+"""choose(): rows one at a time, each the best by the product of all objectives."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from omlzoo.errors import BadInput
+
+__all__ = ["choose"]
+
+
+def choose(
+    vectors: np.ndarray, count: int, objectives: Sequence[object], *, start: Sequence[int] | np.ndarray = ()
+) -> np.ndarray:
+    """Rows worth labelling, keeping or looking at, in the order they were chosen.
+
+    At every step the row with the largest product of the objectives' values, each to the power of its strength, is
+    taken; of equal ones the first.
+
+    Args:
+        vectors: (N, D).
+        count: How many; fewer are given where the objectives' limits leave no more.
+        objectives: Diversity, Typicality, Scores, Likeness, Balance, or anything with their methods.
+        start: Rows that are chosen already, such as labelled ones; they are not given again.
+
+    Returns:
+        (at most count,) rows.
+
+    Raises:
+        BadInput: There is no objective, count is below 1, or a vector is not finite.
+    """
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if not objectives:
+        raise BadInput("there is no objective; give at least one, such as Diversity()")
+    if count < 1:
+        raise BadInput(f"count is {count}; it must be at least 1")
+    if not np.isfinite(vectors).all():
+        raise BadInput("some vectors hold NaN or infinity; leave those rows out")
+    free = np.ones(len(vectors), dtype=bool)
+    for objective in objectives:
+        objective.begin(vectors)  # type: ignore[attr-defined]
+    for row in start:
+        free[row] = False
+        for objective in objectives:
+            objective.chosen(int(row))  # type: ignore[attr-defined]
+    found: list[int] = []
+    while len(found) < count:
+        worth = np.where(free, 0.0, -np.inf)  # logarithm of the product
+        with np.errstate(divide="ignore"):
+            for objective in objectives:
+                values = objective.values()  # type: ignore[attr-defined]
+                forbidden = values == -np.inf
+                logarithm = np.log(np.maximum(values, 1e-300)) * objective.strength  # type: ignore[attr-defined]
+                worth = np.where(forbidden, -np.inf, worth + logarithm)
+        row = int(worth.argmax())
+        if worth[row] == -np.inf:
+            break
+        found.append(row)
+        free[row] = False
+        for objective in objectives:
+            objective.chosen(row)  # type: ignore[attr-defined]
+    return np.array(found, dtype=np.int64)

@@ -1,0 +1,48 @@
+"""k-means, by scipy: what kinds of pictures there are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from omlzoo.errors import BadInput, MissingExtra
+
+__all__ = ["Clusters", "clusters"]
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """A division of rows.
+
+    Attributes:
+        members: Of each cluster its rows, the nearest to its centre first; the largest cluster first.
+        centres: (K, D).
+    """
+
+    members: list[np.ndarray]
+    centres: np.ndarray
+
+
+def clusters(vectors: np.ndarray, count: int, seed: int = 0) -> Clusters:
+    """k-means with k-means++ (scipy's); empty clusters are left out.
+
+    Args:
+        vectors: (N, D).
+        count: At most N.
+        seed: Of the start.
+
+    Raises:
+        MissingExtra: scipy is not installed.
+    """
+    try:
+        from scipy.cluster.vq import kmeans2
+    except ImportError as error:
+        raise MissingExtra("scipy", "calibration") from error
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if not 1 <= count <= len(vectors):
+        raise BadInput(f"count is {count}; it must be from 1 to the {len(vectors)} rows there are")
+    centres, codes = kmeans2(vectors, count, minit="++", rng=seed, missing="warn")
+    apart = np.linalg.norm(vectors - centres[codes], axis=1)
+    found = [(code, rows) for code in range(count) if len(rows := np.flatnonzero(codes == code))]
+    found.sort(key=lambda each: (-len(each[1]), each[0]))
+    members = [rows[np.argsort(apart[rows], kind="stable")] for _, rows in found]
+    return Clusters(members, np.stack([centres[code] for code, _ in found]))

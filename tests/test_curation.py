@@ -1,0 +1,159 @@
+"""Choices over embeddings: against loops, against the best that brute force finds, and on made cases."""
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import omlzoo
+from omlzoo.cli import main
+from omlzoo.curation import (
+    Balance,
+    Diversity,
+    Likeness,
+    Scores,
+    Typicality,
+    choose,
+    clusters,
+    near_duplicates,
+    outliers,
+)
+from omlzoo.errors import BadInput
+
+
+def points(rows: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(rows, 2)).astype(np.float32)
+
+
+def radius(vectors: np.ndarray, chosen: list[int]) -> float:
+    return max(min(float(np.linalg.norm(row - vectors[other])) for other in chosen) for row in vectors)
+
+
+@given(st.integers(5, 11), st.integers(1, 4), st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_diversity_covers_within_twice_the_best(rows: int, count: int, seed: int) -> None:
+    vectors = points(rows, seed)
+    chosen = choose(vectors, count, [Diversity()]).tolist()
+    best = min(radius(vectors, list(other)) for other in itertools.combinations(range(rows), count))
+    assert len(set(chosen)) == count
+    assert radius(vectors, chosen) <= 2 * best + 1e-5
+
+
+def by_hand(vectors: np.ndarray, count: int, density: list[float], power: float) -> list[int]:
+    found: list[int] = []
+    while len(found) < count:
+        far = [min((math.dist(row, vectors[c]) for c in found), default=1.0) for row in vectors.tolist()]
+        worth = [
+            f / max(far) * d**power if i not in found else -1 for i, (f, d) in enumerate(zip(far, density, strict=True))
+        ]
+        found.append(worth.index(max(worth)))
+    return found
+
+
+def test_the_product_rule_is_the_loop() -> None:
+    vectors = points(30, 3)
+    density = []
+    for i, row in enumerate(vectors.tolist()):
+        near = sorted(math.dist(row, other) for j, other in enumerate(vectors.tolist()) if j != i)[:4]
+        density.append(4 / sum(near))
+    density = [value / max(density) for value in density]
+    for power in (1.0, 3.0):
+        found = choose(vectors, 9, [Diversity(), Typicality(k=4, strength=power)]).tolist()
+        assert found == by_hand(vectors, 9, density, power)
+
+
+def test_limits_starts_and_scores() -> None:
+    line = np.arange(10, dtype=np.float32)[:, None]
+    assert choose(line, 10, [Diversity(least=3.5)], start=[0]).tolist() == [9, 4]  # 5 is 4 from 9, but 4 comes first
+    assert choose(line, 3, [Scores([0, 5, 1, 9, 0, 0, 0, 0, 2, 0])]).tolist() == [3, 1, 8]
+    assert sorted(choose(line, 9, [Scores(np.arange(10), least=7)]).tolist()) == [7, 8, 9]
+    turned = np.stack([np.cos(line[:, 0] / 3), np.sin(line[:, 0] / 3)], axis=1)
+    assert choose(turned, 2, [Likeness(turned[4:5] * 9)]).tolist()[0] == 4
+    assert set(choose(turned, 9, [Likeness(turned[4:5], least=math.cos(0.4))]).tolist()) == {3, 4, 5}
+
+
+def test_balance_reaches_its_target() -> None:
+    vectors = points(300, 0)
+    kinds = np.where(np.arange(300) < 280, "common", "rare")
+    chosen = choose(vectors, 20, [Diversity(), Balance(kinds, 20)])
+    assert (kinds[chosen] == "rare").sum() == 10
+    chosen = choose(vectors, 20, [Diversity(), Balance(kinds, 20, {"common": 3, "rare": 1})])
+    assert (kinds[chosen] == "rare").sum() == 5
+
+
+def test_outliers_and_groups_of_near_duplicates() -> None:
+    vectors = np.concatenate(
+        [points(50, 1) * 0.1, [[9, 9]], [[0.5, 0.5]] * 3, [[2, 2], [2.09, 2], [2.18, 2], [2.27, 2]]]
+    )
+    assert outliers(vectors, 1).argmax() == 50
+    found = near_duplicates(vectors, 0.1)
+    chains = [group.tolist() for group in found if group.min() > 50]
+    assert chains == [[54, 55, 56, 57], [51, 52, 53]]
+    many = np.concatenate([np.zeros((70, 2)), np.ones((3, 2)) * 5])  # more than are looked at first
+    assert [len(group) for group in near_duplicates(many, 1e-3)] == [70, 3]
+    assert near_duplicates(points(1, 0), 1) == []
+
+
+@given(st.integers(2, 40), st.floats(0.05, 1.5), st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_groups_are_the_connected_ones(rows: int, most: float, seed: int) -> None:
+    vectors = points(rows, seed)
+    near = np.linalg.norm(vectors[:, None].astype(float) - vectors[None], axis=2) <= most
+    groups: list[set[int]] = []
+    for row in range(rows):
+        touched = [group for group in groups if any(near[row, other] for other in group)]
+        groups = [group for group in groups if group not in touched] + [set().union({row}, *touched)]
+    wanted = sorted(sorted(group) for group in groups if len(group) > 1)
+    assert sorted(sorted(group.tolist()) for group in near_duplicates(vectors, most)) == wanted
+
+
+def test_kmeans_finds_what_was_made() -> None:
+    centres = np.array([[0, 0], [10, 0], [0, 10]], dtype=np.float32)
+    vectors = np.concatenate([centre + points(20 + 10 * i, i) for i, centre in enumerate(centres)])
+    found = clusters(vectors, 3)
+    assert [len(group) for group in found.members] == [40, 30, 20]
+    assert np.abs(found.centres - centres[[2, 1, 0]]).max() < 0.6
+    first = found.members[0]
+    apart = np.linalg.norm(vectors[first] - found.centres[0], axis=1)
+    assert (np.diff(apart) >= 0).all()
+
+
+def test_wrong_wishes_are_refused() -> None:
+    vectors = points(5, 0)
+    for call, said in (
+        (lambda: choose(vectors, 2, []), "there is no objective"),
+        (lambda: choose(vectors, 0, [Diversity()]), "count is 0"),
+        (lambda: choose(vectors * np.nan, 1, [Diversity()]), "NaN"),
+        (lambda: choose(vectors, 1, [Scores([1, 2])]), "must be"),
+        (lambda: choose(vectors, 1, [Scores([-1] * 5)]), "at least 0"),
+        (lambda: choose(vectors, 1, [Balance(["a"] * 5, 1, {"b": 1})]), "none of the kinds"),
+        (lambda: choose(vectors[:1], 1, [Typicality()]), "two rows"),
+        (lambda: outliers(vectors, 5), "from 1 to 4"),
+        (lambda: clusters(vectors, 6), "from 1 to the 5 rows"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            call()
+
+
+def test_the_commands(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from toys import toy
+
+    omlzoo.embed(toy("vit_toy", normalize=True), drawn).save(tmp_path / "e.parquet")
+    arguments = ["select", tmp_path / "e.parquet", "-n", 12, "-o", tmp_path / "next.csv", "--balance", "split"]
+    assert main([str(each) for each in arguments]) == 0
+    assert "12 of 160 pictures" in capsys.readouterr().out
+    table = omlzoo.embed(toy("vit_toy"), tmp_path / "next.csv").table
+    assert len(table) == 12
+    assert (table["split"] == "train").sum() == 6
+    assert main(["tidy", str(tmp_path / "e.parquet"), "--clusters", "5", "--html", str(tmp_path / "t.html")]) == 0
+    assert "kind" in capsys.readouterr().out
+    assert "What is there" in (tmp_path / "t.html").read_text()
+    assert (
+        main(["select", str(tmp_path / "e.parquet"), "-n", "2", "-o", str(tmp_path / "x.csv"), "--balance", "colour"])
+        == 2
+    )
+    assert "has no 'colour'" in capsys.readouterr().err
