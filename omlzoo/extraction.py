@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from omlzoo.pipeline import Picture, Pipeline, Precision
 from omlzoo.progress import TerminalBar, bar
 from omlzoo.shards import ROWS, Shards
 
-__all__ = ["embed", "embed_shards", "embed_table", "open_model"]
+__all__ = ["check_writable", "embed", "embed_part", "embed_shards", "embed_table", "open_model", "record_of"]
 
 Source = str | Path | pd.DataFrame | Sequence[str | Path | Image.Image] | Image.Image
 
@@ -117,7 +117,7 @@ def embed_shards(
     extractor = open_model(model)
     _say(table)
     run = Pipeline.of(extractor, precision, device, fast)
-    shards = Shards.open(out, _record(extractor, table.root, run), form)
+    shards = Shards.open(out, record_of(extractor, table.root, run), form)
     with shards.lock():
         _fill(shards, table, run, _arguments(batch_size, workers), progress)
         if prune:
@@ -150,7 +150,7 @@ def embed_table(
     _say(table)
     start = time.perf_counter()
     run = Pipeline.of(model, precision, device, fast)
-    record = _record(model, table.root, run)
+    record = record_of(model, table.root, run)
     resumed = 0
     if out is None:
         vectors, errors = _compute(run, table, pictures, how, progress)
@@ -197,30 +197,51 @@ def _compute(
 
 def _fill(shards: Shards, table: tables.Table, run: Pipeline, how: tuple[int, int | None], progress: bool) -> int:
     """Compute the rows that the shards lack, a file at a time; returns how many they had."""
-    _check_writable(table)
+    check_writable(table)
     missing = shards.missing(table)
     said: list[str] = []
     with bar(len(table), "embed", "picture", progress) as drawn:
         drawn.update(len(table) - len(missing))
         for start in range(0, len(missing), ROWS):
             part = tables.Table(table.frame.iloc[missing[start : start + ROWS]], table.root, table.name)
-            sizes = shards.sizes(part)
-            found: list[np.ndarray] = []
-            errors: list[str] = []
-            try:
-                for vectors, why in run.batches(list(zip(part.files(), part.boxes(), strict=True)), *how):
-                    found.append(vectors)
-                    errors += why
-                    drawn.update(len(why))
-            finally:  # interrupted: what was computed is kept
-                if errors:
-                    begun = time.perf_counter()
-                    done = tables.Table(part.frame.iloc[: len(errors)], table.root, table.name)
-                    shards.write(np.concatenate(found), done, errors, sizes[: len(errors)])
-                    run.seconds["write"] += time.perf_counter() - begun
-            said += filter(None, errors)
+            said += filter(None, embed_part(shards, part, run, how, drawn.update))
         _say_failures(said, drawn, len(missing))
     return len(table) - len(missing)
+
+
+def embed_part(
+    shards: Shards,
+    part: tables.Table,
+    run: Pipeline,
+    how: tuple[int, int | None],
+    done: Callable[[int], object] = lambda count: None,
+    number: int | None = None,
+) -> list[str]:
+    """Compute the rows of one file and write it; returns their errors.
+
+    Args:
+        shards: Where the file goes.
+        part: The rows.
+        run: The model as it computes.
+        how: Batch size and workers.
+        done: Told how many more rows are computed.
+        number: Of the file; the next by default.
+    """
+    sizes = shards.sizes(part)
+    found: list[np.ndarray] = []
+    errors: list[str] = []
+    try:
+        for vectors, why in run.batches(list(zip(part.files(), part.boxes(), strict=True)), *how):
+            found.append(vectors)
+            errors += why
+            done(len(why))
+    finally:  # interrupted: what was computed is kept
+        if errors:
+            begun = time.perf_counter()
+            kept = tables.Table(part.frame.iloc[: len(errors)], part.root, part.name)
+            shards.write(np.concatenate(found), kept, errors, sizes[: len(errors)], number)
+            run.seconds["write"] += time.perf_counter() - begun
+    return errors
 
 
 def _finished(out: Path, record: Record) -> Embeddings | None:
@@ -242,7 +263,8 @@ def _digest(record: Record, table: tables.Table) -> str:
     return key.hexdigest()
 
 
-def _check_writable(table: tables.Table) -> None:
+def check_writable(table: tables.Table) -> None:
+    """Refuse a table with a column that Parquet does not take."""
     try:
         pa.Table.from_pandas(table.frame, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # before hours of work, not after
@@ -278,7 +300,8 @@ def _pictures(source: Source, root: str | Path | None) -> tuple[tables.Table, Se
     return tables.Table(frame, base, "the list"), pictures
 
 
-def _record(model: Extractor, root: Path, run: Pipeline) -> Record:
+def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
+    """How that run makes vectors."""
     facts: Any = model.weights
     known = None if model.changed else facts.entry.sha256
     return Record(

@@ -119,21 +119,29 @@ class Shards:
             seen.add(name)
         return np.array(rows, dtype=np.int64)
 
-    def write(self, vectors: np.ndarray, table: Table, errors: list[str], sizes: np.ndarray) -> None:
-        """Add rows as the next file.
+    def write(
+        self, vectors: np.ndarray, table: Table, errors: list[str], sizes: np.ndarray, number: int | None = None
+    ) -> None:
+        """Add rows as a file.
 
         Args:
             vectors: (M, dim) float32.
             table: M rows.
             errors: Empty, or why a row has no vector.
             sizes: (M, 2) of :meth:`sizes`, taken before the pictures were read.
+            number: Of the file, which is replaced if it is there; the next by default.
         """
         frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
         if str(table.root.resolve()) != self.record.root:
             frame["path"] = [os.path.abspath(file) for file in table.files()]
         frame[SIZE], frame[CHANGED] = sizes[:, 0], sizes[:, 1]
-        number = int(files[-1].stem) + 1 if (files := self.files()) else 0
+        number = self.following() if number is None else number
         Embeddings(vectors, frame, self.record).save(self.folder / f"{number:08d}.parquet", self.form)
+
+    def following(self) -> int:
+        """The number of the next file."""
+        files = self.files()
+        return int(files[-1].stem) + 1 if files else 0
 
     @staticmethod
     def sizes(table: Table) -> np.ndarray:

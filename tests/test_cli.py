@@ -331,7 +331,10 @@ def test_a_folder_of_vectors_an_approximate_index_and_a_filter(
         (("index", tmp_path / "v", "-o", tmp_path / "j", "--option.neighbours", "16"), "backend exact does not take"),
         (("index", tmp_path / "v", "-o", tmp_path / "j", "--backend", "fais"), "did you mean faiss"),
         (("search", tmp_path / "i", first, "--where.colour", "red"), "the table has no 'colour'"),
-        (("embed", saved, drawn, "-o", tmp_path / "x.parquet", "--prune"), "--form and --prune are for a folder"),
+        (
+            ("embed", saved, drawn, "-o", tmp_path / "x.parquet", "--prune"),
+            "--form, --prune and --engine ray are for a folder",
+        ),
     ):
         code, out, err = run(capsys, *wrong)
         assert (code, out) == (2, "")

@@ -24,6 +24,9 @@ def embed_command(
     form: Literal["float32", "float16", "int8"] = "float32",
     prune: bool = False,
     root: Path | None = None,
+    engine: Literal["local", "ray"] = "local",
+    cpus: float = 1.0,
+    address: str | None = None,
 ) -> None:
     """Turn pictures into vectors. An interrupted run that is started again continues.
 
@@ -52,18 +55,35 @@ def embed_command(
         Take out of the folder what the source does not have.
     root
         Where a table's relative paths start; its folder by default.
+    engine
+        local, or ray: a Ray cluster, for a folder of Parquet files that all its machines see.
+    cpus
+        Of each of Ray's workers.
+    address
+        Of the Ray cluster; a cluster of this machine alone by default.
     """
     from omlzoo.extraction import embed, embed_shards
 
     if out.suffix.lower() != ".parquet":
+        if engine == "ray":
+            if prune:
+                raise BadInput("--prune is for --engine local; run that afterwards, it computes nothing twice")
+            from omlzoo.cluster import embed_on_ray
+
+            shards = embed_on_ray(
+                model, source, out, root=root, form=form, batch_size=batch_size, device=device, fast=fast,
+                precision=precision, workers=workers or 1, cpus=cpus, address=address,
+            )  # fmt: skip
+            print(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
+            return
         shards = embed_shards(
             model, source, out, root=root, form=form, prune=prune, batch_size=batch_size, precision=precision,
             workers=workers, device=device, fast=fast,
         )  # fmt: skip
         print(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
         return
-    if prune or form != "float32":
-        raise BadInput("--form and --prune are for a folder; give --out a name that does not end in .parquet")
+    if prune or form != "float32" or engine == "ray":
+        raise BadInput("--form, --prune and --engine ray are for a folder; do not end --out in .parquet")
     found = embed(
         model, source, root=root, out=out, batch_size=batch_size, precision=precision, workers=workers, device=device,
         fast=fast,

@@ -63,7 +63,9 @@ def tidy_command(
         for title, group in parts
         if len(group)
     ]
-    facts = [f"{len(found)} pictures, model {found.record.model}",
-             f"Near-duplicates are at most {distance:g} apart; kinds are clusters, the most central first."]  # fmt: skip
+    facts = [
+        f"{len(found)} pictures, model {found.record.model}",
+        f"Near-duplicates are at most {distance:g} apart; kinds are clusters, the most central first.",
+    ]
     with new_file(html) as temporary:
         temporary.write_text(gallery_page("What is there", facts, shown), encoding="utf-8")
