@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from omlzoo.atomic import new_file
 from omlzoo.errors import BadInput
-from omlzoo.forms import Form, pack, unpack
+from omlzoo.forms import VECTOR, Form, pack, unpack
 from omlzoo.manifest import Preprocess
 
 __all__ = ["Embeddings", "Record", "read_embeddings", "read_metadata"]
@@ -149,8 +149,9 @@ class Embeddings:
         table = pa.Table.from_pandas(self.table, preserve_index=False)
         table = pack(table, self.vectors, self.good, form)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: self.record.to_json().encode()})
+        repeating = [name for name in table.column_names if name != VECTOR]  # numbers of vectors hardly ever repeat
         with new_file(path) as temporary:
-            pq.write_table(table, temporary)
+            pq.write_table(table, temporary, use_dictionary=repeating)
 
 
 def read_embeddings(path: str | Path) -> Embeddings:

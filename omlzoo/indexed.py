@@ -59,7 +59,7 @@ class Index:
         options: Mapping[str, Any] | None = None,
         kept: Path | None = None,
     ) -> None:
-        self.embeddings = embeddings
+        self._take(embeddings)
         self.calibration = calibration
         if calibration is not None:
             record = embeddings.record
@@ -67,10 +67,10 @@ class Index:
         self.backend, self.options = backend, dict(options or {})
         self.similarity: Similarity = "cosine" if embeddings.record.normalized else "euclidean"
         self.recall: Recall | None = None
-        rows = np.flatnonzero(embeddings.good)
+        rows = np.flatnonzero(self._good)
         if not len(rows):
             raise BadInput(f"none of the {len(embeddings)} rows has a vector; there is nothing to search")
-        left = int((~embeddings.good & (embeddings.table[ERROR] != REMOVED)).sum())
+        left = int((~self._good & (embeddings.table[ERROR] != REMOVED)).sum())
         if left:
             warnings.warn(f"{left} of {len(embeddings)} rows have no vector and are never found", OmlzooWarning, 3)
         make = catalog.find("index", backend)
@@ -90,7 +90,11 @@ class Index:
     @property
     def size(self) -> int:
         """Number of rows that can be found."""
-        return int(self.embeddings.good.sum())
+        return self._size
+
+    def _take(self, embeddings: Embeddings) -> None:
+        self.embeddings, self._good = embeddings, embeddings.good
+        self._size = int(self._good.sum())
 
     def table(self) -> Table:
         """The rows as a table with their pictures."""
@@ -124,7 +128,7 @@ class Index:
         if k < 1:
             raise BadInput(f"k is {k}; it must be at least 1")
         cut = self._cut_point(threshold)
-        allowed = None if where is None else matching(self.embeddings.table, where) & self.embeddings.good
+        allowed = None if where is None else matching(self.embeddings.table, where) & self._good
         found = self.asker.embedded(queries)
         good = found.good
         width = min(max(k, self._looked_at(cut)), self.size)
@@ -162,7 +166,7 @@ class Index:
         ours = self.embeddings
         ours.record.check_comparable(embeddings.record)
         theirs = Table(embeddings.table, Path(embeddings.record.root), "the new rows")
-        here = {key for key, good in zip(_keys(self.table()), ours.good, strict=True) if good}
+        here = {key for key, good in zip(_keys(self.table()), self._good, strict=True) if good}
         files = theirs.files()
         known = np.array([key in here and file.is_file() for key, file in zip(_keys(theirs), files, strict=True)], bool)
         if known.any():
@@ -174,7 +178,7 @@ class Index:
             kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]
             new = replace(new, table=new.table.assign(path=pd.Series(kept, dtype="str")))
         table = pd.concat([ours.table, new.table], ignore_index=True)
-        self.embeddings = replace(ours, vectors=np.concatenate([ours.vectors, new.vectors]), table=table)
+        self._take(replace(ours, vectors=np.concatenate([ours.vectors, new.vectors]), table=table))
         rows = np.arange(len(ours), len(self.embeddings))
         if new.good.any():
             self.searcher.add(self.embeddings.vectors, rows[new.good])
@@ -186,13 +190,13 @@ class Index:
         Raises:
             BadInput: No row would be left.
         """
-        gone = matching(self.embeddings.table, where) & self.embeddings.good
+        gone = matching(self.embeddings.table, where) & self._good
         if gone.sum() == self.size:
             raise BadInput(f"all {self.size} rows would be removed; an index has at least one")
         table = self.embeddings.table.copy()
         table.loc[gone, ERROR] = REMOVED
         self.searcher.remove(np.flatnonzero(gone))
-        self.embeddings = replace(self.embeddings, table=table)
+        self._take(replace(self.embeddings, table=table))
         return int(gone.sum())
 
     def measure_recall(self, k: int = 10, queries: int = 1000, seed: int = 0) -> Recall:
@@ -200,12 +204,12 @@ class Index:
 
         A row counts as found where it is as near as the k-th exact one. The result is kept in ``recall``.
         """
-        rows = np.flatnonzero(self.embeddings.good)
+        rows = np.flatnonzero(self._good)
         rows = np.sort(np.random.default_rng(seed).choice(rows, min(queries, len(rows)), replace=False))
         k = min(k, self.size - 1)
         if k < 1:
             raise BadInput("the index has one row; recall needs two")
-        wanted, _ = self._all(np.flatnonzero(self.embeddings.good)).search(self.embeddings.vectors[rows], k, rows)
+        wanted, _ = self._all(np.flatnonzero(self._good)).search(self.embeddings.vectors[rows], k, rows)
         found, _ = self.searcher.search(self.embeddings.vectors[rows], k, rows)
         self.recall = Recall(k, len(rows), float((found >= wanted[:, -1:]).mean()))
         return self.recall
@@ -255,7 +259,7 @@ class Index:
         """Position of each query among the rows that can be found, by its file and box; -1 where it is not there."""
         here = self.table()
         keys = _keys(here)
-        place = {keys[row]: row for row in np.flatnonzero(self.embeddings.good)}
+        place = {keys[row]: row for row in np.flatnonzero(self._good)}
         theirs = Table(queries.table, Path(queries.record.root), "queries")
         return np.array([place.get(key, -1) for key in _keys(theirs)], dtype=np.int64)
 

@@ -192,8 +192,9 @@ class Gallery:
     ) -> tuple[Tensor, Tensor]:
         """The best ``count`` by matrix products: values (Q, count) and positions."""
         best: tuple[Tensor, Tensor] | None = None
-        for start in range(0, len(self.gallery), GALLERY):
-            stop = min(start + GALLERY, len(self.gallery))
+        step = max(GALLERY, QUERIES * GALLERY // max(1, len(queries)))  # of few queries the products are few
+        for start in range(0, len(self.gallery), step):
+            stop = min(start + step, len(self.gallery))
             product = self._product(queries, start, stop)
             if own is not None:
                 inside = (own >= start) & (own < stop)

@@ -45,6 +45,7 @@ class Faiss:
         self.index: Any = None
         self.rows = np.empty(0, dtype=np.int64)  # of each number in the FAISS index
         self.gone = np.empty(0, dtype=bool)  # and whether it was removed
+        self.any_gone = False
         self.vectors = np.empty((0, 0), dtype=np.float32)
         self.middle: np.ndarray | None = None
 
@@ -65,6 +66,7 @@ class Faiss:
     def remove(self, rows: np.ndarray) -> None:
         """Forget these rows (M,): they stay in the graph as way-stations, and are not found."""
         self.gone |= np.isin(self.rows, rows)
+        self.any_gone = bool(self.gone.any())
 
     def search(
         self, queries: np.ndarray, k: int, own: np.ndarray | None = None, allowed: np.ndarray | None = None
@@ -77,12 +79,10 @@ class Faiss:
             own: (Q,) the row of a query, which is left out; -1 where it is not here.
             allowed: (N,) bool, the rows that may be found; all by default.
         """
-        library = _faiss()
-        may = ~self.gone if allowed is None else ~self.gone & allowed[self.rows]
         selector = None
-        if not may.all():
-            bits = np.packbits(may, bitorder="little")
-            selector = library.IDSelectorBitmap(bits)
+        if self.any_gone or allowed is not None:
+            may = ~self.gone if allowed is None else ~self.gone & allowed[self.rows]
+            selector = _faiss().IDSelectorBitmap(np.packbits(may, bitorder="little"))
         count = min(len(self.rows), self.spare * (k + (own is not None)))
         codes = self._codes(np.ascontiguousarray(queries, dtype=np.float32))
         _, numbers = self.index.search(codes, count, params=self.parameters(selector, count))
@@ -96,7 +96,7 @@ class Faiss:
             kept = Faiss(self.similarity, self.make, self.spare, self.parameters, self.binary)
             kept.add(self.vectors, self.rows[~self.gone])
             index, self.middle = kept.index, kept.middle
-            self.index, self.rows, self.gone = kept.index, kept.rows, kept.gone
+            self.index, self.rows, self.gone, self.any_gone = kept.index, kept.rows, kept.gone, False
         write = library.write_index_binary if self.binary else library.write_index
         write(index, str(folder / FILE))
         middle = np.empty(0, dtype=np.float32) if self.middle is None else self.middle
@@ -123,7 +123,7 @@ class Faiss:
 
 
 def faiss(
-    similarity: Similarity, dim: int, *, neighbours: int = 32, build_width: int = 128, search_width: int = 96
+    similarity: Similarity, dim: int, *, neighbours: int = 32, build_width: int = 128, search_width: int = 64
 ) -> Faiss:
     """A graph of near neighbours (HNSW, arXiv 1603.09320) over the float32 vectors.
 

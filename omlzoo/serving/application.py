@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +18,10 @@ from starlette.concurrency import run_in_threadpool
 
 from omlzoo.embeddings import ERROR
 from omlzoo.errors import BadImage, OmlzooError
-from omlzoo.hits import Hits
 from omlzoo.indexed import Index
 from omlzoo.pipeline import Pipeline
+from omlzoo.serving.answering import Asked, Wish, answers
+from omlzoo.serving.answering import items as items_of
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.gallery import Gallery, read_upload
 from omlzoo.serving.limits import COOKIE, Gate, Limits
@@ -63,7 +65,7 @@ def application(
     requests = Counter("omlzoo_requests", "Requests", ["route", "status"], registry=registry)
     seconds = Histogram("omlzoo_seconds", "Seconds of a request", ["route"], registry=registry)
     batches = Histogram("omlzoo_batch", "Pictures of a batch", buckets=(1, 2, 4, 8, 16, 32), registry=registry)
-    batcher = Batcher(run.vectors, waiting=limits.waiting, seen=batches.observe)
+    batcher = Batcher(partial(answers, index, run), waiting=limits.waiting, seen=batches.observe)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -96,23 +98,23 @@ def application(
     async def busy(request: Request, error: Busy) -> Response:
         return JSONResponse({"detail": "too much is waiting; try again"}, 503, {"Retry-After": "1"})
 
-    async def vector_of(image: UploadFile, box: str | None) -> np.ndarray:
+    async def pixels_of(image: UploadFile, box: str | None) -> Any:
         content = await image.read()
         sides = _box(box)
 
-        def pixels() -> Any:
+        def prepare() -> Any:
             found, errors = run.decode([(read_upload(content, limits.megapixels, sides), None)])
             if errors[0]:
                 raise BadImage(errors[0])
             return found[0]
 
-        prepared = await run_in_threadpool(pixels)
+        return await run_in_threadpool(prepare)
+
+    async def ask(asked: Asked) -> Any:
         try:
-            vector = await asyncio.wait_for(batcher(prepared), limits.seconds)
+            return await asyncio.wait_for(batcher(asked), limits.seconds)
         except TimeoutError as error:
             raise HTTPException(503, "the model did not answer in time; try again") from error
-        full = index.embeddings.record
-        return vector if full.full_dim is None else _cut(vector, full.dim, full.normalized)
 
     @app.get("/", response_class=HTMLResponse)
     async def page(given: Annotated[str, Query(alias="token")] = "") -> Response:
@@ -137,7 +139,7 @@ def application(
 
     @app.post("/embed")
     async def embed(image: Annotated[UploadFile, File()], box: Annotated[str | None, Form()] = None) -> dict[str, Any]:
-        vector = await vector_of(image, box)
+        vector = await ask(Asked(await pixels_of(image, box)))
         record = index.embeddings.record
         return {"vector": vector.tolist(), "dim": record.dim, "model": record.model, "sha256": record.sha256}
 
@@ -154,14 +156,13 @@ def application(
             raise HTTPException(422, "give either image, a picture, or item, the number of a row")
         if k > limits.hits:
             raise HTTPException(422, f"k is {k}; it must be at most {limits.hits}")
+        columns = _columns(where)
+        wish = Wish(k, None if columns is None else tuple(columns.items()), _threshold(threshold))
         if image is not None:
-            vector = await vector_of(image, box)
+            found: dict[str, Any] = await ask(Asked(pixels=await pixels_of(image, box), wish=wish))
         else:
-            vector = index.embeddings.vectors[_row(index, item)]
-        hits = await run_in_threadpool(
-            index.search, vector[None], k, where=_columns(where), threshold=_threshold(threshold)
-        )
-        return _answer(hits)
+            found = await ask(Asked(vector=index.embeddings.vectors[_row(index, item)], wish=wish))
+        return found
 
     @app.get("/items")
     async def items(
@@ -174,11 +175,11 @@ def application(
         keep = index.embeddings.good & matching(index.embeddings.table, _columns(where) or {})
         rows = np.flatnonzero(keep)
         shown = rows[start : start + count]
-        return {"count": len(rows), "items": [_item(index, int(row)) for row in shown]}
+        return {"count": len(rows), "items": items_of(index, shown)}
 
     @app.get("/items/{row}")
     async def item(row: int) -> dict[str, Any]:
-        return _item(index, _row(index, row))
+        return items_of(index, np.array([_row(index, row)]))[0]
 
     @app.get("/items/{row}/picture")
     async def picture(row: int) -> Response:
@@ -193,36 +194,6 @@ def application(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
-
-
-def _answer(hits: Hits) -> dict[str, Any]:
-    chances, accepted = hits.probabilities, hits.accepted
-    found = []
-    for place, row in enumerate(hits.ids[0].tolist()):
-        if row < 0:
-            continue
-        hit = {"score": float(hits.scores[0, place]), **_item(hits.index, row)}
-        if chances is not None:
-            hit["probability"] = float(chances[0, place])
-        if accepted is not None:
-            hit["accepted"] = bool(accepted[0, place])
-        found.append(hit)
-    known = hits.is_known
-    return {"hits": found, "is_known": None if known is None else bool(known[0])}
-
-
-def _item(index: Any, row: int) -> dict[str, Any]:
-    facts = index.embeddings.table.iloc[row].drop(ERROR)
-    kept = {str(name): _plain(value) for name, value in facts.items()}
-    return {"id": row, **kept, "picture": f"/items/{row}/picture"}
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def _row(index: Index, row: int | None) -> int:
@@ -250,7 +221,8 @@ def _columns(text: str | None) -> dict[str, Any] | None:
         raise HTTPException(422, f"where is {text[:80]!r}; it must be a JSON object") from error
     if not isinstance(columns, dict):
         raise HTTPException(422, f"where is {text[:80]!r}; it must be a JSON object")
-    return columns or None
+    kept = {name: tuple(map(str, value)) if isinstance(value, list) else str(value) for name, value in columns.items()}
+    return kept or None
 
 
 def _threshold(text: str | None) -> float | str | None:
@@ -258,11 +230,6 @@ def _threshold(text: str | None) -> float | str | None:
         return float(text) if text else None
     except ValueError:
         return text
-
-
-def _cut(vector: np.ndarray, dim: int, normalized: bool) -> np.ndarray:
-    short = vector[:dim]
-    return short / max(float(np.linalg.norm(short)), 1e-12) if normalized else short
 
 
 def _choices(index: Index) -> dict[str, list[str]]:

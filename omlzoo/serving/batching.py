@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
-
 __all__ = ["Batcher", "Busy"]
 
 
@@ -18,7 +16,7 @@ class Batcher:
     """One thread that computes batches.
 
     Args:
-        compute: From a batch to a row for each.
+        compute: From a batch to an answer for each; an answer that is an exception is raised for its request alone.
         most: The largest batch.
         waiting: How many may wait.
         seen: Told the size of every batch.
@@ -26,23 +24,23 @@ class Batcher:
 
     def __init__(
         self,
-        compute: Callable[[Sequence[Any]], np.ndarray],
+        compute: Callable[[Sequence[Any]], Sequence[Any]],
         most: int = 32,
         waiting: int = 256,
         seen: Callable[[int], None] = lambda size: None,
     ) -> None:
         self.compute, self.most, self.seen = compute, most, seen
-        self.queue: asyncio.Queue[tuple[Any, asyncio.Future[np.ndarray]]] = asyncio.Queue(waiting)
+        self.queue: asyncio.Queue[tuple[Any, asyncio.Future[Any]]] = asyncio.Queue(waiting)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="omlzoo-model")
         self.task: asyncio.Task[None] | None = None
 
-    async def __call__(self, item: Any) -> np.ndarray:
-        """The row of one item.
+    async def __call__(self, item: Any) -> Any:
+        """The answer to one item.
 
         Raises:
             Busy: Too many wait.
         """
-        answer: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
             self.queue.put_nowait((item, answer))
         except asyncio.QueueFull as error:
@@ -73,12 +71,16 @@ class Batcher:
                 continue
             self.seen(len(batch))
             try:
-                rows = await loop.run_in_executor(self.thread, self.compute, [item for item, _ in batch])
+                answers = await loop.run_in_executor(self.thread, self.compute, [item for item, _ in batch])
             except Exception as error:  # one batch must not end the server; each of its requests is told
                 for _, answer in batch:
                     if not answer.done():
                         answer.set_exception(error)
                 continue
-            for (_, answer), row in zip(batch, rows, strict=True):
-                if not answer.done():
-                    answer.set_result(row)
+            for (_, answer), found in zip(batch, answers, strict=True):
+                if answer.done():
+                    continue
+                if isinstance(found, Exception):
+                    answer.set_exception(found)
+                else:
+                    answer.set_result(found)

@@ -1,0 +1,109 @@
+"""Many requests answered together: one pass of the model, one search for those that ask alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from omlzoo.embeddings import ERROR
+from omlzoo.errors import OmlzooError
+from omlzoo.hits import Hits
+from omlzoo.indexed import Index
+from omlzoo.pipeline import Pipeline
+
+__all__ = ["Asked", "Wish", "answers", "items"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How to search.
+
+    Attributes:
+        k: Hits.
+        where: Columns and values, as text that can be compared.
+        threshold: A least score, or a name of the calibration.
+    """
+
+    k: int
+    where: tuple[tuple[str, Any], ...] | None
+    threshold: float | str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: a picture or a vector, and what is wanted of it; None: its vector.
+
+    Attributes:
+        pixels: (3, H, W) uint8, or None.
+        vector: (dim,), or None.
+        wish: How to search, or None.
+    """
+
+    pixels: Tensor | None = None
+    vector: np.ndarray | None = None
+    wish: Wish | None = None
+
+
+def answers(index: Index, run: Pipeline, batch: Sequence[Asked]) -> list[Any]:
+    """Of each request its vector (dim,), or what was found, or the error of its search."""
+    record = index.embeddings.record
+    vectors = np.zeros((len(batch), record.dim), dtype=np.float32)
+    seen = [place for place, asked in enumerate(batch) if asked.pixels is not None]
+    if seen:
+        whole = run.vectors([batch[place].pixels for place in seen])[:, : record.dim]
+        if record.full_dim is not None and record.normalized:
+            whole = whole / np.maximum(np.linalg.norm(whole, axis=1, keepdims=True), 1e-12)
+        vectors[seen] = whole
+    found: list[Any] = list(vectors)
+    alike: dict[Wish, list[int]] = {}
+    for place, asked in enumerate(batch):
+        if asked.vector is not None:
+            vectors[place] = asked.vector
+        if asked.wish is not None:
+            alike.setdefault(asked.wish, []).append(place)
+    for wish, places in alike.items():
+        where = None if wish.where is None else dict(wish.where)
+        try:
+            hits = index.search(vectors[places], wish.k, where=where, threshold=wish.threshold)
+        except OmlzooError as error:
+            for place in places:
+                found[place] = error
+            continue
+        for place, answer in zip(places, _found(hits), strict=True):
+            found[place] = answer
+    return found
+
+
+def items(index: Any, rows: np.ndarray) -> list[dict[str, Any]]:
+    """The facts of rows (N,): their columns, and where their picture is."""
+    facts = index.embeddings.table.iloc[rows].drop(columns=ERROR).to_dict("records")
+    return [
+        {"id": row, **{str(name): _plain(value) for name, value in each.items()}, "picture": f"/items/{row}/picture"}
+        for row, each in zip(rows.tolist(), facts, strict=True)
+    ]
+
+
+def _found(hits: Hits) -> list[dict[str, Any]]:
+    chances, accepted, known = hits.probabilities, hits.accepted, hits.is_known
+    query, rank = np.nonzero(hits.ids >= 0)
+    answers: list[dict[str, Any]] = [
+        {"hits": [], "is_known": None if known is None else bool(known[place])} for place in range(len(hits.ids))
+    ]
+    for asked, place, hit in zip(query, rank, items(hits.index, hits.ids[query, rank]), strict=True):
+        hit["score"] = float(hits.scores[asked, place])
+        if chances is not None:
+            hit["probability"] = float(chances[asked, place])
+        if accepted is not None:
+            hit["accepted"] = bool(accepted[asked, place])
+        answers[asked]["hits"].append(hit)
+    return answers
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
