@@ -15,13 +15,14 @@ from omlzoo import table as tables
 from omlzoo.calibration import Calibration, CutPoint, Energy, energy
 from omlzoo.embeddings import Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.extraction import embed_table, open_model
+from omlzoo.extraction import embed_table
 from omlzoo.extractor import Extractor
 from omlzoo.nearest import nearest
 from omlzoo.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
 from omlzoo.pair_distances import PairCurve, pair_curve, pairs_by_label
 from omlzoo.probability import fit_probability
 from omlzoo.selection import Selection, count_relevant, select
+from omlzoo.zoo import open_model
 
 __all__ = ["calibrate"]
 

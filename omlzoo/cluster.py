@@ -12,10 +12,11 @@ import pandas as pd
 
 from omlzoo import table as tables
 from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning
-from omlzoo.extraction import check_writable, embed_part, open_model, record_of
+from omlzoo.extraction import check_writable, embed_part, record_of
 from omlzoo.forms import Form
 from omlzoo.pipeline import Pipeline, Precision
 from omlzoo.shards import ROWS, Shards
+from omlzoo.zoo import open_model
 
 __all__ = ["embed_on_ray"]
 

@@ -11,7 +11,7 @@ import pandas as pd
 from omlzoo import table as tables
 from omlzoo.embeddings import ERROR, Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.extraction import embed_table, open_model
+from omlzoo.extraction import embed_table
 from omlzoo.extractor import Extractor
 from omlzoo.findings import find
 from omlzoo.metrics.bootstrap import intervals
@@ -21,6 +21,7 @@ from omlzoo.metrics.spread import pcf
 from omlzoo.metrics.verifying import verification
 from omlzoo.pipeline import Precision
 from omlzoo.report import Report
+from omlzoo.zoo import open_model
 
 __all__ = ["evaluate", "evaluate_embeddings"]
 

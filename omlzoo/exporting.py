@@ -1,7 +1,11 @@
 """export(): a model as ONNX or TorchScript, checked by running it, with its entry inside."""
 
+import copy
+import hashlib
 import json
+import logging
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from omlzoo import fingerprint, manifest
+from omlzoo import fingerprint, manifest, store
 from omlzoo.atomic import new_file
+from omlzoo.checkpoint import state_digest
 from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch
-from omlzoo.extraction import open_model
 from omlzoo.extractor import Extractor
+from omlzoo.zoo import open_model
 
-__all__ = ["Exported", "export", "read_entry"]
+__all__ = ["Exported", "compiled", "export", "read_entry"]
 
 KEY = "omlzoo_entry"
 TOLERANCE = 1e-4  # of the embedding's largest number: another engine adds in another order
@@ -81,7 +86,7 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
         raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
     entry = manifest.dump(extractor.weights.entry)
     size = extractor.weights.entry.preprocess.crop
-    bare = _Bare(extractor.float().cpu().eval())
+    bare = _Bare(copy.deepcopy(extractor).float().cpu().eval())
     with new_file(path) as temporary:
         if kind == ".onnx":
             _write_onnx(bare, size, temporary, entry, int8)
@@ -98,6 +103,31 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
                 f"{cosine:.4f}); this version of torch or onnxruntime computes something else: try another"
             )
     return Exported(path, size, difference, cosine)
+
+
+def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
+    """The model in ONNX Runtime: from images (B, 3, H, W) float32 to embeddings (B, dim), safe for many threads.
+
+    The exported file is kept under ``OMLZOO_HOME``, by the weights and the versions that made it. Each call computes on
+    one processor: whoever calls runs as many at once as there are.
+
+    Raises:
+        WeightsMismatch: It computes something else than the model.
+        MissingExtra: onnx, onnxscript or onnxruntime is not installed.
+    """
+    runtime = _onnx("onnxruntime")
+    if model.weights is None:
+        raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
+    facts = json.dumps([state_digest(model.state_dict()), model.weights.entry.preprocess.crop, model.normalize,
+                        repr(model), torch.__version__, runtime.__version__])  # fmt: skip
+    path = store.home() / "engines" / f"{hashlib.sha256(facts.encode()).hexdigest()}.onnx"
+    if not path.is_file():
+        logging.getLogger("omlzoo").info("compiling the model for ONNX Runtime; the result is kept in %s", path.parent)
+        export(model, path)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda images: torch.from_numpy(np.asarray(session.run(None, {"images": images.contiguous().numpy()})[0]))
 
 
 def read_entry(path: str | Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,19 +15,21 @@ import pyarrow as pa
 from PIL import Image
 
 from omlzoo import table as tables
-from omlzoo import zoo
 from omlzoo.checkpoint import state_digest
 from omlzoo.embeddings import ERROR, Embeddings, Record, read_embeddings, read_metadata
 from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.exporting import compiled
 from omlzoo.extractor import Extractor
 from omlzoo.forms import Form
 from omlzoo.images import SUFFIXES
 from omlzoo.pipeline import Picture, Pipeline, Precision
 from omlzoo.progress import TerminalBar, bar
 from omlzoo.shards import ROWS, Shards
+from omlzoo.zoo import open_model
 
-__all__ = ["check_writable", "embed", "embed_part", "embed_shards", "embed_table", "open_model", "record_of"]
+__all__ = ["check_writable", "embed", "embed_part", "embed_shards", "embed_table", "record_of"]
 
+Runtime = Literal["torch", "onnx"]
 Source = str | Path | pd.DataFrame | Sequence[str | Path | Image.Image] | Image.Image
 
 
@@ -42,6 +44,7 @@ def embed(
     workers: int | None = None,
     device: str = "auto",
     fast: bool = False,
+    runtime: Runtime = "torch",
     progress: bool = True,
 ) -> Embeddings:
     """Vectors of pictures, a row for each, in the order given.
@@ -58,6 +61,8 @@ def embed(
         device: "cpu", "cuda", or "auto": the model's own, or a GPU if there is one.
         fast: Decode large JPEGs at a half, a quarter or an eighth of their size, never less than twice what the model
             takes: several times faster for photographs of a camera, and vectors that differ a little (docs/scale.md).
+        runtime: "torch", or "onnx": ONNX Runtime, in float32 on the CPU, within 1e-4 of torch; faster for ResNets and
+            slower for ViTs (docs/results.md). The first use of a model compiles it, some seconds.
         progress: Draw a bar where standard error is a terminal.
 
     Returns:
@@ -71,7 +76,7 @@ def embed(
     table, pictures = _pictures(source, root)
     return embed_table(
         extractor, table, pictures, out=out, batch_size=batch_size, precision=precision,
-        workers=workers, device=device, fast=fast, progress=progress,
+        workers=workers, device=device, fast=fast, runtime=runtime, progress=progress,
     )  # fmt: skip
 
 
@@ -88,6 +93,7 @@ def embed_shards(
     workers: int | None = None,
     device: str = "auto",
     fast: bool = False,
+    runtime: Runtime = "torch",
     progress: bool = True,
 ) -> Shards:
     """As :func:`embed`, into a folder that grows: pictures that it has are not computed again.
@@ -107,6 +113,7 @@ def embed_shards(
         workers: Threads.
         device: "cpu", "cuda", or "auto".
         fast: Decode large JPEGs at a smaller size.
+        runtime: "torch" or "onnx".
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
@@ -116,7 +123,7 @@ def embed_shards(
     table = tables.read(source, "embed", root)
     extractor = open_model(model)
     _say(table)
-    run = Pipeline.of(extractor, precision, device, fast)
+    run = _pipeline(extractor, precision, device, fast, runtime)
     shards = Shards.open(out, record_of(extractor, table.root, run), form)
     with shards.lock():
         _fill(shards, table, run, _arguments(batch_size, workers), progress)
@@ -125,11 +132,6 @@ def embed_shards(
             if gone:
                 warnings.warn(f"{gone} pictures are not in {table.name} any more; removed", OmlzooWarning, stacklevel=2)
     return shards
-
-
-def open_model(model: Extractor | str | Path) -> Extractor:
-    """The extractor itself, or the one of that name, folder or ``hf-hub:`` address."""
-    return model if isinstance(model, Extractor) else zoo.get_model(str(model))
 
 
 def embed_table(
@@ -143,13 +145,14 @@ def embed_table(
     workers: int | None = None,
     device: str = "auto",
     fast: bool = False,
+    runtime: Runtime = "torch",
     progress: bool = True,
 ) -> Embeddings:
     """As :func:`embed`, of a table that was read already."""
     how = _arguments(batch_size, workers)
     _say(table)
     start = time.perf_counter()
-    run = Pipeline.of(model, precision, device, fast)
+    run = _pipeline(model, precision, device, fast, runtime)
     record = record_of(model, table.root, run)
     resumed = 0
     if out is None:
@@ -177,6 +180,12 @@ def embed_table(
         embeddings.save(out)
         parts.delete()
     return embeddings
+
+
+def _pipeline(model: Extractor, precision: Precision, device: str, fast: bool, runtime: Runtime) -> Pipeline:
+    if runtime not in get_args(Runtime):
+        raise BadInput(f"runtime is {runtime!r}; it must be torch or onnx")
+    return Pipeline.of(model, precision, device, fast, None if runtime == "torch" else compiled(model))
 
 
 def _compute(

@@ -39,9 +39,17 @@ class Pipeline:
     seconds: dict[str, float]
     lock: Any
     fast: bool = False
+    engine: Callable[[Tensor], Tensor] | None = None
 
     @staticmethod
-    def of(model: Extractor, precision: Precision, device: str, fast: bool = False) -> "Pipeline":
+    def of(
+        model: Extractor,
+        precision: Precision,
+        device: str,
+        fast: bool = False,
+        engine: Callable[[Tensor], Tensor] | None = None,
+    ) -> "Pipeline":
+        """The model on that device in that precision, or computed by ``engine``, in float32 on the CPU."""
         own = next(model.parameters()).device
         if device == "auto":
             chosen = own if own.type != "cpu" or not torch.cuda.is_available() else torch.device("cuda")
@@ -49,7 +57,9 @@ class Pipeline:
             chosen = _device(device)
         if precision not in ("auto", "fp32", "bf16"):
             raise BadInput(f"precision is {precision!r}; it must be auto, fp32 or bf16")
-        half = precision == "bf16" or (precision == "auto" and multiplies_bf16(chosen))
+        half = precision == "bf16" or (precision == "auto" and engine is None and multiplies_bf16(chosen))
+        if engine is not None and (half or chosen.type != "cpu"):
+            raise BadInput(f"another engine computes in fp32 on the CPU; precision is {precision!r}, device {chosen}")
         kind = torch.bfloat16 if half else torch.float32
         used = model
         if half or chosen != own or model.training:
@@ -58,7 +68,7 @@ class Pipeline:
         if transform is None:
             raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
         seconds = {"decode": 0.0, "transform": 0.0, "model": 0.0, "write": 0.0}
-        return Pipeline(used, transform, "bf16" if half else "fp32", chosen, seconds, threading.Lock(), fast)
+        return Pipeline(used, transform, "bf16" if half else "fp32", chosen, seconds, threading.Lock(), fast, engine)
 
     def batches(
         self, jobs: Sequence[tuple[Picture, Box | None]], size: int, workers: int | None
@@ -121,13 +131,16 @@ class Pipeline:
                 batch = batch.pin_memory().to(self.device, non_blocking=True)
             kind = next(self.model.parameters()).dtype
             images = self.transform.normalize(batch).to(kind, memory_format=torch.channels_last)
-            with torch.inference_mode():
-                vectors = self.model.embed(images)["embedding"].float()
-                if self.model.normalize:
-                    vectors = nn.functional.normalize(vectors)
-            found[good] = vectors.cpu().numpy()
+            found[good] = self._embeddings(images).cpu().numpy()
         self._count("model", start)
         return found
+
+    def _embeddings(self, images: Tensor) -> Tensor:
+        if self.engine is not None:
+            return self.engine(images)
+        with torch.inference_mode():
+            vectors = self.model.embed(images)["embedding"].float()
+            return nn.functional.normalize(vectors) if self.model.normalize else vectors
 
     def _count(self, what: str, start: float, transforming: float = 0.0) -> None:
         with self.lock:

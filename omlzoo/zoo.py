@@ -151,6 +151,11 @@ def get_model(
     return model.eval()
 
 
+def open_model(model: "Extractor | str | Path") -> "Extractor":
+    """The extractor itself, or the one of that name, folder or ``hf-hub:`` address."""
+    return get_model(str(model)) if isinstance(model, str | Path) else model
+
+
 def checkpoint(name: str) -> Checkpoint:
     """The function behind ``omlzoo.<name>``."""
     return Checkpoint(Weights(manifest.find(name)))

@@ -11,7 +11,7 @@ import torch
 from toys import toy, toy_entry
 
 import omlzoo
-from omlzoo import exporting, manifest
+from omlzoo import exporting, manifest, store
 from omlzoo.errors import BadInput, WeightsMismatch
 from omlzoo.exporting import export, read_entry
 from omlzoo.extractor import Extractor
@@ -109,3 +109,21 @@ def test_wrong_names_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.pt").write_bytes(b"no model")
     with pytest.raises(BadInput, match="has no entry of ours"):
         read_entry(tmp_path / "x.pt")
+
+
+def test_embed_computes_with_onnx_runtime_what_torch_computes(tmp_path: Path, drawn: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    toy("vit_toy", normalize=True).save(tmp_path / "m")
+    model = omlzoo.get_model(tmp_path / "m")
+    wanted = omlzoo.embed(model, drawn, progress=False)
+    found = omlzoo.embed(model, drawn, runtime="onnx", progress=False)
+    assert np.abs(found.vectors - wanted.vectors).max() < 1e-5
+    assert found.record == wanted.record
+    compiled = list((store.home() / "engines").glob("*.onnx"))
+    again = omlzoo.embed_shards(tmp_path / "m", drawn, tmp_path / "v", runtime="onnx", progress=False)
+    assert np.abs(again.load().vectors - wanted.vectors).max() < 1e-5
+    assert list((store.home() / "engines").glob("*.onnx")) == compiled
+    with pytest.raises(BadInput, match="another engine computes in fp32 on the CPU"):
+        omlzoo.embed(model, drawn, runtime="onnx", precision="bf16")
+    with pytest.raises(BadInput, match="runtime is 'tensorrt'"):
+        omlzoo.embed(model, drawn, runtime="tensorrt")  # type: ignore[arg-type]

@@ -13,7 +13,6 @@ import torch
 from omlzoo import table as tables
 from omlzoo.atomic import check_free
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.extraction import open_model
 from omlzoo.extractor import Extractor
 from omlzoo.training.preparation import add_projection
 from omlzoo.training.recipe import Recipe
@@ -22,6 +21,7 @@ from omlzoo.training.state import difference
 from omlzoo.training.suggestions import suggest
 from omlzoo.training.trainer import Trainer
 from omlzoo.weights import Weights
+from omlzoo.zoo import open_model
 
 __all__ = ["finetune"]
 
