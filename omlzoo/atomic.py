@@ -63,7 +63,7 @@ def new_folder(path: str | Path, owned: tuple[str, ...]) -> Iterator[Path]:
 
 def recovered(path: str | Path) -> Path:
     """The same path. A folder whose replacement was cut short between its two renamings is put back."""
-    path = Path(path)
+    path = Path(os.path.abspath(path))  # "." has no name
     aside = _aside(path)
     if aside.exists() and not path.exists():
         aside.replace(path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from omlzoo.errors import BadInput
 from omlzoo.forms import VECTOR, Form, pack, unpack
 from omlzoo.manifest import Preprocess
 
-__all__ = ["Embeddings", "Record", "read_embeddings", "read_metadata"]
+__all__ = ["Embeddings", "Record", "joined", "read_embeddings", "read_metadata"]
 
 KEY = b"omlzoo"  # of the file's metadata
 ERROR = "error"
@@ -154,6 +155,24 @@ class Embeddings:
             pq.write_table(table, temporary, use_dictionary=repeating)
 
 
+def joined(parts: Sequence[Embeddings]) -> Embeddings:
+    """The rows of all parts, with the record of the first.
+
+    A column that is of integers where it is there stays so; one that is of another kind in another part becomes text.
+    """
+    frames = [part.table for part in parts]
+    for name in dict.fromkeys(str(name) for frame in frames for name in frame.columns):
+        kinds = [frame[name].dtype for frame in frames if name in frame]
+        missing = len(kinds) < len(frames)
+        if all(kind == kinds[0] for kind in kinds) and not (missing and pd.api.types.is_integer_dtype(kinds[0])):
+            continue
+        whole = all(pd.api.types.is_integer_dtype(kind) for kind in kinds)
+        kind: Any = "Int64" if whole else "str"
+        frames = [frame.assign(**{name: frame[name].astype(kind)}) if name in frame else frame for frame in frames]
+    table = pd.concat(frames, ignore_index=True)
+    return replace(parts[0], vectors=np.concatenate([part.vectors for part in parts]), table=table)
+
+
 def read_embeddings(path: str | Path) -> Embeddings:
     """Read what :meth:`Embeddings.save` wrote.
 
@@ -162,6 +181,9 @@ def read_embeddings(path: str | Path) -> Embeddings:
     """
     record = read_metadata(path)
     table, vectors = unpack(pq.read_table(path), record.dim)
+    if record.normalized:  # smaller forms round; what follows counts on length 1
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = np.where(np.abs(lengths - 1) > 1e-5, vectors / np.maximum(lengths, 1e-12), vectors)
     return Embeddings(vectors, table.to_pandas(), record)
 
 

@@ -84,8 +84,10 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
     extractor = open_model(model)
     if extractor.weights is None:
         raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
-    entry = manifest.dump(extractor.weights.entry)
-    size = extractor.weights.entry.preprocess.crop
+    facts = extractor.weights.entry
+    if extractor.changed:
+        facts = manifest.without_address(facts, source=f"weights of one's own, started from {facts.name}")
+    entry, size = manifest.dump(facts), facts.preprocess.crop
     bare = _Bare(copy.deepcopy(extractor).float().cpu().eval())
     with new_file(path) as temporary:
         if kind == ".onnx":
@@ -148,7 +150,9 @@ def read_entry(path: str | Path) -> dict[str, Any]:
             }
             text = found[KEY]
         entry: dict[str, Any] = json.loads(text)
-    except (OSError, ValueError, StopIteration, RuntimeError) as error:
+    except MissingExtra:
+        raise
+    except Exception as error:  # readers of other formats raise classes of their own
         raise BadInput(f"{path}: has no entry of ours ({error}); give a file that `omlzoo export` wrote") from error
     return entry
 

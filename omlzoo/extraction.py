@@ -127,6 +127,10 @@ def embed_shards(
     shards = Shards.open(out, record_of(extractor, table.root, run), form)
     with shards.lock():
         _fill(shards, table, run, _arguments(batch_size, workers), progress)
+        other = shards.refresh(table)
+        if other:
+            said = f"{other} pictures that were there have other values in {table.name} now; these were taken"
+            warnings.warn(said, OmlzooWarning, stacklevel=2)
         if prune:
             gone = shards.prune(table)
             if gone:

@@ -14,7 +14,7 @@ from omlzoo import catalog
 from omlzoo.asking import Asker, Queries, pictures_in
 from omlzoo.atomic import new_folder
 from omlzoo.calibration import Calibration, CutPoint, energy
-from omlzoo.embeddings import ERROR, Embeddings
+from omlzoo.embeddings import ERROR, Embeddings, joined
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.filters import Where, matching
 from omlzoo.hits import Hits
@@ -177,8 +177,7 @@ class Index:
         if embeddings.record.root != ours.record.root:
             kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]
             new = replace(new, table=new.table.assign(path=pd.Series(kept, dtype="str")))
-        table = pd.concat([ours.table, new.table], ignore_index=True)
-        self._take(replace(ours, vectors=np.concatenate([ours.vectors, new.vectors]), table=table))
+        self._take(joined([ours, new]))
         rows = np.arange(len(ours), len(self.embeddings))
         if new.good.any():
             self.searcher.add(self.embeddings.vectors, rows[new.good])

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from omlzoo.atomic import new_file
-from omlzoo.embeddings import ERROR, Embeddings, Record, read_embeddings, read_metadata
+from omlzoo.embeddings import ERROR, Embeddings, Record, joined, read_embeddings, read_metadata
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.forms import Form, check_form
 from omlzoo.table import Table
@@ -70,14 +70,17 @@ class Shards:
             return Shards(folder, record, form)
         try:
             settings = json.loads(facts.read_text(encoding="utf-8"))
-            kept, form = Record.from_json(json.dumps(settings["record"])), settings["form"]
+            kept = Record.from_json(json.dumps(settings["record"]))
+            check_form(settings["form"])
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{facts}: damaged ({error}); remove the folder and embed again") from error
         if record is not None and replace(record, root=kept.root, rows=kept.rows) != kept:
             theirs, ours = json.loads(kept.to_json()), json.loads(record.to_json())
             other = [key for key in theirs if key not in ("root", "rows") and theirs[key] != ours[key]]
             raise BadInput(f"{folder} has vectors of other settings ({', '.join(other)}); give another name")
-        return Shards(folder, kept, form)
+        if record is not None and form != settings["form"]:
+            raise BadInput(f"{folder} has vectors as {settings['form']}, not {form}; say so, or give another name")
+        return Shards(folder, kept, settings["form"])
 
     @staticmethod
     def temporary(folder: Path, record: Record) -> "Shards":
@@ -85,8 +88,11 @@ class Shards:
         try:
             return Shards.open(folder, record)
         except BadInput:
-            warnings.warn(f"{folder} is of a run with other settings; it was removed", OmlzooWarning, 4)
-            shutil.rmtree(folder)
+            if not (folder / FACTS).is_file():
+                raise
+            with Shards(folder, record).lock():  # not that of a run that is at work
+                warnings.warn(f"{folder} is of a run with other settings; it was removed", OmlzooWarning, 4)
+                shutil.rmtree(folder)
             return Shards.open(folder, record)
 
     def lock(self) -> FileLock:
@@ -118,6 +124,31 @@ class Shards:
                 rows.append(row)
             seen.add(name)
         return np.array(rows, dtype=np.int64)
+
+    def refresh(self, table: Table) -> int:
+        """Give rows whose picture is the same the values that the table has for them now; returns how many differed."""
+        here = {name: where[:2] for name, where in self._newest().items()}
+        kept: dict[str, tuple[str, ...]] = {}
+        columns = [name for name in table.frame.columns if name not in PICTURE and table.frame[name].dtype != object]
+        for path in self.files():
+            frame = pq.read_table(path, columns=_there(path, ["path", *columns, *PICTURE[1:]])).to_pandas()
+            names = _pictures(frame, Path(self.record.root))
+            for row, (name, values) in enumerate(zip(names, _values(frame, columns), strict=True)):
+                if here.get(name) == (int(path.stem), row):
+                    kept[name] = values
+        names = _pictures(table.frame, table.root)
+        pairs = zip(names, _values(table.frame, columns), strict=True)
+        seen: set[str] = set()
+        other = []
+        for row, (name, values) in enumerate(pairs):
+            if name in kept and kept[name] != values and name not in seen:
+                other.append(row)
+            seen.add(name)
+        for start in range(0, len(other), ROWS):
+            part = Table(table.frame.iloc[other[start : start + ROWS]], table.root, table.name)
+            vectors, errors = self.of(part)
+            self.write(vectors, part, errors, self.sizes(part))
+        return len(other)
 
     def write(
         self, vectors: np.ndarray, table: Table, errors: list[str], sizes: np.ndarray, number: int | None = None
@@ -187,8 +218,7 @@ class Shards:
         shards = list(self)
         if not shards:
             raise BadInput(f"{self.folder} has no rows yet; run `omlzoo embed` to its end")
-        table = pd.concat([shard.table for shard in shards], ignore_index=True)
-        return Embeddings(np.concatenate([shard.vectors for shard in shards]), table, self.record)
+        return joined(shards)
 
     def of(self, table: Table) -> tuple[np.ndarray, list[str]]:
         """Vectors (N, dim) and errors of the rows of a table, all of which are here."""
@@ -215,8 +245,7 @@ class Shards:
         for path in self.files():
             if read_metadata(path) != self.record:
                 raise BadInput(f"{path} has vectors of other settings than {FACTS} says; remove that file")
-            columns = [name for name in (*PICTURE, SIZE, CHANGED) if name in pq.read_schema(path).names]
-            frame = pq.read_table(path, columns=columns).to_pandas()
+            frame = pq.read_table(path, columns=_there(path, [*PICTURE, SIZE, CHANGED])).to_pandas()
             names = _pictures(frame, Path(self.record.root))
             for row, (name, size, changed) in enumerate(zip(names, frame[SIZE], frame[CHANGED], strict=True)):
                 found[name] = (int(path.stem), row, (int(size), int(changed)))
@@ -240,6 +269,18 @@ def _pictures(frame: pd.DataFrame, root: Path) -> list[str]:
         return names
     boxes = frame[PICTURE[1:]].astype("Float64").itertuples(index=False)
     return [name if pd.isna(box[0]) else f"{name}\0{tuple(box)}" for name, box in zip(names, boxes, strict=True)]
+
+
+def _there(path: Path, columns: list[str]) -> list[str]:
+    """Those of the columns that a file has."""
+    known = set(pq.read_schema(path).names)
+    return [name for name in dict.fromkeys(columns) if name in known]
+
+
+def _values(frame: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:
+    """The values of each row as text; a column that is not there has none."""
+    texts = [frame[name].astype("string").fillna("") if name in frame else [""] * len(frame) for name in columns]
+    return list(zip(*texts, strict=True)) if texts else [()] * len(frame)
 
 
 def _sizes(files: list[Path]) -> np.ndarray:

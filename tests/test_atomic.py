@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from omlzoo.atomic import new_file, new_folder
+from omlzoo.atomic import new_file, new_folder, recovered
 from omlzoo.errors import BadInput
 
 
@@ -47,6 +47,11 @@ def test_a_folder_is_not_half_written(tmp_path: Path) -> None:
         (temporary / "a.txt").touch()
         raise RuntimeError
     assert not list(tmp_path.iterdir())
+
+
+def test_the_working_directory_is_a_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert recovered(".") == tmp_path
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_writer_and_only_that(tmp_path: Path) -> None:

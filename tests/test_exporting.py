@@ -106,9 +106,18 @@ def test_wrong_names_are_refused(tmp_path: Path) -> None:
         export(built("vit"), tmp_path / "m.tflite")
     with pytest.raises(BadInput, match=r"int8 is for \.onnx"):
         export(built("vit"), tmp_path / "m.pt", int8=True)
-    (tmp_path / "x.pt").write_bytes(b"no model")
-    with pytest.raises(BadInput, match="has no entry of ours"):
-        read_entry(tmp_path / "x.pt")
+    for name in ("x.pt", "x.onnx"):
+        (tmp_path / name).write_bytes(b"no model")
+        with pytest.raises(BadInput, match="has no entry of ours"):
+            read_entry(tmp_path / name)
+
+
+def test_changed_weights_do_not_bear_the_entrys_address_and_the_model_stays_as_it_is(tmp_path: Path) -> None:
+    model = built("vit")
+    model.train()
+    export(model, tmp_path / "m.pt")
+    assert model.training
+    assert read_entry(tmp_path / "m.pt")["source"].startswith("weights of one's own, started from")
 
 
 def test_embed_computes_with_onnx_runtime_what_torch_computes(tmp_path: Path, drawn: Path) -> None:

@@ -18,6 +18,7 @@ import omlzoo
 from omlzoo import extraction
 from omlzoo.errors import BadInput, BadTable, OmlzooWarning
 from omlzoo.extractor import Extractor
+from omlzoo.shards import Shards
 
 
 @pytest.fixture
@@ -153,11 +154,18 @@ def test_an_interrupted_run_continues(
 
 def test_parts_of_another_run_are_not_mixed_in(tmp_path: Path, files: list[Path], model: Extractor) -> None:
     folder = tmp_path / "e.parquet.parts"
-    folder.mkdir()
-    (folder / "of-another-run").touch()
+    other = omlzoo.embed(model, files[:1], precision="bf16").record
+    Shards.open(folder, other)
+    with Shards.open(folder, other).lock(), pytest.raises(BadInput, match="another process writes there"):
+        omlzoo.embed(model, files[:4], out=tmp_path / "e.parquet")
     with pytest.warns(OmlzooWarning, match="of a run with other settings; it was removed"):
         omlzoo.embed(model, files[:4], out=tmp_path / "e.parquet")
     assert not folder.exists()
+    (tmp_path / "f.parquet.parts").mkdir()
+    (tmp_path / "f.parquet.parts" / "mine.txt").touch()
+    with pytest.raises(BadInput, match="exists and holds something else"):
+        omlzoo.embed(model, files[:4], out=tmp_path / "f.parquet")
+    assert (tmp_path / "f.parquet.parts" / "mine.txt").exists()
 
 
 def test_a_picture_that_a_table_has_twice_has_two_rows(tmp_path: Path, files: list[Path], model: Extractor) -> None:

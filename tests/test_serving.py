@@ -20,14 +20,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import uvicorn
 from calibrations import CALIBRATION
 from fastapi.testclient import TestClient
 from PIL import Image
 from toys import toy
 
 import omlzoo
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.indexed import Index
+from omlzoo.serving import server as serving
 from omlzoo.serving.application import application
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.gallery import read_upload
@@ -121,7 +123,7 @@ def test_items_pages_and_facts(client: TestClient, index: Index) -> None:
         ({"item": "x"}, 422, "integer"), ({"item": "1", "k": "0"}, 422, "greater"), ({"item": "1", "k": "100000"}, 422, "at most 200"),
         ({"item": "1", "where": "{"}, 422, "JSON"), ({"item": "1", "where": "[1]"}, 422, "JSON object"),
         ({"item": "1", "where": '{"colour": 1}'}, 422, "no 'colour'"), ({"item": "1", "threshold": "fra=1"}, 422, "no 'fra=1'"),
-        ({"item": "1", "where": "[" * 100_000}, 422, "JSON"),
+        ({"item": "1", "where": "[" * 100_000}, 422, "JSON"), ({"item": "1", "where": '{"category": "\\ud800"}'}, 422, "JSON"),
     ],
 )  # fmt: skip
 def test_wrong_requests_are_told_why(client: TestClient, form: dict[str, str], status: int, said: str) -> None:
@@ -179,6 +181,10 @@ def test_a_token_is_asked_for_everywhere_but_health_and_the_page(index: Index) -
         cookie = client.get("/?token=secret").headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert client.get("/facts").status_code == 200  # the cookie
+        client.cookies.clear()
+        odd = {"Cookie": "a/b=1; c{d}=2; omlzoo_token=secret"}  # of another server on this machine
+        assert client.get("/facts", headers=odd).status_code == 200
+        assert client.get("/facts", headers={"Cookie": "a/b=1"}).status_code == 401
     with pytest.raises(BadInput, match=r"host 0.0.0.0 can be reached by others; give --token"):
         check_address("0.0.0.0", None)
     check_address("0.0.0.0", "secret")
@@ -216,6 +222,27 @@ def test_no_path_leaves_the_roots(tmp_path: Path) -> None:
             assert client.get(path).status_code in (404, 422)
     with TestClient(application(omlzoo.build_index(embeddings), limits=FREE, roots=[roots, tmp_path])) as client:
         assert client.get("/items/1/picture").status_code == 200
+
+
+def test_columns_of_any_kind_and_name_are_answered(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.effect_noise((40, 40), 90).convert("RGB").save(tmp_path / f"{name}.png")
+    table = pd.DataFrame(
+        {"path": ["a.png", "b.png"], "id": ["sku9", "sku8"], "tags": [["x", "y"], []], "size": [1.5, None]}
+    )
+    omlzoo.embed(toy("vit_toy", normalize=True), table, root=tmp_path).save(tmp_path / "e.parquet")
+    embeddings = replace(omlzoo.load_embeddings(tmp_path / "e.parquet"), model=toy("vit_toy", normalize=True))
+    with pytest.warns(OmlzooWarning, match="the table's columns id are not shown"):
+        app = application(omlzoo.build_index(embeddings), limits=FREE)
+    with TestClient(app) as client:
+        hits = client.post("/search", data={"item": 1}).json()["hits"]
+        assert [(hit["id"], hit["tags"], hit["size"]) for hit in hits] == [(1, [], None), (0, ["x", "y"], 1.5)]
+
+
+def test_wrong_tokens_use_up_turns(index: Index) -> None:
+    with TestClient(application(index, limits=replace(FREE, per_second=0.1, burst=3), token="secret")) as client:
+        answers = [client.get("/facts", headers={"Authorization": f"Bearer {i}"}).status_code for i in range(6)]
+    assert answers == [401] * 3 + [429] * 3
 
 
 def test_pictures_of_many_requests_share_a_batch_and_keep_their_places() -> None:
@@ -309,6 +336,33 @@ def test_a_slow_sender_is_cut_off_and_others_are_served_meanwhile(server: Server
     slow.settimeout(10)
     assert b" 408 " in slow.recv(4096).splitlines()[0]
     slow.close()
+
+
+def test_a_second_request_that_never_finishes_its_headers_is_cut_off(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "HEADERS", 0.5)
+
+    async def talk() -> bytes:
+        config = uvicorn.Config(application(index, limits=FREE), port=0, http=serving.Patient, log_level="error")
+        running = uvicorn.Server(config)
+        task = asyncio.create_task(running.serve())
+        while not running.started:
+            await asyncio.sleep(0.02)
+        port = running.servers[0].sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+        await reader.read(100)
+        writer.write(b"G")
+        found = await asyncio.wait_for(reader.read(10_000), 5)
+        while found and b"G" in found:
+            found = await asyncio.wait_for(reader.read(10_000), 5)
+        rest = await asyncio.wait_for(reader.read(), 5)
+        running.should_exit = True
+        await task
+        return rest
+
+    assert asyncio.run(talk()) == b""
 
 
 def test_another_host_name_is_refused(server: Server) -> None:

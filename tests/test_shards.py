@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from toys import toy
 
 import omlzoo
 from omlzoo import extraction
@@ -125,11 +126,55 @@ def test_other_settings_other_folders_and_damage_are_refused(saved: str, photos:
         omlzoo.load_embeddings(photos)
     with pytest.raises(BadInput, match="form is 'int4'"):
         omlzoo.embed_shards(saved, photos, tmp_path / "w", form="int4")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="has vectors as float32, not int8"):
+        omlzoo.embed_shards(saved, photos, out, form="int8")
     with Shards.open(out).lock(), pytest.raises(BadInput, match="another process writes there"):
         omlzoo.embed_shards(saved, photos, out)
     (out / "shards.json").write_text("{")
     with pytest.raises(BadInput, match=r"shards.json: damaged"):
         omlzoo.load_embeddings(out)
+
+
+def test_other_labels_of_the_same_pictures_are_taken_without_computing(
+    saved: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pd.DataFrame({"path": [f"{i}.png" for i in range(6)], "label": [1, 1, 2, 2, 3, 3], "note": ["a"] * 6})
+    out = tmp_path / "v"
+    omlzoo.embed_shards(saved, table, out, root=photos)
+    vectors = by_path(omlzoo.load_embeddings(out))
+    monkeypatch.setattr(extraction.Pipeline, "decode", None)
+    omlzoo.embed_shards(saved, table, out, root=photos)
+    with pytest.warns(OmlzooWarning, match="2 pictures that were there have other values in .* now"):
+        omlzoo.embed_shards(saved, table.assign(label=[1, 1, 2, 9, 3, 8]), out, root=photos)
+    found = omlzoo.load_embeddings(out)
+    assert found.table.set_index("path")["label"].to_dict() == {f"{i}.png": [1, 1, 2, 9, 3, 8][i] for i in range(6)}
+    assert by_path(found) == vectors
+
+
+def test_labels_of_two_kinds_become_text_and_missing_ones_stay_missing(
+    saved: str, photos: Path, tmp_path: Path
+) -> None:
+    def table(rows: list[int], **columns: object) -> pd.DataFrame:
+        return pd.DataFrame({"path": [f"{i}.png" for i in rows], **columns})
+
+    omlzoo.embed_shards(saved, table([0, 1], label=[1, 2]), tmp_path / "v", root=photos)
+    omlzoo.embed_shards(saved, table([2, 3], label=["boot", "shoe"]), tmp_path / "v", root=photos)
+    found = omlzoo.load_embeddings(tmp_path / "v")
+    assert found.table["label"].tolist() == ["1", "2", "boot", "shoe"]
+    found.save(tmp_path / "e.parquet")
+    omlzoo.embed_shards(saved, table([0, 1]), tmp_path / "w", root=photos)
+    omlzoo.embed_shards(saved, table([2, 3], label=[7, 8]), tmp_path / "w", root=photos)
+    found = omlzoo.load_embeddings(tmp_path / "w")
+    assert found.table["label"].isna().tolist() == [True, True, False, False]
+    hits = omlzoo.build_index(found).search(found.vectors[:1], where={"label": 7})
+    assert hits.ids[0, 0] == 2
+
+
+def test_smaller_forms_of_unit_vectors_are_unit_vectors_again(photos: Path, tmp_path: Path) -> None:
+    found = omlzoo.embed(toy("vit_toy", normalize=True), photos)
+    for form in ("float16", "int8"):
+        found.save(tmp_path / "e.parquet", form)  # type: ignore[arg-type]
+        assert np.abs(np.linalg.norm(omlzoo.load_embeddings(tmp_path / "e.parquet").vectors, axis=1) - 1).max() < 1e-5
 
 
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:

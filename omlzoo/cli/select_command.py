@@ -44,6 +44,8 @@ def select_command(
     from omlzoo.shards import load_embeddings
 
     found = load_embeddings(embeddings)
+    failed = int((~found.good).sum())
+    left_out = f"; {failed} without a vector were left out" if failed else ""
     found = found.rows(found.good)
     objectives: list[object] = [Diversity(least_distance, diversity)]
     if typicality:
@@ -58,4 +60,4 @@ def select_command(
     frame = frame.assign(path=[str(root / path) for path in frame["path"]])
     with new_file(out) as temporary:
         frame.to_csv(temporary, index=False)
-    print(f"{out}: {len(rows)} of {len(found)} pictures")
+    print(f"{out}: {len(rows)} of {len(found)} pictures{left_out}")

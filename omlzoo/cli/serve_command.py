@@ -59,7 +59,7 @@ def serve_command(
         seconds=seconds,
     )  # fmt: skip
     opened = open_index(index)
-    hosts = ("127.0.0.1", "localhost", "[::1]") if is_loopback(host) else ()
+    hosts = ("127.0.0.1", "localhost", "[::1]", host) if is_loopback(host) else ()
     app = application(opened, limits=limits, token=token, roots=root or (), hosts=hosts)
     print(f"omlzoo: {opened.size} rows at http://{host}:{port}/ (Ctrl-C ends it)", file=sys.stderr)
     serve_forever(app, host, port, limits.connections, seconds)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from omlzoo.cli.output import print_columns
+from omlzoo.errors import BadInput
 
 __all__ = ["tidy_command"]
 
@@ -37,7 +38,11 @@ def tidy_command(
     from omlzoo.table import Table
 
     found = load_embeddings(embeddings)
+    failed = int((~found.good).sum())
+    left_out = f"; {failed} without a vector were left out" if failed else ""
     found = found.rows(found.good)
+    if len(found) < 2:
+        raise BadInput(f"{embeddings} has {len(found)} rows with a vector{left_out}; there is nothing to compare")
     groups = near_duplicates(found.vectors, distance)
     odd = outliers(found.vectors, min(5, len(found) - 1))
     strangest = np.argsort(-odd, kind="stable")[:SHOWN]
@@ -47,7 +52,7 @@ def tidy_command(
     rows += [["unlike all others", f"{odd[row]:.2f}", paths[row]] for row in strangest]
     rows += [["kind", str(len(group)), " ".join(paths[group[:4]])] for group in kinds.members]
     print_columns(["what", "size", "pictures"], rows)
-    print(f"{len(found)} pictures, {sum(map(len, groups))} in {len(groups)} groups of near-duplicates")
+    print(f"{len(found)} pictures, {sum(map(len, groups))} in {len(groups)} groups of near-duplicates{left_out}")
     if html is None:
         return
     table = Table(found.table, Path(found.record.root), str(embeddings))

@@ -44,7 +44,7 @@ def choose(
         for objective in objectives:
             objective.chosen(int(row))  # type: ignore[attr-defined]
     found: list[int] = []
-    while len(found) < count:
+    while len(found) < min(count, int(free.sum()) + len(found)):
         worth = np.where(free, 0.0, -np.inf)  # logarithm of the product
         with np.errstate(divide="ignore"):
             for objective in objectives:

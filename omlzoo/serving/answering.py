@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from torch import Tensor
 
 from omlzoo.embeddings import ERROR
-from omlzoo.errors import OmlzooError
 from omlzoo.hits import Hits
 from omlzoo.indexed import Index
 from omlzoo.pipeline import Pipeline
 
-__all__ = ["Asked", "Wish", "answers", "items"]
+__all__ = ["OWN", "Asked", "Wish", "answers", "items"]
+
+OWN = ("id", "picture", "score", "probability", "accepted")  # keys of ours in an answer
 
 
 @dataclass(frozen=True)
@@ -66,21 +68,19 @@ def answers(index: Index, run: Pipeline, batch: Sequence[Asked]) -> list[Any]:
     for wish, places in alike.items():
         where = None if wish.where is None else dict(wish.where)
         try:
-            hits = index.search(vectors[places], wish.k, where=where, threshold=wish.threshold)
-        except OmlzooError as error:
-            for place in places:
-                found[place] = error
-            continue
-        for place, answer in zip(places, _found(hits), strict=True):
+            told: list[Any] = _found(index.search(vectors[places], wish.k, where=where, threshold=wish.threshold))
+        except Exception as error:  # of these requests alone: others of the batch asked for something else
+            told = [error] * len(places)
+        for place, answer in zip(places, told, strict=True):
             found[place] = answer
     return found
 
 
 def items(index: Any, rows: np.ndarray) -> list[dict[str, Any]]:
-    """The facts of rows (N,): their columns, and where their picture is."""
+    """The facts of rows (N,): their columns, and over these our own: their number and where their picture is."""
     facts = index.embeddings.table.iloc[rows].drop(columns=ERROR).to_dict("records")
     return [
-        {"id": row, **{str(name): _plain(value) for name, value in each.items()}, "picture": f"/items/{row}/picture"}
+        {**{str(name): _plain(value) for name, value in each.items()}, "id": row, "picture": f"/items/{row}/picture"}
         for row, each in zip(rows.tolist(), facts, strict=True)
     ]
 
@@ -102,8 +102,10 @@ def _found(hits: Hits) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
+    if isinstance(value, np.ndarray):
+        return [_plain(each) for each in value.tolist()]
+    if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
+    if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
         return None
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import time
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,10 +18,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from starlette.concurrency import run_in_threadpool
 
 from omlzoo.embeddings import ERROR
-from omlzoo.errors import BadImage, OmlzooError
+from omlzoo.errors import BadImage, OmlzooError, OmlzooWarning
 from omlzoo.indexed import Index
 from omlzoo.pipeline import Pipeline
-from omlzoo.serving.answering import Asked, Wish, answers
+from omlzoo.serving.answering import OWN, Asked, Wish, answers
 from omlzoo.serving.answering import items as items_of
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.gallery import Gallery, read_upload
@@ -30,6 +31,7 @@ __all__ = ["application"]
 
 PAGE = Path(__file__).with_name("page.html")
 NOT_OFFERED = ("path", "split", "is_query", "is_gallery", "sequence", "x_1", "x_2", "y_1", "y_2")
+DECODERS = 4  # pictures decoded at once, whose memory this bounds
 CHOICES = 60  # values of a column that the page offers as a filter
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' blob: data:; style-src 'unsafe-inline'; "
@@ -61,6 +63,11 @@ def application(
     limits = limits or Limits()
     run = Pipeline.of(index.asker.model(), "bf16" if index.embeddings.record.precision == "bf16" else "fp32", "auto")
     gallery = Gallery(index, roots)
+    hidden = [name for name in OWN if name in index.embeddings.table]
+    if hidden:
+        said = f"the table's columns {', '.join(hidden)} are not shown: answers have keys of these names of their own"
+        warnings.warn(said, OmlzooWarning, stacklevel=2)
+    decoding = asyncio.Semaphore(DECODERS)
     registry = CollectorRegistry()
     requests = Counter("omlzoo_requests", "Requests", ["route", "status"], registry=registry)
     seconds = Histogram("omlzoo_seconds", "Seconds of a request", ["route"], registry=registry)
@@ -108,7 +115,10 @@ def application(
                 raise BadImage(errors[0])
             return found[0]
 
-        return await run_in_threadpool(prepare)
+        if batcher.queue.full():
+            raise Busy
+        async with decoding:
+            return await run_in_threadpool(prepare)
 
     async def ask(asked: Asked) -> Any:
         try:
@@ -217,6 +227,7 @@ def _columns(text: str | None) -> dict[str, Any] | None:
         return None
     try:
         columns = json.loads(text)
+        json.dumps(columns, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise HTTPException(422, f"where is {text[:80]!r}; it must be a JSON object") from error
     if not isinstance(columns, dict):

@@ -6,8 +6,9 @@ import secrets
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
 from typing import Any
+
+from starlette.requests import cookie_parser
 
 __all__ = ["Gate", "Limits"]
 
@@ -60,11 +61,11 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if not self._has_turn((scope.get("client") or ("?",))[0]):  # first, so that tokens are not tried at full speed
+            await _refuse(send, 429, f"more than {self.limits.per_second:g} requests a second; wait a second")
+            return
         if not self._let_in(scope["path"], scope["query_string"].decode("latin-1"), headers):
             await _refuse(send, 401, "give the server's token as 'Authorization: Bearer TOKEN'")
-            return
-        if not self._has_turn((scope.get("client") or ("?",))[0]):
-            await _refuse(send, 429, f"more than {self.limits.per_second:g} requests a second; wait a second")
             return
         most = int(self.limits.megabytes * 1e6)
         length = headers.get("content-length", "0")
@@ -115,9 +116,7 @@ class Gate:
         if self.token is None or path in OPEN or (path == "/" and not headers.get("cookie") and not query):
             return True
         given = headers.get("authorization", "").removeprefix("Bearer ")
-        cookie: SimpleCookie = SimpleCookie()
-        cookie.load(headers.get("cookie", ""))
-        kept = cookie[COOKIE].value if COOKIE in cookie else ""
+        kept = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         asked = query.removeprefix("token=") if path == "/" else ""
         expected = self.token.encode()
         return any(secrets.compare_digest(text.encode(), expected) for text in (given, kept, asked)) or path == "/"

@@ -24,9 +24,14 @@ class Patient(H11Protocol):
         self.deadline = self.loop.call_later(HEADERS, self._give_up)
 
     def _give_up(self) -> None:
-        cycle: object | None = self.cycle
-        if cycle is None and not self.transport.is_closing():
+        cycle: Any = self.cycle
+        if (cycle is None or cycle.response_complete) and not self.transport.is_closing():
             self.transport.close()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.deadline.cancel()
+        self.deadline = self.loop.call_later(HEADERS, self._give_up)  # for the headers of the next request
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.deadline.cancel()
