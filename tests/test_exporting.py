@@ -69,7 +69,9 @@ def test_onnx_of_every_family(family: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 
-@pytest.mark.parametrize("family", list(FAMILIES))
+@pytest.mark.parametrize(
+    "family", [name if name in ("vit", "clip") else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
+)
 def test_torchscript_of_every_family(family: str, tmp_path: Path) -> None:
     model = built(family)
     export(model, tmp_path / "m.pt")

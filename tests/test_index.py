@@ -23,7 +23,7 @@ def make(name: str, similarity: str, folder: Path) -> Any:
     if name == "milvus":
         pytest.importorskip("milvus_lite")
     options: dict[str, Any] = {
-        "faiss_ivfpq": {"code_bytes": 8, "lists": 4, "probes": 4, "spare": 60}, "faiss_binary": {"spare": 100},
+        "faiss_ivfpq": {"code_bytes": 8, "lists": 4, "probes": 4, "spare": 60}, "faiss_binary": {"spare": 100}, "faiss": {"search_width": 600},
         "milvus": {"uri": str(folder / "rows.db"), "kind": "FLAT"},
     }.get(name, {})  # fmt: skip
     return catalog.find("index", name)(similarity, DIM, **options)
