@@ -68,7 +68,7 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
         model: An extractor, or what ``omlzoo.get_model`` opens.
         path: Ends in .onnx or .pt.
         int8: Weights of linear layers and convolutions as 8-bit integers, numbers rounded as they come (ONNX only):
-            smaller, faster on some machines, less exact; docs/scale.md has what it costs.
+            smaller, faster on some machines, less exact; docs/results.md has what it costs.
 
     Raises:
         BadInput: Another ending, int8 for TorchScript, or a model without an entry.
