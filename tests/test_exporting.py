@@ -53,9 +53,7 @@ def run_onnx(path: Path, images: torch.Tensor) -> np.ndarray:
     return np.asarray(session.run(None, {"images": images.numpy()})[0])
 
 
-@pytest.mark.parametrize(
-    "family", [name if name == "vit" else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
-)
+@pytest.mark.parametrize("family", [pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES])
 def test_onnx_of_every_family(family: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     model = built(family)

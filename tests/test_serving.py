@@ -323,8 +323,11 @@ class Server:
 def server(folder: Path) -> Iterator[Server]:
     running = Server(folder, "--seconds", "1.5", "--per-second", "1000")
     yield running
-    running.process.kill()
-    running.process.wait()
+    os.kill(running.process.pid, signal.SIGTERM)
+    try:
+        assert running.process.wait(30) in (0, -signal.SIGTERM), "it ends when it is told to"
+    finally:
+        running.process.kill()
 
 
 def test_a_slow_sender_is_cut_off_and_others_are_served_meanwhile(server: Server) -> None:
@@ -371,16 +374,9 @@ def test_another_host_name_is_refused(server: Server) -> None:
         urllib.request.urlopen(request)
 
 
-def test_it_ends_gracefully_and_says_when_the_port_is_taken(folder: Path) -> None:
-    running = Server(folder)
-    second = subprocess.run(
-        [sys.executable, "-m", "omlzoo", "serve", str(folder), "--port", str(running.port)],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert second.returncode == 2
-    assert "cannot be listened on; give another --port" in second.stderr
-    os.kill(running.process.pid, signal.SIGTERM)
-    assert running.process.wait(30) in (0, -signal.SIGTERM)
+def test_a_port_that_is_taken_is_said(server: Server, index: Index) -> None:
+    with pytest.raises(BadInput, match=f"port {server.port} on 127.0.0.1 cannot be listened on; give another --port"):
+        serving.serve_forever(application(index, limits=FREE), "127.0.0.1", server.port, 8, 1)
 
 
 def test_a_person_searches_in_a_browser(server: Server, index: Index, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_an_empty_folder_says_so(tmp_path: Path) -> None:
         Shards.open(tmp_path / "v", record).load()
 
 
-@pytest.mark.parametrize("after", [1, 5])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(6, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_nothing_is_doubled_or_skipped(
     after: int, saved: str, drawn: Path, tmp_path: Path
 ) -> None:
