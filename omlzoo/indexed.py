@@ -77,7 +77,8 @@ class Index:
         try:
             self.searcher = make(self.similarity, embeddings.record.dim, **self.options)
         except TypeError as error:
-            raise BadInput(f"backend {backend} does not take {sorted(self.options)} ({error})") from error
+            verb = "needs another option than" if "missing" in str(error) else "does not take"
+            raise BadInput(f"backend {backend} {verb} {sorted(self.options)} ({error})") from error
         if kept is None:
             self.searcher.add(embeddings.vectors, rows)
         else:

@@ -96,6 +96,8 @@ def test_wrong_additions_options_and_removals_are_refused(
         index.remove({})
     with pytest.raises(BadInput, match=r"backend exact does not take \['neighbours'\]"):
         omlzoo.build_index(embeddings, neighbours=3)
+    with pytest.raises(BadInput, match=r"backend milvus needs another option than \[\] .*'uri'"):
+        omlzoo.build_index(embeddings, backend="milvus")
     assert index.size == 160
 
 
