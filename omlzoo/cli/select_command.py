@@ -38,7 +38,7 @@ def select_command(
         A column whose values are to be chosen equally often.
     """
     from omlzoo.atomic import new_file
-    from omlzoo.curation import Balance, Diversity, Typicality, choose
+    from omlzoo.curation import Balance, Diversity, Objective, Typicality, choose
     from omlzoo.embeddings import ERROR
     from omlzoo.errors import UnknownName
     from omlzoo.shards import load_embeddings
@@ -47,7 +47,7 @@ def select_command(
     failed = int((~found.good).sum())
     left_out = f"; {failed} without a vector were left out" if failed else ""
     found = found.rows(found.good)
-    objectives: list[object] = [Diversity(least_distance, diversity)]
+    objectives: list[Objective] = [Diversity(least_distance, diversity)]
     if typicality:
         objectives.append(Typicality(strength=typicality))
     if balance is not None:

@@ -1,16 +1,36 @@
 """choose(): rows one at a time, each the best by the product of all objectives."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from omlzoo.errors import BadInput
 
-__all__ = ["choose"]
+__all__ = ["Objective", "choose"]
+
+
+class Objective(Protocol):
+    """Values of rows while some are chosen.
+
+    Attributes:
+        strength: The power that its values have in the product of all objectives.
+    """
+
+    strength: float
+
+    def begin(self, vectors: np.ndarray) -> None:
+        """Take the vectors (N, D)."""
+
+    def values(self) -> np.ndarray:
+        """(N,) from 0 to 1 as things stand; -inf for rows that must not be chosen."""
+
+    def chosen(self, row: int) -> None:
+        """That row was chosen."""
 
 
 def choose(
-    vectors: np.ndarray, count: int, objectives: Sequence[object], *, start: Sequence[int] | np.ndarray = ()
+    vectors: np.ndarray, count: int, objectives: Sequence[Objective], *, start: Sequence[int] | np.ndarray = ()
 ) -> np.ndarray:
     """Rows worth labelling, keeping or looking at, in the order they were chosen.
 
@@ -38,19 +58,19 @@ def choose(
         raise BadInput("some vectors hold NaN or infinity; leave those rows out")
     free = np.ones(len(vectors), dtype=bool)
     for objective in objectives:
-        objective.begin(vectors)  # type: ignore[attr-defined]
+        objective.begin(vectors)
     for row in start:
         free[row] = False
         for objective in objectives:
-            objective.chosen(int(row))  # type: ignore[attr-defined]
+            objective.chosen(int(row))
     found: list[int] = []
     while len(found) < min(count, int(free.sum()) + len(found)):
         worth = np.where(free, 0.0, -np.inf)  # logarithm of the product
         with np.errstate(divide="ignore"):
             for objective in objectives:
-                values = objective.values()  # type: ignore[attr-defined]
+                values = objective.values()
                 forbidden = values == -np.inf
-                logarithm = np.log(np.maximum(values, 1e-300)) * objective.strength  # type: ignore[attr-defined]
+                logarithm = np.log(np.maximum(values, 1e-300)) * objective.strength
                 worth = np.where(forbidden, -np.inf, worth + logarithm)
         row = int(worth.argmax())
         if worth[row] == -np.inf:
@@ -58,5 +78,5 @@ def choose(
         found.append(row)
         free[row] = False
         for objective in objectives:
-            objective.chosen(row)  # type: ignore[attr-defined]
+            objective.chosen(row)
     return np.array(found, dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,28 +10,9 @@ import torch
 from omlzoo.errors import BadInput
 from omlzoo.nearest import nearest
 
-__all__ = ["Balance", "Diversity", "Likeness", "Objective", "Scores", "Typicality"]
+__all__ = ["Balance", "Diversity", "Likeness", "Scores", "Typicality"]
 
 LEAST = 1e-6  # so that one objective without a wish does not silence the others
-
-
-class Objective(Protocol):
-    """Values of rows while some are chosen.
-
-    Attributes:
-        strength: The power that its values have in the product of all objectives.
-    """
-
-    strength: float
-
-    def begin(self, vectors: np.ndarray) -> None:
-        """Take the vectors (N, D)."""
-
-    def values(self) -> np.ndarray:
-        """(N,) from 0 to 1 as things stand; -inf for rows that must not be chosen."""
-
-    def chosen(self, row: int) -> None:
-        """That row was chosen."""
 
 
 @dataclass
