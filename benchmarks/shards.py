@@ -17,7 +17,7 @@ from measuring import forget_peak, memory, show
 from PIL import Image
 
 import omlzoo
-from omlzoo import extraction
+from omlzoo import extraction, filling
 from omlzoo.embeddings import Embeddings
 from omlzoo.images import to_rgb
 from omlzoo.metrics import retrieval
@@ -72,7 +72,7 @@ def large(table: Path, model: str) -> None:
 
 def resume(model: str) -> None:
     """Two files of the usual size beside the same pictures in memory."""
-    count = 2 * extraction.ROWS
+    count = 2 * filling.ROWS
     with tempfile.TemporaryDirectory() as name:
         drawn = draw(Path(name), 200)
         frame = pd.DataFrame({"path": [f"link{i:05d}.jpg" for i in range(count)]})
@@ -118,7 +118,7 @@ def million(rows: int) -> None:
             run = Pipeline.of(model, "fp32", "cpu")
             table = Table(frame, Path(name), "made")
             shards = Shards.open(Path(name) / f"v{count}", extraction.record_of(model, Path(name), run))
-            extraction._fill(shards, table, run, (32, 2), False)
+            filling.fill(shards, table, run, (32, 2), False)
             show("memory", rows=count, peak_mb_above_the_table=memory("VmHWM") - before, seconds=time.perf_counter() - begun,
                  vectors_mb=count * model.dim * 4 / 1e6)  # fmt: skip
 

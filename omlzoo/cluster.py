@@ -12,7 +12,8 @@ import pandas as pd
 
 from omlzoo import table as tables
 from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning
-from omlzoo.extraction import check_writable, embed_part, record_of
+from omlzoo.extraction import record_of
+from omlzoo.filling import check_writable, embed_part
 from omlzoo.forms import Form
 from omlzoo.pipeline import Pipeline, Precision
 from omlzoo.shards import ROWS, Shards

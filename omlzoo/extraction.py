@@ -4,14 +4,13 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from PIL import Image
 
 from omlzoo import table as tables
@@ -20,14 +19,15 @@ from omlzoo.embeddings import ERROR, Embeddings, Record, read_embeddings, read_m
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.exporting import compiled
 from omlzoo.extractor import Extractor
+from omlzoo.filling import fill, say_failures
 from omlzoo.forms import Form
 from omlzoo.images import SUFFIXES
 from omlzoo.pipeline import Picture, Pipeline, Precision
-from omlzoo.progress import TerminalBar, bar
-from omlzoo.shards import ROWS, Shards
+from omlzoo.progress import bar
+from omlzoo.shards import Shards
 from omlzoo.zoo import open_model
 
-__all__ = ["check_writable", "embed", "embed_part", "embed_shards", "embed_table", "record_of"]
+__all__ = ["embed", "embed_shards", "embed_table", "record_of"]
 
 Runtime = Literal["torch", "onnx"]
 Source = str | Path | pd.DataFrame | Sequence[str | Path | Image.Image] | Image.Image
@@ -126,7 +126,7 @@ def embed_shards(
     run = _pipeline(extractor, precision, device, fast, runtime)
     shards = Shards.open(out, record_of(extractor, table.root, run), form)
     with shards.lock():
-        _fill(shards, table, run, _arguments(batch_size, workers), progress)
+        fill(shards, table, run, _arguments(batch_size, workers), progress)
         other = shards.refresh(table)
         if other:
             said = f"{other} pictures that were there have other values in {table.name} now; these were taken"
@@ -172,7 +172,7 @@ def embed_table(
             return finished
         parts = Shards.temporary(Path(out).with_name(f"{Path(out).name}.parts"), record)
         with parts.lock():
-            resumed = _fill(parts, table, run, how, progress)
+            resumed = fill(parts, table, run, how, progress)
             vectors, errors = parts.of(table)
     frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
     stats = {
@@ -204,57 +204,8 @@ def _compute(
             vectors[done : done + len(said)], errors[done : done + len(said)] = found, said
             done += len(said)
             drawn.update(len(said))
-        _say_failures(errors, drawn)
+        say_failures(errors, drawn)
     return vectors, errors
-
-
-def _fill(shards: Shards, table: tables.Table, run: Pipeline, how: tuple[int, int | None], progress: bool) -> int:
-    """Compute the rows that the shards lack, a file at a time; returns how many they had."""
-    check_writable(table)
-    missing = shards.missing(table)
-    said: list[str] = []
-    with bar(len(table), "embed", "picture", progress) as drawn:
-        drawn.update(len(table) - len(missing))
-        for start in range(0, len(missing), ROWS):
-            part = tables.Table(table.frame.iloc[missing[start : start + ROWS]], table.root, table.name)
-            said += filter(None, embed_part(shards, part, run, how, drawn.update))
-        _say_failures(said, drawn, len(missing))
-    return len(table) - len(missing)
-
-
-def embed_part(
-    shards: Shards,
-    part: tables.Table,
-    run: Pipeline,
-    how: tuple[int, int | None],
-    done: Callable[[int], object] = lambda count: None,
-    number: int | None = None,
-) -> list[str]:
-    """Compute the rows of one file and write it; returns their errors.
-
-    Args:
-        shards: Where the file goes.
-        part: The rows.
-        run: The model as it computes.
-        how: Batch size and workers.
-        done: Told how many more rows are computed.
-        number: Of the file; the next by default.
-    """
-    sizes = shards.sizes(part)
-    found: list[np.ndarray] = []
-    errors: list[str] = []
-    try:
-        for vectors, why in run.batches(list(zip(part.files(), part.boxes(), strict=True)), *how):
-            found.append(vectors)
-            errors += why
-            done(len(why))
-    finally:  # interrupted: what was computed is kept
-        if errors:
-            begun = time.perf_counter()
-            kept = tables.Table(part.frame.iloc[: len(errors)], part.root, part.name)
-            shards.write(np.concatenate(found), kept, errors, sizes[: len(errors)], number)
-            run.seconds["write"] += time.perf_counter() - begun
-    return errors
 
 
 def _finished(out: Path, record: Record) -> Embeddings | None:
@@ -274,15 +225,6 @@ def _digest(record: Record, table: tables.Table) -> str:
     key.update(table.frame.to_csv().encode())
     key.update(Shards.sizes(table).tobytes())
     return key.hexdigest()
-
-
-def check_writable(table: tables.Table) -> None:
-    """Refuse a table with a column that Parquet does not take."""
-    try:
-        pa.Table.from_pandas(table.frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # before hours of work, not after
-        said = f"{table.name}: a column cannot be written as Parquet: {error}; make its values alike"
-        raise BadInput(said) from error
 
 
 def _arguments(batch_size: int, workers: int | None) -> tuple[int, int | None]:
@@ -327,11 +269,3 @@ def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
         root=str(root.resolve()),
         decoding="scaled" if run.fast else "exact",
     )
-
-
-def _say_failures(errors: list[str], drawn: TerminalBar, count: int | None = None) -> None:
-    failed = [error for error in errors if error]
-    if failed:
-        drawn.clear()
-        said = f"{len(failed)} of {count or len(errors)} pictures could not be read and have no vector; the first: "
-        warnings.warn(said + failed[0], OmlzooWarning, stacklevel=5)

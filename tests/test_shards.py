@@ -188,7 +188,7 @@ def test_killed_at_any_moment_nothing_is_doubled_or_skipped(
     after: int, saved: str, drawn: Path, tmp_path: Path
 ) -> None:
     code = (
-        "import sys, time, omlzoo\nfrom omlzoo import extraction, pipeline\nextraction.ROWS = 16\n"
+        "import sys, time, omlzoo\nfrom omlzoo import filling, pipeline\nfilling.ROWS = 16\n"
         "decode = pipeline.Pipeline.decode\n"
         "def slow(self, jobs):\n    time.sleep(0.02)\n    return decode(self, jobs)\n"
         "pipeline.Pipeline.decode = slow\n"

@@ -1,0 +1,40 @@
+"""What a folder lacks is computed a file at a time; the rest is seen through embed_shards, in test_shards.py."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from omlzoo import filling
+from omlzoo.errors import BadInput
+from omlzoo.extraction import record_of
+from omlzoo.extractor import Extractor
+from omlzoo.filling import check_writable, embed_part, fill
+from omlzoo.pipeline import Pipeline
+from omlzoo.shards import Shards
+from omlzoo.table import Table, read
+
+
+def test_files_of_so_many_rows_and_the_number_that_is_given(
+    drawn: Path, model: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "ROWS", 60)
+    table, run = read(drawn, "embed"), Pipeline.of(model, "fp32", "cpu")
+    shards = Shards.open(tmp_path / "v", record_of(model, table.root, run))
+    assert fill(shards, table, run, (32, 1), False) == 0
+    assert [len(part) for part in shards] == [60, 60, 40]
+    assert fill(shards, table, run, (32, 1), False) == 160
+    before = shards.load().vectors
+    done: list[int] = []
+    part = table.rows(np.arange(160) < 60)
+    assert embed_part(shards, part, run, (16, 1), done.append, number=0) == [""] * 60  # the same file again
+    assert sum(done) == 60
+    assert len(shards.files()) == 3
+    assert np.allclose(shards.load().vectors, before, atol=1e-5)
+
+
+def test_a_column_that_parquet_does_not_take_is_refused_at_once(tmp_path: Path) -> None:
+    table = Table(pd.DataFrame({"path": ["a", "b"], "mixed": [1, {"x": 2}]}), tmp_path, "t.csv")
+    with pytest.raises(BadInput, match="t.csv: a column cannot be written as Parquet"):
+        check_writable(table)
