@@ -27,7 +27,7 @@ DATA = {
 
 def preprocess(data: str):
     from omlzoo import manifest
-    from omlzoo.manifest import Preprocess
+    from omlzoo.facts import Preprocess
 
     if data == "grocery":
         return manifest.find("resnet_small_omniglot").preprocess

@@ -15,6 +15,7 @@ ACTS = {
     "list_models": "zoo",
     "get_model": "zoo",
     "get_weights": "zoo",
+    "get_text_model": "texts",
     "Weights": "weights",
     "embed": "extraction",
     "embed_shards": "extraction",

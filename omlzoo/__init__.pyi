@@ -14,6 +14,7 @@ from omlzoo.extraction import embed_shards as embed_shards
 from omlzoo.indexing import build_index as build_index
 from omlzoo.indexing import open_index as open_index
 from omlzoo.shards import load_embeddings as load_embeddings
+from omlzoo.texts import get_text_model as get_text_model
 from omlzoo.weights import Weights as Weights
 from omlzoo.zoo import get_model as get_model
 from omlzoo.zoo import get_weights as get_weights

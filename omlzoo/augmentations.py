@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from omlzoo.errors import UnknownName
-from omlzoo.manifest import Preprocess
+from omlzoo.facts import Preprocess
 from omlzoo.transforms import Transform, to_pixels
 
 __all__ = ["AUGMENTATIONS", "Drawing", "Photo", "augmentation"]

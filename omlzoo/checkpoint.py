@@ -7,14 +7,26 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, isfinite, uint8
+from torch import Tensor, isfinite, nn, uint8
 
 from omlzoo import manifest
 from omlzoo.atomic import new_file
 from omlzoo.errors import BadEntry, BadInput, WeightsMismatch
 from omlzoo.manifest import Entry
 
-__all__ = ["ENTRY", "WEIGHTS", "check_finite", "digest", "load", "open_entry", "rewrite", "save", "state_digest"]
+__all__ = [
+    "ENTRY",
+    "WEIGHTS",
+    "check_finite",
+    "compare",
+    "digest",
+    "fill",
+    "load",
+    "open_entry",
+    "rewrite",
+    "save",
+    "state_digest",
+]
 
 WEIGHTS, ENTRY = "model.safetensors", "entry.json"
 
@@ -98,3 +110,37 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
     """Hex digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def fill(model: nn.Module, old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: str, arch: str) -> None:
+    """Load weights without a second copy in memory; every name and every shape has to agree.
+
+    Args:
+        model: Is filled.
+        old: Its state dict.
+        new: The weights; they take the types of the old ones.
+        name: Of the checkpoint, for messages.
+        arch: Of the architecture, for messages.
+
+    Raises:
+        WeightsMismatch: They do not fit.
+    """
+    compare(old, new, name, arch)
+    model.load_state_dict({key: tensor.to(old[key].dtype) for key, tensor in new.items()}, assign=True)
+
+
+def compare(old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: str, arch: str) -> None:
+    """Raise WeightsMismatch where two state dicts differ in names or shapes."""
+    wanted = {key: tuple(tensor.shape) for key, tensor in old.items()}
+    found = {key: tuple(tensor.shape) for key, tensor in new.items()}
+    wrong = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+    if wrong:
+        said = "; ".join(_difference(key, wanted.get(key), found.get(key)) for key in wrong[:3])
+        count = f"{len(wrong)} of {len(wanted)} tensors differ"
+        raise WeightsMismatch(f"{name}: the weights do not fit {arch}; {count}: {said}")
+
+
+def _difference(name: str, wanted: tuple[int, ...] | None, found: tuple[int, ...] | None) -> str:
+    if wanted is None:
+        return f"{name} is not part of it"
+    return f"{name} is missing" if found is None else f"{name} is {found} and must be {wanted}"

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from omlzoo.atomic import new_file
 from omlzoo.errors import BadInput
+from omlzoo.facts import Preprocess
 from omlzoo.forms import VECTOR, Form, pack, unpack
-from omlzoo.manifest import Preprocess
 
 __all__ = ["Embeddings", "Record", "joined", "read_embeddings", "read_metadata"]
 

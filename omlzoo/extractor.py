@@ -123,7 +123,8 @@ class Extractor(nn.Module):
         name = Path(folder).resolve().name
         if self.changed or entry.sha256 is None:
             source = f"weights of one's own, started from {entry.name}"
-            entry = manifest.without_address(entry, name=name, source=source)
+            text = None if self.changed else entry.text  # other weights have left its vectors
+            entry = manifest.without_address(entry, name=name, source=source, text=text)
         entry = replace(entry, name=name, repo=None, revision=None, upstream=None, mirrors=(), gated=False)
         checkpoint.save(self.state_dict(), entry, folder, overwrite)
 

@@ -50,6 +50,7 @@ class Hits:
         root: Where the queries' relative paths start.
         pictures: The queries that were PIL images, by their number.
         accepted: (Q, k) bool, whether a hit passes the threshold of the search; None where it had none.
+        texts: The queries are texts, whose scores are cosines in any index.
     """
 
     ids: np.ndarray
@@ -59,6 +60,12 @@ class Hits:
     root: Path = Path()
     pictures: Mapping[int, Image.Image] = field(default_factory=dict)
     accepted: np.ndarray | None = None
+    texts: bool = False
+
+    @property
+    def similarity(self) -> Similarity:
+        """What the scores are."""
+        return "cosine" if self.texts else self.index.similarity
 
     @property
     def is_known(self) -> np.ndarray | None:
@@ -68,14 +75,15 @@ class Hits:
     @property
     def distances(self) -> np.ndarray:
         """(Q, k) Euclidean distances of the hits, of unit vectors sqrt(2 - 2 cosine); infinite where there is none."""
-        if self.index.similarity == "euclidean":
+        if self.similarity == "euclidean":
             return -self.scores
         return np.where(self.ids < 0, np.inf, np.sqrt(np.maximum(0, 2 - 2 * np.maximum(self.scores, -1))))
 
     @property
     def probabilities(self) -> np.ndarray | None:
-        """(Q, k) chances that a hit is right, in a gallery like that of the calibration; None without one."""
-        known = self.index.calibration
+        """(Q, k) chances that a hit is right, in a gallery like that of the calibration; None without one, and for
+        texts."""
+        known = None if self.texts else self.index.calibration
         return None if known is None else known.probability.of(self.distances)
 
     def table(self) -> pd.DataFrame:
@@ -112,14 +120,14 @@ class Hits:
                 if self.accepted is not None and not self.accepted[number][len(cards)]:
                     said += ", below the threshold"
                 cards.append(Card(thumbnail(files[place], boxes[place]), title, said, right))
-            name = file.name if label is None else str(label)
-            picture = thumbnail(self.pictures.get(number, file), box)
+            name = self.queries["path"].iloc[number] if self.texts else file.name if label is None else str(label)
+            picture = None if self.texts else thumbnail(self.pictures.get(number, file), box)
             unknown = self.is_known is not None and not error and not self.is_known[number]
             rows.append(Row(Card(picture, f"query: {name}", "unknown" if unknown else error), cards))
         record = self.index.embeddings.record
         facts = [
             f"{len(rows)} queries among {self.index.size:,} pictures, model {record.model}",
-            _explain(self.index.similarity),
+            _explain(self.similarity),
         ]
         with new_file(path) as temporary:
             temporary.write_text(gallery_page("Search results", facts, rows), encoding="utf-8")

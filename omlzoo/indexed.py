@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from omlzoo import catalog
-from omlzoo.asking import Asker, Queries, pictures_in
+from omlzoo.asking import Asker, Queries, pictures_in, texts_in
 from omlzoo.atomic import new_folder
 from omlzoo.calibration import Calibration, CutPoint, energy
 from omlzoo.embeddings import ERROR, Embeddings, joined
@@ -96,6 +96,7 @@ class Index:
     def _take(self, embeddings: Embeddings) -> None:
         self.embeddings, self._good = embeddings, embeddings.good
         self._size = int(self._good.sum())
+        self._directions: Any = None  # the rows by cosine, for texts where pictures are compared otherwise
 
     def table(self) -> Table:
         """The rows as a table with their pictures."""
@@ -109,11 +110,14 @@ class Index:
         where: Where | None = None,
         exclude_self: bool = False,
         threshold: float | str | None = None,
+        text: bool | None = None,
     ) -> Hits:
         """The k nearest rows of each query.
 
         Args:
-            queries: Paths, PIL images, a table, Embeddings, or vectors (Q, dim). Pictures go through the index's model.
+            queries: Paths, PIL images, a table, Embeddings, vectors (Q, dim), or texts such as "red trainers with white
+                sole". Pictures go through the index's model, texts through the text tower that was trained with it;
+                texts are compared by cosine, whatever pictures are compared by.
             k: Hits for each query; no more than there are rows.
             where: Which rows may be found: columns and the value or values they must have, compared as text
                 ({"category": "boot"}), a mask of rows (N,), or their numbers.
@@ -121,37 +125,57 @@ class Index:
                 found first, with the score of equality.
             threshold: The least score of a hit that is accepted, or the name of a cut-point of the calibration, such as
                 "far=1e-3". Hits below it are returned too, marked; ``hits.is_known`` says which queries have one above.
+                A calibration is measured between pictures, so texts have scores only.
+            text: Whether strings are texts; by default they are where none of them names a file or folder, ends like a
+                picture's name, or has a slash.
 
         Raises:
             UnknownName: The calibration has no such cut-point, or the table no such column.
-            BadInput: The queries are of another model, preprocessing or normalisation.
+            BadInput: The queries are of another model, preprocessing or normalisation, or texts for a model without a
+                text tower.
         """
         if k < 1:
             raise BadInput(f"k is {k}; it must be at least 1")
+        texts = texts_in(queries, text)
+        if texts is not None and isinstance(threshold, str):
+            raise BadInput(f"threshold is {threshold!r}, measured between pictures; for a text give a least score")
         cut = self._cut_point(threshold)
         allowed = None if where is None else matching(self.embeddings.table, where) & self._good
-        found = self.asker.embedded(queries)
+        found = self.asker.embedded(queries) if texts is None else self.asker.worded(texts)
         good = found.good
         width = min(max(k, self._looked_at(cut)), self.size)
         ids = np.full((len(found), width), -1, dtype=np.int64)
         scores = np.full((len(found), width), -np.inf, dtype=np.float32)
         if good.any():
-            own = self._own(found)[good] if exclude_self else None
-            scores[good], ids[good] = self._find(found.vectors[good], width, own, allowed)
-        hits = Hits(ids, scores, found.table, self, Path(found.record.root), pictures_in(queries))
+            own = self._own(found)[good] if exclude_self and texts is None else None
+            searcher = self.searcher if texts is None else self._by_cosine()
+            scores[good], ids[good] = self._find(searcher, found.vectors[good], width, own, allowed)
+        pictures, root = pictures_in(queries), Path(found.record.root)
+        hits = Hits(ids, scores, found.table, self, root, pictures, texts=texts is not None)
         accepted = None if cut is None else self._accepted(hits, cut)
         return replace(
             hits, ids=ids[:, :k], scores=scores[:, :k], accepted=None if accepted is None else accepted[:, :k]
         )
 
     def _find(
-        self, vectors: np.ndarray, k: int, own: np.ndarray | None, allowed: np.ndarray | None
+        self, searcher: Any, vectors: np.ndarray, k: int, own: np.ndarray | None, allowed: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores and rows (Q, k); where a filter leaves few rows, each of them is looked at."""
-        few = allowed is not None and self.searcher.approximate and allowed.sum() <= max(FEW, self.size // 20)
-        searched = self._all(np.flatnonzero(allowed)) if few and allowed is not None else self.searcher
+        few = allowed is not None and searcher.approximate and allowed.sum() <= max(FEW, self.size // 20)
+        searched = self._all(np.flatnonzero(allowed)) if few and allowed is not None else searcher
         scores, ids = searched.search(vectors, k, own, None if few else allowed)
         return scores, ids
+
+    def _by_cosine(self) -> Any:
+        """The backend, or all rows' directions where it compares by another measure."""
+        if self.similarity == "cosine":
+            return self.searcher
+        if self._directions is None:
+            vectors, rows = self.embeddings.vectors, np.flatnonzero(self._good)
+            lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            self._directions = catalog.find("index", "exact")("cosine", self.embeddings.record.dim)
+            self._directions.add(vectors / lengths, rows)
+        return self._directions
 
     def _all(self, rows: np.ndarray) -> Any:
         exact = catalog.find("index", "exact")(self.similarity, self.embeddings.record.dim)

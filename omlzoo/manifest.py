@@ -9,20 +9,17 @@ import re
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
-from operator import index
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from omlzoo.calibration import Calibration
-from omlzoo.errors import BadEntry, BadInput, UnknownName
+from omlzoo.errors import BadEntry, UnknownName
+from omlzoo.facts import Metric, Preprocess, Text, Tokenizer, Upstream
 from omlzoo.strict import build
 
 __all__ = [
     "HUB",
     "Entry",
-    "Metric",
-    "Preprocess",
-    "Upstream",
     "dump",
     "find",
     "folder",
@@ -33,85 +30,6 @@ __all__ = [
 
 HUB = "hf-hub:"  # before the name of a repository, where a name of the zoo or a folder may stand too
 HASHES = {"md5": 32, "sha256": 64}  # hex digits of a whole digest
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """How a picture becomes the (3, H, W) input of a checkpoint.
-
-    Attributes:
-        resize: (H, W) in pixels that the resized picture has to cover ("cover": shorter side first, as torchvision's
-            ``Resize(int)``), to be squashed to ("squash") or to fit into ("contain": padded around the middle).
-        mode: Which of the three.
-        crop: (H, W) in pixels of the middle part that is kept; the size of the input.
-        interpolation: Of the resizing.
-        antialias: Whether shrinking filters first (PIL always does; OpenCV never).
-        pad: Gray value in [0, 255] of the border; only for "contain".
-        mean: Of the channels, in [0, 1].
-        std: Of the channels, in [0, 1].
-    """
-
-    resize: tuple[int, int]
-    mode: Literal["cover", "squash", "contain"]
-    crop: tuple[int, int]
-    interpolation: Literal["bilinear", "bicubic"]
-    antialias: bool
-    pad: int | None
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-    def scaled(self, image_size: int | tuple[int, int]) -> "Preprocess":
-        """The same preprocessing for inputs of another size, the ratio of resize to crop kept.
-
-        Args:
-            image_size: Pixels of a side, or (H, W).
-        """
-        try:
-            size = tuple(
-                index(side) for side in (image_size if isinstance(image_size, tuple | list) else [image_size] * 2)
-            )
-        except TypeError:
-            size = ()
-        if len(size) != 2 or min(size) <= 0 or isinstance(image_size, bool):
-            raise BadInput(f"image_size is {image_size!r}; it must be a positive int, or two of them: (height, width)")
-        resize = [round(new * old / crop) for new, old, crop in zip(size, self.resize, self.crop, strict=True)]
-        return replace(self, resize=(resize[0], resize[1]), crop=(size[0], size[1]))
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """The file the authors published, for weights that are on no Hub repository.
-
-    Attributes:
-        url: Where it is.
-        hash: "md5:<hex digits>" or "sha256:<hex digits>", whole or its beginning; null where none is published.
-        layout: Name of its key layout, see :mod:`omlzoo.layouts`.
-    """
-
-    url: str
-    hash: str | None
-    layout: str
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number of a checkpoint on one data set.
-
-    Attributes:
-        dataset: Such as "SOP".
-        metric: Such as "cmc@1".
-        value: A fraction in [0, 1].
-        by: Who measured it.
-        where: Page, file or command it comes from.
-        variant: "upstream" or "oml": which of the entry's preprocessings was used; null where unknown.
-    """
-
-    dataset: str
-    metric: str
-    value: float
-    by: str
-    where: str
-    variant: Literal["upstream", "oml"] | None
 
 
 @dataclass(frozen=True)
@@ -144,6 +62,7 @@ class Entry:
         fingerprint: The embedding of the generated picture of :mod:`omlzoo.fingerprint`, its first values.
         notes: Anything a user should know.
         calibration: What its distances mean, once ``omlzoo calibrate`` found it.
+        text: The text tower that was trained with it, if any.
     """
 
     name: str
@@ -172,6 +91,7 @@ class Entry:
     fingerprint: tuple[float, ...] | None
     notes: str | None
     calibration: Calibration | None
+    text: Text | None = None
 
 
 def folder() -> Path:
@@ -228,7 +148,7 @@ def without_address(entry: Entry, **changes: Any) -> Entry:
     """The facts of other weights of the same architecture: no address, no metrics, no fingerprint, no notes."""
     bare = replace(
         entry, repo=None, revision=None, file=None, sha256=None, size=None, mirrors=(), layout=None, upstream=None,
-        gated=False, metrics=(), fingerprint=None, notes=None, calibration=None,
+        gated=False, metrics=(), fingerprint=None, notes=None, calibration=None, text=None,
     )  # fmt: skip
     return replace(bare, **changes)
 
@@ -241,19 +161,12 @@ def dump(entry: Entry) -> str:
 
 def _check(entry: Entry, where: str) -> None:
     """The rules that types do not say."""
-    digits = {"sha256": 64, "revision": 40}
-    for key, length in digits.items():
-        value = getattr(entry, key)
-        if value is not None and not re.fullmatch(rf"[0-9a-f]{{{length}}}", value):
-            raise BadEntry(f"{where}: {key} is {value!r}; it must be {length} lower-case hex digits, or null")
-    if entry.file is not None and not entry.file.endswith(".safetensors"):
-        raise BadEntry(f"{where}: file is {entry.file!r}; only .safetensors files are opened")
-    if entry.repo is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", entry.repo):
-        raise BadEntry(f"{where}: repo is {entry.repo!r}; it must be organisation/name")
+    _check_address(entry, where)
+    if entry.text is not None:
+        _check_address(entry.text, f"{where}: text")
+        _check_address(entry.text.tokenizer, f"{where}: text: tokenizer", ".json")
     if entry.mirrors and entry.sha256 is None:
         raise BadEntry(f"{where}: it has mirrors and sha256 is null; what comes from a mirror is checked against it")
-    if entry.repo is not None and entry.file is None:
-        raise BadEntry(f"{where}: repo is {entry.repo!r} but file is null; name the file in the repository")
     if entry.upstream and entry.upstream.hash is not None:
         algorithm, _, digest = entry.upstream.hash.partition(":")
         if algorithm not in HASHES or not re.fullmatch(rf"[0-9a-f]{{4,{HASHES[algorithm]}}}", digest):
@@ -268,3 +181,17 @@ def _check(entry: Entry, where: str) -> None:
             raise BadEntry(f"{where}: preprocess has a size or std that is not above 0")
         if any(crop > side for crop, side in zip(pre.crop, pre.resize, strict=True)):
             raise BadEntry(f"{where}: preprocess crops {pre.crop} out of {pre.resize}; the crop must fit")
+
+
+def _check_address(holder: Entry | Text | Tokenizer, where: str, suffix: str = ".safetensors") -> None:
+    """The rules of a file's place and content."""
+    for key, length in {"sha256": 64, "revision": 40}.items():
+        value = getattr(holder, key)
+        if value is not None and not re.fullmatch(rf"[0-9a-f]{{{length}}}", value):
+            raise BadEntry(f"{where}: {key} is {value!r}; it must be {length} lower-case hex digits, or null")
+    if holder.file is not None and not holder.file.endswith(suffix):
+        raise BadEntry(f"{where}: file is {holder.file!r}; only {suffix} files are opened")
+    if holder.repo is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", holder.repo):
+        raise BadEntry(f"{where}: repo is {holder.repo!r}; it must be organisation/name")
+    if holder.repo is not None and holder.file is None:
+        raise BadEntry(f"{where}: repo is {holder.repo!r} but file is null; name the file in the repository")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from omlzoo import checkpoint, foreign, hub, layouts, manifest, store, timm_config
 from omlzoo.errors import BadEntry, OmlzooWarning, WeightsUnavailable
-from omlzoo.manifest import HUB, Entry, Upstream
+from omlzoo.facts import Text, Tokenizer, Upstream
+from omlzoo.manifest import HUB, Entry
 
-__all__ = ["fetch", "fetch_entry", "install"]
+__all__ = ["fetch", "fetch_entry", "fetch_text", "fetch_tokenizer", "install"]
 
 
 def fetch(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
@@ -52,6 +53,47 @@ def fetch(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
         raise refusals[0]
     said = "; ".join(str(refusal).removeprefix(f"{entry.name}: ") for refusal in refusals)
     raise WeightsUnavailable(f"{entry.name}: none of its {len(refusals)} sources served: {said}") from refusals[0]
+
+
+def fetch_text(entry: Entry, text: Text, progress: bool = True) -> tuple[Path, Path]:
+    """The verified local files of an entry's text tower: its weights and its ``tokenizer.json``.
+
+    Raises:
+        WeightsUnavailable: They cannot be had, or their bytes are not the promised ones.
+    """
+    if text.repo is None:
+        raise WeightsUnavailable(
+            f"{entry.name}: no repository with its text tower as safetensors is known; open the authors' file with "
+            f"omlzoo.get_text_model({entry.name!r}, weights=FILE)"
+        )
+    tower = manifest.without_address(
+        entry, name=f"{entry.name}.text", repo=text.repo, revision=text.revision, file=text.file, sha256=text.sha256
+    )
+    return fetch(tower, progress), fetch_tokenizer(entry, text.tokenizer, progress)
+
+
+def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -> Path:
+    """The verified local ``tokenizer.json`` of an entry's text tower.
+
+    Raises:
+        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
+    """
+    name = f"{entry.name}.text"
+    path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
+    if tokenizer.sha256 is None:
+        where = f"{tokenizer.repo}/{tokenizer.file}"
+        said = f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing"
+        warnings.warn(said, OmlzooWarning, stacklevel=3)
+        return path
+    found = checkpoint.digest(path)
+    if found != tokenizer.sha256:
+        path.resolve().unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        raise WeightsUnavailable(
+            f"{name}: {path} has sha256 {found[:16]}..., the entry says {tokenizer.sha256[:16]}...; "
+            "the file was removed; fetch it again"
+        )
+    return path
 
 
 def fetch_entry(repo: str, progress: bool = True) -> Entry:

@@ -8,7 +8,8 @@ import torch
 
 from omlzoo import catalog
 from omlzoo.errors import BadEntry
-from omlzoo.manifest import Entry, Preprocess
+from omlzoo.facts import Preprocess
+from omlzoo.manifest import Entry
 
 __all__ = ["from_config", "to_config"]
 

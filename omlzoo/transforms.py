@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from omlzoo.facts import Preprocess
 from omlzoo.images import to_rgb
-from omlzoo.manifest import Preprocess
 
 __all__ = ["Transform"]
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from omlzoo import manifest
 from omlzoo.errors import UnknownName
-from omlzoo.manifest import HUB, Entry, Metric, Preprocess
+from omlzoo.facts import Metric, Preprocess
+from omlzoo.manifest import HUB, Entry
 
 if TYPE_CHECKING:
     from omlzoo.transforms import Transform

@@ -141,9 +141,11 @@ def get_model(
     facts = replace(facts, entry=replace(facts.entry, **changes))
     model = _build(facts.entry, blank=source is not None)
     if source is not None:
+        from omlzoo.checkpoint import fill
+
         wanted = model.state_dict()
         state = _read(source, wanted, progress) if isinstance(source, Weights) else _read_foreign(source, wanted)
-        _fill(model, wanted, state, facts.entry)
+        fill(model, wanted, state, facts.entry.name, facts.entry.arch)
     model.weights, model.changed = facts, False
     if source is not None and facts.entry.commercial is False:
         said = f"{facts.name}: its licence, {facts.license}, allows no commercial use"
@@ -218,27 +220,6 @@ def _build(entry: Entry, blank: bool) -> "Extractor":
 
 def check_fit(entry: Entry, state: Mapping[str, "Tensor"]) -> None:
     """Raise WeightsMismatch where the names or shapes of a state dict are not those of the entry's architecture."""
-    wanted = _build(entry, blank=True).state_dict()
-    _compare(entry, wanted, state)
+    from omlzoo.checkpoint import compare
 
-
-def _fill(model: "Extractor", old: Mapping[str, "Tensor"], new: Mapping[str, "Tensor"], entry: Entry) -> None:
-    """Load weights without a second copy in memory; every name and every shape has to agree."""
-    _compare(entry, old, new)
-    model.load_state_dict({name: tensor.to(old[name].dtype) for name, tensor in new.items()}, assign=True)
-
-
-def _compare(entry: Entry, old: Mapping[str, "Tensor"], new: Mapping[str, "Tensor"]) -> None:
-    wanted = {name: tuple(tensor.shape) for name, tensor in old.items()}
-    found = {name: tuple(tensor.shape) for name, tensor in new.items()}
-    wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-    if wrong:
-        said = "; ".join(_difference(name, wanted.get(name), found.get(name)) for name in wrong[:3])
-        count = f"{len(wrong)} of {len(wanted)} tensors differ"
-        raise WeightsMismatch(f"{entry.name}: the weights do not fit {entry.arch}; {count}: {said}")
-
-
-def _difference(name: str, wanted: tuple[int, ...] | None, found: tuple[int, ...] | None) -> str:
-    if wanted is None:
-        return f"{name} is not part of it"
-    return f"{name} is missing" if found is None else f"{name} is {found} and must be {wanted}"
+    compare(_build(entry, blank=True).state_dict(), state, entry.name, entry.arch)

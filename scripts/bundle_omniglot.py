@@ -16,8 +16,8 @@ import torch
 
 from omlzoo import checkpoint, fingerprint, manifest, table
 from omlzoo.evaluation import evaluate
+from omlzoo.facts import Metric
 from omlzoo.images import to_rgb
-from omlzoo.manifest import Metric
 from omlzoo.metrics import retrieval
 from omlzoo.zoo import get_model
 

@@ -26,8 +26,9 @@ from PIL.Image import Resampling, Transpose
 
 from omlzoo import catalog, table
 from omlzoo.extractor import Extractor
+from omlzoo.facts import Preprocess
 from omlzoo.images import to_rgb
-from omlzoo.manifest import Entry, Preprocess
+from omlzoo.manifest import Entry
 from omlzoo.training import Recipe, finetune
 from omlzoo.weights import Weights
 

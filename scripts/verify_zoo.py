@@ -21,7 +21,8 @@ import torch
 import omlzoo
 from omlzoo import fingerprint, manifest
 from omlzoo.errors import OmlzooError
-from omlzoo.manifest import Entry, Metric
+from omlzoo.facts import Metric
+from omlzoo.manifest import Entry
 
 SHOWN = ("cmc@1", "map@r")
 

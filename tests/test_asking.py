@@ -5,13 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from loopback_hub import LoopbackHub
 from PIL import Image
+from safetensors.torch import save
+from text_entries import publish, with_text
+from toys import toy, toy_entry
 
 import omlzoo
-from omlzoo.asking import Asker, pictures_in
+from omlzoo import manifest
+from omlzoo.asking import Asker, pictures_in, texts_in
 from omlzoo.embeddings import Embeddings
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extractor import Extractor
+from omlzoo.manifest import dump
+
+WORDS = ["red shoe with white sole", "blue hat"]
 
 
 @pytest.fixture
@@ -34,3 +42,129 @@ def test_vectors_tensors_and_pictures(embeddings: Embeddings, drawn: Path) -> No
 def test_other_vectors_are_refused(embeddings: Embeddings) -> None:
     with pytest.raises(BadInput, match=r"vectors have the shape \(3,\)"):
         Asker(embeddings.record).embedded(np.zeros(3))
+
+
+@pytest.fixture
+def worded(hub: LoopbackHub, tmp_path: Path, drawn: Path) -> tuple[Embeddings, np.ndarray]:
+    """Embeddings, not normalised, of a model with a text tower, and the vectors of two texts."""
+    text, _ = publish(hub, f"asking/{tmp_path.name}", 16)
+    model = with_text(text, tmp_path / "worded")
+    return omlzoo.embed(model, drawn, progress=False), omlzoo.get_text_model(tmp_path / "worded")(WORDS).numpy()
+
+
+def test_texts_find_the_rows_of_the_highest_cosine(worded: tuple[Embeddings, np.ndarray], tmp_path: Path) -> None:
+    embeddings, vectors = worded
+    cosines = [[float(row @ text / np.linalg.norm(row)) for row in embeddings.vectors] for text in vectors]
+    best = [sorted(range(len(row)), key=lambda i, row=row: -row[i])[:5] for row in cosines]
+    omlzoo.build_index(embeddings).save(tmp_path / "i")
+    index = omlzoo.open_index(tmp_path / "i")
+    assert index.similarity == "euclidean", "pictures are compared otherwise"
+    hits = index.search(WORDS, k=5)
+    assert hits.ids.tolist() == best
+    assert np.allclose(hits.scores, np.take_along_axis(np.array(cosines), np.array(best), 1), atol=1e-6)
+    assert np.allclose(hits.distances, np.sqrt(2 - 2 * hits.scores), atol=1e-6)
+    assert hits.queries["path"].tolist() == WORDS
+    assert index.search(WORDS[0], k=5).ids.tolist() == best[:1], "one text is a query too"
+    other = index.search(WORDS, k=3, where={"split": "validation"}, threshold=2.0)
+    assert set(embeddings.table["split"].iloc[other.ids.ravel()]) == {"validation"}
+    assert other.is_known is not None
+    assert not other.is_known.any()
+    hits.html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "query: red shoe with white sole" in page
+    assert "the cosine similarity" in page
+
+
+def test_rows_that_come_and_go_are_compared_by_cosine_too(worded: tuple[Embeddings, np.ndarray]) -> None:
+    embeddings, _ = worded
+    index = omlzoo.build_index(embeddings.rows(np.arange(len(embeddings)) % 2 == 0))
+    index.search(WORDS)
+    index.add(embeddings.rows(np.arange(len(embeddings)) % 2 == 1))
+    whole = omlzoo.build_index(embeddings).search(WORDS, k=9)
+    assert np.allclose(index.search(WORDS, k=9).scores, whole.scores, atol=1e-6)
+    best = int(index.search(WORDS[1], k=1).ids[0, 0])
+    index.remove(np.array([best]))
+    assert index.search(WORDS[1], k=1).ids[0, 0] != best
+
+
+def test_truncated_vectors_are_compared_with_truncated_texts(worded: tuple[Embeddings, np.ndarray]) -> None:
+    embeddings, vectors = worded
+    short, rows = vectors[0, :6], embeddings.vectors[:, :6]
+    cosines = rows @ short / np.linalg.norm(short) / np.linalg.norm(rows, axis=1)
+    hits = omlzoo.build_index(embeddings.truncated(6)).search(WORDS[0], k=1)
+    assert hits.ids[0, 0] == cosines.argmax()
+    assert hits.scores[0, 0] == pytest.approx(cosines.max(), abs=1e-6)
+
+
+def test_a_string_is_a_text_where_it_can_be_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "photo").write_bytes(b"x")
+    assert texts_in("red shoe") == ["red shoe"]
+    assert texts_in(["a hat", "b"]) == ["a hat", "b"]
+    for picture in (
+        "shoe.jpg",
+        "SHOE.PNG",
+        "folder/shoe",
+        str(tmp_path / "photo"),
+        Path("red shoe"),
+        np.zeros((1, 3)),
+        [],
+    ):
+        assert texts_in(picture) is None
+    assert texts_in("shoe.jpg", text=True) == ["shoe.jpg"]
+    assert texts_in("red shoe", text=False) is None
+    with pytest.raises(
+        BadInput, match=r"'a hat' is no file and 'b.jpg' is one by its name; search for texts and for p"
+    ):
+        texts_in(["a hat", "b.jpg"])
+    with pytest.raises(BadInput, match="text is True, but the queries are ndarray; give a string, or a list of them"):
+        texts_in(np.zeros((1, 3)), text=True)
+
+
+def test_texts_are_refused_where_nothing_reads_them(
+    embeddings: Embeddings, worded: tuple[Embeddings, np.ndarray]
+) -> None:
+    with pytest.raises(BadInput, match=r"'red shoe' names no file, and .* has no text tower that could read it"):
+        omlzoo.build_index(embeddings).search("red shoe")
+    with pytest.raises(
+        BadInput, match="threshold is 'far=1e-3', measured between pictures; for a text give a least sc"
+    ):
+        omlzoo.build_index(worded[0]).search("red shoe", threshold="far=1e-3")
+
+
+def test_texts_are_refused_for_weights_that_changed(
+    worded: tuple[Embeddings, np.ndarray], tmp_path: Path, drawn: Path
+) -> None:
+    model = omlzoo.get_model(tmp_path / "worded")
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    model.changed = True
+    changed = omlzoo.embed(model, drawn, progress=False)
+    with pytest.raises(
+        BadInput, match="has the weights state:.* now, the index was made with state:.*; embed the pictures"
+    ):
+        omlzoo.build_index(changed).search("red shoe")
+
+
+def test_weights_that_no_entry_pins_are_opened_again_and_compared(
+    hub: LoopbackHub, tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of the zoo: the entry knows no sha256, so the record has that of the values."""
+    content = save({name: value.clone() for name, value in toy("vit_toy").state_dict().items()})
+    hub.publish("asking/unpinned", "model.safetensors", content)
+    entry = toy_entry("vit_toy", repo="asking/unpinned", file="model.safetensors")
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / f"{entry.name}.json").write_text(dump(entry))
+    monkeypatch.setattr(manifest, "folder", lambda: tmp_path / "zoo")
+    manifest.names.cache_clear()
+    manifest.find.cache_clear()
+    try:
+        with pytest.warns(OmlzooWarning, match="is unpinned"):
+            embeddings = omlzoo.embed(entry.name, drawn, progress=False)
+        assert embeddings.record.sha256.startswith("state:")
+        omlzoo.build_index(embeddings).save(tmp_path / "i")
+        index, file = omlzoo.open_index(tmp_path / "i"), drawn.parent / embeddings.table["path"][0]
+        with pytest.warns(OmlzooWarning, match="is unpinned"):
+            assert index.search(file).ids[0, 0] == 0
+    finally:
+        manifest.names.cache_clear()
+        manifest.find.cache_clear()

@@ -14,6 +14,7 @@ import pytest
 import torch
 from loopback_hub import LoopbackHub
 from references import random_resnet
+from text_entries import publish, with_text
 
 import omlzoo
 from omlzoo import checkpoint, manifest, store
@@ -180,7 +181,7 @@ def test_a_faulty_table_is_listed_whole_with_exit_code_2(capsys: pytest.CaptureF
     (["lst"], 'Did you mean "list"'), (["list", "--jsn"], "Did you mean --json"), (["show", "vits16_inshp"], "did you mean vits16_inshop"),
     (["embed"], "requires an argument"), (["fetch"], "give the names of checkpoints"), (["fetch", "nope"], "the zoo has no 'nope'"),
     (["check", "none.csv"], "there is no such file or folder"), (["index", "none.parquet", "-o", "x"], "there is no such file"),
-    (["search", "none"], "give at least one picture"), (["search", "none", "a.png"], "has no index.json"),
+    (["search", "none"], "give at least one picture, or one text"), (["search", "none", "a.png"], "has no index.json"),
     (["evaluate", "runs/none", "x.csv"], "has no entry.json|no such file"), (["embed", "vits16_dino", "none", "-o", "x.parquet", "--precision", "int3"], "Invalid value"),
     (["finetune", "x.csv", "--model", "m", "-o", "r", "--epochs", "many"], "unable to convert"),
     (["finetune", "x.csv", "--model", "m", "-o", "r", "--config", "none.toml"], "not a readable TOML file"),
@@ -307,6 +308,34 @@ def test_a_model_is_measured_against_another(
     code, out, _ = run(capsys, "evaluate", saved, drawn, "--fast")
     assert code == 0
     assert "auc" not in out
+
+
+def test_words_find_pictures(capsys: pytest.CaptureFixture[str], tmp_path: Path, drawn: Path, hub: LoopbackHub) -> None:
+    with_text(publish(hub, "cli/texts", 16)[0], tmp_path / "m")
+    code, out, _ = run(capsys, "fetch", tmp_path / "m", "--text")
+    assert code == 0
+    assert [Path(line).name for line in out.splitlines()] == [
+        "model.safetensors", "open_clip_model.safetensors", "tokenizer.json",
+    ]  # fmt: skip
+    run(capsys, "embed", tmp_path / "m", drawn, "-o", tmp_path / "e.parquet")
+    run(capsys, "index", tmp_path / "e.parquet", "-o", tmp_path / "i")
+    code, out, _ = run(
+        capsys, "search", tmp_path / "i", "red shoe", "a hat", "-k", 2, "--json", "--html", tmp_path / "p.html"
+    )
+    assert code == 0
+    assert [answer["query"] for answer in json.loads(out)] == ["red shoe", "a hat"]
+    wanted = omlzoo.open_index(tmp_path / "i").search(["red shoe"], k=2).ids[0].tolist()
+    assert [hit["id"] for hit in json.loads(out)[0]["hits"]] == wanted
+    for wrong, said in (
+        (("search", tmp_path / "i", "red shoe", "a.jpg"), "'red shoe' is no file and 'a.jpg' is one by its name"),
+        (("search", tmp_path / "i", "red shoe", "--no-text"), "red shoe: there is no such file"),
+        (("search", tmp_path / "i", "red shoe", "--threshold", "far=1e-3"), "for a text give a least score"),
+        (("fetch", "vits16_dino", "--text"), "none of vits16_dino has a text tower"),
+        (("fetch", tmp_path / "m", "--text", "--to", tmp_path / "b"), "--text goes without --to and --from"),
+    ):
+        code, _, err = run(capsys, *wrong)
+        assert code == 2
+        assert said in err
 
 
 def test_a_folder_of_vectors_an_approximate_index_and_a_filter(

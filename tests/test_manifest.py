@@ -8,7 +8,7 @@ import pytest
 from toys import PREPROCESS, toy_entry
 
 from omlzoo import catalog, layouts, manifest
-from omlzoo.errors import BadEntry, BadInput, UnknownName
+from omlzoo.errors import BadEntry, UnknownName
 
 NAMES = manifest.names()
 
@@ -113,18 +113,17 @@ def test_near_names_are_suggested() -> None:
         manifest.find("vits16_inshp")
 
 
-@pytest.mark.parametrize(
-    ("size", "resize", "crop"),
-    [(224, (256, 256), (224, 224)), (288, (329, 329), (288, 288)), ((288, 352), (329, 402), (288, 352))],
-)
-def test_another_size_keeps_the_ratio_of_resize_to_crop(
-    size: int | tuple[int, int], resize: tuple[int, int], crop: tuple[int, int]
-) -> None:
-    scaled = manifest.find("vits16_dino").preprocess.scaled(size)
-    assert (scaled.resize, scaled.crop) == (resize, crop)
-
-
-@pytest.mark.parametrize("size", [0, -3, (224,), (224, 224, 3), (224, 0)])
-def test_a_size_that_is_none_is_refused(size: object) -> None:
-    with pytest.raises(BadInput, match="image_size is"):
-        manifest.find("vits16_dino").preprocess.scaled(size)  # type: ignore[arg-type]
+def test_the_text_towers_facts_are_checked_too(tmp_path: Path) -> None:
+    raw = json.loads(manifest.dump(manifest.find("openai_vitb32_224")))["text"]
+    assert manifest.read(written(tmp_path, text=raw)).text == manifest.find("openai_vitb32_224").text
+    wrong = [
+        ({"params": "DROP"}, "text misses params"),
+        ({"arch": "bert"}, "text: arch is 'bert'; it must be one of clip_text, siglip_text"),
+        ({"file": "model.bin"}, "text: file is 'model.bin'; only .safetensors"),
+        ({"tokenizer": raw["tokenizer"] | {"file": "vocab.txt"}}, "text: tokenizer: file is 'vocab.txt'; only .json"),
+        ({"tokenizer": raw["tokenizer"] | {"sha256": "abc"}}, "text: tokenizer: sha256 is 'abc'"),
+    ]
+    for change, message in wrong:
+        changed = {key: value for key, value in (raw | change).items() if value != "DROP"}
+        with pytest.raises(BadEntry, match=message.replace("text misses", "text: misses")):
+            manifest.read(written(tmp_path, text=changed))

@@ -16,7 +16,7 @@ import omlzoo
 from omlzoo import checkpoint
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.extractor import Extractor
-from omlzoo.manifest import Metric
+from omlzoo.facts import Metric
 from omlzoo.publishing import push
 
 

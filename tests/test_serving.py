@@ -23,7 +23,9 @@ import pytest
 import uvicorn
 from calibrations import CALIBRATION
 from fastapi.testclient import TestClient
+from loopback_hub import LoopbackHub
 from PIL import Image
+from text_entries import publish, with_text
 from toys import toy
 
 import omlzoo
@@ -97,6 +99,48 @@ def test_embed_and_boxes(client: TestClient, index: Index) -> None:
     cut = client.post("/embed", files={"image": jpeg(picture.crop((4, 5, 30, 40)))}).json()["vector"]
     assert part == pytest.approx(cut, abs=1e-5)
     assert np.abs(np.array(part) - whole["vector"]).max() > 1e-3
+
+
+@pytest.fixture
+def worded(hub: LoopbackHub, tmp_path: Path, drawn: Path) -> Index:
+    """An index of a model that reads texts."""
+    with_text(publish(hub, f"served/{tmp_path.name}", 16)[0], tmp_path / "m")
+    omlzoo.build_index(omlzoo.embed(str(tmp_path / "m"), drawn, progress=False)).save(tmp_path / "index")
+    return omlzoo.open_index(tmp_path / "index")
+
+
+def test_texts_are_answered_as_the_index_does(worded: Index) -> None:
+    with TestClient(application(worded, limits=FREE)) as client:
+        assert client.get("/facts").json()["texts"] is True
+        wanted = worded.search("red shoe", k=3)
+        hits = client.post("/search", data={"text": "red shoe", "k": "3"}).json()["hits"]
+        assert [hit["id"] for hit in hits] == wanted.ids[0].tolist()
+        assert [hit["score"] for hit in hits] == pytest.approx(wanted.scores[0].tolist())
+        vector = client.post("/embed", data={"text": "red shoe"}).json()["vector"]
+        assert vector == pytest.approx(worded.asker.worded(["red shoe"]).vectors[0].tolist())
+        for empty in ("!!!", "&nbsp;", "\t"):
+            answer = client.post("/search", data={"text": empty})
+            assert (answer.status_code, "has no words" in answer.json()["detail"]) == (422, True)
+        assert client.post("/search", data={"text": "x" * 3000}).status_code == 422
+        answer = client.post("/search", data={"text": "red", "threshold": "far=1e-3"})
+        assert "for a text give a least score" in answer.json()["detail"]
+        assert client.post("/search", data={"text": "red", "item": "1"}).status_code == 422
+
+
+def test_texts_are_refused_where_nothing_reads_them(client: TestClient) -> None:
+    assert client.get("/facts").json()["texts"] is False
+    for path in ("/search", "/embed"):
+        answer = client.post(path, data={"text": "red shoe"})
+        assert (answer.status_code, "has no text tower" in answer.json()["detail"]) == (422, True)
+
+
+def test_a_tower_that_cannot_be_had_is_said_and_pictures_are_served(worded: Index, hub: LoopbackHub) -> None:
+    hub.files.clear()
+    with pytest.warns(OmlzooWarning, match="texts are not searched for: .*text: "):
+        app = application(worded, limits=FREE)
+    with TestClient(app) as client:
+        assert client.get("/facts").json()["texts"] is False
+        assert client.post("/search", data={"item": "0", "k": "1"}).json()["hits"][0]["id"] == 0
 
 
 def test_items_pages_and_facts(client: TestClient, index: Index) -> None:

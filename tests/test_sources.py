@@ -21,7 +21,8 @@ from toys import toy, toy_entry
 
 from omlzoo import manifest, sources, store
 from omlzoo.errors import OmlzooWarning, WeightsMismatch, WeightsUnavailable
-from omlzoo.manifest import Entry, Upstream
+from omlzoo.facts import Upstream
+from omlzoo.manifest import Entry
 from omlzoo.weights import Weights
 
 CONTENT = save({name: value.clone() for name, value in toy("resnet_toy").state_dict().items()})

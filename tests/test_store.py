@@ -15,7 +15,7 @@ from toys import toy_entry
 
 from omlzoo import checkpoint, store
 from omlzoo.errors import WeightsMismatch, WeightsUnavailable
-from omlzoo.manifest import Upstream
+from omlzoo.facts import Upstream
 
 UPSTREAM = Upstream("https://example.org/x.pth", "md5:abcdef", "timm_vit")
 

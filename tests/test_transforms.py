@@ -12,7 +12,7 @@ from torchvision import transforms as tv
 
 import omlzoo
 from omlzoo import manifest
-from omlzoo.manifest import Preprocess
+from omlzoo.facts import Preprocess
 from omlzoo.transforms import Transform
 
 SIZES = [(333, 500), (500, 333), (64, 64), (224, 224), (257, 1001), (30, 301)]

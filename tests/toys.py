@@ -6,7 +6,8 @@ import torch
 
 from omlzoo import catalog
 from omlzoo.extractor import Extractor
-from omlzoo.manifest import Entry, Preprocess
+from omlzoo.facts import Preprocess
+from omlzoo.manifest import Entry
 from omlzoo.weights import Weights
 
 PREPROCESS = Preprocess(

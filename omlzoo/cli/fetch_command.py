@@ -17,6 +17,7 @@ def fetch_command(
     to: Path | None = None,
     source: Annotated[Path | None, Parameter(name="--from")] = None,
     check: bool = False,
+    text: bool = False,
 ) -> None:
     """Download and verify weights, ready for offline use; prints the local files.
 
@@ -30,16 +31,24 @@ def fetch_command(
         Take them from such a folder instead of the network.
     check
         Compute every sha256 again, build the models, and compare their fingerprints with those of the entries.
+    text
+        Also download the text towers and their tokenizers, of the checkpoints that have one.
     """
     if not names:
         raise BadInput("give the names of checkpoints; `omlzoo list` shows them")
     found = [zoo.get_weights(name) for name in names]  # all names are known before the first download
+    if text and not any(weights.entry.text for weights in found):
+        raise BadInput(f"--text: none of {', '.join(names)} has a text tower; `omlzoo show NAME` says whether one has")
+    if text and (to is not None or source is not None):
+        raise BadInput("--text goes without --to and --from: text towers stay in the Hub client's cache (HF_HUB_CACHE)")
     for weights in found:
         path = weights.fetch(afresh=check) if source is None else sources.install(weights.entry, source)
         if to is not None:
             store.copy(path, store.kept(weights.entry) or weights.entry, to / weights.name)
             path = to / weights.name
         print(f"{path}{_checked(weights) if check else ''}")
+        if text and weights.entry.text is not None:
+            print(*sources.fetch_text(weights.entry, weights.entry.text), sep="\n")
 
 
 def _checked(weights: Weights) -> str:

@@ -13,22 +13,23 @@ __all__ = ["search_command"]
 
 def search_command(
     index: Path,
-    *images: Path,
+    *queries: str,
     k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
     json: bool = False,
     html: Path | None = None,
     exclude_self: bool = False,
     threshold: str | None = None,
     where: dict[str, str] | None = None,
+    text: bool | None = None,
 ) -> None:
-    """Find the nearest pictures of an index.
+    """Find the nearest pictures of an index, for pictures or for words.
 
     Parameters
     ----------
     index
         A folder that `omlzoo index` wrote.
-    images
-        Query pictures.
+    queries
+        Pictures; or texts, such as "red trainers with white sole", for a model with a text tower.
     k
         Hits for each.
     json
@@ -41,16 +42,18 @@ def search_command(
         The least score of a hit that is accepted, or a name of the calibration such as far=1e-3.
     where
         Only rows whose column has that value: --where.category boot.
+    text
+        Whether queries are texts; by default those that name no file, end like no picture and have no slash.
     """
-    if not images:
-        raise BadInput("give at least one picture to search for")
+    if not queries:
+        raise BadInput("give at least one picture, or one text, to search for")
     from omlzoo.indexing import open_index
 
     hits = open_index(index).search(
-        list(images), k, where=where, exclude_self=exclude_self, threshold=_number(threshold)
+        list(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text
     )
     if (hits.queries["error"] != "").all():
-        raise BadInput(f"none of the {len(images)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
+        raise BadInput(f"none of the {len(queries)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
     if html is not None:
         hits.html(html)
     table = hits.table()

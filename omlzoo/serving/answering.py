@@ -35,16 +35,18 @@ class Wish:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: a picture or a vector, and what is wanted of it; None: its vector.
+    """One request: a picture, a vector or a text, and what is wanted of it; None: its vector.
 
     Attributes:
         pixels: (3, H, W) uint8, or None.
         vector: (dim,), or None.
+        text: Words, or None.
         wish: How to search, or None.
     """
 
     pixels: Tensor | None = None
     vector: np.ndarray | None = None
+    text: str | None = None
     wish: Wish | None = None
 
 
@@ -59,21 +61,30 @@ def answers(index: Index, run: Pipeline, batch: Sequence[Asked]) -> list[Any]:
             whole = whole / np.maximum(np.linalg.norm(whole, axis=1, keepdims=True), 1e-12)
         vectors[seen] = whole
     found: list[Any] = list(vectors)
-    alike: dict[Wish, list[int]] = {}
+    alike: dict[tuple[Wish | None, bool], list[int]] = {}
     for place, asked in enumerate(batch):
         if asked.vector is not None:
             vectors[place] = asked.vector
-        if asked.wish is not None:
-            alike.setdefault(asked.wish, []).append(place)
-    for wish, places in alike.items():
-        where = None if wish.where is None else dict(wish.where)
+        if asked.wish is not None or asked.text is not None:
+            alike.setdefault((asked.wish, asked.text is not None), []).append(place)
+    for (wish, worded), places in alike.items():
+        texts = [str(batch[place].text) for place in places] if worded else None
         try:
-            told: list[Any] = _found(index.search(vectors[places], wish.k, where=where, threshold=wish.threshold))
+            told = _told(index, wish, vectors[places], texts)
         except Exception as error:  # of these requests alone: others of the batch asked for something else
             told = [error] * len(places)
         for place, answer in zip(places, told, strict=True):
             found[place] = answer
     return found
+
+
+def _told(index: Index, wish: Wish | None, vectors: np.ndarray, texts: list[str] | None) -> list[Any]:
+    """Answers to requests that ask alike."""
+    if wish is None:
+        return list(index.asker.worded(texts or ()).vectors)
+    where = None if wish.where is None else dict(wish.where)
+    queries = vectors if texts is None else texts
+    return _found(index.search(queries, wish.k, where=where, threshold=wish.threshold, text=texts is not None))
 
 
 def items(index: Any, rows: np.ndarray) -> list[dict[str, Any]]:

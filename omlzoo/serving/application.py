@@ -41,6 +41,7 @@ HEADERS = {
 }
 
 Number = Annotated[int, Form(ge=1)]
+Words = Annotated[str | None, Form(max_length=2000, description="for a model with a text tower")]
 
 
 def application(
@@ -62,7 +63,7 @@ def application(
     """
     limits = limits or Limits()
     run = Pipeline.of(index.asker.model(), "bf16" if index.embeddings.record.precision == "bf16" else "fp32", "auto")
-    gallery = Gallery(index, roots)
+    gallery, reads_texts = Gallery(index, roots), _reads_texts(index)
     hidden = [name for name in OWN if name in index.embeddings.table]
     if hidden:
         said = f"the table's columns {', '.join(hidden)} are not shown: answers have keys of these names of their own"
@@ -120,6 +121,11 @@ def application(
         async with decoding:
             return await run_in_threadpool(prepare)
 
+    def words_of(text: str | None) -> str:
+        if not reads_texts:
+            raise HTTPException(422, f"{index.embeddings.record.model} has no text tower; give image or item")
+        return _words(index, text)
+
     async def ask(asked: Asked) -> Any:
         try:
             return await asyncio.wait_for(batcher(asked), limits.seconds)
@@ -144,12 +150,18 @@ def application(
             "model": record.model, "dim": record.dim, "rows": index.size, "similarity": index.similarity,
             "backend": index.backend, "recall": None if index.recall is None else index.recall.value,
             "thresholds": [] if index.calibration is None else [cut.name for cut in index.calibration.cut_points],
-            "filters": _choices(index), "limits": vars(limits),
+            "filters": _choices(index), "limits": vars(limits), "texts": reads_texts,
         }  # fmt: skip
 
     @app.post("/embed")
-    async def embed(image: Annotated[UploadFile, File()], box: Annotated[str | None, Form()] = None) -> dict[str, Any]:
-        vector = await ask(Asked(await pixels_of(image, box)))
+    async def embed(
+        image: Annotated[UploadFile | None, File()] = None,
+        text: Words = None,
+        box: Annotated[str | None, Form()] = None,
+    ) -> dict[str, Any]:
+        if (image is None) == (text is None):
+            raise HTTPException(422, "give either image, a picture, or text, words")
+        vector = await ask(Asked(text=words_of(text)) if image is None else Asked(await pixels_of(image, box)))
         record = index.embeddings.record
         return {"vector": vector.tolist(), "dim": record.dim, "model": record.model, "sha256": record.sha256}
 
@@ -157,19 +169,22 @@ def application(
     async def search(
         image: Annotated[UploadFile | None, File()] = None,
         item: Annotated[int | None, Form()] = None,
+        text: Words = None,
         box: Annotated[str | None, Form(description="left, top, right, bottom in pixels")] = None,
         k: Number = 12,
         threshold: Annotated[str | None, Form(description="a least score or a name of the calibration")] = None,
         where: Annotated[str | None, Form(description='JSON, such as {"category": "boot"}')] = None,
     ) -> dict[str, Any]:
-        if (image is None) == (item is None):
-            raise HTTPException(422, "give either image, a picture, or item, the number of a row")
+        if [image, item, text].count(None) != 2:
+            raise HTTPException(422, "give either image, a picture, or item, the number of a row, or text, words")
         if k > limits.hits:
             raise HTTPException(422, f"k is {k}; it must be at most {limits.hits}")
         columns = _columns(where)
         wish = Wish(k, None if columns is None else tuple(columns.items()), _threshold(threshold))
         if image is not None:
             found: dict[str, Any] = await ask(Asked(pixels=await pixels_of(image, box), wish=wish))
+        elif text is not None:
+            found = await ask(Asked(text=words_of(text), wish=wish))
         else:
             found = await ask(Asked(vector=index.embeddings.vectors[_row(index, item)], wish=wish))
         return found
@@ -204,6 +219,25 @@ def application(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+def _reads_texts(index: Index) -> bool:
+    """Whether texts can be searched for; the tower is opened now, not at the first request."""
+    if not index.asker.reads_texts:
+        return False
+    try:
+        index.asker.text_model()
+    except OmlzooError as error:
+        warnings.warn(f"texts are not searched for: {error}", OmlzooWarning, stacklevel=3)
+        return False
+    return True
+
+
+def _words(index: Index, text: str | None) -> str:
+    words = (text or "").encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
+    if not index.asker.text_model().tokens.has_words(words):  # else it would fail the batch it is in
+        raise HTTPException(422, f"the text {words[:80]!r} has no words; describe what to look for")
+    return words
 
 
 def _row(index: Index, row: int | None) -> int:

@@ -11,7 +11,8 @@ from torch import nn
 from omlzoo import checkpoint, manifest, zoo
 from omlzoo.atomic import new_file
 from omlzoo.extractor import Extractor
-from omlzoo.manifest import Entry, Metric
+from omlzoo.facts import Metric
+from omlzoo.manifest import Entry
 from omlzoo.report import Report
 
 __all__ = ["CACHE", "LAST", "Run", "read_run", "write_history", "write_run"]
