@@ -1,4 +1,4 @@
-"""Pin the entries of the zoo: commit, sha256 and size of each Hub file, as the Hub's API tells them. Needs the network.
+"""Pin the entries of the zoo: commit, sha256 and size of each Hub file, text towers too, as the Hub's API tells them. Needs the network.
 
     python scripts/pin.py                     shows what would change
     python scripts/pin.py --write NAME...     writes it into weights_manifest; all entries where none is named
@@ -10,12 +10,14 @@ An entry that is pinned already is compared with what the Hub says of its commit
 import argparse
 import sys
 from dataclasses import replace
+from typing import Any
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoSibling
 
 from omlzoo import manifest
+from omlzoo.facts import Text, Tokenizer
 from omlzoo.manifest import Entry
 
 
@@ -24,32 +26,49 @@ class CannotPin(Exception):
 
 
 def pinned(entry: Entry, move: bool = False) -> Entry:
-    """The entry with revision, sha256 and size as the Hub has them now.
+    """The entry, and its text tower and tokenizer, with revision, sha256 and size as the Hub has them now.
 
     Args:
-        entry: Of a Hub repository.
+        entry: Of a Hub repository, itself or its text tower.
         move: Take the newest commit though the entry has one.
 
     Raises:
         CannotPin: The repository, the commit or the file is not there, no sha256 is told, or the file of the entry's
             commit is another one than the entry says.
     """
-    revision = None if move else entry.revision
+    if entry.repo is not None:
+        revision, sha256, size = _found(entry, move)
+        entry = replace(entry, revision=revision, sha256=sha256, size=size)
+    if entry.text is None:
+        return entry
+    text, tokenizer = entry.text, entry.text.tokenizer
+    if text.repo is not None:
+        revision, sha256, size = _found(text, move)
+        text = replace(text, revision=revision, sha256=sha256, size=size)
+    revision, sha256, _ = _found(tokenizer, move, small=True)
+    tokenizer = replace(tokenizer, revision=revision, sha256=sha256 or (None if move else tokenizer.sha256))
+    return replace(entry, text=replace(text, tokenizer=tokenizer))
+
+
+def _found(holder: Entry | Text | Tokenizer, move: bool, small: bool = False) -> tuple[str, str | None, int | None]:
+    """Commit, sha256 and size of a file; the Hub tells no sha256 of a small one."""
+    revision = None if move else holder.revision
     try:
-        info = HfApi().model_info(str(entry.repo), revision=revision, files_metadata=True)
+        info = HfApi().model_info(str(holder.repo), revision=revision, files_metadata=True)
     except (HfHubHTTPError, OSError) as error:
-        raise CannotPin(f"{entry.repo}@{revision or 'main'}: {str(error).strip().splitlines()[0]}") from error
+        raise CannotPin(f"{holder.repo}@{revision or 'main'}: {str(error).strip().splitlines()[0]}") from error
     files = {file.rfilename: file for file in info.siblings or []}
-    if entry.file not in files:
-        others = [name for name in sorted(files) if name.endswith((".safetensors", ".bin", ".pth", ".pt"))]
-        raise CannotPin(f"{entry.repo} has no {entry.file}; it has {', '.join(others) or 'no weights'}")
-    sha256, size = _announced(files[entry.file])
-    if info.sha is None or sha256 is None:
-        raise CannotPin(f"{entry.repo}: the Hub tells no {'commit' if info.sha is None else 'sha256 of ' + entry.file}")
-    if not move and entry.sha256 not in (None, sha256):
-        raise CannotPin(f"{entry.repo}@{info.sha[:12]}/{entry.file} has sha256 {sha256[:16]}..., the entry says "
-                        f"{str(entry.sha256)[:16]}...")  # fmt: skip
-    return replace(entry, revision=info.sha, sha256=sha256, size=size)
+    if holder.file not in files:
+        others = [name for name in sorted(files) if name.endswith((".safetensors", ".bin", ".pth", ".pt", ".json"))]
+        raise CannotPin(f"{holder.repo} has no {holder.file}; it has {', '.join(others) or 'no weights'}")
+    sha256, size = _announced(files[holder.file])
+    if info.sha is None or (sha256 is None and not small):
+        said = "commit" if info.sha is None else f"sha256 of {holder.file}"
+        raise CannotPin(f"{holder.repo}: the Hub tells no {said}")
+    if not move and sha256 is not None and holder.sha256 not in (None, sha256):
+        raise CannotPin(f"{holder.repo}@{info.sha[:12]}/{holder.file} has sha256 {sha256[:16]}..., the entry says "
+                        f"{str(holder.sha256)[:16]}...")  # fmt: skip
+    return info.sha, sha256, size
 
 
 def _announced(file: RepoSibling) -> tuple[str | None, int | None]:
@@ -58,10 +77,14 @@ def _announced(file: RepoSibling) -> tuple[str | None, int | None]:
 
 def changes(old: Entry, new: Entry) -> list[str]:
     """One line for each fact that differs."""
+    pairs: list[tuple[str, Any, Any]] = [("", old, new)]
+    if old.text is not None and new.text is not None:
+        pairs += [("text.", old.text, new.text), ("text.tokenizer.", old.text.tokenizer, new.text.tokenizer)]
     return [
-        f"{key}: {getattr(old, key)} -> {getattr(new, key)}"
+        f"{where}{key}: {getattr(one, key)} -> {getattr(other, key)}"
+        for where, one, other in pairs
         for key in ("revision", "sha256", "size")
-        if getattr(old, key) != getattr(new, key)
+        if getattr(one, key, None) != getattr(other, key, None)
     ]
 
 
@@ -72,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--move", action="store_true", help="take the newest commit also where one is pinned")
     args = parser.parse_args(arguments)
     entries = [manifest.find(name) for name in args.names or manifest.names()]
-    hosted = [entry for entry in entries if entry.repo is not None]
+    hosted = [entry for entry in entries if entry.repo is not None or entry.text is not None]
     changed, refused = 0, 0
     for entry in hosted:
         try:

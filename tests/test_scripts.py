@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from loopback_hub import COMMIT, LoopbackHub
+from text_entries import publish
 from toys import toy_entry
 
 from omlzoo import manifest
@@ -33,6 +34,19 @@ def test_an_entry_is_pinned_to_what_the_hub_tells(hub: LoopbackHub) -> None:
     assert [line.partition(":")[0] for line in pin.changes(entry, new)] == ["revision", "sha256", "size"]
     assert pin.changes(new, pin.pinned(new)) == []
     assert replace(new, revision=entry.revision, sha256=entry.sha256, size=entry.size) == entry  # nothing else
+
+
+def test_text_towers_are_pinned_too(hub: LoopbackHub) -> None:
+    text, _ = publish(hub, "zoo/words", 16, pinned=False)
+    entry = replace(unpinned("zoo/words"), repo=None, file=None, text=text)
+    wanted, _ = publish(hub, "zoo/words", 16)
+    found = pin.pinned(entry).text
+    assert found is not None
+    assert (found.revision, found.sha256) == (wanted.revision, wanted.sha256)
+    assert found.tokenizer.revision == COMMIT
+    said = [line.partition(":")[0] for line in pin.changes(entry, pin.pinned(entry))]
+    assert said[:3] == ["text.revision", "text.sha256", "text.size"]
+    assert "text.tokenizer.revision" not in said, "it was known"
 
 
 def test_a_pinned_entry_that_the_hub_contradicts_is_refused_and_moved_only_when_asked(hub: LoopbackHub) -> None:
