@@ -1,4 +1,5 @@
-"""Pin the entries of the zoo: commit, sha256 and size of each Hub file, text towers too, as the Hub's API tells them. Needs the network.
+"""Pin the entries of the zoo and their text towers: commit, sha256 and size of each Hub file, as its API tells them.
+Needs the network.
 
     python scripts/pin.py                     shows what would change
     python scripts/pin.py --write NAME...     writes it into weights_manifest; all entries where none is named
@@ -26,19 +27,24 @@ class CannotPin(Exception):
 
 
 def pinned(entry: Entry, move: bool = False) -> Entry:
-    """The entry, and its text tower and tokenizer, with revision, sha256 and size as the Hub has them now.
+    """The entry with revision, sha256 and size as the Hub has them now.
 
     Args:
-        entry: Of a Hub repository, itself or its text tower.
+        entry: Of a Hub repository.
         move: Take the newest commit though the entry has one.
 
     Raises:
         CannotPin: The repository, the commit or the file is not there, no sha256 is told, or the file of the entry's
             commit is another one than the entry says.
     """
-    if entry.repo is not None:
-        revision, sha256, size = _found(entry, move)
-        entry = replace(entry, revision=revision, sha256=sha256, size=size)
+    if entry.repo is None:
+        return entry
+    revision, sha256, size = _found(entry, move)
+    return replace(entry, revision=revision, sha256=sha256, size=size)
+
+
+def pinned_text(entry: Entry, move: bool = False) -> Entry:
+    """As :func:`pinned`, but the entry's text tower and tokenizer, if it has them."""
     if entry.text is None:
         return entry
     text, tokenizer = entry.text, entry.text.tokenizer
@@ -98,12 +104,13 @@ def main(arguments: list[str] | None = None) -> int:
     hosted = [entry for entry in entries if entry.repo is not None or entry.text is not None]
     changed, refused = 0, 0
     for entry in hosted:
-        try:
-            new = pinned(entry, args.move)
-        except CannotPin as error:
-            refused += 1
-            print(f"{entry.name}: NOT PINNED: {error}")
-            continue
+        new = entry
+        for part in (pinned, pinned_text):
+            try:
+                new = part(new, args.move)
+            except CannotPin as error:
+                refused += 1
+                print(f"{entry.name}: NOT PINNED: {error}")
         lines = changes(entry, new)
         changed += bool(lines)
         for line in lines:

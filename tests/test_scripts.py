@@ -40,11 +40,11 @@ def test_text_towers_are_pinned_too(hub: LoopbackHub) -> None:
     text, _ = publish(hub, "zoo/words", 16, pinned=False)
     entry = replace(unpinned("zoo/words"), repo=None, file=None, text=text)
     wanted, _ = publish(hub, "zoo/words", 16)
-    found = pin.pinned(entry).text
+    found = pin.pinned_text(entry).text
     assert found is not None
     assert (found.revision, found.sha256) == (wanted.revision, wanted.sha256)
     assert found.tokenizer.revision == COMMIT
-    said = [line.partition(":")[0] for line in pin.changes(entry, pin.pinned(entry))]
+    said = [line.partition(":")[0] for line in pin.changes(entry, pin.pinned_text(entry))]
     assert said[:3] == ["text.revision", "text.sha256", "text.size"]
     assert "text.tokenizer.revision" not in said, "it was known"
 
@@ -73,7 +73,8 @@ def test_what_cannot_be_pinned_says_why(hub: LoopbackHub) -> None:
 def test_pin_goes_through_all_names_and_writes_only_when_asked(
     hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hosted = [name for name in manifest.names() if manifest.find(name).repo is not None][:2]
+    entries = [manifest.find(name) for name in manifest.names()]
+    hosted = [entry.name for entry in entries if entry.repo and entry.revision is None and entry.text is None][:2]
     entry = manifest.find(hosted[0])
     sha256 = hub.publish(str(entry.repo), str(entry.file), b"weights")
     monkeypatch.setattr(manifest, "folder", lambda: tmp_path)
