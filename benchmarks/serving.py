@@ -167,6 +167,7 @@ if __name__ == "__main__":
     parser.add_argument("--index", type=Path)
     parser.add_argument("--only", choices=["load", "hostile"])
     parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--runtime", default="torch", choices=["torch", "onnx"])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         index = args.index
@@ -191,7 +192,7 @@ if __name__ == "__main__":
                 times.append(time.perf_counter() - begun)
         print(json.dumps({"single_image_model_ms": round(float(np.median(times)) * 1000, 2)}))
         if args.only in (None, "load"):
-            server = Server(index, "--per-second", "100000")
+            server = Server(index, "--per-second", "100000", "--runtime", args.runtime)
             asyncio.run(load(server, pictures))
             server.stop()
         if args.only in (None, "hostile"):

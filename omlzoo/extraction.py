@@ -123,7 +123,7 @@ def embed_shards(
     table = tables.read(source, "embed", root)
     extractor = open_model(model)
     _say(table)
-    run = _pipeline(extractor, precision, device, fast, runtime)
+    run = pipeline_of(extractor, precision, device, fast, runtime)
     shards = Shards.open(out, record_of(extractor, table.root, run), form)
     with shards.lock():
         fill(shards, table, run, _arguments(batch_size, workers), progress)
@@ -156,7 +156,7 @@ def embed_table(
     how = _arguments(batch_size, workers)
     _say(table)
     start = time.perf_counter()
-    run = _pipeline(model, precision, device, fast, runtime)
+    run = pipeline_of(model, precision, device, fast, runtime)
     record = record_of(model, table.root, run)
     resumed = 0
     if out is None:
@@ -186,7 +186,7 @@ def embed_table(
     return embeddings
 
 
-def _pipeline(model: Extractor, precision: Precision, device: str, fast: bool, runtime: Runtime) -> Pipeline:
+def pipeline_of(model: Extractor, precision: Precision, device: str, fast: bool, runtime: Runtime) -> Pipeline:
     if runtime not in get_args(Runtime):
         raise BadInput(f"runtime is {runtime!r}; it must be torch or onnx")
     return Pipeline.of(model, precision, device, fast, None if runtime == "torch" else compiled(model))

@@ -179,12 +179,13 @@ def test_centred_drawings_do_not_say_where_they_were_drawn(rows: int, columns: i
     assert (moved - centre_ink(drawing)).abs().max() < 1e-3
 
 
-def test_turned_views_stand_side_by_side() -> None:
+@pytest.mark.parametrize("size", [(64, 96), (64, 64)])
+def test_turned_views_stand_side_by_side(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     once = catalog.find("models", "resnet_small")(normalize=False).eval()
     four = catalog.find("models", "resnet_small")(normalize=False, turns=4).eval()
     four.load_state_dict(once.state_dict())
-    images = torch.randn(2, 3, 64, 96)
+    images = torch.randn(2, 3, *size)
     with torch.inference_mode():
         views = [once(torch.rot90(images, turn, (2, 3))) for turn in range(4)]
         wanted = torch.cat([view / view.norm(dim=1, keepdim=True) for view in views], dim=1)

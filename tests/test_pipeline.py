@@ -20,6 +20,11 @@ def test_a_bare_model_is_refused() -> None:
         Pipeline.of(catalog.find("models", "resnet_toy")().eval(), "fp32", "cpu")
 
 
-def test_in_float32_on_the_cpu_the_model_is_not_copied() -> None:
-    model = toy("resnet_toy")
+def test_in_float32_on_the_cpu_only_convolutions_are_copied_and_laid_out_anew() -> None:
+    model = toy("vit_toy")
     assert Pipeline.of(model, "fp32", "cpu").model is model
+    model = toy("resnet_toy")
+    used = Pipeline.of(model, "fp32", "cpu").model
+    assert used.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    assert model.conv1.weight.is_contiguous(), "the caller's own is as it was"
+    assert torch.equal(used.conv1.weight, model.conv1.weight)

@@ -7,11 +7,11 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 from fastapi import FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
@@ -19,8 +19,9 @@ from starlette.concurrency import run_in_threadpool
 
 from omlzoo.embeddings import ERROR
 from omlzoo.errors import BadImage, OmlzooError, OmlzooWarning
+from omlzoo.extraction import Runtime, pipeline_of
 from omlzoo.indexed import Index
-from omlzoo.pipeline import Pipeline
+from omlzoo.pipeline import Precision
 from omlzoo.serving.answering import OWN, Asked, Wish, answers
 from omlzoo.serving.answering import items as items_of
 from omlzoo.serving.batching import Batcher, Busy
@@ -51,6 +52,7 @@ def application(
     token: str | None = None,
     roots: Sequence[Path] = (),
     hosts: Sequence[str] = (),
+    runtime: Runtime = "torch",
 ) -> FastAPI:
     """The app over an index.
 
@@ -60,9 +62,11 @@ def application(
         token: Asked for; None: nobody is.
         roots: Folders whose pictures are shown; by default the table's own.
         hosts: Names that a request's Host may have; any by default.
+        runtime: "torch", or "onnx": ONNX Runtime, see :func:`omlzoo.embed`.
     """
     limits = limits or Limits()
-    run = Pipeline.of(index.asker.model(), "bf16" if index.embeddings.record.precision == "bf16" else "fp32", "auto")
+    precision: Precision = "bf16" if index.embeddings.record.precision == "bf16" else "fp32"
+    run = pipeline_of(index.asker.model(), precision, "auto", False, runtime)
     gallery, reads_texts = Gallery(index, roots), _reads_texts(index)
     hidden = [name for name in OWN if name in index.embeddings.table]
     if hidden:
@@ -73,7 +77,14 @@ def application(
     requests = Counter("omlzoo_requests", "Requests", ["route", "status"], registry=registry)
     seconds = Histogram("omlzoo_seconds", "Seconds of a request", ["route"], registry=registry)
     batches = Histogram("omlzoo_batch", "Pictures of a batch", buckets=(1, 2, 4, 8, 16, 32), registry=registry)
-    batcher = Batcher(partial(answers, index, run), waiting=limits.waiting, seen=batches.observe)
+    cores = torch.get_num_threads()
+
+    def compute(batch: Sequence[Asked]) -> list[Any]:
+        torch.set_num_threads(max(1, cores // batcher.running))  # of this thread: batches at once share the cores
+        return answers(index, run, batch)
+
+    workers = cores if run.device.type == "cpu" else 1
+    batcher = Batcher(compute, waiting=limits.waiting, workers=workers, seen=batches.observe)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

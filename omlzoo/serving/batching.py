@@ -13,13 +13,17 @@ class Busy(Exception):
 
 
 class Batcher:
-    """One thread that computes batches.
+    """Threads that compute batches; free ones share what waits.
 
     Args:
         compute: From a batch to an answer for each; an answer that is an exception is raised for its request alone.
         most: The largest batch.
         waiting: How many may wait.
+        workers: Batches at once.
         seen: Told the size of every batch.
+
+    Attributes:
+        running: How many batches are computed now.
     """
 
     def __init__(
@@ -27,12 +31,14 @@ class Batcher:
         compute: Callable[[Sequence[Any]], Sequence[Any]],
         most: int = 32,
         waiting: int = 256,
+        workers: int = 1,
         seen: Callable[[int], None] = lambda size: None,
     ) -> None:
-        self.compute, self.most, self.seen = compute, most, seen
+        self.compute, self.most, self.workers, self.seen = compute, most, workers, seen
         self.queue: asyncio.Queue[tuple[Any, asyncio.Future[Any]]] = asyncio.Queue(waiting)
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="omlzoo-model")
-        self.task: asyncio.Task[None] | None = None
+        self.threads = ThreadPoolExecutor(workers, thread_name_prefix="omlzoo-model")
+        self.tasks: list[asyncio.Task[None]] = []
+        self.running = 0
 
     async def __call__(self, item: Any) -> Any:
         """The answer to one item.
@@ -49,34 +55,39 @@ class Batcher:
 
     def start(self) -> None:
         """Begin, in the running loop."""
-        self.task = asyncio.get_running_loop().create_task(self._run())
+        self.tasks = [asyncio.get_running_loop().create_task(self._run()) for _ in range(self.workers)]
 
     async def stop(self) -> None:
         """End; what still waits is cancelled."""
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         while not self.queue.empty():
             self.queue.get_nowait()[1].cancel()
-        self.thread.shutdown(wait=True)
+        self.threads.shutdown(wait=True)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             batch = [await self.queue.get()]
-            while len(batch) < self.most and not self.queue.empty():
+            free = self.workers - self.running
+            share = min(self.most, -(-(1 + self.queue.qsize()) // free))
+            while len(batch) < share and not self.queue.empty():
                 batch.append(self.queue.get_nowait())
             batch = [(item, answer) for item, answer in batch if not answer.done()]  # who gave up is not computed
             if not batch:
                 continue
             self.seen(len(batch))
+            self.running += 1
             try:
-                answers = await loop.run_in_executor(self.thread, self.compute, [item for item, _ in batch])
+                answers = await loop.run_in_executor(self.threads, self.compute, [item for item, _ in batch])
             except Exception as error:  # one batch must not end the server; each of its requests is told
                 for _, answer in batch:
                     if not answer.done():
                         answer.set_exception(error)
                 continue
+            finally:
+                self.running -= 1
             for (_, answer), found in zip(batch, answers, strict=True):
                 if answer.done():
                     continue
