@@ -1,9 +1,14 @@
-"""Images per second from JPEG files to vectors, ViT-S/16 at 224, with the share of what decode and model allow."""
+"""Images per second from JPEG files to vectors, ViT-S/16 or ResNet-50 at 224, with the share of what decode and model
+allow.
+
+python benchmarks/embedding.py [--oml PYTHON] [--size PICTURES] [--arch vits16|resnet50] [--runtime torch|onnx]
+"""
 
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +16,7 @@ from measuring import arguments, peer, ratio, seconds, show
 from PIL import Image
 
 import omlzoo
+from omlzoo.exporting import compiled
 from omlzoo.extractor import Extractor
 from omlzoo.images import to_rgb
 from omlzoo.pipeline import Pipeline
@@ -30,11 +36,14 @@ def draw(folder: Path, count: int) -> list[Path]:
     return sorted(folder.glob("*.jpg"))
 
 
-def core_seconds(model: Extractor, files: list[Path]) -> tuple[float, float]:
+NAMES = {"vits16": "vits16_dino", "resnet50": "resnet50_imagenet1k_v1"}
+
+
+def core_seconds(model: Extractor, files: list[Path], engine: Any) -> tuple[float, float]:
     """Seconds of one core for decoding and for the model, per picture."""
     transform = model.transforms()
     decode = seconds(lambda: [transform.pixels(to_rgb(path)) for path in files[:32]], runs=3) / 32
-    pipeline = Pipeline.of(model, "auto", "cpu")
+    pipeline = Pipeline.of(model, "auto", "cpu", engine=engine)
     pixels, _ = pipeline.decode([(path, None) for path in files[:32]])
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -44,25 +53,25 @@ def core_seconds(model: Extractor, files: list[Path]) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    args = arguments(__doc__)
-    model = omlzoo.vits16_dino(pretrained=False)
+    args = arguments(__doc__, arch=list(NAMES), runtime=["torch", "onnx"])
+    model = omlzoo.get_model(NAMES[args.arch], weights=None)
     facts = model.weights
     model.weights = type(facts)(replace(facts.entry, preprocess=facts.entry.preprocess_oml))  # the peer's own
     with tempfile.TemporaryDirectory() as name:
         files = draw(Path(name), args.size or 512)
-        omlzoo.embed(model, files[:32])
+        omlzoo.embed(model, files[:32], runtime=args.runtime)
         start = time.perf_counter()
-        found = omlzoo.embed(model, files)
+        found = omlzoo.embed(model, files, runtime=args.runtime)
         rate = len(files) / (time.perf_counter() - start)
         exact = omlzoo.embed(model, files[:64], precision="fp32").vectors
-        decode, forward = core_seconds(model, files)
-        theirs = peer(args.oml, "embed", name)
+        decode, forward = core_seconds(model, files, compiled(model) if args.runtime == "onnx" else None)
+        theirs = peer(args.oml, "embed", name, args.arch)
     cores = 2
     cosine = (
         (found.vectors[:64] * exact).sum(1) / np.linalg.norm(found.vectors[:64], axis=1) / np.linalg.norm(exact, axis=1)
     )
     allowed = cores / (decode + forward)
-    show("embedding", images_per_second=rate, precision=found.record.precision, worst_cosine_to_fp32=float(cosine.min()),
+    show("embedding", arch=args.arch, runtime=args.runtime, images_per_second=rate, precision=found.record.precision, worst_cosine_to_fp32=float(cosine.min()),
          oml_images_per_second=theirs and theirs["images_per_second"], times_oml=ratio(theirs, "images_per_second", rate, inverse=True),
          decode_core_seconds=decode, model_core_seconds=forward, allowed_by_cores=allowed, share_of_allowed=rate / allowed,
          share_limit=0.8)  # fmt: skip

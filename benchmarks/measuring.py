@@ -12,11 +12,13 @@ from typing import Any
 PEER = Path(__file__).parent / "peer_oml.py"
 
 
-def arguments(text: str) -> argparse.Namespace:
-    """The command line of a benchmark."""
-    parser = argparse.ArgumentParser(description=text)
+def arguments(text: str | None, **choices: list[str]) -> argparse.Namespace:
+    """The command line of a benchmark; of further choices the first one is the default."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--oml", help="a Python with open-metric-learning 4.0.0")
     parser.add_argument("--size", type=int, help="how much of it; each benchmark has its own default")
+    for name, values in choices.items():
+        parser.add_argument(f"--{name}", choices=values, default=values[0])
     return parser.parse_args()
 
 

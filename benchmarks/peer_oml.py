@@ -18,14 +18,20 @@ def memory(field: str) -> float:
     return int(line.split()[1]) / 1000
 
 
-def embed(folder: str) -> dict[str, Any]:
+NAMES = {"vits16": "vits16_dino", "resnet50": "resnet50_imagenet1k_v1"}
+
+
+def embed(folder: str, arch: str = "vits16") -> dict[str, Any]:
     from oml.datasets.images import ImageBaseDataset
     from oml.inference import inference
-    from oml.models import ViTExtractor
+    from oml.models import ResnetExtractor, ViTExtractor
     from oml.registry.transforms import get_transforms_for_pretrained
 
-    model = ViTExtractor(weights=None, arch="vits16", normalise_features=False).eval()
-    transform, reader = get_transforms_for_pretrained("vits16_dino")
+    if arch == "vits16":
+        model = ViTExtractor(weights=None, arch="vits16", normalise_features=False).eval()
+    else:
+        model = ResnetExtractor(weights=None, arch=arch, gem_p=None, remove_fc=True, normalise_features=False).eval()
+    transform, reader = get_transforms_for_pretrained(NAMES[arch])
     paths = sorted(Path(folder).glob("*.jpg"))
     inference(model, ImageBaseDataset(paths=paths[:32], transform=transform, f_imread=reader), batch_size=32)
     rates = {}
