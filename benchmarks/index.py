@@ -1,6 +1,9 @@
 """Search in an index: exact beside torch's plain product, approximate beside exact, by recall and speed.
 
 python benchmarks/index.py [--size 100000] [--embeddings FILE]   (FILE: embeddings of one's own instead of made ones)
+python benchmarks/index.py --curves docs/recall.svg
+
+Every index has answered 256 queries before it is timed: exact search makes its bytes at the first 64.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import torch
 from measuring import seconds, show
 
 import omlzoo
+from omlzoo import catalog
 from omlzoo.embeddings import Embeddings, Record
 from omlzoo.errors import BadInput
 
@@ -34,6 +38,52 @@ def made(rows: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+CURVES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "faiss": ("search_width", (16, 24, 32, 48, 64, 96, 128, 256)),
+    "faiss_ivfpq": ("probes", (1, 2, 4, 8, 16, 32, 64)),
+    "faiss_binary": ("spare", (2, 5, 10, 20, 50, 100)),
+}
+
+
+def curves(embeddings: Embeddings, queries: np.ndarray, out: Path) -> None:
+    """Recall@10 against queries a second, one at a time: of each backend a curve, exact search a point."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    exact = omlzoo.build_index(embeddings)
+    wanted = exact.searcher.search(queries, 10)[0]
+
+    def rate(searcher: object) -> float:
+        times = []
+        for row in range(len(queries)):
+            begun = time.perf_counter()
+            searcher.search(queries[row : row + 1], 10)  # type: ignore[attr-defined]
+            times.append(time.perf_counter() - begun)
+        return 1 / float(np.median(times))
+
+    axis.scatter([1], [rate(exact.searcher)], color="black", zorder=3, label="exact")
+    for name, (option, values) in CURVES.items():
+        index = omlzoo.build_index(embeddings, backend=name)
+        points = []
+        for value in values:
+            searcher = catalog.find("index", name)("cosine", embeddings.record.dim, **{option: value})
+            built = index.searcher
+            searcher.index, searcher.rows, searcher.gone = built.index, built.rows, built.gone
+            searcher.vectors, searcher.middle = built.vectors, built.middle
+            found = searcher.search(queries, 10)[0]
+            points.append((float((found >= wanted[:, -1:]).mean()), rate(searcher)))
+            print(name, option, value, *points[-1])
+        axis.plot(*zip(*points, strict=True), marker=".", label=f"{name} ({option} {values[0]} to {values[-1]})")
+    axis.set(xlabel="recall@10", ylabel="queries a second, one at a time", yscale="log",
+             title=f"{len(embeddings):,} vectors of {embeddings.record.dim} numbers")  # fmt: skip
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, fontsize=8)
+    figure.savefig(out)
+
+
 def plain(vectors: torch.Tensor, queries: torch.Tensor) -> object:
     return (queries @ vectors.T).topk(10)
 
@@ -43,6 +93,7 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--embeddings", type=Path)
     parser.add_argument("--only", help="a backend, as shown")
+    parser.add_argument("--curves", type=Path, help="draw recall against speed to that file instead")
     args = parser.parse_args()
     if args.embeddings:
         found = omlzoo.load_embeddings(args.embeddings)
@@ -58,6 +109,9 @@ if __name__ == "__main__":
     noise = random.normal(size=(256, embeddings.record.dim)) / embeddings.record.dim**0.5
     queries = (embeddings.vectors[chosen] + 0.2 * noise).astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    if args.curves:
+        curves(embeddings, queries, args.curves)
+        raise SystemExit
     tensors, asked = torch.from_numpy(embeddings.vectors), torch.from_numpy(queries)
 
     def single(search: object) -> float:
@@ -81,6 +135,7 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as folder:
             index.save(Path(folder) / "i")
             size = sum(file.stat().st_size for file in (Path(folder) / "i").glob("backend.*")) / 1e6
+        index.searcher.search(queries, 10)
         one = single(lambda row: index.searcher.search(queries[row : row + 1], 10))  # noqa: B023
         bare_one = single(lambda row: plain(tensors, asked[row : row + 1]))
         many = seconds(lambda: index.searcher.search(queries, 10), runs=5)  # noqa: B023

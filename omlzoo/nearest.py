@@ -2,7 +2,7 @@
 
 A first pass over matrix products in float32 proposes candidates; their scores are then computed directly from the two
 vectors, and rounding of the first pass is bounded, so the answer is that of the direct scores. Equal scores: the lower
-position first.
+position first. Where the processor can, a pass in bytes goes before it, whose error is bounded too.
 """
 
 import math
@@ -13,8 +13,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from omlzoo.coarse import Bytes, multiplies_bytes
 from omlzoo.errors import BadInput
-from omlzoo.symmetric import best_of_each
+from omlzoo.symmetric import among_themselves, best_of_each
+from omlzoo.topk import largest
 
 __all__ = ["Gallery", "Similarity", "nearest", "nearest_blocks", "scores_of"]
 
@@ -25,6 +27,11 @@ SPARE = 8  # candidates beyond k
 DIRECT = 1 << 20  # numbers that one step of direct scoring gathers; they stay in the cache
 KEPT = 1 << 24  # candidates of all rows together that are kept at once; 200 MB
 NOBODY = -1
+LEAST = torch.iinfo(torch.int32).min
+LARGE = 8192  # rows of a gallery that is worth a pass in bytes
+PAYS = 64  # queries of a gallery after which its bytes are worth making
+ROUGH = 64  # queries of a block of bytes, and candidates at least
+DOUBT = 0.25  # share of queries that bytes leave open, above which they are given up
 
 
 def nearest(
@@ -68,7 +75,7 @@ def nearest_blocks(
 def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
     """Direct scores (Q, C) of queries (Q, D) with their own rows (Q, C, D), float32."""
     if similarity == "cosine":
-        return torch.einsum("qd,qcd->qc", queries, rows)
+        return rows.mul(queries[:, None]).sum(dim=2)  # however many rows there are, each score has the same bits
     return -rows.sub(queries[:, None]).square_().sum(dim=2).sqrt_()
 
 
@@ -79,16 +86,11 @@ def _check_finite(name: str, rows: Tensor) -> None:
                        f"{int(bad.nonzero()[0])}; leave those rows out")  # fmt: skip
 
 
-def _among_themselves(
-    queries: Tensor, gallery: Tensor, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
-) -> bool:
-    """Whether every row is searched for among the same rows, and what is left out is the same for both of a pair."""
-    same = queries.data_ptr() == gallery.data_ptr() and queries.shape == gallery.shape
-    if not same or queries.stride() != gallery.stride() or queries.device.type != "cpu" or len(gallery) <= QUERIES:
-        return False
-    if own is not None and not torch.equal(own, torch.arange(len(own))):
-        return False
-    return groups is None or torch.equal(*groups)
+def _of(
+    own: Tensor | None, groups: tuple[Tensor, Tensor] | None, rows: slice | Tensor
+) -> tuple[Tensor | None, tuple[Tensor, Tensor] | None]:
+    """What is left out for some of the queries."""
+    return None if own is None else own[rows], None if groups is None else (groups[0][rows], groups[1])
 
 
 class Gallery:
@@ -111,15 +113,18 @@ class Gallery:
         self.rounding = (gallery.shape[1] + 4) * 2**-24 * longest
         self.longest = longest if similarity == "euclidean" else 0.0
         self.space = threading.local()
+        able = gallery.device.type == "cpu" and len(gallery) >= LARGE and multiplies_bytes()
+        self.bytes: Bytes | None = None  # made when they pay
+        self.asked, self.open = (0 if able else -math.inf), 0  # queries so far, and those that bytes left open
 
     def nearest(
         self, queries: Tensor, k: int, *, own: Tensor | None = None, groups: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         """As :func:`nearest`."""
         blocks = list(self.blocks(queries, k, own=own, groups=groups))
-        width = min(k, len(self.gallery))
         if not blocks:
-            return queries.new_empty(0, width, dtype=torch.float32), queries.new_empty(0, width, dtype=torch.int64)
+            nothing = queries.new_empty(0, min(k, len(self.gallery)))
+            return nothing.float(), nothing.long()
         return torch.cat([scores for _, scores, _ in blocks]), torch.cat([ids for _, _, ids in blocks])
 
     def blocks(
@@ -137,15 +142,27 @@ class Gallery:
     def _blocks(
         self, queries: Tensor, k: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
     ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        mirrored = self._mirrored(k, own, groups) if _among_themselves(queries, self.gallery, own, groups) else None
+        mirrored = (
+            self._mirrored(k, own, groups)
+            if len(queries) > QUERIES and among_themselves(queries, self.gallery, own, groups)
+            else None
+        )
         for start in range(0, len(queries), QUERIES):
             block = slice(start, min(start + QUERIES, len(queries)))
-            left_out = None if own is None else own[block]
-            group = None if groups is None else (groups[0][block], groups[1])
             ready = None if mirrored is None else (mirrored[0][block], mirrored[1][block])
             with torch.autocast(queries.device.type, enabled=False):
-                found = self._search(queries[block], k, left_out, group, ready=ready)
+                rough = self._bytes_for(len(queries[block])) if ready is None else None
+                found = self._search(queries[block], k, *_of(own, groups, block), ready=ready, rough=rough)
             yield block, *found
+
+    def _bytes_for(self, queries: int) -> Bytes | None:
+        """The rows in bytes, once so many queries were asked that they pay; None where they do not."""
+        self.asked += queries
+        if self.asked < PAYS or self.open > max(PAYS, DOUBT * self.asked):
+            return None
+        if self.bytes is None:
+            self.bytes = Bytes(self.moved)
+        return self.bytes
 
     def _search(
         self,
@@ -155,21 +172,24 @@ class Gallery:
         groups: tuple[Tensor, Tensor] | None,
         spare: int = SPARE,
         ready: tuple[Tensor, Tensor] | None = None,
+        rough: Bytes | None = None,
     ) -> tuple[Tensor, Tensor]:
-        count = self._count(k, spare)
+        count = self._count(k, spare if rough is None else max(ROUGH, k))
         moved = queries - self.centre
-        approximate, candidates = ready or self._propose(moved, count, own, groups)
+        approximate, candidates = ready or self._propose(moved, count, own, groups, rough)
         scores, ids = self._direct(queries, approximate, candidates, k)
         if count == len(self.gallery):
             return scores, ids
         # No other row is above the worst candidate; where the k-th score is not above that by the rounding, look wider.
         lengths = moved.norm(dim=1)
         limit = approximate[:, -1] + self.rounding * (lengths + self.longest)
+        if rough is not None:
+            limit += rough.margin(moved)
         unsure = (limit >= self._as_proposed(scores[:, -1], lengths)) & (approximate[:, -1] > -math.inf)
         if unsure.any():
-            mine = None if own is None else own[unsure]
-            group = None if groups is None else (groups[0][unsure], groups[1])
-            scores[unsure], ids[unsure] = self._search(queries[unsure], k, mine, group, spare=4 * (count - k))
+            wider = 4 * (count - k) if rough is None else SPARE
+            self.open += 0 if rough is None else int(unsure.sum())
+            scores[unsure], ids[unsure] = self._search(queries[unsure], k, *_of(own, groups, unsure), spare=wider)
         return scores, ids
 
     def _count(self, k: int, spare: int = SPARE) -> int:
@@ -188,29 +208,50 @@ class Gallery:
         return (values if halves is None else values.add_(halves[:, None])), places
 
     def _propose(
-        self, queries: Tensor, count: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
+        self,
+        queries: Tensor,
+        count: int,
+        own: Tensor | None,
+        groups: tuple[Tensor, Tensor] | None,
+        rough: Bytes | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The best ``count`` by matrix products: values (Q, count) and positions."""
+        if rough is not None and len(queries) > ROUGH:  # more at once would not stay in the cache
+            parts = []
+            for start in range(0, len(queries), ROUGH):
+                rows = slice(start, start + ROUGH)
+                mine, group = (
+                    None if own is None else own[rows],
+                    None if groups is None else (groups[0][rows], groups[1]),
+                )
+                parts.append(self._propose(queries[rows], count, mine, group, rough))
+            return torch.cat([values for values, _ in parts]), torch.cat([places for _, places in parts])
+        asked = None if rough is None else rough.of(queries)
         best: tuple[Tensor, Tensor] | None = None
         step = max(GALLERY, QUERIES * GALLERY // max(1, len(queries)))  # of few queries the products are few
         for start in range(0, len(self.gallery), step):
             stop = min(start + step, len(self.gallery))
-            product = self._product(queries, start, stop)
+            if rough is None or asked is None:
+                product = self._product(queries, start, stop)
+            else:
+                product = self._roughly(rough, asked, start, stop)
+            never = -math.inf if product.is_floating_point() else LEAST
             if own is not None:
                 inside = (own >= start) & (own < stop)
-                product[inside.nonzero().flatten(), own[inside] - start] = -math.inf
+                product[inside.nonzero().flatten(), own[inside] - start] = never
             if groups is not None:
                 same = (groups[0][:, None] == groups[1][None, start:stop]) & (groups[0][:, None] != NOBODY)
-                product.masked_fill_(same, -math.inf)
-            values, places = product.topk(min(count, stop - start), dim=1, sorted=False)
+                product.masked_fill_(same, never)
+            values, places = largest(product, min(count, stop - start))
+            if asked is not None and rough is not None and not values.is_floating_point():
+                values = (values * (asked[1] * rough.scale)).masked_fill_(values == LEAST, -math.inf)
             found = (values, places + start)
             if best is not None:
-                found = (torch.cat([best[0], found[0]], dim=1), torch.cat([best[1], found[1]], dim=1))
+                found = torch.cat([best[0], found[0]], dim=1), torch.cat([best[1], found[1]], dim=1)
             keep = found[0].topk(min(count, found[0].shape[1]), dim=1)
             best = (keep.values, found[1].gather(1, keep.indices))
-        if best is None:
-            return queries.new_empty(len(queries), 0), queries.new_empty(len(queries), 0, dtype=torch.int64)
-        return best
+        empty = queries.new_empty(len(queries), 0)
+        return best or (empty, empty.long())
 
     def _product(self, queries: Tensor, start: int, stop: int) -> Tensor:
         """Inner products, for "euclidean" minus half the squared length of the gallery row: the same order."""
@@ -220,11 +261,22 @@ class Gallery:
             return torch.mm(queries, rows.T, out=out)
         return torch.addmm(self.half_squares[None, start:stop], queries, rows.T, beta=-1, out=out)
 
-    def _space(self, size: int) -> Tensor:
+    def _roughly(self, rough: Bytes, queries: tuple[Tensor, Tensor], start: int, stop: int) -> Tensor:
+        """About what :meth:`_product` gives: for "cosine" int32, still to be scaled."""
+        shape = len(queries[0]), stop - start
+        size = shape[0] * shape[1]
+        whole = rough.products(queries[0], start, stop, self._space(size, torch.int32).view(shape))
+        if self.similarity == "cosine":
+            return whole
+        found = torch.mul(whole, queries[1] * rough.scale, out=self._space(size).view(shape))
+        return found.sub_(self.half_squares[start:stop])
+
+    def _space(self, size: int, kind: torch.dtype = torch.float32) -> Tensor:
         """Every product of a thread goes to the same place: new pages would cost a quarter of its time."""
-        if size > len(getattr(self.space, "products", ())):
-            self.space.products = self.gallery.new_empty(size)
-        products: Tensor = self.space.products[:size]
+        name = str(kind)
+        if size > len(getattr(self.space, name, ())):
+            setattr(self.space, name, torch.empty(size, dtype=kind, device=self.gallery.device))
+        products: Tensor = getattr(self.space, name)[:size]
         return products
 
     def _as_proposed(self, scores: Tensor, lengths: Tensor) -> Tensor:

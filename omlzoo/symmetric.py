@@ -10,11 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["best_of_each"]
+__all__ = ["among_themselves", "best_of_each"]
 
 TILE = 4096  # rows; the product of two tiles has 64 MB
 CROWD = 4  # times the wanted number of candidates in one tile, above which a plain top-k is cheaper
 NOBODY = -1
+
+
+def among_themselves(
+    queries: Tensor, gallery: Tensor, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
+) -> bool:
+    """Whether every row is searched for among the same rows, and what is left out is the same for both of a pair."""
+    same = queries.data_ptr() == gallery.data_ptr() and queries.shape == gallery.shape
+    if not same or queries.stride() != gallery.stride() or queries.device.type != "cpu":
+        return False
+    if own is not None and not torch.equal(own, torch.arange(len(own))):
+        return False
+    return groups is None or torch.equal(*groups)
 
 
 def best_of_each(

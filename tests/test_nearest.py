@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from omlzoo import nearest as room
+from omlzoo.coarse import multiplies_bytes
 from omlzoo.errors import BadInput
-from omlzoo.nearest import nearest
+from omlzoo.nearest import Gallery, nearest
 
 
 def by_hand(
@@ -43,6 +44,66 @@ def test_equals_the_loop(seed: int, similarity: str, monkeypatch: pytest.MonkeyP
         assert (ids[row, len(expected) :] == -1).all()
         assert (scores[row, len(expected) :] == -torch.inf).all()
         assert (scores[row, : len(expected)].diff() <= 0).all()
+
+
+needs_bytes = pytest.mark.skipif(not multiplies_bytes(), reason="the processor does not multiply bytes (VNNI)")
+
+
+@pytest.fixture
+def bytes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass in bytes from the first query on, of few candidates and small blocks."""
+    for name, value in (("LARGE", 1), ("PAYS", 0), ("ROUGH", 3), ("SPARE", 1), ("DOUBT", 1e9)):
+        monkeypatch.setattr(room, name, value)
+
+
+@needs_bytes
+@pytest.mark.usefixtures("bytes_first")
+@pytest.mark.parametrize("similarity", ["euclidean", "cosine"])
+@pytest.mark.parametrize("seed", range(6))
+def test_with_bytes_it_equals_the_loop(seed: int, similarity: str) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    gallery, queries = torch.randn(90, 24, generator=draw), torch.randn(20, 24, generator=draw)
+    gallery *= torch.tensor([1, 1, 30, 0.01, 1, 0.2])[seed]  # of any length
+    own = torch.randint(-1, 90, (20,), generator=draw)
+    groups = torch.randint(-1, 4, (20,), generator=draw), torch.randint(-1, 4, (90,), generator=draw)
+    for k in (1, 5, 40):
+        searched = Gallery(gallery, similarity)  # type: ignore[arg-type]
+        ids = searched.nearest(queries, k, own=own, groups=groups)[1]
+        assert searched.bytes is not None
+        for row, expected in enumerate(by_hand(queries, gallery, k, similarity, own, groups)):
+            assert ids[row, : len(expected)].tolist() == expected
+            assert (ids[row, len(expected) :] == -1).all()
+
+
+@needs_bytes
+@pytest.mark.usefixtures("bytes_first")
+@pytest.mark.parametrize("similarity", ["euclidean", "cosine"])
+def test_rows_that_bytes_cannot_tell_apart_are_looked_at_closely(similarity: str) -> None:
+    draw = torch.Generator().manual_seed(0)
+    gallery = torch.randn(1, 32, generator=draw) + 1e-4 * torch.randn(400, 32, generator=draw)
+    gallery[7] *= 3  # the scale of the bytes
+    queries = gallery[:6] + 1e-5
+    searched = Gallery(gallery, similarity)  # type: ignore[arg-type]
+    nobody = torch.full((6,), -1)
+    wanted = by_hand(queries, gallery, 4, similarity, nobody, (nobody, torch.zeros(400)))
+    assert searched.nearest(queries, 4)[1].tolist() == wanted
+    assert searched.open > 0
+
+
+@needs_bytes
+def test_bytes_are_made_when_they_pay_and_given_up_where_they_leave_much_open() -> None:
+    draw = torch.Generator().manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(room.LARGE, 32, generator=draw))
+    searched = Gallery(rows, "cosine")
+    searched.nearest(rows[: room.PAYS - 1], 3)
+    assert searched.bytes is None
+    searched.nearest(rows[:1], 3)
+    assert searched.bytes is not None
+    alike = Gallery(rows[:1] + 1e-5 * torch.randn(room.LARGE, 32, generator=draw), "cosine")
+    for _ in range(4):
+        alike.nearest(rows[: room.PAYS], 3)
+    assert alike.open == 2 * room.PAYS, "then it was the float32 pass at once"
+    assert Gallery(rows[:100], "cosine").asked == -torch.inf, "a small one is never worth it"
 
 
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 5), st.integers(0, 10_000))
