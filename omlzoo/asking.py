@@ -84,7 +84,7 @@ class Asker:
         Raises:
             BadInput: The checkpoint has no text tower, or its weights are not those of the vectors.
         """
-        if not self.reads_texts:
+        if self._text_model is None and not self.reads_texts:
             raise BadInput(f"{texts[0]!r} names no file, and {self.record.model} has no text tower that could read it")
         vectors = self.text_model()(texts)[:, : self.record.dim].numpy()
         vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -154,7 +154,9 @@ def texts_in(queries: Queries, text: bool | None = None) -> list[str] | None:
     Raises:
         BadInput: They are to be texts and are no strings, or some are texts and others are not.
     """
-    listed: Sequence[object] = [queries] if isinstance(queries, str) else queries if isinstance(queries, list) else []
+    listed: Sequence[object] = (
+        [queries] if isinstance(queries, str) else queries if isinstance(queries, list | tuple) else []
+    )
     given = [one for one in listed if isinstance(one, str)]
     strings = bool(given) and len(given) == len(listed)
     if text is None and strings:

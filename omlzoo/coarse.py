@@ -9,6 +9,7 @@ from torch import Tensor
 __all__ = ["Bytes", "multiplies_bytes"]
 
 MOST = 127  # of a signed byte, the same on both sides of zero
+BLOCK = 1 << 18  # numbers
 
 
 def multiplies_bytes() -> bool:
@@ -26,11 +27,12 @@ class Bytes:
     """
 
     def __init__(self, rows: Tensor) -> None:
-        self.scale = float(rows.abs().max().clamp(min=1e-30)) / MOST
+        self.scale = max(1e-30, *(abs(float(end)) for end in torch.aminmax(rows))) / MOST
         self.rows = torch.empty(rows.shape, dtype=torch.int8)
         self.error = self.longest = 0.0
-        for start in range(0, len(rows), 1 << 14):  # what lies between stays in the cache
-            part = rows[start : start + (1 << 14)]
+        step = max(1, BLOCK // rows.shape[1])  # what lies between stays in the cache
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
             whole = part.div(self.scale).round_()
             self.rows[start : start + len(part)] = whole
             self.error = max(self.error, float((part - whole.mul_(self.scale)).norm(dim=1).max()))

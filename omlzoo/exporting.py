@@ -1,4 +1,4 @@
-"""export(): a model as ONNX or TorchScript, checked by running it, with its entry inside."""
+"""export(): a model as ONNX, TorchScript or ExecuTorch, checked by running it, with its entry inside."""
 
 import copy
 import hashlib
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from omlzoo import fingerprint, manifest, store
+from omlzoo import fingerprint, manifest, mobile, store
 from omlzoo.atomic import new_file
 from omlzoo.checkpoint import state_digest
 from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch
@@ -35,7 +35,7 @@ class Exported:
 
     Attributes:
         path: The file.
-        size: (height, width) of the pictures that it takes; the batch is free.
+        size: (height, width) of the pictures that it takes; the batch is free, for ExecuTorch it is one picture.
         difference: The largest seen between its embeddings and the model's, as a share of the largest number.
         cosine: The least between them.
     """
@@ -58,27 +58,28 @@ class _Bare(nn.Module):
 
 
 def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = False) -> Exported:
-    """Write a model for another engine: ``.onnx`` for ONNX Runtime, OpenVINO and others, or ``.pt``, TorchScript.
+    """Write a model for another engine: ``.onnx`` for ONNX Runtime, OpenVINO and others, ``.pt``, TorchScript, or
+    ``.pte``, ExecuTorch, for phones.
 
-    It takes normalised images (B, 3, H, W) float32, B free and H, W those of the model's preprocessing, and gives
-    embeddings (B, dim). The entry with all that preprocessing needs is inside (:func:`read_entry`). The file is run
-    on two batches before it takes its name.
+    It takes normalised images (B, 3, H, W) float32, B free (1 for ExecuTorch) and H, W those of the model's
+    preprocessing, and gives embeddings (B, dim). The entry with all that preprocessing needs is inside
+    (:func:`read_entry`). The file is run on two batches before it takes its name.
 
     Args:
         model: An extractor, or what ``omlzoo.get_model`` opens.
-        path: Ends in .onnx or .pt.
+        path: Ends in .onnx, .pt or .pte.
         int8: Weights of linear layers and convolutions as 8-bit integers, numbers rounded as they come (ONNX only):
             smaller, faster on some machines, less exact; docs/results.md has what it costs.
 
     Raises:
-        BadInput: Another ending, int8 for TorchScript, or a model without an entry.
+        BadInput: Another ending, int8 for another engine than ONNX, or a model without an entry.
         WeightsMismatch: The file computes something else than the model; nothing is written.
-        MissingExtra: onnx, onnxscript or onnxruntime is not installed.
+        MissingExtra: onnx, onnxscript or onnxruntime, or executorch, is not installed.
     """
     path = Path(path)
     kind = path.suffix.lower()
-    if kind not in (".onnx", ".pt"):
-        raise BadInput(f"{path}: the name must end in .onnx or .pt (TorchScript)")
+    if kind not in (".onnx", ".pt", ".pte"):
+        raise BadInput(f"{path}: the name must end in .onnx, .pt (TorchScript) or .pte (ExecuTorch)")
     if int8 and kind != ".onnx":
         raise BadInput(f"{path}: int8 is for .onnx")
     extractor = open_model(model)
@@ -92,6 +93,8 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
     with new_file(path) as temporary:
         if kind == ".onnx":
             _write_onnx(bare, size, temporary, entry, int8)
+        elif kind == ".pte":
+            mobile.write_program(bare, size, temporary, KEY, entry)
         else:
             _write_torchscript(bare, size, temporary, entry)
         try:
@@ -144,6 +147,8 @@ def read_entry(path: str | Path) -> dict[str, Any]:
             files = {KEY: ""}
             _load_torchscript(path, files)
             text: Any = files[KEY]
+        elif path.suffix.lower() == ".pte":
+            text = mobile.read_text(path, KEY)
         else:
             found = {
                 each.key: each.value for each in _onnx("onnx").load(str(path), load_external_data=False).metadata_props
@@ -205,6 +210,8 @@ def _compare(bare: nn.Module, size: tuple[int, int], path: Path, kind: str) -> t
 def _runner(path: Path, kind: str) -> Any:
     if kind == ".pt":
         return _load_torchscript(path, {})
+    if kind == ".pte":
+        return mobile.load_program(path)
     session = _onnx("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda images: torch.from_numpy(np.asarray(session.run(None, {"images": images.numpy()})[0]))
 

@@ -29,7 +29,7 @@ KEPT = 1 << 24  # candidates of all rows together that are kept at once; 200 MB
 NOBODY = -1
 LEAST = torch.iinfo(torch.int32).min
 LARGE = 8192  # rows of a gallery that is worth a pass in bytes
-PAYS = 64  # queries of a gallery after which its bytes are worth making
+PAYS = 25  # times that the rows are read, after whose saving their bytes are worth making
 ROUGH = 64  # queries of a block of bytes, and candidates at least
 DOUBT = 0.25  # share of queries that bytes leave open, above which they are given up
 
@@ -115,7 +115,8 @@ class Gallery:
         self.space = threading.local()
         able = gallery.device.type == "cpu" and len(gallery) >= LARGE and multiplies_bytes()
         self.bytes: Bytes | None = None  # made when they pay
-        self.asked, self.open = (0 if able else -math.inf), 0  # queries so far, and those that bytes left open
+        self.saved = 0.0 if able else -math.inf  # times that the rows need not have been read in float32
+        self.asked = self.open = 0  # queries that bytes were looked at for, and those that they left open
 
     def nearest(
         self, queries: Tensor, k: int, *, own: Tensor | None = None, groups: tuple[Tensor, Tensor] | None = None
@@ -156,10 +157,11 @@ class Gallery:
             yield block, *found
 
     def _bytes_for(self, queries: int) -> Bytes | None:
-        """The rows in bytes, once so many queries were asked that they pay; None where they do not."""
-        self.asked += queries
-        if self.asked < PAYS or self.open > max(PAYS, DOUBT * self.asked):
+        """The rows in bytes, once so much was asked that they pay; None where they do not."""
+        self.saved += 0.5 + queries / 32
+        if self.saved < PAYS or self.open > max(ROUGH, DOUBT * self.asked):
             return None
+        self.asked += queries
         if self.bytes is None:
             self.bytes = Bytes(self.moved)
         return self.bytes

@@ -16,7 +16,7 @@ def export_command(model: str, *, out: Annotated[Path, Parameter(name=["--out", 
     model
         A checkpoint of the zoo, a run folder, or hf-hub:org/repo.
     out
-        FILE.onnx, or FILE.pt for TorchScript.
+        FILE.onnx, FILE.pt for TorchScript, or FILE.pte for ExecuTorch.
     int8
         8-bit weights (ONNX).
     """
@@ -26,4 +26,5 @@ def export_command(model: str, *, out: Annotated[Path, Parameter(name=["--out", 
     height, width = done.size
     megabytes = done.path.stat().st_size / 1e6
     near = f"within {done.difference:.1e} of the model, cosine at least {done.cosine:.5f}"
-    print(f"{out}: images (batch, 3, {height}, {width}), {megabytes:.1f} MB, {near}")
+    batch = "1" if out.suffix.lower() == ".pte" else "batch"
+    print(f"{out}: images ({batch}, 3, {height}, {width}), {megabytes:.1f} MB, {near}")
