@@ -29,7 +29,7 @@ KEPT = 1 << 24  # candidates of all rows together that are kept at once; 200 MB
 NOBODY = -1
 LEAST = torch.iinfo(torch.int32).min
 LARGE = 8192  # rows of a gallery that is worth a pass in bytes
-PAYS = 25  # times that the rows are read, after whose saving their bytes are worth making
+PAYS = 12  # times that the rows are read, after whose saving their bytes are worth making
 ROUGH = 64  # queries of a block of bytes, and candidates at least
 DOUBT = 0.25  # share of queries that bytes leave open, above which they are given up
 
