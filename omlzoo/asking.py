@@ -174,5 +174,8 @@ def texts_in(queries: Queries, text: bool | None = None) -> list[str] | None:
 
 
 def _is_text(query: str) -> bool:
-    path = Path(query)
-    return not ("/" in query or "\\" in query or path.suffix.lower() in SUFFIXES or path.exists())
+    try:
+        exists = Path(query).exists()
+    except (OSError, ValueError):  # too long for a file's name, or with a character that none has
+        exists = False
+    return not ("/" in query or "\\" in query or Path(query).suffix.lower() in SUFFIXES or exists)

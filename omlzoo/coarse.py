@@ -35,8 +35,8 @@ class Bytes:
             part = rows[start : start + step]
             whole = part.div(self.scale).round_()
             self.rows[start : start + len(part)] = whole
-            self.error = max(self.error, float((part - whole.mul_(self.scale)).norm(dim=1).max()))
-            self.longest = max(self.longest, float(part.norm(dim=1).max()))
+            self.error = max(self.error, float(_lengths(part - whole.mul_(self.scale)).max()))
+            self.longest = max(self.longest, float(_lengths(part).max()))
 
     def of(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Queries (Q, D) as bytes, and their scales (Q, 1)."""
@@ -47,8 +47,7 @@ class Bytes:
         """(Q,) what an inner product of these queries (Q, D) with a row can be off by, rounding of float32 apart."""
         found, scales = self.of(queries)
         said = found * scales
-        off: Tensor = (queries - said).norm(dim=1) * self.longest + said.norm(dim=1) * self.error
-        return off
+        return _lengths(queries - said) * self.longest + _lengths(said) * self.error
 
     def products(self, queries: Tensor, start: int, stop: int, out: Tensor) -> Tensor:
         """Inner products of bytes (Q, D) with the rows from ``start`` to ``stop``, to be scaled by both scales.
@@ -61,3 +60,9 @@ class Bytes:
         """
         torch._int_mm(queries, self.rows[start:stop].T, out=out)
         return out
+
+
+def _lengths(rows: Tensor) -> Tensor:
+    """(N,) float64, as squares of tiny numbers are zero in float32."""
+    found: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return found

@@ -173,8 +173,9 @@ class Index:
         if self._directions is None:
             vectors, rows = self.embeddings.vectors, np.flatnonzero(self._good)
             lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-            self._directions = catalog.find("index", "exact")("cosine", self.embeddings.record.dim)
-            self._directions.add(vectors / lengths, rows)
+            directions = catalog.find("index", "exact")("cosine", self.embeddings.record.dim)
+            directions.add(vectors / lengths, rows)
+            self._directions = directions  # whole at once: other threads search it
         return self._directions
 
     def _all(self, rows: np.ndarray) -> Any:

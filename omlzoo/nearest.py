@@ -124,8 +124,9 @@ class Gallery:
         """As :func:`nearest`."""
         blocks = list(self.blocks(queries, k, own=own, groups=groups))
         if not blocks:
-            nothing = queries.new_empty(0, min(k, len(self.gallery)))
-            return nothing.float(), nothing.long()
+            return torch.empty(0, min(k, len(self.gallery))), torch.empty(
+                0, min(k, len(self.gallery)), dtype=torch.int64
+            )
         return torch.cat([scores for _, scores, _ in blocks]), torch.cat([ids for _, _, ids in blocks])
 
     def blocks(
@@ -143,11 +144,9 @@ class Gallery:
     def _blocks(
         self, queries: Tensor, k: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
     ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        mirrored = (
-            self._mirrored(k, own, groups)
-            if len(queries) > QUERIES and among_themselves(queries, self.gallery, own, groups)
-            else None
-        )
+        mirrored = None
+        if len(queries) > QUERIES and among_themselves(queries, self.gallery, own, groups):
+            mirrored = self._mirrored(k, own, groups)
         for start in range(0, len(queries), QUERIES):
             block = slice(start, min(start + QUERIES, len(queries)))
             ready = None if mirrored is None else (mirrored[0][block], mirrored[1][block])
@@ -185,8 +184,10 @@ class Gallery:
         # No other row is above the worst candidate; where the k-th score is not above that by the rounding, look wider.
         lengths = moved.norm(dim=1)
         limit = approximate[:, -1] + self.rounding * (lengths + self.longest)
+        if self.similarity == "euclidean":  # a query far away: its own square is rounded in turning a score around
+            limit += (moved.shape[1] + 4) * 2**-24 * lengths.square()
         if rough is not None:
-            limit += rough.margin(moved)
+            limit = limit + rough.margin(moved)
         unsure = (limit >= self._as_proposed(scores[:, -1], lengths)) & (approximate[:, -1] > -math.inf)
         if unsure.any():
             wider = 4 * (count - k) if rough is None else SPARE
@@ -230,7 +231,8 @@ class Gallery:
             return torch.cat([values for values, _ in parts]), torch.cat([places for _, places in parts])
         asked = None if rough is None else rough.of(queries)
         best: tuple[Tensor, Tensor] | None = None
-        step = max(GALLERY, QUERIES * GALLERY // max(1, len(queries)))  # of few queries the products are few
+        most = QUERIES * GALLERY // (1 if rough is None else 4)  # numbers that a thread keeps room for
+        step = max(GALLERY, most // max(1, len(queries)))  # of few queries the products are few
         for start in range(0, len(self.gallery), step):
             stop = min(start + step, len(self.gallery))
             if rough is None or asked is None:

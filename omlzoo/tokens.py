@@ -86,13 +86,12 @@ class Tokens:
         found = torch.full((len(words), self.length), self.pad, dtype=torch.int64)
         first = [] if self.begin is None else [self.begin]
         room = self.length - len(first) - 1
-        cut = []
+        cut = 0
         for row, encoding in enumerate(self._tokenizer.encode_batch(words, add_special_tokens=False)):
-            if len(encoding.ids) > room:
-                cut.append(texts[row])
+            cut += len(encoding.ids) > room
             numbers = [*first, *encoding.ids[:room], self.end]
             found[row, : len(numbers)] = torch.tensor(numbers)
         if cut:
-            said = f"{len(cut)} of {len(texts)} texts have more than {room} tokens and were cut"
-            warnings.warn(f"{said}; the first: {cut[0][:60]!r}", OmlzooWarning, stacklevel=2)
+            said = f"{cut} of {len(texts)} texts have more than {room} tokens and were cut"
+            warnings.warn(said, OmlzooWarning, stacklevel=2)
         return found

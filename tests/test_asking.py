@@ -1,5 +1,6 @@
 """Queries of any kind become vectors that can be compared with those of the record, or are refused."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,9 @@ def test_truncated_vectors_are_compared_with_truncated_texts(worded: tuple[Embed
 def test_a_string_is_a_text_where_it_can_be_no_picture(tmp_path: Path) -> None:
     (tmp_path / "photo").write_bytes(b"x")
     assert texts_in("red shoe") == ["red shoe"]
-    assert texts_in(["a hat", "b"]) == ["a hat", "b"]
+    assert texts_in(("a hat", "b")) == ["a hat", "b"]
+    assert texts_in("red shoe " * 60) == ["red shoe " * 60], "longer than a file's name may be"
+    assert texts_in("red\0shoe") == ["red\0shoe"]
     for picture in (
         "shoe.jpg",
         "SHOE.PNG",
@@ -168,3 +171,12 @@ def test_weights_that_no_entry_pins_are_opened_again_and_compared(
     finally:
         manifest.names.cache_clear()
         manifest.find.cache_clear()
+
+
+def test_threads_that_ask_first_wait_for_the_directions(worded: tuple[Embeddings, np.ndarray]) -> None:
+    index = omlzoo.build_index(worded[0])
+    wanted = omlzoo.build_index(worded[0]).search(WORDS, k=3).ids.tolist()
+    index.asker.text_model()
+    with ThreadPoolExecutor(8) as pool:
+        found = [one.result().ids.tolist() for one in [pool.submit(index.search, WORDS, 3) for _ in range(16)]]
+    assert found == [wanted] * 16

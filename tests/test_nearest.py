@@ -90,6 +90,23 @@ def test_rows_that_bytes_cannot_tell_apart_are_looked_at_closely(similarity: str
     assert searched.open > 0
 
 
+@pytest.mark.parametrize("first", ["float32", pytest.param("bytes", marks=needs_bytes)])
+@pytest.mark.parametrize(("similarity", "length"), [("cosine", 1e-24), ("euclidean", 1e4), ("euclidean", 1e6)])
+def test_queries_of_any_length(first: str, similarity: str, length: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    if first == "bytes":
+        monkeypatch.setattr(room, "LARGE", 1)
+        monkeypatch.setattr(room, "PAYS", 0)
+    draw = torch.Generator().manual_seed(0)
+    centres = torch.nn.functional.normalize(torch.randn(20, 16, generator=draw))
+    gallery = torch.nn.functional.normalize(centres.repeat(100, 1) + 0.02 * torch.randn(2000, 16, generator=draw))
+    queries = torch.nn.functional.normalize(torch.randn(10, 16, generator=draw)) * length
+    found = Gallery(gallery, similarity).nearest(queries, 10)  # type: ignore[arg-type]
+    scores = room.scores_of(queries, gallery[None].expand(10, -1, -1), similarity)  # type: ignore[arg-type]
+    order = scores.sort(dim=1, descending=True, stable=True)
+    assert torch.equal(found[0], order.values[:, :10])
+    assert torch.equal(found[1], order.indices[:, :10])
+
+
 @needs_bytes
 def test_bytes_are_made_when_they_pay_and_given_up_where_they_leave_much_open() -> None:
     draw = torch.Generator().manual_seed(0)

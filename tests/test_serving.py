@@ -334,6 +334,28 @@ def test_a_batch_that_fails_tells_its_requests_and_a_full_queue_says_busy() -> N
     asyncio.run(ask())
 
 
+def test_what_is_being_computed_when_it_stops_is_cancelled() -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def compute(batch: Any) -> list[int]:
+        begun.set()
+        gate.wait(10)
+        return list(batch)
+
+    async def ask() -> None:
+        batcher = Batcher(compute, workers=2)
+        batcher.start()
+        task = asyncio.create_task(batcher(1))
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        threading.Timer(0.1, gate.set).start()
+        await batcher.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
+
+    asyncio.run(ask())
+
+
 def test_uploads_are_what_the_library_reads_elsewhere() -> None:
     turned = Image.effect_noise((30, 20), 90).convert("RGB")
     exif = turned.getexif()

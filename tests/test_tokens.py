@@ -37,7 +37,7 @@ def test_begin_end_and_padding(file: Path) -> None:
 def test_long_texts_are_cut_before_the_end_and_that_is_said(file: Path) -> None:
     tokens = Tokens(file, length=4, clean="lower", begin=2, end=1, pad=0)
     assert tokens(["red shoe"]).tolist() == [[2, 4, 5, 1]], "it just fits"
-    with pytest.warns(OmlzooWarning, match="1 of 2 texts have more than 2 tokens and were cut; the first: 'red shoe w"):
+    with pytest.warns(OmlzooWarning, match="1 of 2 texts have more than 2 tokens and were cut"):
         assert tokens(["red", "red shoe with sole"]).tolist() == [[2, 4, 1, 0], [2, 4, 5, 1]]
 
 

@@ -46,7 +46,7 @@ def serve_command(
     seconds
         For a request's headers, body and answer.
     runtime
-        onnx: ONNX Runtime, on the CPU; faster for ResNets.
+        onnx: ONNX Runtime, on the CPU in float32; faster for ResNets.
     """
     from omlzoo.indexing import open_index
 

@@ -66,7 +66,7 @@ def application(
     """
     limits = limits or Limits()
     precision: Precision = "bf16" if index.embeddings.record.precision == "bf16" else "fp32"
-    run = pipeline_of(index.asker.model(), precision, "auto", False, runtime)
+    run = pipeline_of(index.asker.model(), precision, "auto" if runtime == "torch" else "cpu", False, runtime)
     gallery, reads_texts = Gallery(index, roots), _reads_texts(index)
     hidden = [name for name in OWN if name in index.embeddings.table]
     if hidden:
@@ -80,7 +80,9 @@ def application(
     cores = torch.get_num_threads()
 
     def compute(batch: Sequence[Asked]) -> list[Any]:
-        torch.set_num_threads(max(1, cores // batcher.running))  # of this thread: batches at once share the cores
+        torch.set_num_threads(
+            max(1, cores // max(1, batcher.running))
+        )  # of this thread: batches at once share the cores
         return answers(index, run, batch)
 
     workers = cores if run.device.type == "cpu" else 1

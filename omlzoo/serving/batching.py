@@ -81,6 +81,10 @@ class Batcher:
             self.running += 1
             try:
                 answers = await loop.run_in_executor(self.threads, self.compute, [item for item, _ in batch])
+            except asyncio.CancelledError:
+                for _, answer in batch:
+                    answer.cancel()
+                raise
             except Exception as error:  # one batch must not end the server; each of its requests is told
                 for _, answer in batch:
                     if not answer.done():
