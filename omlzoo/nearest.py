@@ -82,8 +82,8 @@ def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
 def _check_finite(name: str, rows: Tensor) -> None:
     bad = ~torch.isfinite(rows).all(dim=1)
     if bad.any():
-        raise BadInput(f"{name}: {int(bad.sum())} of {len(rows)} rows hold NaN or infinity, the first is row "
-                       f"{int(bad.nonzero()[0])}; leave those rows out")  # fmt: skip
+        first, said = int(bad.nonzero()[0]), f"{int(bad.sum())} of {len(rows)} rows hold NaN or infinity"
+        raise BadInput(f"{name}: {said}, the first is row {first}; leave those rows out")
 
 
 def _of(
@@ -124,9 +124,8 @@ class Gallery:
         """As :func:`nearest`."""
         blocks = list(self.blocks(queries, k, own=own, groups=groups))
         if not blocks:
-            return torch.empty(0, min(k, len(self.gallery))), torch.empty(
-                0, min(k, len(self.gallery)), dtype=torch.int64
-            )
+            nothing = queries.new_empty(0, min(k, len(self.gallery)))
+            return nothing.float(), nothing.long()
         return torch.cat([scores for _, scores, _ in blocks]), torch.cat([ids for _, _, ids in blocks])
 
     def blocks(
@@ -216,7 +215,7 @@ class Gallery:
         count: int,
         own: Tensor | None,
         groups: tuple[Tensor, Tensor] | None,
-        rough: Bytes | None = None,
+        rough: Bytes | None,
     ) -> tuple[Tensor, Tensor]:
         """The best ``count`` by matrix products: values (Q, count) and positions."""
         if rough is not None and len(queries) > ROUGH:  # more at once would not stay in the cache
@@ -231,7 +230,7 @@ class Gallery:
             return torch.cat([values for values, _ in parts]), torch.cat([places for _, places in parts])
         asked = None if rough is None else rough.of(queries)
         best: tuple[Tensor, Tensor] | None = None
-        most = QUERIES * GALLERY // (1 if rough is None else 4)  # numbers that a thread keeps room for
+        most = QUERIES * GALLERY // (1 if rough is None else 2)  # numbers that a thread keeps room for
         step = max(GALLERY, most // max(1, len(queries)))  # of few queries the products are few
         for start in range(0, len(self.gallery), step):
             stop = min(start + step, len(self.gallery))
