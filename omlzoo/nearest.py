@@ -219,14 +219,8 @@ class Gallery:
     ) -> tuple[Tensor, Tensor]:
         """The best ``count`` by matrix products: values (Q, count) and positions."""
         if rough is not None and len(queries) > ROUGH:  # more at once would not stay in the cache
-            parts = []
-            for start in range(0, len(queries), ROUGH):
-                rows = slice(start, start + ROUGH)
-                mine, group = (
-                    None if own is None else own[rows],
-                    None if groups is None else (groups[0][rows], groups[1]),
-                )
-                parts.append(self._propose(queries[rows], count, mine, group, rough))
+            blocks = [slice(start, start + ROUGH) for start in range(0, len(queries), ROUGH)]
+            parts = [self._propose(queries[rows], count, *_of(own, groups, rows), rough) for rows in blocks]
             return torch.cat([values for values, _ in parts]), torch.cat([places for _, places in parts])
         asked = None if rough is None else rough.of(queries)
         best: tuple[Tensor, Tensor] | None = None
