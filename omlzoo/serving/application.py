@@ -137,7 +137,10 @@ def application(
     def words_of(text: str | None) -> str:
         if not reads_texts:
             raise HTTPException(422, f"{index.embeddings.record.model} has no text tower; give image or item")
-        return _words(index, text)
+        words = (text or "").encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
+        if not index.asker.text_model().tokens.has_words(words):  # else it would fail the batch it is in
+            raise HTTPException(422, f"the text {words[:80]!r} has no words; describe what to look for")
+        return words
 
     async def ask(asked: Asked) -> Any:
         try:
@@ -244,13 +247,6 @@ def _reads_texts(index: Index) -> bool:
         warnings.warn(f"texts are not searched for: {error}", OmlzooWarning, stacklevel=3)
         return False
     return True
-
-
-def _words(index: Index, text: str | None) -> str:
-    words = (text or "").encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
-    if not index.asker.text_model().tokens.has_words(words):  # else it would fail the batch it is in
-        raise HTTPException(422, f"the text {words[:80]!r} has no words; describe what to look for")
-    return words
 
 
 def _row(index: Index, row: int | None) -> int:
