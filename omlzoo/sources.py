@@ -55,11 +55,11 @@ def fetch(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
     raise WeightsUnavailable(f"{entry.name}: none of its {len(refusals)} sources served: {said}") from refusals[0]
 
 
-def fetch_text(entry: Entry, text: Text, progress: bool = True) -> tuple[Path, Path]:
-    """The verified local files of an entry's text tower: its weights and its ``tokenizer.json``.
+def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
+    """The verified local safetensors file of an entry's text tower.
 
     Raises:
-        WeightsUnavailable: They cannot be had, or their bytes are not the promised ones.
+        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
     """
     if text.repo is None:
         raise WeightsUnavailable(
@@ -69,7 +69,7 @@ def fetch_text(entry: Entry, text: Text, progress: bool = True) -> tuple[Path, P
     tower = manifest.without_address(
         entry, name=f"{entry.name}.text", repo=text.repo, revision=text.revision, file=text.file, sha256=text.sha256
     )
-    return fetch(tower, progress), fetch_tokenizer(entry, text.tokenizer, progress)
+    return fetch(tower, progress)
 
 
 def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -> Path:

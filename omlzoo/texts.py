@@ -82,14 +82,9 @@ def get_text_model(
     for path in (weights, tokenizer):
         if path is not None and not Path(path).is_file():
             raise BadInput(f"{path}: there is no such file")
-    if weights is None:
-        file, found = sources.fetch_text(entry, text, progress)
-    else:
-        file, found = Path(weights), None
-    if tokenizer is not None:
-        found = Path(tokenizer)
-    elif found is None:
-        found = sources.fetch_tokenizer(entry, text.tokenizer, progress)
+    file = sources.fetch_text(entry, text, progress) if weights is None else Path(weights)
+    if tokenizer is None:
+        tokenizer = sources.fetch_tokenizer(entry, text.tokenizer, progress)
     with Blank():
         try:
             tower = TOWERS[text.arch](**text.arch_args)
@@ -98,11 +93,12 @@ def get_text_model(
                 f"{entry.name}: text: arch_args {text.arch_args} do not suit {text.arch}: {error}"
             ) from error
     state = text_state(foreign.open_file(file, str(file)), str(file))
+    checkpoint.check_finite(state, str(file))
     checkpoint.fill(tower, tower.state_dict(), state, entry.name, text.arch)
-    rules = text.tokenizer
-    tokens = Tokens(found, length=tower.length, clean=rules.clean, begin=rules.begin, end=rules.end, pad=rules.pad)
+    tokenizer, rules = Path(tokenizer), text.tokenizer
+    tokens = Tokens(tokenizer, length=tower.length, clean=rules.clean, begin=rules.begin, end=rules.end, pad=rules.pad)
     if tokens.size > tower.vocabulary:
         raise BadInput(
-            f"{found} has {tokens.size} tokens, {text.arch} knows {tower.vocabulary}; it is of another tower"
+            f"{tokenizer} has {tokens.size} tokens, {text.arch} knows {tower.vocabulary}; it is of another tower"
         )
     return TextModel(entry.name, tower, tokens)

@@ -24,7 +24,8 @@ def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     width = values.shape[1]
     groups = width // LANES
     if groups < 4 * count:
-        return tuple(values.topk(count, dim=1, sorted=False))  # type: ignore[return-value]
+        found = values.topk(count, dim=1, sorted=False)
+        return found.values, found.indices
     grouped = values[:, : groups * LANES].view(len(values), LANES, groups)  # a group lies across, not side by side
     best = grouped.amax(dim=1).topk(count, dim=1, sorted=False).indices
     places = (best[:, None, :] + torch.arange(LANES, device=values.device)[:, None] * groups).flatten(1)

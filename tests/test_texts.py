@@ -43,6 +43,15 @@ def test_local_files_serve_too(hub: LoopbackHub, tmp_path: Path) -> None:
     save_file(state, tmp_path / "theirs.safetensors")
     model = omlzoo.get_text_model(tmp_path / "model", tmp_path / "theirs.safetensors")
     assert model(TEXTS).shape == (2, 16)
+    asked = len(hub.requests)
+    (tmp_path / "own.json").write_bytes(hub.files[f"/{text.tokenizer.repo}/resolve/tokenizer.json"])
+    own = omlzoo.get_text_model(tmp_path / "model", tmp_path / "theirs.safetensors", tokenizer=tmp_path / "own.json")
+    assert torch.equal(own(TEXTS), model(TEXTS))
+    assert len(hub.requests) == asked, "with both files at hand nobody is asked"
+    state["text.ln_final.bias"][0] = float("nan")
+    save_file(state, tmp_path / "broken.safetensors")
+    with pytest.raises(WeightsMismatch, match="NaN"):
+        omlzoo.get_text_model(tmp_path / "model", tmp_path / "broken.safetensors")
     with pytest.raises(BadInput, match=r"nowhere.pth: there is no such file"):
         omlzoo.get_text_model(tmp_path / "model", "nowhere.pth")
 

@@ -48,7 +48,8 @@ def fetch_command(
             path = to / weights.name
         print(f"{path}{_checked(weights) if check else ''}")
         if text and weights.entry.text is not None:
-            print(*sources.fetch_text(weights.entry, weights.entry.text), sep="\n")
+            print(sources.fetch_text(weights.entry, weights.entry.text))
+            print(sources.fetch_tokenizer(weights.entry, weights.entry.text.tokenizer))
 
 
 def _checked(weights: Weights) -> str:

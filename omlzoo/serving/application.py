@@ -80,9 +80,8 @@ def application(
     cores = torch.get_num_threads()
 
     def compute(batch: Sequence[Asked]) -> list[Any]:
-        torch.set_num_threads(
-            max(1, cores // max(1, batcher.running))
-        )  # of this thread: batches at once share the cores
+        share = cores // max(1, batcher.running)  # batches that are computed at once share the cores
+        torch.set_num_threads(max(1, share))  # of this thread
         return answers(index, run, batch)
 
     workers = cores if run.device.type == "cpu" else 1
