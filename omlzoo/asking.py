@@ -3,6 +3,7 @@ they are."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ Queries = (
     | Embeddings
     | pd.DataFrame
 )
+
+FEW = 64  # vectors whose table is kept
 
 
 class Asker:
@@ -129,12 +132,18 @@ class Asker:
     def _vectors(self, given: np.ndarray) -> Embeddings:
         if given.ndim != 2 or given.shape[1] != self.record.dim:
             raise BadInput(f"vectors have the shape {given.shape}; it must be (queries, {self.record.dim})")
-        names = pd.Series([f"vector {i}" for i in range(len(given))], dtype="str")
-        table = pd.DataFrame({"path": names, ERROR: pd.Series([""] * len(given), dtype="str")})
+        table = (_numbered if len(given) <= FEW else _numbered.__wrapped__)(len(given)).copy(deep=False)
         vectors = given.astype(np.float32)
         if self.record.normalized:
             vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return Embeddings(vectors, table, self.record)
+
+
+@lru_cache(FEW)
+def _numbered(count: int) -> pd.DataFrame:
+    """A table for vectors without one; to make it takes longer than to search for a few."""
+    names = pd.Series([f"vector {i}" for i in range(count)], dtype="str")
+    return pd.DataFrame({"path": names, ERROR: pd.Series([""] * count, dtype="str")})
 
 
 def pictures_in(queries: Queries) -> dict[int, Image.Image]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,10 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    @property
+    @cached_property
     def good(self) -> np.ndarray:
         """(N,) bool: the rows that have a vector."""
-        return (self.table[ERROR] == "").to_numpy()
+        return np.asarray(self.table[ERROR].array == "", dtype=bool)
 
     def rows(self, keep: np.ndarray) -> "Embeddings":
         """The rows where ``keep`` (N,) bool is true."""

@@ -117,3 +117,22 @@ def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(vectors: np
     other = catalog.find("index", "milvus")("cosine", DIM, uri=str(tmp_path / "rows.db"), kind="FLAT", overwrite=True)
     other.add(vectors, np.arange(9))
     assert other.search(vectors[:1], 9)[1].max() == 8
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
+@pytest.mark.parametrize("every", [1, 3, 30, 40, 5000])  # a copy of those allowed, or all looked at and masked
+def test_the_exact_backend_finds_the_nearest_of_those_allowed(similarity: str, every: int) -> None:
+    random = np.random.default_rng(1)
+    vectors = random.normal(size=(10_000, DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    backend = catalog.find("index", "exact")(similarity, DIM)
+    backend.add(vectors, np.arange(len(vectors)))
+    allowed = np.arange(len(vectors)) % every == 0
+    queries = random.normal(size=(3, DIM)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    for _ in range(40):  # after so many searches the first pass is in bytes, where the processor has them
+        scores, ids = backend.search(queries, 4, allowed=allowed)
+    for place, query in enumerate(queries):
+        expected = by_hand(vectors, query, np.flatnonzero(allowed).tolist(), 4)
+        assert ids[place].tolist() == expected + [-1] * (4 - len(expected))
+        assert np.isneginf(scores[place, len(expected) :]).all()

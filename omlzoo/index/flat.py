@@ -9,6 +9,8 @@ from omlzoo.nearest import Gallery, Similarity
 
 __all__ = ["exact"]
 
+FEW = 32  # of so many rows one that may be found: to copy these takes less time than to look at all
+
 
 class Flat:
     """Exact search; equal scores: the lower row first."""
@@ -42,13 +44,16 @@ class Flat:
             own: (Q,) the row of a query, which is left out; -1 where it is not here.
             allowed: (N,) bool, the rows that may be found; all by default.
         """
-        rows, gallery = self.rows, self.gallery
+        rows, gallery, groups = self.rows, self.gallery, None
         if allowed is not None:
-            keep = allowed[rows]
-            rows, gallery = rows[keep], Gallery(gallery.gallery[torch.from_numpy(keep)], self.similarity)
+            keep = torch.from_numpy(allowed[rows])
+            if int(keep.sum()) * FEW < len(rows):
+                rows, gallery = rows[keep.numpy()], Gallery(gallery.gallery[keep], self.similarity)
+            else:  # those that may not be found are in the group of all queries
+                groups = torch.zeros(len(queries), dtype=torch.int64), keep.long().neg()
         place = None if own is None else torch.from_numpy(_places(rows, own))
         asked = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
-        found, ids = gallery.nearest(asked, k, own=place)
+        found, ids = gallery.nearest(asked, k, own=place, groups=groups)
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         nearest = np.full((len(queries), k), -1, dtype=np.int64)
         scores[:, : found.shape[1]] = found.numpy()

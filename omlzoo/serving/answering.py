@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
-from omlzoo.embeddings import ERROR
 from omlzoo.hits import Hits
 from omlzoo.indexed import Index
 from omlzoo.pipeline import Pipeline
+from omlzoo.serving.rows import Rows
 
-__all__ = ["OWN", "Asked", "Wish", "answers", "items"]
+__all__ = ["OWN", "Asked", "Wish", "answers"]
 
 OWN = ("id", "picture", "score", "probability", "accepted")  # keys of ours in an answer
 
@@ -50,7 +49,7 @@ class Asked:
     wish: Wish | None = None
 
 
-def answers(index: Index, run: Pipeline, batch: Sequence[Asked]) -> list[Any]:
+def answers(index: Index, rows: Rows, run: Pipeline, batch: Sequence[Asked]) -> list[Any]:
     """Of each request its vector (dim,), or what was found, or the error of its search."""
     record = index.embeddings.record
     vectors = np.zeros((len(batch), record.dim), dtype=np.float32)
@@ -70,7 +69,7 @@ def answers(index: Index, run: Pipeline, batch: Sequence[Asked]) -> list[Any]:
     for (wish, worded), places in alike.items():
         texts = [str(batch[place].text) for place in places] if worded else None
         try:
-            told = _told(index, wish, vectors[places], texts)
+            told = _told(index, rows, wish, vectors[places], texts)
         except Exception as error:  # of these requests alone: others of the batch asked for something else
             told = [error] * len(places)
         for place, answer in zip(places, told, strict=True):
@@ -78,34 +77,23 @@ def answers(index: Index, run: Pipeline, batch: Sequence[Asked]) -> list[Any]:
     return found
 
 
-def _told(index: Index, wish: Wish | None, vectors: np.ndarray, texts: list[str] | None) -> list[Any]:
+def _told(index: Index, rows: Rows, wish: Wish | None, vectors: np.ndarray, texts: list[str] | None) -> list[Any]:
     """Answers to requests that ask alike."""
     if wish is None:
         return list(index.asker.worded(texts or ()).vectors)
     where = None if wish.where is None else dict(wish.where)
     queries = vectors if texts is None else texts
-    return _found(index.search(queries, wish.k, where=where, threshold=wish.threshold, text=texts is not None))
+    hits = index.search(queries, wish.k, where=where, threshold=wish.threshold, text=texts is not None)
+    return _found(hits, rows)
 
 
-def items(index: Any, rows: np.ndarray) -> list[dict[str, Any]]:
-    """The facts of rows (N,): their columns, and over these our own: their number and where their picture is."""
-    table = index.embeddings.table
-    names = [name for name in table.columns if name != ERROR]
-    columns = [table[name].array.take(rows).tolist() for name in names]  # a table of a few rows costs more than these
-    return [
-        {**{str(name): _plain(value) for name, value in zip(names, each, strict=True)}, "id": row,
-         "picture": f"/items/{row}/picture"}
-        for row, *each in zip(rows.tolist(), *columns, strict=True)
-    ]  # fmt: skip
-
-
-def _found(hits: Hits) -> list[dict[str, Any]]:
+def _found(hits: Hits, rows: Rows) -> list[dict[str, Any]]:
     chances, accepted, known = hits.probabilities, hits.accepted, hits.is_known
     query, rank = np.nonzero(hits.ids >= 0)
     answers: list[dict[str, Any]] = [
         {"hits": [], "is_known": None if known is None else bool(known[place])} for place in range(len(hits.ids))
     ]
-    for asked, place, hit in zip(query, rank, items(hits.index, hits.ids[query, rank]), strict=True):
+    for asked, place, hit in zip(query, rank, rows[hits.ids[query, rank]], strict=True):
         hit["score"] = float(hits.scores[asked, place])
         if chances is not None:
             hit["probability"] = float(chances[asked, place])
@@ -113,13 +101,3 @@ def _found(hits: Hits) -> list[dict[str, Any]]:
             hit["accepted"] = bool(accepted[asked, place])
         answers[asked]["hits"].append(hit)
     return answers
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_plain(each) for each in value.tolist()]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
-        return None
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

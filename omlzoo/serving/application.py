@@ -23,10 +23,10 @@ from omlzoo.extraction import Runtime, pipeline_of
 from omlzoo.indexed import Index
 from omlzoo.pipeline import Precision
 from omlzoo.serving.answering import OWN, Asked, Wish, answers
-from omlzoo.serving.answering import items as items_of
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.gallery import Gallery, read_upload
 from omlzoo.serving.limits import COOKIE, Gate, Limits
+from omlzoo.serving.rows import Rows
 
 __all__ = ["application"]
 
@@ -67,7 +67,7 @@ def application(
     limits = limits or Limits()
     precision: Precision = "bf16" if index.embeddings.record.precision == "bf16" else "fp32"
     run = pipeline_of(index.asker.model(), precision, "auto" if runtime == "torch" else "cpu", False, runtime)
-    gallery, reads_texts = Gallery(index, roots), _reads_texts(index)
+    gallery, facts_of, reads_texts = Gallery(index, roots), Rows(index), _reads_texts(index)
     hidden = [name for name in OWN if name in index.embeddings.table]
     if hidden:
         said = f"the table's columns {', '.join(hidden)} are not shown: answers have keys of these names of their own"
@@ -82,7 +82,7 @@ def application(
     def compute(batch: Sequence[Asked]) -> list[Any]:
         share = cores // max(1, batcher.running)  # batches that are computed at once share the cores
         torch.set_num_threads(max(1, share))  # of this thread
-        return answers(index, run, batch)
+        return answers(index, facts_of, run, batch)
 
     workers = cores if run.device.type == "cpu" else 1
     batcher = Batcher(compute, waiting=limits.waiting, workers=workers, seen=batches.observe)
@@ -215,11 +215,11 @@ def application(
         keep = index.embeddings.good & matching(index.embeddings.table, _columns(where) or {})
         rows = np.flatnonzero(keep)
         shown = rows[start : start + count]
-        return {"count": len(rows), "items": items_of(index, shown)}
+        return {"count": len(rows), "items": facts_of[shown]}
 
     @app.get("/items/{row}")
     async def item(row: int) -> dict[str, Any]:
-        return items_of(index, np.array([_row(index, row)]))[0]
+        return facts_of[np.array([_row(index, row)])][0]
 
     @app.get("/items/{row}/picture")
     async def picture(row: int) -> Response:
