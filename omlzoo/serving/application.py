@@ -3,9 +3,8 @@
 import asyncio
 import json
 import secrets
-import time
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from fastapi import FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from omlzoo.embeddings import ERROR
@@ -24,6 +23,7 @@ from omlzoo.indexed import Index
 from omlzoo.pipeline import Precision
 from omlzoo.serving.answering import OWN, Asked, Wish, answers
 from omlzoo.serving.batching import Batcher, Busy
+from omlzoo.serving.counting import Counted
 from omlzoo.serving.gallery import Gallery, read_upload
 from omlzoo.serving.limits import COOKIE, Gate, Limits
 from omlzoo.serving.rows import Rows
@@ -34,12 +34,6 @@ PAGE = Path(__file__).with_name("page.html")
 NOT_OFFERED = ("path", "split", "is_query", "is_gallery", "sequence", "x_1", "x_2", "y_1", "y_2")
 DECODERS = 4  # pictures decoded at once, whose memory this bounds
 CHOICES = 60  # values of a column that the page offers as a filter
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self' blob: data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 Number = Annotated[int, Form(ge=1)]
 Words = Annotated[str | None, Form(max_length=2000, description="for a model with a text tower")]
@@ -74,8 +68,6 @@ def application(
         warnings.warn(said, OmlzooWarning, stacklevel=2)
     decoding = asyncio.Semaphore(DECODERS)
     registry = CollectorRegistry()
-    requests = Counter("omlzoo_requests", "Requests", ["route", "status"], registry=registry)
-    seconds = Histogram("omlzoo_seconds", "Seconds of a request", ["route"], registry=registry)
     batches = Histogram("omlzoo_batch", "Pictures of a batch", buckets=(1, 2, 4, 8, 16, 32), registry=registry)
     cores = torch.get_num_threads()
 
@@ -99,16 +91,7 @@ def application(
         from starlette.middleware.trustedhost import TrustedHostMiddleware
 
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-
-    @app.middleware("http")
-    async def count(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        begun = time.perf_counter()
-        response = await call(request)
-        route = getattr(request.scope.get("route"), "path", "none")
-        requests.labels(route, response.status_code).inc()
-        seconds.labels(route).observe(time.perf_counter() - begun)
-        response.headers.update(HEADERS)
-        return response
+    app.add_middleware(Counted, registry=registry)
 
     @app.exception_handler(OmlzooError)
     async def refuse(request: Request, error: OmlzooError) -> Response:

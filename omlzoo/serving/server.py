@@ -1,6 +1,7 @@
 """A server of one process for an application: loopback only, or with a token."""
 
 import asyncio
+import gc
 import ipaddress
 import logging
 from typing import Any
@@ -65,9 +66,13 @@ def serve_forever(app: FastAPI, host: str, port: int, connections: int, seconds:
     )  # fmt: skip
     server = uvicorn.Server(config)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    gc.collect()
+    gc.freeze()  # else the collector goes through all that was opened, again and again, for half a second each time
     try:
         asyncio.run(server.serve())
     except SystemExit as error:
         raise BadInput(f"port {port} on {host} cannot be listened on; give another --port") from error
     except KeyboardInterrupt:
         pass  # uvicorn has ended gracefully and passes the signal on
+    finally:
+        gc.unfreeze()
