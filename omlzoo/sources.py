@@ -1,5 +1,6 @@
 """From an entry to its verified local file: our folder, the package, the Hub, mirrors, the authors' own file."""
 
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,11 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from omlzoo import checkpoint, foreign, hub, layouts, manifest, store, timm_config
+from omlzoo.atomic import new_file
 from omlzoo.errors import BadEntry, OmlzooWarning, WeightsUnavailable
 from omlzoo.facts import Text, Tokenizer, Upstream
 from omlzoo.manifest import HUB, Entry
 
-__all__ = ["fetch", "fetch_entry", "fetch_text", "fetch_tokenizer", "install"]
+__all__ = ["carry_text", "fetch", "fetch_entry", "fetch_text", "fetch_tokenizer", "install", "install_text"]
+
+TOKENIZER = "tokenizer.json"
 
 
 def fetch(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
@@ -66,10 +70,7 @@ def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
             f"{entry.name}: no repository with its text tower as safetensors is known; open the authors' file with "
             f"omlzoo.get_text_model({entry.name!r}, weights=FILE)"
         )
-    tower = manifest.without_address(
-        entry, name=f"{entry.name}.text", repo=text.repo, revision=text.revision, file=text.file, sha256=text.sha256
-    )
-    return fetch(tower, progress)
+    return fetch(_tower(entry, text), progress)
 
 
 def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -> Path:
@@ -79,21 +80,35 @@ def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -
         WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
     """
     name = f"{entry.name}.text"
-    path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
+    path = store.folder(name) / TOKENIZER
+    if not path.is_file() or tokenizer.sha256 not in (None, checkpoint.digest(path)):
+        path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
     if tokenizer.sha256 is None:
         where = f"{tokenizer.repo}/{tokenizer.file}"
         said = f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing"
         warnings.warn(said, OmlzooWarning, stacklevel=3)
         return path
-    found = checkpoint.digest(path)
-    if found != tokenizer.sha256:
+    try:
+        _check_tokenizer(path, tokenizer, name, "the file was removed; fetch it again")
+    except WeightsUnavailable:
         path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
-        raise WeightsUnavailable(
-            f"{name}: {path} has sha256 {found[:16]}..., the entry says {tokenizer.sha256[:16]}...; "
-            "the file was removed; fetch it again"
-        )
+        raise
     return path
+
+
+def carry_text(entry: Entry, text: Text, to: Path) -> tuple[Path, Path]:
+    """Text tower and tokenizer, in ``<name>.text`` of a folder that is carried to a machine without network.
+
+    Raises:
+        WeightsUnavailable: They cannot be had, or their bytes are not the promised ones.
+    """
+    tower = _tower(entry, text)
+    path, tokenizer = fetch_text(entry, text), fetch_tokenizer(entry, text.tokenizer)
+    store.copy(path, store.kept(tower) or tower, to / tower.name)
+    with new_file(to / tower.name / TOKENIZER) as temporary:
+        shutil.copyfile(tokenizer, temporary)
+    return to / tower.name / checkpoint.WEIGHTS, to / tower.name / TOKENIZER
 
 
 def fetch_entry(repo: str, progress: bool = True) -> Entry:
@@ -124,10 +139,32 @@ def install(entry: Entry, bundle: Path) -> Path:
     Raises:
         WeightsUnavailable: The bundle has none, or others than the entry promises.
     """
+    return _install(entry, bundle, f"omlzoo fetch {entry.name} --to {bundle}")
+
+
+def install_text(entry: Entry, text: Text, bundle: Path) -> tuple[Path, Path]:
+    """As :func:`install`, the text tower and its tokenizer.
+
+    Raises:
+        WeightsUnavailable: The bundle has none, or others than the entry promises.
+    """
+    tower, wrote = _tower(entry, text), f"omlzoo fetch {entry.name} --text --to {bundle}"
+    path, carried = _install(tower, bundle, wrote), bundle / tower.name / TOKENIZER
+    if not carried.is_file():
+        raise WeightsUnavailable(f"{tower.name}: {carried} is not there; `{wrote}` writes it where there is network")
+    if text.tokenizer.sha256 is not None:
+        _check_tokenizer(carried, text.tokenizer, tower.name, "copy the bundle again")
+    with new_file(store.folder(tower.name) / TOKENIZER) as temporary:
+        shutil.copyfile(carried, temporary)
+    return path, fetch_tokenizer(entry, text.tokenizer)
+
+
+def _install(entry: Entry, bundle: Path, wrote: str) -> Path:
     place = bundle / entry.name
     if not (place / checkpoint.WEIGHTS).is_file():
-        raise WeightsUnavailable(f"{entry.name}: {place} has no {checkpoint.WEIGHTS}; write it with `omlzoo fetch "
-                                 f"{entry.name} --to {bundle}` where there is network")  # fmt: skip
+        raise WeightsUnavailable(
+            f"{entry.name}: {place} has no {checkpoint.WEIGHTS}; write it with `{wrote}` where there is network"
+        )
     theirs = checkpoint.open_entry(place)
     if theirs.sha256 is None or not store.serves(theirs, entry):
         raise WeightsUnavailable(f"{entry.name}: {place} holds other weights than the entry promises; write it again")
@@ -135,6 +172,21 @@ def install(entry: Entry, bundle: Path) -> Path:
     with store.work(entry.name):
         store.copy(place / checkpoint.WEIGHTS, theirs, store.folder(entry.name))
     return store.folder(entry.name) / checkpoint.WEIGHTS
+
+
+def _tower(entry: Entry, text: Text) -> Entry:
+    """The text tower as a checkpoint of its own."""
+    return manifest.without_address(
+        entry, name=f"{entry.name}.text", repo=text.repo, revision=text.revision, file=text.file, sha256=text.sha256
+    )
+
+
+def _check_tokenizer(path: Path, tokenizer: Tokenizer, name: str, remedy: str) -> None:
+    found = checkpoint.digest(path)
+    if tokenizer.sha256 is not None and found != tokenizer.sha256:
+        raise WeightsUnavailable(
+            f"{name}: {path} has sha256 {found[:16]}..., the entry says {tokenizer.sha256[:16]}...; {remedy}"
+        )
 
 
 def _bundled(entry: Entry, afresh: bool) -> Path:

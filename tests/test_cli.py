@@ -331,7 +331,6 @@ def test_words_find_pictures(capsys: pytest.CaptureFixture[str], tmp_path: Path,
         (("search", tmp_path / "i", "red shoe", "--no-text"), "red shoe: there is no such file"),
         (("search", tmp_path / "i", "red shoe", "--threshold", "far=1e-3"), "for a text give a least score"),
         (("fetch", "vits16_dino", "--text"), "none of vits16_dino has a text tower"),
-        (("fetch", tmp_path / "m", "--text", "--to", tmp_path / "b"), "--text goes without --to and --from"),
     ):
         code, _, err = run(capsys, *wrong)
         assert code == 2

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from text_entries import publish, with_text
 
 import omlzoo
+from omlzoo.cli import main
 from omlzoo.errors import BadInput, OmlzooWarning, WeightsMismatch, WeightsUnavailable
 
 TEXTS = ["Red shoe, with white sole!", "blue hat"]
@@ -104,3 +105,31 @@ def test_a_model_keeps_its_tower_until_its_weights_change(hub: LoopbackHub, tmp_
     model.train()
     model.save(tmp_path / "trained")
     assert omlzoo.get_weights(tmp_path / "trained").entry.text is None
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+@pytest.mark.filterwarnings("ignore::omlzoo.errors.OmlzooWarning")
+def test_a_tower_is_carried_to_a_machine_without_network(
+    hub: LoopbackHub, tmp_path: Path, pinned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, _ = publish(hub, "texts/carried", 16, pinned=pinned)
+    with_text(text, tmp_path / "model")
+    wanted = omlzoo.get_text_model(tmp_path / "model")(TEXTS)
+    usb, fetch = str(tmp_path / "usb"), ["fetch", str(tmp_path / "model"), "--text"]
+    assert main([*fetch, "--to", usb]) == 0
+    assert sorted(Path(line).relative_to(usb).as_posix() for line in capsys.readouterr().out.splitlines()) == [
+        "model", "model.text/model.safetensors", "model.text/tokenizer.json"
+    ]  # fmt: skip
+    hub.files.clear()
+    for name in ("OMLZOO_HOME", "HF_HUB_CACHE", "HF_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "another machine" / name))
+    tokenizer = tmp_path / "usb" / "model.text" / "tokenizer.json"
+    content = tokenizer.read_bytes()
+    tokenizer.unlink()
+    assert main([*fetch, "--from", usb]) == 2
+    assert "tokenizer.json is not there; `omlzoo fetch model --text --to" in capsys.readouterr().err
+    tokenizer.write_bytes(content + b" ")
+    assert main([*fetch, "--from", usb]) == (2 if pinned else 0)
+    tokenizer.write_bytes(content)
+    assert main([*fetch, "--from", usb]) == 0
+    assert torch.equal(omlzoo.get_text_model(tmp_path / "model")(TEXTS), wanted)

@@ -7,6 +7,8 @@ from cyclopts import Parameter
 
 from omlzoo import fingerprint, sources, store, zoo
 from omlzoo.errors import BadInput
+from omlzoo.facts import Text
+from omlzoo.manifest import Entry
 from omlzoo.weights import Weights
 
 __all__ = ["fetch_command"]
@@ -32,15 +34,13 @@ def fetch_command(
     check
         Compute every sha256 again, build the models, and compare their fingerprints with those of the entries.
     text
-        Also download the text towers and their tokenizers, of the checkpoints that have one.
+        Also the text towers and their tokenizers, of the checkpoints that have one.
     """
     if not names:
         raise BadInput("give the names of checkpoints; `omlzoo list` shows them")
     found = [zoo.get_weights(name) for name in names]  # all names are known before the first download
     if text and not any(weights.entry.text for weights in found):
         raise BadInput(f"--text: none of {', '.join(names)} has a text tower; `omlzoo show NAME` says whether one has")
-    if text and (to is not None or source is not None):
-        raise BadInput("--text goes without --to and --from: text towers stay in the Hub client's cache (HF_HUB_CACHE)")
     for weights in found:
         path = weights.fetch(afresh=check) if source is None else sources.install(weights.entry, source)
         if to is not None:
@@ -48,8 +48,15 @@ def fetch_command(
             path = to / weights.name
         print(f"{path}{_checked(weights) if check else ''}")
         if text and weights.entry.text is not None:
-            print(sources.fetch_text(weights.entry, weights.entry.text))
-            print(sources.fetch_tokenizer(weights.entry, weights.entry.text.tokenizer))
+            print(*_text_files(weights.entry, weights.entry.text, to, source), sep="\n")
+
+
+def _text_files(entry: Entry, text: Text, to: Path | None, source: Path | None) -> tuple[Path, Path]:
+    if source is not None:
+        files = sources.install_text(entry, text, source)
+    elif to is None:
+        files = sources.fetch_text(entry, text), sources.fetch_tokenizer(entry, text.tokenizer)
+    return files if to is None else sources.carry_text(entry, text, to)
 
 
 def _checked(weights: Weights) -> str:
