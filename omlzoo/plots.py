@@ -9,7 +9,17 @@ import numpy as np
 
 from omlzoo.calibration import Probability
 
-__all__ = ["can_draw", "chances", "characteristic", "curves", "distances", "map_of", "reliability", "utility"]
+__all__ = [
+    "can_draw",
+    "chances",
+    "characteristic",
+    "curves",
+    "distances",
+    "map_of",
+    "map_of_kinds",
+    "reliability",
+    "utility",
+]
 
 DRAWN, SHOWN = 60_000, 30_000  # pairs that are drawn, and of them shown, of each kind
 POINTS = 3_000  # of the map
@@ -82,6 +92,31 @@ def map_of(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> str:
     return _svg(figure)
 
 
+def map_of_kinds(
+    vectors: np.ndarray, members: Sequence[np.ndarray], centres: np.ndarray, pictures: Sequence[np.ndarray | None]
+) -> str:
+    """Clusters of rows (N, D) on the two directions in which their centres (K, D) differ most.
+
+    A dot is a row; over each centre stands its picture (H, W, 3) uint8, larger for a larger cluster.
+    """
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    sizes = np.array([len(rows) for rows in members])
+    origin = np.average(centres, axis=0, weights=sizes)
+    directions = np.linalg.svd((centres - origin) * np.sqrt(sizes)[:, None], full_matrices=False)[2][:2]
+    directions = np.pad(directions, ((0, 2 - len(directions)), (0, 0)))
+    figure, (axis,) = _figure(1, (8.8, 6))
+    for rows in members:
+        shown = rows[:: -(-len(vectors) // POINTS)]  # the nearest to the centre comes first
+        axis.scatter(*((vectors[shown] - origin) @ directions.T).T, s=6, alpha=0.6)
+    for place, picture, size in zip((centres - origin) @ directions.T, pictures, sizes, strict=True):
+        if picture is not None:
+            zoom = (16 + 28 * np.sqrt(size / sizes.max())) / max(picture.shape)
+            axis.add_artist(AnnotationBbox(OffsetImage(picture, zoom=zoom), place, pad=0.1))
+    axis.set(title="Kinds of pictures, where they differ most", xticks=[], yticks=[])
+    return _svg(figure)
+
+
 def chances(probability: Probability) -> str:
     """The chance that a hit is right over its distance, both curves."""
     figure, (axis,) = _figure(1)
@@ -125,10 +160,10 @@ def utility(distances: np.ndarray, values: np.ndarray) -> str:
     return _svg(figure)
 
 
-def _figure(count: int) -> tuple[Any, list[Any]]:
+def _figure(count: int, size: tuple[float, float] = (4.4, 3)) -> tuple[Any, list[Any]]:
     from matplotlib.figure import Figure  # without pyplot: no window system, no global state
 
-    figure = Figure(figsize=(4.4 * max(1, count), 3), layout="constrained")
+    figure = Figure(figsize=(size[0] * max(1, count), size[1]), layout="constrained")
     figure.patch.set_alpha(0)
     return figure, [figure.add_subplot(1, count, place + 1) for place in range(count)]
 

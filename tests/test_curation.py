@@ -151,7 +151,9 @@ def test_the_commands(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert (table["split"] == "train").sum() == 6
     assert main(["tidy", str(tmp_path / "e.parquet"), "--clusters", "5", "--html", str(tmp_path / "t.html")]) == 0
     assert "kind" in capsys.readouterr().out
-    assert "What is there" in (tmp_path / "t.html").read_text()
+    page = (tmp_path / "t.html").read_text()
+    assert "What is there" in page
+    assert page.count("<image") == 5  # of the map, where matplotlib is installed
     assert (
         main(["select", str(tmp_path / "e.parquet"), "-n", "2", "-o", str(tmp_path / "x.csv"), "--balance", "colour"])
         == 2

@@ -32,3 +32,14 @@ def test_distances_and_map_of_few_rows(labels: list[str]) -> None:
     assert "<!-- distance -->" in texts(plots.distances(vectors, np.array(labels)))
     assert "<!-- a -->" in texts(plots.map_of(vectors, np.array(labels)))
     texts(plots.map_of(vectors[:, :1], np.array(labels)))
+
+
+@pytest.mark.parametrize("kinds", [[[0, 1], [2, 3]], [[0, 1, 2, 3]], [[0], [1], [2], [3]]])
+def test_map_of_kinds_shows_a_picture_for_each_that_has_one(kinds: list[list[int]]) -> None:
+    vectors = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    members = [np.array(rows) for rows in kinds]
+    centres = np.stack([vectors[rows].mean(axis=0) for rows in members])
+    picture = np.zeros((8, 6, 3), dtype=np.uint8)
+    assert texts(plots.map_of_kinds(vectors, members, centres, [picture] * len(kinds))).count("<image") == len(kinds)
+    assert "<image" not in texts(plots.map_of_kinds(vectors, members, centres, [None] * len(kinds)))
+    texts(plots.map_of_kinds(vectors[:, :1], members, centres[:, :1], [picture] * len(kinds)))

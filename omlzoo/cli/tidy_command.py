@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from omlzoo.cli.output import print_columns
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadImage, BadInput
 
 __all__ = ["tidy_command"]
 
 SHOWN = 12  # pictures of a group, and groups
+SIDE = 96  # pixels of a picture on the map
 
 
 def tidy_command(
@@ -30,9 +31,11 @@ def tidy_command(
     """
     import numpy as np
 
+    from omlzoo import plots
     from omlzoo.atomic import new_file
     from omlzoo.curation import clusters as divide
     from omlzoo.curation import near_duplicates, outliers
+    from omlzoo.images import to_rgb
     from omlzoo.pages.render import Card, Row, gallery_page, thumbnail
     from omlzoo.shards import load_embeddings
     from omlzoo.table import Table
@@ -61,6 +64,14 @@ def tidy_command(
     def card(row: int, text: str = "") -> Card:
         return Card(thumbnail(files[row], boxes[row]), files[row].name, text)
 
+    def picture(row: int) -> np.ndarray | None:
+        try:
+            image = to_rgb(files[row], boxes[row])
+        except BadImage:
+            return None
+        image.thumbnail((SIDE, SIDE))
+        return np.asarray(image)
+
     parts = [*((f"near-duplicates, {len(group)}", group) for group in groups[:SHOWN]), ("unlike all others", strangest),
              *((f"kind, {len(group)} pictures", group) for group in kinds.members)]  # fmt: skip
     shown = [
@@ -72,5 +83,11 @@ def tidy_command(
         f"{len(found)} pictures, model {found.record.model}",
         f"Near-duplicates are at most {distance:g} apart; kinds are clusters, the most central first.",
     ]
+    figures = []
+    if plots.can_draw():
+        central = [picture(int(group[0])) for group in kinds.members]
+        figures.append(plots.map_of_kinds(found.vectors, kinds.members, kinds.centres, central))
+    else:
+        facts.append("No map: matplotlib is not installed (pip install 'omlzoo[train]').")
     with new_file(html) as temporary:
-        temporary.write_text(gallery_page("What is there", facts, shown), encoding="utf-8")
+        temporary.write_text(gallery_page("What is there", facts, shown, figures), encoding="utf-8")

@@ -60,9 +60,9 @@ def model_card(entry: Any, repo: str, metadata: str, recipe: str) -> str:
     return _render("card.md", entry=entry, repo=repo, metadata=metadata, recipe=recipe, pre=entry.preprocess)
 
 
-def gallery_page(title: str, facts: Sequence[str], rows: Sequence[Row]) -> str:
-    """The HTML of search results: each query with its hits, right or wrong where labels are known."""
-    return _render("gallery.html", title=title, facts=facts, sections=[("", rows)])
+def gallery_page(title: str, facts: Sequence[str], rows: Sequence[Row], figures: Sequence[str] = ()) -> str:
+    """The HTML of search results: each query with its hits, right or wrong where labels are known; figures as SVG."""
+    return _render("gallery.html", title=title, facts=facts, sections=[("", rows)], figures=figures)
 
 
 def report_page(
