@@ -143,7 +143,10 @@ if __name__ == "__main__":
         many = seconds(lambda: index.searcher.search(queries, 10), runs=5)  # noqa: B023
         bare_many = seconds(lambda: plain(tensors, asked), runs=5)
         whole = single(lambda row: index.search(queries[row : row + 1], 10))  # noqa: B023
+        tenth, most = np.arange(len(embeddings)) % 10 == 0, np.arange(len(embeddings)) % 10 > 0
+        filtered = [single(lambda row: index.search(queries[row : row + 1], 10, where=keep)) for keep in (tenth, most)]  # noqa: B023
         show(name, rows=len(embeddings), build_and_recall_seconds=build, recall_at_10=index.recall and index.recall.value,
              one_ms=one, plain_one_ms=bare_one, times_plain_one=bare_one / one, whole_call_ms=whole,
+             filter_of_a_tenth_ms=filtered[0], filter_of_nine_tenths_ms=filtered[1],
              queries_per_second=256 / many, plain_queries_per_second=256 / bare_many, times_plain_batch=bare_many / many,
              index_mb=size)  # fmt: skip
