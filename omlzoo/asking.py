@@ -35,6 +35,7 @@ Queries = (
 )
 
 FEW = 64  # vectors whose table is kept
+SAID = 80  # characters of a text that a message repeats
 
 
 class Asker:
@@ -88,7 +89,8 @@ class Asker:
             BadInput: The checkpoint has no text tower, or its weights are not those of the vectors.
         """
         if self._text_model is None and not self.reads_texts:
-            raise BadInput(f"{texts[0]!r} names no file, and {self.record.model} has no text tower that could read it")
+            said = repr(texts[0]) if len(texts[0]) <= SAID else f"{texts[0][:SAID]!r}..."
+            raise BadInput(f"{said} names no file, and {self.record.model} has no text tower that could read it")
         vectors = self.text_model()(texts)[:, : self.record.dim].numpy()
         vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         table = pd.DataFrame({"path": pd.Series(texts, dtype="str"), ERROR: pd.Series([""] * len(texts), dtype="str")})
@@ -171,7 +173,7 @@ def texts_in(queries: Queries, text: bool | None = None) -> list[str] | None:
     if text is None and strings:
         worded = [_is_text(one) for one in given]
         if any(worded) and not all(worded):
-            first, other = given[worded.index(True)], given[worded.index(False)]
+            first, other = given[worded.index(True)][:SAID], given[worded.index(False)][:SAID]
             raise BadInput(
                 f"{first!r} is no file and {other!r} is one by its name; search for texts and for pictures one after "
                 "the other"

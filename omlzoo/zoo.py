@@ -120,7 +120,7 @@ def get_model(
     Raises:
         UnknownName: There is no such checkpoint; near names are suggested.
         WeightsUnavailable: The weights cannot be had or are not the promised ones.
-        WeightsMismatch: They do not fit the architecture.
+        WeightsMismatch: They do not fit the architecture, or hold NaN or infinity.
     """
     facts = get_weights(name)
     weights = str(weights) if isinstance(weights, Path) else weights
@@ -190,17 +190,19 @@ def _read(facts: Weights, wanted: Mapping[str, "Tensor"], progress: bool) -> Map
 def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
     """A file with our keys, or in a foreign layout that is recognised by its keys and said."""
     from omlzoo import foreign, layouts
+    from omlzoo.checkpoint import check_finite
 
     if not path.is_file():
         raise BadInput(
             f"{path}: there is no such file; weights is 'DEFAULT', None, a Weights, a file or hf-hub:org/repo"
         )
-    raw = foreign.open_file(path, str(path))
-    if raw.keys() == wanted.keys():
-        return raw
-    layout = layouts.recognise(raw, str(path))
-    warnings.warn(f"{path} was read in the layout {layout}", OmlzooWarning, stacklevel=3)
-    return layouts.convert(raw, layout, str(path))
+    state: Mapping[str, Tensor] = foreign.open_file(path, str(path))
+    if state.keys() != wanted.keys():
+        layout = layouts.recognise(state, str(path))
+        warnings.warn(f"{path} was read in the layout {layout}", OmlzooWarning, stacklevel=3)
+        state = layouts.convert(state, layout, str(path))
+    check_finite(state, str(path))
+    return state
 
 
 def _build(entry: Entry, blank: bool) -> "Extractor":

@@ -110,6 +110,10 @@ def test_weights_from_another_file_in_a_known_layout(tmp_path: Path) -> None:
     again = omlzoo.get_model("vits16_dino", weights=str(tmp_path / "plain.safetensors"))
     assert torch.equal(again.state_dict()["cls_token"], state["cls_token"])
     assert again.weights.entry.metrics == ()
+    state["norm.bias"][3] = float("nan")
+    save_file(state, tmp_path / "broken.safetensors")
+    with pytest.raises(WeightsMismatch, match=r"broken.safetensors: 1 values of norm.bias are NaN or infinite"):
+        omlzoo.get_model("vits16_dino", weights=tmp_path / "broken.safetensors")
     with pytest.raises(BadInput, match=r"gone.pth: there is no such file; weights is 'DEFAULT'"):
         omlzoo.get_model("vits16_dino", weights=tmp_path / "gone.pth")
 
