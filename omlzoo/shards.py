@@ -24,6 +24,7 @@ from omlzoo.atomic import new_file
 from omlzoo.embeddings import ERROR, Embeddings, Record, joined, read_embeddings, read_metadata
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.forms import Form, check_form
+from omlzoo.ledger import BLOCK, BOX, KEY, Ledger, keys_of, whole_paths
 from omlzoo.table import Table
 
 __all__ = ["ROWS", "Shards", "load_embeddings"]
@@ -31,7 +32,7 @@ __all__ = ["ROWS", "Shards", "load_embeddings"]
 ROWS = 2048  # of a shard
 FACTS = "shards.json"
 SIZE, CHANGED = "file_size", "file_changed_ns"  # columns of ours, beside those of the table
-PICTURE = ["path", "x_1", "y_1", "x_2", "y_2"]
+PICTURE = ["path", *BOX]
 
 
 @dataclass
@@ -114,41 +115,31 @@ class Shards:
 
     def missing(self, table: Table) -> np.ndarray:
         """Rows of a table (M,) whose picture is not here, or was another one."""
-        here = self._newest()
-        names, sizes = _pictures(table.frame, table.root), _sizes(table.files())
-        wanted = zip(names, map(tuple, sizes.tolist()), strict=True)
-        seen: set[str] = set()
-        rows = []
-        for row, (name, size) in enumerate(wanted):
-            if name not in seen and here.get(name, (0, 0, None))[2] != size:
-                rows.append(row)
-            seen.add(name)
-        return np.array(rows, dtype=np.int64)
+        keys = keys_of(table.frame, table.root)
+        wanted = np.zeros(len(keys), dtype=bool)
+        wanted[np.unique(keys, return_index=True)[1]] = True  # of several rows of one picture the first
+        return np.flatnonzero(wanted & ~self._newest().has(keys, self.sizes(table)))
 
     def refresh(self, table: Table) -> int:
         """Give rows whose picture is the same the values that the table has for them now; returns how many differed."""
-        here = {name: where[:2] for name, where in self._newest().items()}
-        kept: dict[str, tuple[str, ...]] = {}
+        newest = self._newest()
+        keys, first = np.unique(keys_of(table.frame, table.root), return_index=True)
         columns = [name for name in table.frame.columns if name not in PICTURE and table.frame[name].dtype != object]
-        for path in self.files():
-            frame = pq.read_table(path, columns=_there(path, ["path", *columns, *PICTURE[1:]])).to_pandas()
-            names = _pictures(frame, Path(self.record.root))
-            for row, (name, values) in enumerate(zip(names, _values(frame, columns), strict=True)):
-                if here.get(name) == (int(path.stem), row):
-                    kept[name] = values
-        names = _pictures(table.frame, table.root)
-        pairs = zip(names, _values(table.frame, columns), strict=True)
-        seen: set[str] = set()
-        other = []
-        for row, (name, values) in enumerate(pairs):
-            if name in kept and kept[name] != values and name not in seen:
-                other.append(row)
-            seen.add(name)
-        for start in range(0, len(other), ROWS):
-            part = Table(table.frame.iloc[other[start : start + ROWS]], table.root, table.name)
+        other = [np.empty(0, dtype=np.int64)]
+        for path in self.files() if columns and len(keys) else []:
+            at = newest.of_file(int(path.stem))
+            place = np.searchsorted(keys, newest.keys[at]).clip(max=len(keys) - 1)
+            here = keys[place] == newest.keys[at]
+            frame = pq.read_table(path, columns=_there(path, ["path", *columns])).to_pandas()
+            ours, theirs = frame.iloc[newest.rows[at[here]]], first[place[here]]
+            pairs = zip(_values(ours, columns), _values(table.frame.iloc[theirs], columns), strict=True)
+            other.append(theirs[np.array([mine != yours for mine, yours in pairs], dtype=bool)])
+        rows = np.sort(np.concatenate(other))
+        for start in range(0, len(rows), ROWS):
+            part = Table(table.frame.iloc[rows[start : start + ROWS]], table.root, table.name)
             vectors, errors = self.of(part)
             self.write(vectors, part, errors, self.sizes(part))
-        return len(other)
+        return len(rows)
 
     def write(
         self, vectors: np.ndarray, table: Table, errors: list[str], sizes: np.ndarray, number: int | None = None
@@ -177,28 +168,41 @@ class Shards:
     @staticmethod
     def sizes(table: Table) -> np.ndarray:
         """(N, 2) int64: the size and time of change of each row's file; -1 where there is none."""
-        return _sizes(table.files())
+        found = np.full((len(table), 2), -1, dtype=np.int64)
+        for start in range(0, len(table), BLOCK):
+            for row, path in enumerate(table.frame["path"].iloc[start : start + BLOCK].tolist(), start):
+                try:
+                    stat = os.stat(os.path.join(table.root, path))
+                except (OSError, ValueError):
+                    continue
+                found[row] = stat.st_size, stat.st_mtime_ns
+        return found
 
     def remove(self, paths: list[str]) -> int:
         """Take out the rows of pictures, given as in the table or absolute; returns how many there were."""
-        base = self.record.root
-        wanted = {os.path.normpath(os.path.join(base, path)) for path in paths}
-        return self._bury([where[:2] for name, where in self._newest().items() if name.split("\0")[0] in wanted])
+        newest, root = self._newest(), Path(self.record.root)
+        wanted = set(whole_paths(paths, root))
+        gone = [np.empty(0, dtype=np.int64)]
+        for path in self.files():
+            at = newest.of_file(int(path.stem))
+            names = whole_paths(pq.read_table(path, columns=["path"])["path"].to_pylist(), root)
+            gone.append(at[np.array([names[row] in wanted for row in newest.rows[at]], dtype=bool)])
+        return self._bury(newest, np.concatenate(gone))
 
     def prune(self, table: Table) -> int:
         """Take out the rows of pictures that are not in a table; returns how many there were."""
-        kept = set(_pictures(table.frame, table.root))
-        return self._bury([where[:2] for name, where in self._newest().items() if name not in kept])
+        newest = self._newest()
+        return self._bury(newest, np.flatnonzero(~np.isin(newest.keys, keys_of(table.frame, table.root))))
 
     def delete(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _bury(self, gone: list[tuple[int, int]]) -> int:
-        if gone:
+    def _bury(self, newest: Ledger, gone: np.ndarray) -> int:
+        if len(gone):
             number = len(list(self.folder.glob("removed-*.parquet")))
             with new_file(self.folder / f"removed-{number:08d}.parquet") as temporary:
-                pq.write_table(pa.table({"shard": [a for a, _ in gone], "row": [b for _, b in gone]}), temporary)
+                pq.write_table(pa.table({"shard": newest.files[gone], "row": newest.rows[gone]}), temporary)
         return len(gone)
 
     def __len__(self) -> int:
@@ -206,12 +210,18 @@ class Shards:
 
     def __iter__(self) -> Iterator[Embeddings]:
         """The rows, a file at a time."""
-        newest = {where[:2] for where in self._newest().values()}
+        for _, shard in self._shards():
+            yield shard
+
+    def _shards(self) -> Iterator[tuple[np.ndarray, Embeddings]]:
+        """Keys and rows of each file."""
+        newest = self._newest()
         for path in self.files():
-            shard = read_embeddings(path)
-            keep = np.array([(int(path.stem), row) in newest for row in range(len(shard))], dtype=bool)
+            at, shard = newest.of_file(int(path.stem)), read_embeddings(path)
+            keep = np.zeros(len(shard), dtype=bool)
+            keep[newest.rows[at]] = True
             rows = shard.rows(keep)
-            yield replace(rows, table=rows.table.drop(columns=[SIZE, CHANGED]), record=self.record)
+            yield newest.keys[at], replace(rows, table=rows.table.drop(columns=[SIZE, CHANGED]), record=self.record)
 
     def load(self) -> Embeddings:
         """All rows."""
@@ -222,34 +232,38 @@ class Shards:
 
     def of(self, table: Table) -> tuple[np.ndarray, list[str]]:
         """Vectors (N, dim) and errors of the rows of a table, all of which are here."""
-        place: dict[str, list[int]] = {}
-        for row, name in enumerate(_pictures(table.frame, table.root)):
-            place.setdefault(name, []).append(row)
+        keys = keys_of(table.frame, table.root)
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
         vectors = np.full((len(table), self.record.dim), np.nan, dtype=np.float32)
         errors = [""] * len(table)
-        for shard in self:
-            names = _pictures(shard.table, Path(self.record.root))
-            for name, vector, error in zip(names, shard.vectors, shard.table[ERROR], strict=True):
-                for row in place.get(name, ()):
-                    vectors[row], errors[row] = vector, error
+        for there, shard in self._shards():
+            first, end = np.searchsorted(keys, there), np.searchsorted(keys, there, side="right")
+            why = shard.table[ERROR].tolist()
+            for row in np.flatnonzero(first < end):
+                for place in order[first[row] : end[row]]:
+                    vectors[place], errors[place] = shard.vectors[row], why[row]
         return vectors, errors
 
-    def _newest(self) -> dict[str, tuple[int, int, tuple[int, int]]]:
-        """Of each picture its file, its row there, and its file's size and time of change."""
-        found: dict[str, tuple[int, int, tuple[int, int]]] = {}
-        removed = {
-            pair
-            for path in self.folder.glob("removed-*.parquet")
-            for pair in zip(*(pq.read_table(path)[name].to_pylist() for name in ("shard", "row")), strict=True)
-        }
+    def _newest(self) -> Ledger:
+        """Of each picture its newest row, and its file's size and time of change then."""
+        removed = [pq.read_table(path) for path in sorted(self.folder.glob("removed-*.parquet"))]
+        gone = [
+            np.concatenate([np.empty(0, dtype=np.int64), *(table[name].to_numpy() for table in removed)])
+            for name in ("shard", "row")
+        ]
+        none = np.empty(0, dtype=np.int64)
+        keys, files, rows, sizes = [none.astype(KEY)], [none], [none], [none.reshape(0, 2)]
         for path in self.files():
             if read_metadata(path) != self.record:
                 raise BadInput(f"{path} has vectors of other settings than {FACTS} says; remove that file")
             frame = pq.read_table(path, columns=_there(path, [*PICTURE, SIZE, CHANGED])).to_pandas()
-            names = _pictures(frame, Path(self.record.root))
-            for row, (name, size, changed) in enumerate(zip(names, frame[SIZE], frame[CHANGED], strict=True)):
-                found[name] = (int(path.stem), row, (int(size), int(changed)))
-        return {name: where for name, where in found.items() if where[:2] not in removed}
+            keys.append(keys_of(frame, Path(self.record.root)))
+            files.append(np.full(len(frame), int(path.stem)))
+            rows.append(np.arange(len(frame)))
+            sizes.append(frame[[SIZE, CHANGED]].to_numpy(dtype=np.int64))
+        whole = [np.concatenate(parts) for parts in (keys, files, rows, sizes)]
+        return Ledger.of(whole[0], whole[1], whole[2], whole[3], (gone[0], gone[1]))
 
 
 def load_embeddings(path: str | Path) -> Embeddings:
@@ -259,16 +273,6 @@ def load_embeddings(path: str | Path) -> Embeddings:
         BadInput: There is no such file, or it is none of ours.
     """
     return Shards.open(path).load() if Path(path).is_dir() else read_embeddings(path)
-
-
-def _pictures(frame: pd.DataFrame, root: Path) -> list[str]:
-    """What tells the picture of each row: its whole path, and its box if it has one."""
-    base = str(root.resolve())
-    names = [os.path.normpath(os.path.join(base, path)) for path in frame["path"]]
-    if "x_1" not in frame:
-        return names
-    boxes = frame[PICTURE[1:]].astype("Float64").itertuples(index=False)
-    return [name if pd.isna(box[0]) else f"{name}\0{tuple(box)}" for name, box in zip(names, boxes, strict=True)]
 
 
 def _there(path: Path, columns: list[str]) -> list[str]:
@@ -281,14 +285,3 @@ def _values(frame: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:
     """The values of each row as text; a column that is not there has none."""
     texts = [frame[name].astype("string").fillna("") if name in frame else [""] * len(frame) for name in columns]
     return list(zip(*texts, strict=True)) if texts else [()] * len(frame)
-
-
-def _sizes(files: list[Path]) -> np.ndarray:
-    found = np.full((len(files), 2), -1, dtype=np.int64)
-    for row, file in enumerate(files):
-        try:
-            stat = file.stat()
-        except OSError:
-            continue
-        found[row] = stat.st_size, stat.st_mtime_ns
-    return found

@@ -1,0 +1,98 @@
+"""Which row is the newest of each picture, in 56 bytes for each: a picture is told by 16 bytes instead of its name."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["BLOCK", "BOX", "KEY", "Ledger", "keys_of", "whole_paths"]
+
+KEY = "S16"
+BLOCK = 1 << 16  # rows whose names are in memory at once
+BOX = ["x_1", "y_1", "x_2", "y_2"]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The newest row of each of M pictures.
+
+    Attributes:
+        keys: (M,) of :func:`keys_of`, ascending.
+        files: (M,) number of the file that has the row.
+        rows: (M,) its row there.
+        sizes: (M, 2) what the picture's file was like.
+        order: (M,) positions in the others, by file and row.
+    """
+
+    keys: np.ndarray
+    files: np.ndarray
+    rows: np.ndarray
+    sizes: np.ndarray
+    order: np.ndarray
+
+    @staticmethod
+    def of(
+        keys: np.ndarray, files: np.ndarray, rows: np.ndarray, sizes: np.ndarray, removed: tuple[np.ndarray, np.ndarray]
+    ) -> "Ledger":
+        """Of all rows in the order they were written; pictures whose newest row was removed are not in it.
+
+        Args:
+            keys: (N,).
+            files: (N,).
+            rows: (N,).
+            sizes: (N, 2).
+            removed: Files and rows.
+        """
+        order = np.argsort(keys, kind="stable")
+        last = np.ones(len(keys), dtype=bool)
+        last[:-1] = keys[order[1:]] != keys[order[:-1]]
+        chosen = order[last]
+        chosen = chosen[~np.isin(_places(files[chosen], rows[chosen]), _places(*removed))]
+        return Ledger(
+            keys[chosen], files[chosen], rows[chosen], sizes[chosen], np.lexsort((rows[chosen], files[chosen]))
+        )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def has(self, keys: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """(N,) bool: whether a picture is here and its file (N, 2) is as it was."""
+        if not len(self):
+            return np.zeros(len(keys), dtype=bool)
+        at = np.searchsorted(self.keys, keys).clip(max=len(self) - 1)
+        return np.asarray((self.keys[at] == keys) & (self.sizes[at] == sizes).all(axis=1))
+
+    def of_file(self, number: int) -> np.ndarray:
+        """Positions of the rows of a file, in their order there."""
+        files = self.files[self.order]
+        return self.order[np.searchsorted(files, number) : np.searchsorted(files, number, side="right")]
+
+
+def keys_of(frame: pd.DataFrame, root: Path) -> np.ndarray:
+    """What tells the picture of each row (N,): a digest of its whole path, and of its box if it has one."""
+    found = np.empty(len(frame), dtype=KEY)
+    for start in range(0, len(frame), BLOCK):
+        part = frame.iloc[start : start + BLOCK]
+        names = whole_paths(part["path"], root)
+        if BOX[0] in part:
+            boxes = part[BOX].astype("Float64").itertuples(index=False)
+            names = [
+                name if pd.isna(box[0]) else f"{name}\0{tuple(box)}" for name, box in zip(names, boxes, strict=True)
+            ]
+        digests = [blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest() for name in names]
+        found[start : start + BLOCK] = digests
+    return found
+
+
+def whole_paths(paths: Sequence[str] | pd.Series, root: Path) -> list[str]:
+    """Absolute paths without detours."""
+    base = str(root.resolve())
+    return [os.path.normpath(os.path.join(base, path)) for path in paths]
+
+
+def _places(files: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return files.astype(np.int64) << 32 | rows.astype(np.int64)
