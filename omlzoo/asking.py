@@ -134,7 +134,7 @@ class Asker:
     def _vectors(self, given: np.ndarray) -> Embeddings:
         if given.ndim != 2 or given.shape[1] != self.record.dim:
             raise BadInput(f"vectors have the shape {given.shape}; it must be (queries, {self.record.dim})")
-        table = (_numbered if len(given) <= FEW else _numbered.__wrapped__)(len(given)).copy(deep=False)
+        table = (_numbered if len(given) <= FEW else _numbered.__wrapped__)(len(given)).copy()
         vectors = given.astype(np.float32)
         if self.record.normalized:
             vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -120,8 +120,10 @@ class Embeddings:
 
     @cached_property
     def good(self) -> np.ndarray:
-        """(N,) bool: the rows that have a vector."""
-        return np.asarray(self.table[ERROR].array == "", dtype=bool)
+        """(N,) bool: the rows that have a vector. Computed once: other errors are another ``Embeddings``."""
+        found = np.asarray(self.table[ERROR].array == "", dtype=bool)
+        found.setflags(write=False)
+        return found
 
     def rows(self, keep: np.ndarray) -> "Embeddings":
         """The rows where ``keep`` (N,) bool is true."""

@@ -1,9 +1,10 @@
 """From an entry to its verified local file: our folder, the package, the Hub, mirrors, the authors' own file."""
 
+import json
 import shutil
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from omlzoo.manifest import HUB, Entry
 
 __all__ = ["carry_text", "fetch", "fetch_entry", "fetch_text", "fetch_tokenizer", "install", "install_text"]
 
-TOKENIZER = "tokenizer.json"
+TOKENIZER, RULES = "tokenizer.json", "tokenizer.facts.json"
 
 
 def fetch(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
@@ -65,11 +66,6 @@ def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
     Raises:
         WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
     """
-    if text.repo is None:
-        raise WeightsUnavailable(
-            f"{entry.name}: no repository with its text tower as safetensors is known; open the authors' file with "
-            f"omlzoo.get_text_model({entry.name!r}, weights=FILE)"
-        )
     return fetch(_tower(entry, text), progress)
 
 
@@ -81,19 +77,21 @@ def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -
     """
     name = f"{entry.name}.text"
     path = store.folder(name) / TOKENIZER
-    if not path.is_file() or tokenizer.sha256 not in (None, checkpoint.digest(path)):
+    if not _carried(path, tokenizer):
         path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
     if tokenizer.sha256 is None:
         where = f"{tokenizer.repo}/{tokenizer.file}"
         said = f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing"
         warnings.warn(said, OmlzooWarning, stacklevel=3)
         return path
-    try:
-        _check_tokenizer(path, tokenizer, name, "the file was removed; fetch it again")
-    except WeightsUnavailable:
+    found = checkpoint.digest(path)
+    if found != tokenizer.sha256:
         path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
-        raise
+        raise WeightsUnavailable(
+            f"{name}: {path} has sha256 {found[:16]}..., the entry says {tokenizer.sha256[:16]}...; "
+            "the file was removed; fetch it again"
+        )
     return path
 
 
@@ -106,8 +104,7 @@ def carry_text(entry: Entry, text: Text, to: Path) -> tuple[Path, Path]:
     tower = _tower(entry, text)
     path, tokenizer = fetch_text(entry, text), fetch_tokenizer(entry, text.tokenizer)
     store.copy(path, store.kept(tower) or tower, to / tower.name)
-    with new_file(to / tower.name / TOKENIZER) as temporary:
-        shutil.copyfile(tokenizer, temporary)
+    _copy_tokenizer(tokenizer, text.tokenizer, to / tower.name)
     return to / tower.name / checkpoint.WEIGHTS, to / tower.name / TOKENIZER
 
 
@@ -152,10 +149,11 @@ def install_text(entry: Entry, text: Text, bundle: Path) -> tuple[Path, Path]:
     path, carried = _install(tower, bundle, wrote), bundle / tower.name / TOKENIZER
     if not carried.is_file():
         raise WeightsUnavailable(f"{tower.name}: {carried} is not there; `{wrote}` writes it where there is network")
-    if text.tokenizer.sha256 is not None:
-        _check_tokenizer(carried, text.tokenizer, tower.name, "copy the bundle again")
-    with new_file(store.folder(tower.name) / TOKENIZER) as temporary:
-        shutil.copyfile(carried, temporary)
+    if not _carried(carried, text.tokenizer):
+        raise WeightsUnavailable(
+            f"{tower.name}: {carried} is another tokenizer than the entry promises; write the bundle again"
+        )
+    _copy_tokenizer(carried, text.tokenizer, store.folder(tower.name))
     return path, fetch_tokenizer(entry, text.tokenizer)
 
 
@@ -176,17 +174,33 @@ def _install(entry: Entry, bundle: Path, wrote: str) -> Path:
 
 def _tower(entry: Entry, text: Text) -> Entry:
     """The text tower as a checkpoint of its own."""
+    if text.repo is None:
+        raise WeightsUnavailable(
+            f"{entry.name}: no repository with its text tower as safetensors is known; open the authors' file with "
+            f"omlzoo.get_text_model({entry.name!r}, weights=FILE)"
+        )
     return manifest.without_address(
         entry, name=f"{entry.name}.text", repo=text.repo, revision=text.revision, file=text.file, sha256=text.sha256
     )
 
 
-def _check_tokenizer(path: Path, tokenizer: Tokenizer, name: str, remedy: str) -> None:
-    found = checkpoint.digest(path)
-    if tokenizer.sha256 is not None and found != tokenizer.sha256:
-        raise WeightsUnavailable(
-            f"{name}: {path} has sha256 {found[:16]}..., the entry says {tokenizer.sha256[:16]}...; {remedy}"
-        )
+def _copy_tokenizer(file: Path, tokenizer: Tokenizer, to: Path) -> None:
+    with new_file(to / TOKENIZER) as temporary:
+        shutil.copyfile(file, temporary)
+    with new_file(to / RULES) as temporary:
+        temporary.write_text(json.dumps(asdict(tokenizer)), encoding="utf-8")
+
+
+def _carried(path: Path, tokenizer: Tokenizer) -> bool:
+    """Whether a file beside a text tower is this tokenizer: by its sha256, or by what is kept of where it is from."""
+    if not path.is_file():
+        return False
+    if tokenizer.sha256 is not None:
+        return checkpoint.digest(path) == tokenizer.sha256
+    try:
+        return bool(json.loads((path.parent / RULES).read_text(encoding="utf-8")) == asdict(tokenizer))
+    except (OSError, ValueError):
+        return False
 
 
 def _bundled(entry: Entry, afresh: bool) -> Path:

@@ -120,7 +120,7 @@ def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(vectors: np
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
-@pytest.mark.parametrize("every", [1, 3, 30, 40, 5000])  # a copy of those allowed, or all looked at and masked
+@pytest.mark.parametrize("every", [1, 3, 100, 150, 5000])  # a copy of those allowed, or all looked at and masked
 def test_the_exact_backend_finds_the_nearest_of_those_allowed(similarity: str, every: int) -> None:
     random = np.random.default_rng(1)
     vectors = random.normal(size=(10_000, DIM)).astype(np.float32)

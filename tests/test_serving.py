@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from omlzoo.serving.application import application
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.gallery import read_upload
 from omlzoo.serving.limits import Limits
+from omlzoo.serving.rows import Rows
 from omlzoo.serving.server import check_address
 
 FREE = Limits(per_second=1e6, burst=10**6)
@@ -497,3 +499,24 @@ def test_a_person_searches_in_a_browser(server: Server, index: Index, tmp_path: 
         assert complaints == []
         page.screenshot(path=os.environ.get("OMLZOO_SCREENSHOT", tmp_path / "page.png"), full_page=True)
         browser.close()
+
+
+def test_facts_of_rows_are_json_whatever_the_columns_hold() -> None:
+    table = pd.DataFrame(
+        {"label": pd.Series(["a", None], dtype="str"), "count": [1, 2], "price": [1.5, np.inf], "new": [True, False],
+         "mixed": pd.Series([2**70, "x"], dtype=object), "month": pd.period_range("2020-01", periods=2, freq="M"),
+         "when": np.array(["20000-01-01", "NaT"], dtype="datetime64[s]"), "kind": pd.Categorical(["k", None]),
+         "whole": pd.array([None, 3], dtype="Int64"), "box": [[1, 2.5], [np.nan]], 7: ["u", "v"], "error": ["", ""]}
+    )  # fmt: skip
+    index: Any = SimpleNamespace(embeddings=SimpleNamespace(table=table))
+    rows = Rows(index)
+    assert rows[np.array([1, 0])] == [
+        {"label": None, "count": 2, "price": None, "new": False, "mixed": "x", "month": "2020-02", "when": None, "kind": None,
+         "whole": 3, "box": [None], "7": "v", "id": 1, "picture": "/items/1/picture"},
+        {"label": "a", "count": 1, "price": 1.5, "new": True, "mixed": 2**70, "month": "2020-01",
+         "when": "20000-01-01 00:00:00", "kind": "k", "whole": None, "box": [1, 2.5], "7": "u", "id": 0,
+         "picture": "/items/0/picture"},
+    ]  # fmt: skip
+    assert rows[np.array([], dtype=int)] == []
+    index.embeddings = SimpleNamespace(table=table[["error"]])  # as after rows came or went
+    assert rows[np.array([0])] == [{"id": 0, "picture": "/items/0/picture"}]

@@ -112,7 +112,7 @@ def test_a_model_keeps_its_tower_until_its_weights_change(hub: LoopbackHub, tmp_
 def test_a_tower_is_carried_to_a_machine_without_network(
     hub: LoopbackHub, tmp_path: Path, pinned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text, _ = publish(hub, "texts/carried", 16, pinned=pinned)
+    text, _ = publish(hub, f"texts/carried{pinned}", 16, pinned=pinned)
     with_text(text, tmp_path / "model")
     wanted = omlzoo.get_text_model(tmp_path / "model")(TEXTS)
     usb, fetch = str(tmp_path / "usb"), ["fetch", str(tmp_path / "model"), "--text"]
@@ -133,3 +133,7 @@ def test_a_tower_is_carried_to_a_machine_without_network(
     tokenizer.write_bytes(content)
     assert main([*fetch, "--from", usb]) == 0
     assert torch.equal(omlzoo.get_text_model(tmp_path / "model")(TEXTS), wanted)
+    other, _ = publish(hub, f"texts/other{pinned}", 16, pinned=pinned)
+    with_text(other, tmp_path / "elsewhere" / "model")  # another model of that name
+    omlzoo.get_text_model(tmp_path / "elsewhere" / "model")
+    assert pinned or any("texts/other" in asked and "tokenizer.json" in asked for asked in hub.requests), hub.requests

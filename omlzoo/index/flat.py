@@ -9,7 +9,7 @@ from omlzoo.nearest import Gallery, Similarity
 
 __all__ = ["exact"]
 
-FEW = 32  # of so many rows one that may be found: to copy these takes less time than to look at all
+FEW = 128  # of so many rows one that may be found: to copy these takes less time than to look at all
 
 
 class Flat:

@@ -1,5 +1,6 @@
-"""Every request counted and timed, and every answer with the headers that keep a browser safe."""
+"""Every request counted and timed, and every answer of the app with the headers that keep a browser safe."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -44,6 +45,9 @@ class Counted:
 
         try:
             await self.app(scope, receive, write)
+        except asyncio.CancelledError:
+            status = 499  # the client or the end of the server was first
+            raise
         finally:
             route = getattr(scope.get("route"), "path", "none")
             self.requests.labels(route, status).inc()
