@@ -4,7 +4,6 @@ python benchmarks/shards.py [--only large|resume|memory|forms] [--table TABLE --
 """
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from omlzoo.images import to_rgb
 from omlzoo.metrics import retrieval
 from omlzoo.pipeline import Pipeline
 from omlzoo.shards import Shards
+from omlzoo.table import Table
 
 
 def photographs(folder: Path, count: int) -> list[Path]:
@@ -104,23 +104,22 @@ def million(rows: int) -> None:
             for i in range(0, len(jobs), 4096)
         )
     )
+    model = omlzoo.get_model("resnet_small_omniglot")
+    run = Pipeline.of(model, "fp32", "cpu")
     with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "a.jpg").touch()
         for count in (rows // 10, rows):
-            frame = pd.DataFrame({"path": [f"{i:07d}.jpg" for i in range(count)]})
-            os.makedirs(Path(name) / "photos", exist_ok=True)
-            forget_peak()
-            before = memory()
-            begun = time.perf_counter()
-            from omlzoo.table import Table
-
-            model = omlzoo.get_model("resnet_small_omniglot")
-            run = Pipeline.of(model, "fp32", "cpu")
-            table = Table(frame, Path(name), "made")
+            table = Table(pd.DataFrame({"path": [f"{i:07d}.jpg" for i in range(count)]}), Path(name), "made")
             shards = Shards.open(Path(name) / f"v{count}", extraction.record_of(model, Path(name), run))
-            filling.fill(shards, table, run, (32, 2), False)
-            show("memory", rows=count, peak_mb_above_the_table=memory("VmHWM") - before, seconds=time.perf_counter() - begun,
-                 vectors_mb=count * model.dim * 4 / 1e6)  # fmt: skip
+            for what, act in (
+                ("embedding", lambda: filling.fill(shards, table, run, (32, 2), False)),  # noqa: B023
+                ("finding out that all is there", lambda: shards.missing(table)),  # noqa: B023
+                ("taking other values", lambda: shards.refresh(table)),  # noqa: B023
+            ):
+                forget_peak()
+                before, begun = memory(), time.perf_counter()
+                act()
+                show("memory", what=what, rows=count, peak_mb_above_the_table=memory("VmHWM") - before,
+                     seconds=time.perf_counter() - begun, vectors_mb=count * model.dim * 4 / 1e6)  # fmt: skip
 
 
 def forms(table: Path, model: str) -> None:
