@@ -520,3 +520,27 @@ def test_facts_of_rows_are_json_whatever_the_columns_hold() -> None:
     assert rows[np.array([], dtype=int)] == []
     index.embeddings = SimpleNamespace(table=table[["error"]])  # as after rows came or went
     assert rows[np.array([0])] == [{"id": 0, "picture": "/items/0/picture"}]
+
+
+def test_who_sends_too_much_reads_why(index: Index) -> None:
+    async def ask(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n" + bytes(3_000_000))
+        await writer.drain()
+        return await asyncio.wait_for(reader.read(), 20)
+
+    async def talk() -> list[bytes]:
+        app = application(index, limits=replace(FREE, megabytes=1))
+        running = uvicorn.Server(uvicorn.Config(app, port=0, http=serving.Patient, log_level="error"))
+        task = asyncio.create_task(running.serve())
+        while not running.started:
+            await asyncio.sleep(0.02)
+        port = running.servers[0].sockets[0].getsockname()[1]
+        answers = await asyncio.gather(*(ask(port) for _ in range(8)))
+        running.should_exit = True
+        await task
+        return answers
+
+    for answer in asyncio.run(talk()):
+        assert answer.startswith(b"HTTP/1.1 413")
+        assert b"a request has at most 1 MB" in answer

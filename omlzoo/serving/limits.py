@@ -15,6 +15,7 @@ __all__ = ["Gate", "Limits"]
 CLIENTS = 10_000  # whose buckets are remembered
 COOKIE = "omlzoo_token"
 OPEN = ("/health",)
+DRAINED = 4  # times the size of a request that is read and thrown away, so that the refusal arrives
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Gate:
         most = int(self.limits.megabytes * 1e6)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > most:
+            await self._let_send(receive, DRAINED * most)
             await _refuse(send, 413, f"a request has at most {self.limits.megabytes:g} MB")
             return
         await self._guarded(scope, receive, send, most)
@@ -111,6 +113,19 @@ class Gate:
                 raise
             if not started:
                 await _refuse(send, *refusal)
+
+    async def _let_send(self, receive: Any, most: int) -> None:
+        """Throw away what comes: a client that is still sending when its connection closes never reads the refusal."""
+        size = 0
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                while size <= most:
+                    message = await receive()
+                    size += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return
+        except TimeoutError:
+            return
 
     def _let_in(self, path: str, query: str, headers: dict[str, str]) -> bool:
         if self.token is None or path in OPEN or (path == "/" and not headers.get("cookie") and not query):
