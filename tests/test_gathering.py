@@ -52,6 +52,8 @@ for name in sorted(catalog.names("losses")):
     parameters = {key: p.grad.tolist() for key, p in loss.named_parameters() if p.grad is not None}
     found[name] = {"values": values, "gradients": gradients, "parameters": parameters}
 Path(f"{folder}/{rank}.json").write_text(json.dumps(found))
+if not alone:
+    dist.destroy_process_group()  # its threads, left to the end, abort the process now and then
 """
 
 

@@ -1,5 +1,6 @@
 """Several processes, as torchrun starts them: one model, one batch, every picture measured once."""
 
+import atexit
 import os
 from typing import Any
 
@@ -22,7 +23,14 @@ def join(device: torch.device) -> torch.device:
         torch.cuda.set_device(device)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(_leave)
     return device
+
+
+def _leave() -> None:
+    """Gloo's threads, where they are left to the end of the process, now and then abort it after all its work."""
+    if dist.is_initialized() and dist.get_backend() == "gloo":
+        dist.destroy_process_group()
 
 
 def is_first() -> bool:
