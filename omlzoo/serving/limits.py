@@ -71,7 +71,8 @@ class Gate:
         most = int(self.limits.megabytes * 1e6)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > most:
-            await self._let_send(receive, DRAINED * most)
+            if "expect" not in headers:  # else nothing is sent before it is asked for
+                await self._let_send(receive, DRAINED * most)
             await _refuse(send, 413, f"a request has at most {self.limits.megabytes:g} MB")
             return
         await self._guarded(scope, receive, send, most)
