@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from omlzoo import manifest
+from omlzoo.catalog import SHELVES
 
 __version__ = "0.1.0"
 
@@ -29,7 +30,7 @@ ACTS = {
     "export": "exporting",
 }
 
-ROOMS = ("curation", "losses", "metrics", "miners", "models", "rerank", "samplers")
+ROOMS = tuple(shelf for shelf in SHELVES if shelf != "index")
 
 
 def __getattr__(name: str) -> Any:

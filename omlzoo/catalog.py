@@ -1,53 +1,75 @@
-"""What a room offers is what its files list in ``__all__``: nothing is registered by hand."""
+"""What a shelf offers is what its files list in ``__all__``: nothing is registered by hand.
 
-from collections.abc import Callable
+A *shelf* is a folder in which every file is one offer, such as a loss. Files whose names begin with ``_`` hold what the
+offers share, and are passed over.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
 from omlzoo.errors import UnknownName
 
-__all__ = ["exports", "find", "names"]
+__all__ = ["SHELVES", "exports", "find", "lazy", "names", "offers"]
+
+SHELVES = ("curation", "index", "losses", "metrics", "miners", "models", "rerank", "samplers")
 
 
-def names(room: str) -> dict[str, Any]:
-    """Everything that the files of ``omlzoo.<room>`` list in their ``__all__``, by name."""
-    found: dict[str, Any] = {}
-    folder = import_module(f"omlzoo.{room}")
+def offers(shelf: str) -> dict[str, str]:
+    """The module that offers each name of ``omlzoo.<shelf>``."""
+    homes: dict[str, str] = {}
+    folder = import_module(f"omlzoo.{shelf}")
     for info in iter_modules(folder.__path__, f"{folder.__name__}."):
-        module = import_module(info.name)
-        for name in module.__all__:
-            if name in found:
-                raise ImportError(f"{name} is defined in {found[name].__module__} and in {info.name}")
-            found[name] = getattr(module, name)
-    return found
+        if info.name.rpartition(".")[2].startswith("_"):
+            continue
+        for name in import_module(info.name).__all__:
+            if name in homes:
+                raise ImportError(f"{name} is defined in {homes[name]} and in {info.name}")
+            homes[name] = info.name
+    return homes
 
 
-def find(room: str, name: str) -> Any:
-    """The one thing of that name in ``omlzoo.<room>``.
+def names(shelf: str) -> dict[str, Any]:
+    """Everything that the files of ``omlzoo.<shelf>`` list in their ``__all__``, by name."""
+    return {name: getattr(import_module(home), name) for name, home in offers(shelf).items()}
+
+
+def find(shelf: str, name: str) -> Any:
+    """The one thing of that name in ``omlzoo.<shelf>``.
 
     Raises:
-        UnknownName: The room has no such name; near ones are suggested.
+        UnknownName: The shelf has no such name; near ones are suggested.
     """
-    known = names(room)
+    known = names(shelf)
     if name not in known:
-        raise UnknownName(f"omlzoo.{room}", name, known)
+        raise UnknownName(f"omlzoo.{shelf}", name, known)
     return known[name]
 
 
 def exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The ``__getattr__`` and ``__dir__`` of a room, so that ``from omlzoo.losses import TripletLoss`` works."""
-    room = package.removeprefix("omlzoo.")
+    """The ``__getattr__`` and ``__dir__`` of a shelf, so that ``from omlzoo.losses import TripletLoss`` works."""
+    return _attributes(package, partial(offers, package.removeprefix("omlzoo.")))
 
+
+def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The same of another room, whose few public names are given with the module that has each."""
+    return _attributes(package, partial(dict, homes))
+
+
+def _attributes(
+    package: str, homes: Callable[[], Mapping[str, str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     def __getattr__(name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        try:
-            return find(room, name)
-        except UnknownName as error:
-            raise AttributeError(str(error)) from None
+        known = homes()
+        if name not in known:
+            raise AttributeError(str(UnknownName(package, name, known)))
+        return getattr(import_module(known[name]), name)
 
     def __dir__() -> list[str]:
-        return sorted(names(room))
+        return sorted(homes())
 
     return __getattr__, __dir__

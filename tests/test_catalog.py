@@ -1,14 +1,39 @@
 """The folder is the list."""
 
+import importlib
+import sys
+from pathlib import Path
+
 import pytest
 
 from omlzoo import catalog
 from omlzoo.errors import UnknownName
 
 
-@pytest.mark.parametrize("room", ["losses", "miners", "samplers", "metrics", "models", "index", "training", "pages"])
-def test_a_room_is_not_empty(room: str) -> None:
-    assert catalog.names(room)
+@pytest.mark.parametrize("shelf", catalog.SHELVES)
+def test_a_shelf_is_not_empty(shelf: str) -> None:
+    assert catalog.names(shelf)
+
+
+def test_files_with_an_underscore_offer_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = tmp_path / "shelf_for_a_test"
+    shelf.mkdir()
+    (shelf / "__init__.py").touch()
+    (shelf / "one.py").write_text("__all__ = ['One']\nOne = 1\n")
+    (shelf / "_shared.py").write_text("__all__ = ['Two']\nTwo = 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = importlib.import_module(shelf.name)
+    monkeypatch.setitem(sys.modules, "omlzoo.shelf_for_a_test", package)
+    package.__name__ = shelf.name
+    assert catalog.names("shelf_for_a_test") == {"One": 1}
+
+
+def test_a_room_offers_its_public_names_and_no_other() -> None:
+    from omlzoo import training
+
+    assert dir(training) == ["Recipe", "Run", "finetune"]
+    with pytest.raises(AttributeError, match=r"omlzoo.training has no 'Recip'; did you mean Recipe\?"):
+        training.Recip  # noqa: B018
 
 
 def test_an_unknown_name_is_answered_with_near_ones() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from omlzoo.pages import Card, Row, gallery_page, report_page, thumbnail
+from omlzoo.pages.render import Card, Row, gallery_page, report_page, thumbnail
 
 
 def test_text_is_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None:

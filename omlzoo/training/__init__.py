@@ -1,5 +1,11 @@
 """Fine-tuning: recipe, loop, and the run folder that comes out."""
 
-from omlzoo.catalog import exports
+from omlzoo.catalog import lazy
 
-__getattr__, __dir__ = exports(__name__)
+OFFERS = {
+    "Recipe": "omlzoo.training.recipe",
+    "Run": "omlzoo.training.run_folder",
+    "finetune": "omlzoo.training.finetuning",
+}
+
+__getattr__, __dir__ = lazy(__name__, OFFERS)
