@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,8 +121,7 @@ class Asker:
                 f"the vectors are of {record.model} with weights that were in no file, so pictures cannot be "
                 f"embedded for them ({error}); search with vectors, or build the index of a saved model"
             ) from error
-        facts: Any = model.weights
-        found = f"state:{state_digest(model.state_dict())}" if in_no_file else str(facts.entry.sha256)
+        found = f"state:{state_digest(model.state_dict())}" if in_no_file else str(model.entry.sha256)
         if found != record.sha256:
             raise BadInput(
                 f"{record.model} has the weights {found[:16]} now, the index was made with "

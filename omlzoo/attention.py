@@ -46,9 +46,8 @@ def overlay(model: Extractor, image: Image.Image) -> Image.Image | None:
     weights = attention(model, pixels[None].to(next(model.parameters()).device))
     if weights is None:
         return None
-    facts = model.weights
-    pre = None if facts is None else facts.entry.preprocess
-    mean, std = (torch.tensor(value)[:, None, None] for value in (pre.mean, pre.std)) if pre else (0.0, 1.0)
+    preprocess = model.entry.preprocess
+    mean, std = (torch.tensor(value)[:, None, None] for value in (preprocess.mean, preprocess.std))
     seen = functional.to_pil_image((pixels * std + mean).clamp(0, 1))
     strength = functional.to_pil_image(weights[0].cpu() * STRONGEST).resize(seen.size, Image.Resampling.BICUBIC)
     return Image.composite(Image.new("RGB", seen.size, COLOUR), seen, strength.convert("L"))

@@ -83,9 +83,7 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
     if int8 and kind != ".onnx":
         raise BadInput(f"{path}: int8 is for .onnx")
     extractor = open_model(model)
-    if extractor.weights is None:
-        raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
-    facts = extractor.weights.entry
+    facts = extractor.entry
     if extractor.changed:
         facts = manifest.without_address(facts, source=f"weights of one's own, started from {facts.name}")
     entry, size = manifest.dump(facts), facts.preprocess.crop
@@ -121,9 +119,7 @@ def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
         MissingExtra: onnx, onnxscript or onnxruntime is not installed.
     """
     runtime = _onnx("onnxruntime")
-    if model.weights is None:
-        raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
-    facts = json.dumps([state_digest(model.state_dict()), model.weights.entry.preprocess.crop, model.normalize,
+    facts = json.dumps([state_digest(model.state_dict()), model.entry.preprocess.crop, model.normalize,
                         repr(model), torch.__version__, runtime.__version__])  # fmt: skip
     path = store.home() / "engines" / f"{hashlib.sha256(facts.encode()).hexdigest()}.onnx"
     if not path.is_file():

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -257,7 +257,7 @@ def _pictures(source: Source, root: str | Path | None) -> tuple[tables.Table, Se
 
 def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
     """How that run makes vectors."""
-    facts: Any = model.weights
+    facts = model.facts
     known = None if model.changed else facts.entry.sha256
     return Record(
         model=facts.address,

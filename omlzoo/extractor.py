@@ -1,27 +1,18 @@
 """The extractor: what every architecture of the zoo is."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from PIL import Image
 from torch import Tensor, nn
 
-from omlzoo import checkpoint, manifest
 from omlzoo.errors import BadInput
-from omlzoo.manifest import Entry
+
+if TYPE_CHECKING:  # the one look up: a model holds the facts of its weights, and asks them for transform and folder
+    from omlzoo.weights import Entry, Weights
 
 __all__ = ["Extractor"]
-
-
-class Facts(Protocol):
-    """What an extractor knows of its weights; :class:`omlzoo.weights.Weights` is the one kind."""
-
-    @property
-    def entry(self) -> Entry: ...
-
-    def transforms(self) -> Callable[[Image.Image], Tensor]: ...
 
 
 class Extractor(nn.Module):
@@ -42,7 +33,7 @@ class Extractor(nn.Module):
         super().__init__()
         self.dim = dim
         self.normalize = normalize
-        self.weights: Facts | None = None
+        self.weights: Weights | None = None
         self.changed = False
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
@@ -97,13 +88,31 @@ class Extractor(nn.Module):
         """Embeddings (B, dim) of images (B, 3, H, W)."""
         return self.features(images)["embedding"]
 
-    def transforms(self) -> Callable[[Image.Image], Tensor]:
-        """The evaluation transform of these weights: a PIL image to (3, H, W) float."""
+    @property
+    def facts(self) -> "Weights":
+        """The facts of its weights.
+
+        Raises:
+            BadInput: It was built bare, without an entry.
+        """
         if self.weights is None:
             raise BadInput(
                 f"this {type(self).__name__} was built bare, without an entry; build it with omlzoo.get_model"
             )
-        return self.weights.transforms()
+        return self.weights
+
+    @property
+    def entry(self) -> "Entry":
+        """The entry of its weights.
+
+        Raises:
+            BadInput: It was built bare, without one.
+        """
+        return self.facts.entry
+
+    def transforms(self) -> Callable[[Image.Image], Tensor]:
+        """The evaluation transform of these weights: a PIL image to (3, H, W) float."""
+        return self.facts.transforms()
 
     def save(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write ``model.safetensors`` and ``entry.json``, a folder that ``omlzoo.get_model`` opens.
@@ -115,18 +124,7 @@ class Extractor(nn.Module):
         Raises:
             BadInput: The folder has a checkpoint already, or the model was built without an entry.
         """
-        if self.weights is None:
-            raise BadInput(
-                f"this {type(self).__name__} was built bare, without an entry; build it with omlzoo.get_model"
-            )
-        entry = self.weights.entry
-        name = Path(folder).resolve().name
-        if self.changed or entry.sha256 is None:
-            source = f"weights of one's own, started from {entry.name}"
-            text = None if self.changed else entry.text  # other weights have left its vectors
-            entry = manifest.without_address(entry, name=name, source=source, text=text)
-        entry = replace(entry, name=name, repo=None, revision=None, upstream=None, mirrors=(), gated=False)
-        checkpoint.save(self.state_dict(), entry, folder, overwrite)
+        self.facts.save(self.state_dict(), folder, changed=self.changed, overwrite=overwrite)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """As in torch; remembers that the weights may now differ from their file."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,24 +18,6 @@ from omlzoo.table import Table
 __all__ = ["Hits"]
 
 
-class Searched(Protocol):
-    """Where hits were found; :class:`omlzoo.indexing.Index` is the one kind."""
-
-    @property
-    def embeddings(self) -> Embeddings: ...
-
-    @property
-    def similarity(self) -> Similarity: ...
-
-    @property
-    def calibration(self) -> Calibration | None: ...
-
-    @property
-    def size(self) -> int: ...
-
-    def table(self) -> Table: ...
-
-
 @dataclass(frozen=True)
 class Hits:
     """What a search found.
@@ -46,26 +27,25 @@ class Hits:
         scores: (Q, k) float32, higher is nearer: the cosine of normalised vectors, else minus the Euclidean distance;
             -inf where there is no hit or the query could not be read.
         queries: A row per query: path, label, ... and error.
-        index: Where they were found.
+        embeddings: All rows of the index.
+        similarity: What the scores are: "cosine", or "euclidean".
+        calibration: What the distances mean, or None: nobody measured it, or the queries are texts.
         root: Where the queries' relative paths start.
         pictures: The queries that were PIL images, by their number.
         accepted: (Q, k) bool, whether a hit passes the threshold of the search; None where it had none.
-        texts: The queries are texts, whose scores are cosines in any index.
+        texts: The queries are texts.
     """
 
     ids: np.ndarray
     scores: np.ndarray
     queries: pd.DataFrame
-    index: Searched
+    embeddings: Embeddings
+    similarity: Similarity
+    calibration: Calibration | None = None
     root: Path = Path()
     pictures: Mapping[int, Image.Image] = field(default_factory=dict)
     accepted: np.ndarray | None = None
     texts: bool = False
-
-    @property
-    def similarity(self) -> Similarity:
-        """What the scores are."""
-        return "cosine" if self.texts else self.index.similarity
 
     @property
     def is_known(self) -> np.ndarray | None:
@@ -81,10 +61,8 @@ class Hits:
 
     @property
     def probabilities(self) -> np.ndarray | None:
-        """(Q, k) chances that a hit is right, in a gallery like that of the calibration; None without one, and for
-        texts."""
-        known = None if self.texts else self.index.calibration
-        return None if known is None else known.probability.of(self.distances)
+        """(Q, k) chances that a hit is right, in a gallery like that of the calibration; None without one."""
+        return None if self.calibration is None else self.calibration.probability.of(self.distances)
 
     def table(self) -> pd.DataFrame:
         """A row per hit: query (its number), rank (from 1), score, id, and the columns of the found row.
@@ -93,7 +71,7 @@ class Hits:
         """
         query, rank = np.nonzero(self.ids >= 0)
         ids = self.ids[query, rank]
-        found = self.index.embeddings.table.iloc[ids].drop(columns=ERROR).reset_index(drop=True)
+        found = self.embeddings.table.iloc[ids].drop(columns=ERROR).reset_index(drop=True)
         head = pd.DataFrame({"query": query, "rank": rank + 1, "score": self.scores[query, rank], "id": ids})
         for name, values in (("accepted", self.accepted), ("probability", self.probabilities)):
             if values is not None:
@@ -102,7 +80,7 @@ class Hits:
 
     def html(self, path: str | Path) -> None:
         """Write one page with the pictures: each query, its hits, scores, and right or wrong where labels are known."""
-        gallery = self.index.table()
+        gallery = Table(self.embeddings.table, Path(self.embeddings.record.root), "the index")
         boxes, files = gallery.boxes(), gallery.files()
         own = Table(self.queries, self.root, "queries")
         rows = []
@@ -124,9 +102,8 @@ class Hits:
             picture = None if self.texts else thumbnail(self.pictures.get(number, file), box)
             unknown = self.is_known is not None and not error and not self.is_known[number]
             rows.append(Row(Card(picture, f"query: {name}", "unknown" if unknown else error), cards))
-        record = self.index.embeddings.record
         facts = [
-            f"{len(rows)} queries among {self.index.size:,} pictures, model {record.model}",
+            f"{len(rows)} queries among {self.embeddings.good.sum():,} pictures, model {self.embeddings.record.model}",
             _explain(self.similarity),
         ]
         with new_file(path) as temporary:

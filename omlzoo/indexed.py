@@ -18,6 +18,7 @@ from omlzoo.embeddings import ERROR, Embeddings, joined
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.filters import Where, matching
 from omlzoo.hits import Hits
+from omlzoo.index._backend import Backend
 from omlzoo.nearest import Similarity
 from omlzoo.table import Table
 
@@ -75,7 +76,7 @@ class Index:
             warnings.warn(f"{left} of {len(embeddings)} rows have no vector and are never found", OmlzooWarning, 3)
         make = catalog.find("index", backend)
         try:
-            self.searcher = make(self.similarity, embeddings.record.dim, **self.options)
+            self.searcher: Backend = make(self.similarity, embeddings.record.dim, **self.options)
         except TypeError as error:
             verb = "needs another option than" if "missing" in str(error) else "does not take"
             raise BadInput(f"backend {backend} {verb} {sorted(self.options)} ({error})") from error
@@ -96,7 +97,7 @@ class Index:
     def _take(self, embeddings: Embeddings) -> None:
         self.embeddings, self._good = embeddings, embeddings.good
         self._size = int(self._good.sum())
-        self._directions: Any = None  # the rows by cosine, for texts where pictures are compared otherwise
+        self._directions: Backend | None = None  # the rows by cosine, for texts where pictures are compared otherwise
 
     def table(self) -> Table:
         """The rows as a table with their pictures."""
@@ -151,14 +152,16 @@ class Index:
             searcher = self.searcher if texts is None else self._by_cosine()
             scores[good], ids[good] = self._find(searcher, found.vectors[good], width, own, allowed)
         pictures, root = pictures_in(queries), Path(found.record.root)
-        hits = Hits(ids, scores, found.table, self, root, pictures, texts=texts is not None)
+        similarity, calibration = (self.similarity, self.calibration) if texts is None else ("cosine", None)
+        hits = Hits(ids, scores, found.table, self.embeddings, similarity, calibration, root, pictures,
+                    texts=texts is not None)  # fmt: skip
         accepted = None if cut is None else self._accepted(hits, cut)
         return replace(
             hits, ids=ids[:, :k], scores=scores[:, :k], accepted=None if accepted is None else accepted[:, :k]
         )
 
     def _find(
-        self, searcher: Any, vectors: np.ndarray, k: int, own: np.ndarray | None, allowed: np.ndarray | None
+        self, searcher: Backend, vectors: np.ndarray, k: int, own: np.ndarray | None, allowed: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores and rows (Q, k); where a filter leaves few rows, each of them is looked at."""
         few = allowed is not None and searcher.approximate and allowed.sum() <= max(FEW, self.size // 20)
@@ -166,20 +169,20 @@ class Index:
         scores, ids = searched.search(vectors, k, own, None if few else allowed)
         return scores, ids
 
-    def _by_cosine(self) -> Any:
+    def _by_cosine(self) -> Backend:
         """The backend, or all rows' directions where it compares by another measure."""
         if self.similarity == "cosine":
             return self.searcher
         if self._directions is None:
             vectors, rows = self.embeddings.vectors, np.flatnonzero(self._good)
             lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-            directions = catalog.find("index", "exact")("cosine", self.embeddings.record.dim)
+            directions: Backend = catalog.find("index", "exact")("cosine", self.embeddings.record.dim)
             directions.add(vectors / lengths, rows)
             self._directions = directions  # whole at once: other threads search it
         return self._directions
 
-    def _all(self, rows: np.ndarray) -> Any:
-        exact = catalog.find("index", "exact")(self.similarity, self.embeddings.record.dim)
+    def _all(self, rows: np.ndarray) -> Backend:
+        exact: Backend = catalog.find("index", "exact")(self.similarity, self.embeddings.record.dim)
         exact.add(self.embeddings.vectors, rows)
         return exact
 

@@ -35,8 +35,7 @@ class MetricLearning(LightningModule):
     def __init__(self, model: Extractor, loss: nn.Module, lr: float = 1e-4, weight_decay: float = 1e-4) -> None:
         super().__init__()
         self.model, self.loss, self.lr, self.weight_decay = model.train(), loss, lr, weight_decay
-        facts: Any = model.weights
-        self.transform = Transform(facts.entry.preprocess)
+        self.transform = Transform(model.entry.preprocess)
 
     def forward(self, images: Tensor) -> Tensor:
         """Embeddings (B, dim) of normalised images (B, 3, H, W)."""
@@ -114,7 +113,6 @@ def training_batches(
     """
     rows = tables.read(table, "train", root)
     rows = rows.rows((rows.frame["split"] == "train").to_numpy())
-    facts: Any = model.weights
-    data = Pictures(rows, augmentation(augment, facts.entry.preprocess))
+    data = Pictures(rows, augmentation(augment, model.entry.preprocess))
     batches: Sampler[Any] = Share(Seeded(make_sampler(rows.frame["label"].to_numpy()), seed))
     return DataLoader(data, batch_sampler=batches, collate_fn=collate, num_workers=workers)

@@ -64,9 +64,7 @@ class Pipeline:
         used = model
         if half or chosen != own or model.training or (engine is None and _convolves(model)):
             used = copy.deepcopy(model).eval().to(chosen, kind).to(memory_format=torch.channels_last)
-        transform = Transform(model.weights.entry.preprocess) if model.weights else None
-        if transform is None:
-            raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
+        transform = Transform(model.entry.preprocess)
         seconds = {"decode": 0.0, "transform": 0.0, "model": 0.0, "write": 0.0}
         return Pipeline(used, transform, "bf16" if half else "fp32", chosen, seconds, threading.Lock(), fast, engine)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from omlzoo import plots
 from omlzoo.atomic import new_file
 from omlzoo.embeddings import Embeddings
 from omlzoo.errors import BadInput
@@ -15,8 +16,9 @@ from omlzoo.jsontext import to_json
 from omlzoo.metrics.bootstrap import Comparison, compare
 from omlzoo.metrics.consistency import Utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery
+from omlzoo.pages.render import report_page
 from omlzoo.pair_distances import PairCurve
-from omlzoo.report_page import write_page
+from omlzoo.report_page import CATEGORIES, calibration_of, number_table, query_sections, report_figures
 
 __all__ = ["DEFINITIONS", "Report", "compare_rankings"]
 
@@ -92,7 +94,24 @@ class Report:
 
         Figures need matplotlib; without it the page says so.
         """
-        write_page(self, DEFINITIONS, path)
+        head, numbers = number_table(self.metrics, self.before, self.intervals, self.comparison)
+        calibration = calibration_of(self.embeddings)
+        facts = [f"{name}: {value}" for name, value in self.facts.items()]
+        facts += [f"Look: {each.text}." for each in self.findings]
+        facts += [f"Threshold {each.name}: {each.value:.4f}, {each.rule}." for each in calibration.cut_points
+                  ] if calibration else []  # fmt: skip
+        categories = len(self.metrics.get("per_category", {}))
+        if categories > CATEGORIES:
+            facts.append(f"The table shows the first {CATEGORIES} of {categories} categories; the JSON has all.")
+        figures = []
+        if plots.can_draw():
+            figures = report_figures(self.history, self.embeddings, self.curve, self.utilities, calibration)
+        else:
+            facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
+        sections = query_sections(self.embeddings, self.ranking, self.ranking_before)
+        page = report_page("Retrieval report", facts, numbers, head, list(DEFINITIONS.items()), sections, figures)
+        with new_file(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
 
     def compared_with(self, other: "Report") -> "Report":
         """This report with the metrics of a model before it, and by how much each query's differ.

@@ -1,28 +1,26 @@
-"""The page of a report: numbers with intervals, figures, findings, and pictures of queries with their hits."""
+"""The parts of a report's page: numbers with intervals, figures, and pictures of queries with their hits."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from omlzoo import plots
 from omlzoo import table as tables
-from omlzoo.atomic import new_file
 from omlzoo.attention import overlay
 from omlzoo.calibration import Calibration
 from omlzoo.embeddings import Embeddings
 from omlzoo.errors import BadImage
 from omlzoo.extractor import Extractor
-from omlzoo.findings import Finding
 from omlzoo.images import Box, to_rgb
 from omlzoo.metrics.bootstrap import Comparison
 from omlzoo.metrics.consistency import Utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery
-from omlzoo.pages.render import Card, Row, report_page, thumbnail
+from omlzoo.pages.render import Card, Row, thumbnail
 from omlzoo.pair_distances import PairCurve
 
-__all__ = ["write_page"]
+__all__ = ["CATEGORIES", "calibration_of", "number_table", "query_sections", "report_figures"]
 
 SHOWN = 12  # queries in each section
 CATEGORIES = 20  # columns
@@ -34,65 +32,35 @@ PANELS = {
 }  # fmt: skip
 
 
-class Shown(Protocol):
-    """What a page shows; :class:`omlzoo.report.Report` is the one kind."""
-
-    @property
-    def metrics(self) -> Mapping[str, Any]: ...
-    @property
-    def facts(self) -> Mapping[str, Any]: ...
-    @property
-    def before(self) -> Mapping[str, Any] | None: ...
-    @property
-    def intervals(self) -> Mapping[str, tuple[float, float]]: ...
-    @property
-    def findings(self) -> Sequence[Finding]: ...
-    @property
-    def comparison(self) -> Mapping[str, Comparison]: ...
-    @property
-    def embeddings(self) -> Embeddings | None: ...
-    @property
-    def ranking(self) -> RetrievalPerQuery | None: ...
-    @property
-    def ranking_before(self) -> RetrievalPerQuery | None: ...
-    @property
-    def history(self) -> Mapping[Any, Sequence[float]] | None: ...
-    @property
-    def curve(self) -> PairCurve | None: ...
-    @property
-    def utilities(self) -> Utilities | None: ...
+Numbers = list[tuple[str, list[str]]]
 
 
-def write_page(report: Shown, definitions: Mapping[str, str], path: str | Path) -> None:
-    """Write one page that loads nothing from elsewhere."""
-    columns: list[tuple[str, Mapping[str, Any]]] = [("before", report.before)] if report.before else []
-    columns.append(("after" if report.before else "value", report.metrics))
-    head = [name for name, _ in columns] + ["95 % of draws"] * bool(report.intervals)
-    head += ["after - before"] * bool(report.comparison)
-    categories = list(report.metrics.get("per_category", {}).items())
+def number_table(
+    metrics: Mapping[str, Any],
+    before: Mapping[str, Any] | None = None,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
+    comparison: Mapping[str, Comparison] | None = None,
+) -> tuple[list[str], Numbers]:
+    """The heads of columns and, of each metric, its cells: values, intervals, differences, categories."""
+    columns: list[tuple[str, Mapping[str, Any]]] = [("before", before)] if before else []
+    columns.append(("after" if before else "value", metrics))
+    categories = list(metrics.get("per_category", {}).items())[:CATEGORIES]
+    head = [name for name, _ in columns] + ["95 % of draws"] * bool(intervals) + ["after - before"] * bool(comparison)
+    head += [name for name, _ in categories]
     numbers = []
-    for name in report.metrics:
+    for name in metrics:
         if name not in GROUPS:
             cells = [_shown(values.get(name)) for _, values in columns]
-            cells += [_interval(report.intervals.get(name))] * bool(report.intervals)
-            cells += [_difference(report.comparison.get(name))] * bool(report.comparison)
-            numbers.append((name, cells + [_shown(values.get(name)) for _, values in categories[:CATEGORIES]]))
-    head += [name for name, _ in categories[:CATEGORIES]]
-    facts = [f"{name}: {value}" for name, value in report.facts.items()]
-    facts += [f"Look: {each.text}." for each in report.findings]
-    known = _calibration(report)
-    if known is not None:
-        facts += [f"Threshold {each.name}: {each.value:.4f}, {each.rule}." for each in known.cut_points]
-    if len(categories) > CATEGORIES:
-        facts.append(f"The table shows the first {CATEGORIES} of {len(categories)} categories; the JSON has all.")
-    figures = _figures(report, facts)
-    page = report_page("Retrieval report", facts, numbers, head, list(definitions.items()), _sections(report), figures)
-    with new_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+            cells += [_interval(intervals.get(name))] if intervals else []
+            cells += [_difference(comparison.get(name))] if comparison else []
+            numbers.append((name, cells + [_shown(values.get(name)) for _, values in categories]))
+    return head, numbers
 
 
-def _sections(report: Shown) -> list[tuple[str, list[Row]]]:
-    embeddings, ranking, before = report.embeddings, report.ranking, report.ranking_before
+def query_sections(
+    embeddings: Embeddings | None, ranking: RetrievalPerQuery | None, before: RetrievalPerQuery | None
+) -> list[tuple[str, list[Row]]]:
+    """The worst and best queries with their hits, and those that gained and lost most where there is a before."""
     if embeddings is None or ranking is None or not len(ranking.queries):
         return []
     pictures = _Pictures(embeddings)
@@ -117,29 +85,31 @@ def _sections(report: Shown) -> list[tuple[str, list[Row]]]:
     return sections
 
 
-def _figures(report: Shown, facts: list[str]) -> list[str]:
-    if not plots.can_draw():
-        facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
-        return []
-    figures = [] if not report.history else [plots.curves(report.history, PANELS)]
-    if report.embeddings is not None and len(report.embeddings) > 1:
-        labels = report.embeddings.table["label"].astype(str).to_numpy()
-        vectors = report.embeddings.vectors
-        figures += [plots.distances(vectors, labels), plots.map_of(vectors, labels)]
-    if report.curve is not None:
-        figures.append(plots.characteristic(report.curve.wrongly_accepted, report.curve.accepted))
-    if report.utilities is not None and len(report.utilities.distances) > 1:
-        figures.append(plots.utility(report.utilities.distances, report.utilities.values))
-    known = _calibration(report)
-    if known is not None:
-        figures += [plots.chances(known.probability), plots.reliability(known.probability.reliability)]
+def report_figures(
+    history: Mapping[Any, Sequence[float]] | None,
+    embeddings: Embeddings | None,
+    curve: PairCurve | None,
+    utilities: Utilities | None,
+    calibration: Calibration | None,
+) -> list[str]:
+    """The figures of what there is, as SVG; they need matplotlib."""
+    figures = [] if not history else [plots.curves(history, PANELS)]
+    if embeddings is not None and len(embeddings) > 1:
+        labels = embeddings.table["label"].astype(str).to_numpy()
+        figures += [plots.distances(embeddings.vectors, labels), plots.map_of(embeddings.vectors, labels)]
+    if curve is not None:
+        figures.append(plots.characteristic(curve.wrongly_accepted, curve.accepted))
+    if utilities is not None and len(utilities.distances) > 1:
+        figures.append(plots.utility(utilities.distances, utilities.values))
+    if calibration is not None:
+        figures += [plots.chances(calibration.probability), plots.reliability(calibration.probability.reliability)]
     return figures
 
 
-def _calibration(report: Shown) -> Calibration | None:
+def calibration_of(embeddings: Embeddings | None) -> Calibration | None:
     """That of the model's entry, where the model is at hand."""
-    facts = getattr(report.embeddings and report.embeddings.model, "weights", None)
-    return None if facts is None else facts.entry.calibration
+    weights = getattr(embeddings and embeddings.model, "weights", None)
+    return None if weights is None else weights.entry.calibration
 
 
 class _Pictures:

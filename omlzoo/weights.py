@@ -1,6 +1,7 @@
 """Weights: the facts of one checkpoint and the way to its file. Reading facts needs neither torch nor network."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,9 +11,11 @@ from omlzoo.facts import Metric, Preprocess
 from omlzoo.manifest import HUB, Entry
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from omlzoo.transforms import Transform
 
-__all__ = ["Weights"]
+__all__ = ["Entry", "Weights"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,30 @@ class Weights:
             raise UnknownName("variant", variant, ["upstream", "oml"])
         oml = self.entry.preprocess_oml if variant == "oml" else None
         return Transform(oml or self.entry.preprocess)
+
+    def save(
+        self, state: "Mapping[str, Tensor]", folder: str | Path, *, changed: bool, overwrite: bool = False
+    ) -> None:
+        """Write a state dict and the entry that says what it is: a folder that ``omlzoo.get_model`` opens.
+
+        Args:
+            state: Of the entry's architecture.
+            folder: Is made where needed; its name becomes the entry's.
+            changed: Whether the state need no longer be that of the entry's file.
+            overwrite: Replace a checkpoint that stands there.
+
+        Raises:
+            BadInput: The folder has a checkpoint already, or is a file.
+        """
+        from omlzoo import checkpoint
+
+        entry, name = self.entry, Path(folder).resolve().name
+        if changed or entry.sha256 is None:
+            source = f"weights of one's own, started from {entry.name}"
+            text = None if changed else entry.text  # other weights have left its vectors
+            entry = manifest.without_address(entry, name=name, source=source, text=text)
+        entry = replace(entry, name=name, repo=None, revision=None, upstream=None, mirrors=(), gated=False)
+        checkpoint.save(state, entry, folder, overwrite)
 
     def fetch(self, progress: bool = True, afresh: bool = False) -> Path:
         """The verified local file, downloaded where needed.

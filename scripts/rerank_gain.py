@@ -53,7 +53,7 @@ def scorer_of(model: Extractor, name: str, train: tables.Table, seconds: float) 
     """A scorer that starts from the model's weights, trained on the train rows for so long."""
     body = omlzoo.get_model(name)
     scorer = PairScorer(body, body.dim)
-    transform = Transform(model.weights.entry.preprocess)  # type: ignore[union-attr]
+    transform = Transform(model.entry.preprocess)
     loss = PairwiseLoss(scorer, model, HardTriplets())
     work = Optimization(nn.Identity(), loss, Recipe(loss_lr=1.0, lr=3e-4, schedule="constant"), 1000, "fp32")
     data = Pictures(train, transform.pixels)

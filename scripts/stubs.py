@@ -7,10 +7,11 @@ python scripts/stubs.py --check    fails if one is out of date
 import sys
 from collections import defaultdict
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import omlzoo
-from omlzoo import catalog, manifest, training
+from omlzoo import catalog, manifest
 from omlzoo.training.recipe import Recipe
 
 ROOT = Path(omlzoo.__file__).parent
@@ -60,7 +61,9 @@ def _annotation(kind: object) -> str:
 
 def stubs() -> dict[Path, str]:
     """Every stub by its path."""
-    homes = {shelf: catalog.offers(shelf) for shelf in catalog.SHELVES} | {"training": training.OFFERS}
+    homes = {shelf: catalog.offers(shelf) for shelf in catalog.SHELVES} | {
+        "training": import_module("omlzoo.training").OFFERS
+    }
     rooms = {ROOT / name.replace(".", "/") / "__init__.pyi": room(found) for name, found in homes.items()}
     return {ROOT / "__init__.pyi": face()} | rooms
 

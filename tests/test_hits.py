@@ -10,14 +10,14 @@ import pytest
 from calibrations import CALIBRATION
 
 from omlzoo.hits import Hits
+from omlzoo.nearest import Similarity
 
 
-def hits(similarity: str, **more: Any) -> Hits:
-    embeddings = SimpleNamespace(table=pd.DataFrame({"path": ["a", "b"], "error": ["", ""]}))
-    index: Any = SimpleNamespace(similarity=similarity, calibration=CALIBRATION, embeddings=embeddings)
+def hits(similarity: Similarity, **more: Any) -> Hits:
+    embeddings: Any = SimpleNamespace(table=pd.DataFrame({"path": ["a", "b"], "error": ["", ""]}))
     scores = np.array([[1.0, 0.5], [-1.0, -np.inf]], dtype=np.float32)
     queries = pd.DataFrame({"path": ["q", "r"], "error": ["", ""]})
-    return Hits(np.array([[0, 1], [1, -1]]), scores, queries, index, Path(), **more)
+    return Hits(np.array([[0, 1], [1, -1]]), scores, queries, embeddings, similarity, CALIBRATION, Path(), **more)
 
 
 def test_distances_of_unit_vectors_follow_from_cosines() -> None:

@@ -46,7 +46,7 @@ def test_every_kind_of_query_gives_the_same(embeddings: Embeddings, drawn: Path)
         assert (np.diff(hits.scores) <= 0).all()
     assert index.search(files[0], k=5).ids.tolist() == wanted[:1]
     assert index.similarity == "euclidean"
-    assert hits.index is index
+    assert hits.embeddings is index.embeddings
     assert index.search([Image.open(files[0])], k=2).pictures.keys() == {0}
     assert index.search(files, k=1000).ids.shape == (3, 160)
 

@@ -20,7 +20,6 @@ from omlzoo.training.run_folder import LAST, RECIPE, REPORT, Run, read_run
 from omlzoo.training.state import difference
 from omlzoo.training.suggestions import suggest
 from omlzoo.training.trainer import Trainer
-from omlzoo.weights import Weights
 from omlzoo.zoo import open_model
 
 __all__ = ["finetune"]
@@ -105,13 +104,11 @@ def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:
     extractor = copy.deepcopy(model) if isinstance(model, Extractor) else open_model(model)
     if recipe.normalize != "model":
         extractor.normalize = recipe.normalize == "yes"
-        if isinstance(extractor.weights, Weights):
-            entry = replace(extractor.weights.entry, normalize=extractor.normalize)
-            extractor.weights = replace(extractor.weights, entry=entry)
+        entry = replace(extractor.entry, normalize=extractor.normalize)
+        extractor.weights = replace(extractor.facts, entry=entry)
     if recipe.project:
         extractor = add_projection(extractor, recipe.project, recipe.seed)
-    if recipe.image_size and isinstance(extractor.weights, Weights):
-        entry = extractor.weights.entry
-        sized = replace(entry, preprocess=entry.preprocess.scaled(recipe.image_size))
-        extractor.weights = replace(extractor.weights, entry=sized)
+    if recipe.image_size:
+        preprocess = extractor.entry.preprocess.scaled(recipe.image_size)
+        extractor.weights = replace(extractor.facts, entry=replace(extractor.entry, preprocess=preprocess))
     return extractor

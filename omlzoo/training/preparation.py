@@ -122,9 +122,7 @@ def make_head(recipe: Recipe, width: int) -> PoincareHead | None:
 
 def add_projection(model: Extractor, dim: int, seed: int) -> Extractor:
     """The model with a linear projection to ``dim`` numbers after it, and the entry that says so."""
-    if not isinstance(model.weights, Weights):
-        raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
-    entry = model.weights.entry
+    entry = model.entry
     if isinstance(model, Projected):
         raise BadInput(f"project is {dim}, but {entry.name} has a projection to {model.dim} already; set project to 0")
     with torch.random.fork_rng(devices=[]):

@@ -50,7 +50,6 @@ from omlzoo.training.run_folder import CACHE, LAST, LOGGED, RECIPE, Run, write_h
 from omlzoo.training.state import Progress
 from omlzoo.training.trained import Trained
 from omlzoo.transforms import Transform
-from omlzoo.weights import Weights
 
 __all__ = ["Trainer"]
 
@@ -65,9 +64,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.out = recipe, out
         self.log_name = find_log(recipe.log)
-        self.start_address = (
-            str(model.weights.address) if isinstance(model.weights, Weights) else "a model of one's own"
-        )
+        self.start_address = model.facts.address
         self.device = join(
             torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         )
@@ -81,10 +78,10 @@ class Trainer:
             "start": checkpoint.state_digest(model.state_dict()),
         }  # fmt: skip
         self.body = model.to(self.device).to(memory_format=torch.channels_last)
-        self.transform = Transform(self.facts.entry.preprocess)
+        self.transform = Transform(self.body.entry.preprocess)
         torch.manual_seed(recipe.seed)
         check_cache(model, recipe)
-        data = Pictures(self.fit, augmentation(recipe.augment, self.facts.entry.preprocess))
+        data = Pictures(self.fit, augmentation(recipe.augment, self.body.entry.preprocess))
         n_labels = int(data.codes.max()) + 1
         self.kept = Frozen(data, recipe.cache, out / CACHE, recipe.seed) if recipe.cache else None
         self.sampler = make_sampler(self.fit, recipe)
@@ -110,13 +107,6 @@ class Trainer:
             checkpoint_blocks(model.stages())
         self.so_far = Progress()
         self.saved = self.started = time.perf_counter()
-
-    @property
-    def facts(self) -> Weights:
-        facts = self.body.weights
-        if not isinstance(facts, Weights):
-            raise BadInput("this model was built bare, without an entry; build it with omlzoo.get_model")
-        return facts
 
     def run(self, resume: bool, facts: Mapping[str, str]) -> Run:
         """Train, and write the run folder; ``facts`` are added to those of the report."""
@@ -286,7 +276,7 @@ class Trainer:
             report = Report({}, facts)
         run = Run(self.out, report, pd.DataFrame(so_far.history), interrupted)
         if is_first():
-            entry = replace(self.facts.entry, source=f"fine-tuned from {self.start_address}")
+            entry = replace(self.body.entry, source=f"fine-tuned from {self.start_address}")
             text = self.recipe.to_toml(self._command())
             if self.kept is not None:
                 self.kept.file.unlink(missing_ok=True)
