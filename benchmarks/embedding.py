@@ -16,10 +16,10 @@ from measuring import arguments, peer, ratio, seconds, show
 from PIL import Image
 
 import omlzoo
-from omlzoo.exporting import compiled
-from omlzoo.extractor import Extractor
-from omlzoo.images import to_rgb
-from omlzoo.pipeline import Pipeline
+from omlzoo.data.images import to_rgb
+from omlzoo.embedding.pipeline import Pipeline
+from omlzoo.models._extractor import Extractor
+from omlzoo.zoo.exporting import compiled
 
 
 def draw(folder: Path, count: int) -> list[Path]:

@@ -17,7 +17,7 @@ from measuring import forget_peak, memory, peer, ratio, show
 from search import DIM, bare, clock, clustered
 
 from omlzoo.metrics import metrics_of_hits, opis, retrieval, verification
-from omlzoo.nearest import nearest
+from omlzoo.ops.nearest import nearest
 from omlzoo.rerank import k_reciprocal
 
 RANKS = {"cmc": (1, 5, 10), "precision": (1, 5, 10), "map": (1, 5, 10)}

@@ -15,8 +15,8 @@ import torch
 from measuring import show
 
 import omlzoo
-from omlzoo.exporting import export
 from omlzoo.metrics import retrieval
+from omlzoo.zoo.exporting import export
 
 if __name__ == "__main__":
     shared = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -28,7 +28,7 @@ if __name__ == "__main__":
     frame = frame[frame["split"] == "validation"]
     model = omlzoo.get_model(args.model)
     transform = model.transforms()
-    from omlzoo.images import to_rgb
+    from omlzoo.data.images import to_rgb
 
     images = torch.stack([transform(to_rgb(args.table.parent / path)) for path in frame["path"]])
     labels = frame["label"].to_numpy()

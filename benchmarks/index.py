@@ -18,7 +18,7 @@ from measuring import seconds, show
 
 import omlzoo
 from omlzoo import catalog
-from omlzoo.embeddings import Embeddings, Record
+from omlzoo.embedding.embeddings import Embeddings, Record
 from omlzoo.errors import BadInput
 
 DIM = 384
@@ -70,7 +70,7 @@ def curves(embeddings: Embeddings, queries: np.ndarray, out: Path) -> None:
         index = omlzoo.build_index(embeddings, backend=name)
         points = []
         for value in values:
-            searcher = catalog.find("index", name)("cosine", embeddings.record.dim, **{option: value})
+            searcher = catalog.find("index.backends", name)("cosine", embeddings.record.dim, **{option: value})
             built = index.searcher
             searcher.index, searcher.rows, searcher.gone = built.index, built.rows, built.gone
             searcher.vectors, searcher.middle = built.vectors, built.middle

@@ -26,8 +26,8 @@ DATA = {
 
 
 def preprocess(data: str):
-    from omlzoo import manifest
-    from omlzoo.facts import Preprocess
+    from omlzoo.checkpoints import manifest
+    from omlzoo.data.preprocess import Preprocess
 
     if data == "grocery":
         return manifest.find("resnet_small_omniglot").preprocess
@@ -36,7 +36,8 @@ def preprocess(data: str):
 
 def model_of(data: str):
     """Random weights for Omniglot, the bundled checkpoint for Grocery."""
-    from omlzoo import catalog, manifest
+    from omlzoo import catalog
+    from omlzoo.checkpoints import manifest
 
     if data == "omniglot":
         return catalog.find("models", "resnet_small")()
@@ -51,7 +52,7 @@ def model_of(data: str):
 
 class Pictures(Dataset):
     def __init__(self, table: Path, data: str) -> None:
-        from omlzoo.augmentations import augmentation
+        from omlzoo.data.augmentations import augmentation
 
         frame = pd.read_csv(table)
         frame = frame[frame["split"] == "train"]

@@ -24,7 +24,7 @@ from measuring import show
 from PIL import Image
 
 import omlzoo
-from omlzoo import alphabets
+from omlzoo.data import synthetic
 
 
 class Server:
@@ -209,7 +209,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         index = args.index
         if index is None:
-            table = alphabets.write_alphabets(
+            table = synthetic.write_alphabets(
                 Path(name) / "drawn", alphabets=4, characters=30, drawers=10, size=64, seed=0
             )
             omlzoo.build_index(omlzoo.embed("resnet_small_omniglot", table, progress=False)).save(Path(name) / "index")

@@ -16,13 +16,13 @@ from measuring import forget_peak, memory, show
 from PIL import Image
 
 import omlzoo
-from omlzoo import extraction, filling
-from omlzoo.embeddings import Embeddings
-from omlzoo.images import to_rgb
+from omlzoo.data.images import to_rgb
+from omlzoo.data.table import Table
+from omlzoo.embedding import extraction, shard_writer
+from omlzoo.embedding.embeddings import Embeddings
+from omlzoo.embedding.pipeline import Pipeline
+from omlzoo.embedding.shards import Shards
 from omlzoo.metrics import retrieval
-from omlzoo.pipeline import Pipeline
-from omlzoo.shards import Shards
-from omlzoo.table import Table
 
 
 def photographs(folder: Path, count: int) -> list[Path]:
@@ -72,7 +72,7 @@ def large(table: Path, model: str) -> None:
 
 def resume(model: str) -> None:
     """Two files of the usual size beside the same pictures in memory."""
-    count = 2 * filling.ROWS
+    count = 2 * shard_writer.ROWS
     with tempfile.TemporaryDirectory() as name:
         drawn = draw(Path(name), 200)
         frame = pd.DataFrame({"path": [f"link{i:05d}.jpg" for i in range(count)]})
@@ -111,7 +111,7 @@ def million(rows: int) -> None:
             table = Table(pd.DataFrame({"path": [f"{i:07d}.jpg" for i in range(count)]}), Path(name), "made")
             shards = Shards.open(Path(name) / f"v{count}", extraction.record_of(model, Path(name), run))
             for what, act in (
-                ("embedding", lambda: filling.fill(shards, table, run, (32, 2), False)),  # noqa: B023
+                ("embedding", lambda: shard_writer.fill(shards, table, run, (32, 2), False)),  # noqa: B023
                 ("finding out that all is there", lambda: shards.missing(table)),  # noqa: B023
                 ("taking other values", lambda: shards.refresh(table)),  # noqa: B023
             ):

@@ -7,13 +7,13 @@ Limits with bf16 hardware: 2.7 x OML's float32 loop, 7 x with ten blocks frozen.
 import torch
 from measuring import arguments, peer, ratio, seconds, show
 
+from omlzoo.embedding.pipeline import multiplies_bf16
 from omlzoo.losses import TripletLoss
 from omlzoo.models.vit import vits16
-from omlzoo.pipeline import multiplies_bf16
 from omlzoo.training.optimization import Optimization
 from omlzoo.training.preparation import freeze
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.trained import Trained
+from omlzoo.training.training_model import Trained
 
 
 def step(frozen: int, precision: str, cached: bool) -> float:

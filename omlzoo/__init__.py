@@ -7,30 +7,30 @@ Every file of the manifest is a function here, and so is every act: ``embed``, `
 from importlib import import_module
 from typing import Any
 
-from omlzoo import manifest
 from omlzoo.catalog import SHELVES
+from omlzoo.checkpoints import manifest
 
 __version__ = "0.1.0"
 
 ACTS = {
-    "list_models": "zoo",
-    "get_model": "zoo",
-    "get_weights": "zoo",
-    "get_text_model": "texts",
-    "Weights": "weights",
-    "embed": "extraction",
-    "embed_shards": "extraction",
-    "Embeddings": "embeddings",
-    "load_embeddings": "shards",
-    "calibrate": "calibrating",
-    "build_index": "indexing",
-    "open_index": "indexing",
-    "evaluate": "evaluation",
+    "list_models": "zoo.registry",
+    "get_model": "zoo.registry",
+    "get_weights": "zoo.registry",
+    "get_text_model": "zoo.text_model",
+    "Weights": "checkpoints.weights",
+    "embed": "embedding.extraction",
+    "embed_shards": "embedding.extraction",
+    "Embeddings": "embedding.embeddings",
+    "load_embeddings": "embedding.shards",
+    "calibrate": "evaluation.calibration_fit",
+    "build_index": "index.build",
+    "open_index": "index.build",
+    "evaluate": "evaluation.evaluation",
     "finetune": "training",
-    "export": "exporting",
+    "export": "zoo.exporting",
 }
 
-ROOMS = tuple(shelf for shelf in SHELVES if shelf != "index")
+ROOMS = tuple(shelf for shelf in SHELVES if "." not in shelf)
 
 
 def __getattr__(name: str) -> Any:
@@ -41,9 +41,9 @@ def __getattr__(name: str) -> Any:
     if name in ROOMS:
         return import_module(f"omlzoo.{name}")
     if name in manifest.names():
-        from omlzoo import zoo
+        from omlzoo.zoo import registry
 
-        return zoo.checkpoint(name)
+        return registry.checkpoint(name)
     from omlzoo.errors import UnknownName
 
     raise AttributeError(str(UnknownName("omlzoo", name, [*ACTS, *ROOMS, *manifest.names()])))

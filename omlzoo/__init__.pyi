@@ -5,20 +5,20 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from omlzoo.calibrating import calibrate as calibrate
-from omlzoo.embeddings import Embeddings as Embeddings
-from omlzoo.evaluation import evaluate as evaluate
-from omlzoo.exporting import export as export
-from omlzoo.extraction import embed as embed
-from omlzoo.extraction import embed_shards as embed_shards
-from omlzoo.indexing import build_index as build_index
-from omlzoo.indexing import open_index as open_index
-from omlzoo.shards import load_embeddings as load_embeddings
-from omlzoo.texts import get_text_model as get_text_model
-from omlzoo.weights import Weights as Weights
-from omlzoo.zoo import get_model as get_model
-from omlzoo.zoo import get_weights as get_weights
-from omlzoo.zoo import list_models as list_models
+from omlzoo.checkpoints.weights import Weights as Weights
+from omlzoo.embedding.embeddings import Embeddings as Embeddings
+from omlzoo.embedding.extraction import embed as embed
+from omlzoo.embedding.extraction import embed_shards as embed_shards
+from omlzoo.embedding.shards import load_embeddings as load_embeddings
+from omlzoo.evaluation.calibration_fit import calibrate as calibrate
+from omlzoo.evaluation.evaluation import evaluate as evaluate
+from omlzoo.index.build import build_index as build_index
+from omlzoo.index.build import open_index as open_index
+from omlzoo.zoo.exporting import export as export
+from omlzoo.zoo.registry import get_model as get_model
+from omlzoo.zoo.registry import get_weights as get_weights
+from omlzoo.zoo.registry import list_models as list_models
+from omlzoo.zoo.text_model import get_text_model as get_text_model
 from omlzoo import curation as curation
 from omlzoo import losses as losses
 from omlzoo import metrics as metrics
@@ -26,9 +26,9 @@ from omlzoo import miners as miners
 from omlzoo import models as models
 from omlzoo import rerank as rerank
 from omlzoo import samplers as samplers
-from omlzoo.extractor import Extractor
+from omlzoo.models._extractor import Extractor
 from omlzoo.training import Recipe, Run
-from omlzoo.zoo import Checkpoint
+from omlzoo.zoo.registry import Checkpoint
 
 __version__: str
 ACTS: dict[str, str]

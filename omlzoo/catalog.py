@@ -14,7 +14,7 @@ from omlzoo.errors import UnknownName
 
 __all__ = ["SHELVES", "exports", "find", "lazy", "names", "offers"]
 
-SHELVES = ("curation", "index", "losses", "metrics", "miners", "models", "rerank", "samplers")
+SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "rerank", "samplers")
 
 
 def offers(shelf: str) -> dict[str, str]:

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from omlzoo.batch import check_batch
 from omlzoo.errors import BadInput
-from omlzoo.gathering import gather
+from omlzoo.ops.all_gather import gather
+from omlzoo.ops.pairs import check_batch
 
 __all__ = ["MemoryBank"]
 

@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from omlzoo import checkpoint, fingerprint, manifest, table
-from omlzoo.evaluation import evaluate
-from omlzoo.facts import Metric
-from omlzoo.images import to_rgb
+from omlzoo.checkpoints import folder as checkpoint
+from omlzoo.checkpoints import manifest
+from omlzoo.checkpoints.facts import Metric
+from omlzoo.data import table
+from omlzoo.data.images import to_rgb
+from omlzoo.evaluation.evaluation import evaluate
 from omlzoo.metrics import retrieval
-from omlzoo.zoo import get_model
+from omlzoo.zoo import fingerprint
+from omlzoo.zoo.registry import get_model
 
 DATASET = "Omniglot, 3 unseen alphabets"
 TURNS = 4  # on two training alphabets that were held out, 0.940 against 0.925 of one orientation

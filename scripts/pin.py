@@ -17,9 +17,9 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoSibling
 
-from omlzoo import manifest
-from omlzoo.facts import Text, Tokenizer
-from omlzoo.manifest import Entry
+from omlzoo.checkpoints import manifest
+from omlzoo.checkpoints.facts import Text, Tokenizer
+from omlzoo.checkpoints.manifest import Entry
 
 
 class CannotPin(Exception):

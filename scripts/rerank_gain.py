@@ -18,18 +18,18 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import omlzoo
-from omlzoo import table as tables
-from omlzoo.dataset import Pictures, Seeded, collate
-from omlzoo.extractor import Extractor
-from omlzoo.images import to_rgb
+from omlzoo.data import table as tables
+from omlzoo.data.dataset import Pictures, Seeded, collate
+from omlzoo.data.images import to_rgb
+from omlzoo.data.transforms import Transform
 from omlzoo.miners import HardTriplets
-from omlzoo.nearest import nearest
+from omlzoo.models._extractor import Extractor
+from omlzoo.ops.nearest import nearest
 from omlzoo.rerank import PairScorer, PairwiseLoss, by_pairs, expand, k_reciprocal
 from omlzoo.samplers import Balanced
 from omlzoo.training.loop import train_epoch
 from omlzoo.training.optimization import Optimization
 from omlzoo.training.recipe import Recipe
-from omlzoo.transforms import Transform
 
 Ranking = Callable[[], np.ndarray]
 

@@ -2,7 +2,7 @@
 
 A character is a few strokes: lines, curves, corners, arcs and dots, most of them attached to an earlier one. It comes
 with a near twin in which one stroke differs, so that details matter. A drawer draws every stroke a little differently
-and the whole turned, slanted and scaled. The characters of the demo (``omlzoo.alphabets``) come from another
+and the whole turned, slanted and scaled. The characters of the demo (``omlzoo.data.synthetic``) come from another
 generator and stay unseen.
 """
 

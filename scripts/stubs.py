@@ -11,7 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 import omlzoo
-from omlzoo import catalog, manifest
+from omlzoo import catalog
+from omlzoo.checkpoints import manifest
 from omlzoo.training.recipe import Recipe
 
 ROOT = Path(omlzoo.__file__).parent
@@ -28,9 +29,9 @@ def face() -> str:
     for module, names in sorted(imported.items()):
         lines += [f"from omlzoo.{module} import {name} as {name}" for name in sorted(names)]
     lines += [f"from omlzoo import {name} as {name}" for name in omlzoo.ROOMS]
-    lines += ["from omlzoo.extractor import Extractor", "from omlzoo.training import Recipe, Run"]
+    lines += ["from omlzoo.models._extractor import Extractor", "from omlzoo.training import Recipe, Run"]
     lines += [
-        "from omlzoo.zoo import Checkpoint",
+        "from omlzoo.zoo.registry import Checkpoint",
         "",
         "__version__: str",
         "ACTS: dict[str, str]",

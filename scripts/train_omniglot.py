@@ -24,13 +24,14 @@ import torch
 from PIL import Image
 from PIL.Image import Resampling, Transpose
 
-from omlzoo import catalog, table
-from omlzoo.extractor import Extractor
-from omlzoo.facts import Preprocess
-from omlzoo.images import to_rgb
-from omlzoo.manifest import Entry
+from omlzoo import catalog
+from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.weights import Weights
+from omlzoo.data import table
+from omlzoo.data.images import to_rgb
+from omlzoo.data.preprocess import Preprocess
+from omlzoo.models._extractor import Extractor
 from omlzoo.training import Recipe, finetune
-from omlzoo.weights import Weights
 
 ARCH = "resnet_small"
 SIDE = 64  # pixels

@@ -19,10 +19,11 @@ import timm
 import torch
 
 import omlzoo
-from omlzoo import fingerprint, manifest
+from omlzoo.checkpoints import manifest
+from omlzoo.checkpoints.facts import Metric
+from omlzoo.checkpoints.manifest import Entry
 from omlzoo.errors import OmlzooError
-from omlzoo.facts import Metric
-from omlzoo.manifest import Entry
+from omlzoo.zoo import fingerprint
 
 SHOWN = ("cmc@1", "map@r")
 

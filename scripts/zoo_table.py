@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from omlzoo import manifest
-from omlzoo.manifest import Entry
-from omlzoo.weights import Weights
+from omlzoo.checkpoints import manifest
+from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.weights import Weights
 
 ROOT = Path(__file__).parent.parent
 README, ZOO = ROOT / "README.md", ROOT / "docs" / "zoo.md"

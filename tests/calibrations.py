@@ -1,6 +1,6 @@
 """A calibration for tests."""
 
-from omlzoo.calibration import Calibration, CutPoint, Energy, Probability
+from omlzoo.checkpoints.calibration import Calibration, CutPoint, Energy, Probability
 
 CALIBRATION = Calibration(
     table="pictures.csv", labels=5, queries=20, same_pairs=40, other_pairs=400, sha256="a" * 64,

@@ -26,8 +26,8 @@ for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_TOKEN"):
 
 from toys import toy  # noqa: E402
 
-from omlzoo import alphabets  # noqa: E402
-from omlzoo.extractor import Extractor  # noqa: E402
+from omlzoo.data import synthetic  # noqa: E402
+from omlzoo.models._extractor import Extractor  # noqa: E402
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -43,7 +43,7 @@ def hub() -> LoopbackHub:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The csv of 4 invented alphabets, the last one the validation split; 8 characters each by 5 drawers, 48 pixels."""
     folder = tmp_path_factory.mktemp("drawn")
-    return alphabets.write_alphabets(folder, alphabets=4, characters=8, drawers=5, size=48, seed=1)
+    return synthetic.write_alphabets(folder, alphabets=4, characters=8, drawers=5, size=48, seed=1)
 
 
 @pytest.fixture

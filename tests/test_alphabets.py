@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from omlzoo import alphabets, table
+from omlzoo.data import synthetic, table
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:
-    one, two = (np.asarray(alphabets.draw_character((0, 1, 2), 3, 32)) for _ in range(2))
+    one, two = (np.asarray(synthetic.draw_character((0, 1, 2), 3, 32)) for _ in range(2))
     assert np.array_equal(one, two)
-    assert not np.array_equal(one, np.asarray(alphabets.draw_character((0, 1, 2), 4, 32)))
-    csv = alphabets.write_alphabets(tmp_path, alphabets=3, characters=2, drawers=2, size=24)
+    assert not np.array_equal(one, np.asarray(synthetic.draw_character((0, 1, 2), 4, 32)))
+    csv = synthetic.write_alphabets(tmp_path, alphabets=3, characters=2, drawers=2, size=24)
     assert table.find_faults(csv) == []
     rows = table.read(csv, "train").frame
     assert rows.groupby("split")["category"].nunique().to_dict() == {"train": 2, "validation": 1}

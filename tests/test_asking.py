@@ -13,12 +13,12 @@ from text_entries import publish, with_text
 from toys import toy, toy_entry
 
 import omlzoo
-from omlzoo import manifest
-from omlzoo.asking import Asker, pictures_in, texts_in
-from omlzoo.embeddings import Embeddings
+from omlzoo.checkpoints import manifest
+from omlzoo.checkpoints.manifest import dump
+from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.extractor import Extractor
-from omlzoo.manifest import dump
+from omlzoo.index.queries import Asker, pictures_in, texts_in
+from omlzoo.models._extractor import Extractor
 
 WORDS = ["red shoe with white sole", "blue hat"]
 

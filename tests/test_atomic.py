@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from omlzoo.atomic import new_file, new_folder, recovered
 from omlzoo.errors import BadInput
+from omlzoo.files import new_file, new_folder, recovered
 
 
 def test_a_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_working_directory_is_a_folder_too(tmp_path: Path, monkeypatch: pyte
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_writer_and_only_that(tmp_path: Path) -> None:
-    code = "import os, sys; from omlzoo.atomic import new_file, new_folder; "
+    code = "import os, sys; from omlzoo.files import new_file, new_folder; "
     code += "a = new_file(sys.argv[1]); a.__enter__(); b = new_folder(sys.argv[2], ()); b.__enter__(); os.kill(os.getpid(), 9)"
     for _ in range(2):  # the second one meets what the first one left
         subprocess.run([sys.executable, "-c", code, str(tmp_path / "x"), str(tmp_path / "out")], check=False)

@@ -6,7 +6,7 @@ from PIL import Image
 from torch import nn
 from toys import toy
 
-from omlzoo.attention import attention, overlay
+from omlzoo.evaluation.attention import attention, overlay
 
 
 def test_it_is_the_class_tokens_attention_in_the_last_block() -> None:

@@ -5,9 +5,9 @@ import torch
 from PIL import Image
 from toys import PREPROCESS
 
-from omlzoo.augmentations import AUGMENTATIONS, Drawing, augmentation
+from omlzoo.data.augmentations import AUGMENTATIONS, Drawing, augmentation
+from omlzoo.data.transforms import Transform
 from omlzoo.errors import UnknownName
-from omlzoo.transforms import Transform
 
 
 @pytest.mark.parametrize("name", sorted(AUGMENTATIONS))

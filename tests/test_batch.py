@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from omlzoo.batch import check_batch, pair_up
 from omlzoo.errors import BadInput
+from omlzoo.ops.pairs import check_batch, pair_up
 
 
 def test_shapes_and_numbers() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from omlzoo import table
+from omlzoo.data import table
 from omlzoo.errors import BadInput
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))

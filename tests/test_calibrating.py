@@ -10,8 +10,8 @@ import pytest
 from toys import toy
 
 import omlzoo
-from omlzoo.calibration import Calibration, energy
-from omlzoo.embeddings import Embeddings, Record
+from omlzoo.checkpoints.calibration import Calibration, energy
+from omlzoo.embedding.embeddings import Embeddings, Record
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
 
 pytest.importorskip("scipy", reason="scipy is not installed")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from calibrations import CALIBRATION
 
-from omlzoo.calibration import Calibration, Energy, energy
+from omlzoo.checkpoints.calibration import Calibration, Energy, energy
 from omlzoo.errors import BadEntry, BadInput, UnknownName
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from calibrations import CALIBRATION
 
-from omlzoo import plots
-from omlzoo.calibration_page import write_page
+from omlzoo.evaluation import plots
+from omlzoo.evaluation.calibration_page import write_page
 
 
 def test_it_has_every_threshold_its_rates_and_its_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

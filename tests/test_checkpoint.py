@@ -6,33 +6,33 @@ import pytest
 import torch
 from toys import toy_entry
 
-from omlzoo import checkpoint
+from omlzoo.checkpoints import folder
 from omlzoo.errors import BadEntry, BadInput, WeightsMismatch
 
 
 def test_what_is_saved_is_opened(tmp_path: Path) -> None:
     state = {"a": torch.arange(6.0).reshape(2, 3).T, "b": torch.tensor(1)}
-    entry = checkpoint.save(state, toy_entry(), tmp_path / "m")
-    path = tmp_path / "m" / checkpoint.WEIGHTS
-    assert (entry.sha256, entry.size) == (checkpoint.digest(path), path.stat().st_size)
-    assert checkpoint.open_entry(tmp_path / "m") == entry
-    assert torch.equal(checkpoint.load(path)["a"], state["a"])
+    entry = folder.save(state, toy_entry(), tmp_path / "m")
+    path = tmp_path / "m" / folder.WEIGHTS
+    assert (entry.sha256, entry.size) == (folder.digest(path), path.stat().st_size)
+    assert folder.open_entry(tmp_path / "m") == entry
+    assert torch.equal(folder.load(path)["a"], state["a"])
 
 
 def test_a_checkpoint_is_not_overwritten_by_accident(tmp_path: Path) -> None:
-    checkpoint.save({"a": torch.ones(1)}, toy_entry(), tmp_path)
+    folder.save({"a": torch.ones(1)}, toy_entry(), tmp_path)
     with pytest.raises(BadInput, match="has a model.safetensors already; give another name"):
-        checkpoint.save({"a": torch.zeros(1)}, toy_entry(), tmp_path)
-    checkpoint.save({"a": torch.zeros(1)}, toy_entry(), tmp_path, overwrite=True)
-    assert checkpoint.load(tmp_path / checkpoint.WEIGHTS)["a"].item() == 0
+        folder.save({"a": torch.zeros(1)}, toy_entry(), tmp_path)
+    folder.save({"a": torch.zeros(1)}, toy_entry(), tmp_path, overwrite=True)
+    assert folder.load(tmp_path / folder.WEIGHTS)["a"].item() == 0
     with pytest.raises(BadInput, match="is a file"):
-        checkpoint.save({}, toy_entry(), tmp_path / checkpoint.ENTRY)
+        folder.save({}, toy_entry(), tmp_path / folder.ENTRY)
 
 
 def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadEntry, match="has no entry.json"):
-        checkpoint.open_entry(tmp_path)
+        folder.open_entry(tmp_path)
     for content in (b"", b"\x10" + b"\0" * 7 + b"{}", b"PK\x03\x04 a zip" * 9):
         (tmp_path / "x.safetensors").write_bytes(content)
         with pytest.raises(WeightsMismatch, match=r"x.safetensors: not a whole safetensors file"):
-            checkpoint.load(tmp_path / "x.safetensors")
+            folder.load(tmp_path / "x.safetensors")

@@ -17,9 +17,9 @@ from references import random_resnet
 from text_entries import publish, with_text
 
 import omlzoo
-from omlzoo import checkpoint, manifest, store
+from omlzoo.checkpoints import cache, folder, manifest
 from omlzoo.cli import COMMANDS, main
-from omlzoo.extractor import Extractor
+from omlzoo.models._extractor import Extractor
 
 BUNDLED = [name for name in manifest.names() if manifest.find(name).family == "omlzoo"]
 
@@ -134,8 +134,8 @@ def test_the_doctor_tells_what_is_here_and_fails_where_it_is_broken(
     assert BUNDLED[0] in out
     assert "OMLZOO_HOME" in out
     entry = manifest.find("vits16_sop")
-    checkpoint.save({"x": torch.ones(4)}, entry, store.folder(entry.name))
-    path = store.folder(entry.name) / "model.safetensors"
+    folder.save({"x": torch.ones(4)}, entry, cache.folder(entry.name))
+    path = cache.folder(entry.name) / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     code, out, _ = run(capsys, "doctor", "--check", "--json")
     assert code == 2

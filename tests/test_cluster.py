@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import omlzoo
-from omlzoo.cluster import embed_on_ray
+from omlzoo.embedding.ray_cluster import embed_on_ray
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.extractor import Extractor
+from omlzoo.models._extractor import Extractor
 
 ray = pytest.importorskip("ray", reason="ray is not installed; pip install 'omlzoo[ray]'")
 pytestmark = pytest.mark.slow

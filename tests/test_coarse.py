@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omlzoo.coarse import Bytes, multiplies_bytes
+from omlzoo.ops.int8 import Bytes, multiplies_bytes
 
 pytestmark = pytest.mark.skipif(not multiplies_bytes(), reason="the processor does not multiply bytes (VNNI)")
 

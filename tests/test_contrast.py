@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from omlzoo.contrast import against_negatives, log_one_plus, log_sum_exp
+from omlzoo.ops.logsumexp import against_negatives, log_one_plus, log_sum_exp
 
 
 @pytest.mark.parametrize("scale", [1.0, 200.0])

@@ -14,9 +14,9 @@ import torch
 from references import random_resnet, random_vit, resnet_forward, vit_forward
 
 import omlzoo
-from omlzoo.conversion import convert
 from omlzoo.errors import BadInput, OmlzooError, OmlzooWarning, UnknownName, WeightsMismatch
-from omlzoo.fingerprint import check
+from omlzoo.zoo.conversion import convert
+from omlzoo.zoo.fingerprint import check
 
 RESNET = random_resnet((2, 2, 2, 2), (64, 128, 256, 512), False, seed=3)
 PICTURES = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
@@ -86,7 +86,7 @@ def test_the_same_file_opens_as_weights_and_its_layout_is_said(tmp_path: Path) -
 def test_a_conversion_that_is_killed_leaves_no_checkpoint_and_the_next_one_works(tmp_path: Path) -> None:
     torch.save(RESNET, tmp_path / "x.pth")
     out = tmp_path / "out"
-    code = "import sys; from omlzoo.conversion import convert; convert(sys.argv[1], 'resnet18', sys.argv[2])"
+    code = "import sys; from omlzoo.zoo.conversion import convert; convert(sys.argv[1], 'resnet18', sys.argv[2])"
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "x.pth"), str(out)])
     deadline = time.monotonic() + 60
     while not list(out.glob(".*.part")) and process.poll() is None and time.monotonic() < deadline:
@@ -104,14 +104,14 @@ def test_a_conversion_that_is_killed_leaves_no_checkpoint_and_the_next_one_works
 MEMORY = """
 import resource, sys, json
 from pathlib import Path
-from omlzoo import checkpoint, foreign, layouts
+from omlzoo.checkpoints import layouts, safe_load
 import torch
 path, out = Path(sys.argv[1]), Path(sys.argv[2])
 def held():
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) / 1000
 before = held()
-raw = foreign.open_file(path, "x")
+raw = safe_load.open_file(path, "x")
 state = layouts.convert(raw, "lightly", "x")
 from safetensors.torch import save_file
 save_file({key: value.contiguous() for key, value in state.items()}, out)

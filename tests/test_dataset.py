@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 from toys import PREPROCESS
 
-from omlzoo import table
-from omlzoo.augmentations import augmentation
-from omlzoo.dataset import Pictures, Seeded, collate
+from omlzoo.data import table
+from omlzoo.data.augmentations import augmentation
+from omlzoo.data.dataset import Pictures, Seeded, collate
 from omlzoo.samplers import Balanced
 
 

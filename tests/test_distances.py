@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from omlzoo.distances import euclidean, normalize
+from omlzoo.ops.distances import euclidean, normalize
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from omlzoo import table
 from omlzoo.cli import main
-from omlzoo.duplicates import find_duplicates
+from omlzoo.curation.leakage import find_duplicates
+from omlzoo.data import table
 
 
 def picture(seed: int) -> Image.Image:

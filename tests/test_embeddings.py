@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from omlzoo.embeddings import Embeddings, Record
+from omlzoo.embedding.embeddings import Embeddings, Record
+from omlzoo.embedding.shards import load_embeddings
 from omlzoo.errors import BadInput
-from omlzoo.shards import load_embeddings
 
 RECORD = Record("m", "0" * 64, 3, {"crop": [4, 4]}, False, "fp32", "/photos")
 

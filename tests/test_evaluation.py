@@ -10,8 +10,8 @@ import pytest
 
 import omlzoo
 from omlzoo.errors import BadInput, BadTable, OmlzooWarning
-from omlzoo.extractor import Extractor
 from omlzoo.metrics import retrieval
+from omlzoo.models._extractor import Extractor
 
 
 def test_the_report_is_the_metrics_of_the_validation_rows(drawn: Path, model: Extractor) -> None:

@@ -15,9 +15,9 @@ from references import random_vit, vit_forward
 from torch import Tensor
 from torch.nn import functional as F
 
-from omlzoo import layouts
+from omlzoo.checkpoints import layouts
 from omlzoo.errors import BadInput
-from omlzoo.extractor import Extractor
+from omlzoo.models._extractor import Extractor
 from omlzoo.models.clip import ClipViT
 from omlzoo.models.dinov3 import DinoV3
 from omlzoo.models.siglip import SigLip

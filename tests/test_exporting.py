@@ -11,17 +11,18 @@ import torch
 from toys import toy, toy_entry
 
 import omlzoo
-from omlzoo import exporting, manifest, store
+from omlzoo.checkpoints import cache, manifest
+from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadInput, WeightsMismatch
-from omlzoo.exporting import export, read_entry
-from omlzoo.extractor import Extractor
+from omlzoo.models._extractor import Extractor
 from omlzoo.models.clip import ClipViT
 from omlzoo.models.dinov3 import DinoV3
 from omlzoo.models.siglip import SigLip
 from omlzoo.models.swin import Swin
 from omlzoo.models.unicom import Unicom
 from omlzoo.models.vit import ViT
-from omlzoo.weights import Weights
+from omlzoo.zoo import exporting
+from omlzoo.zoo.exporting import export, read_entry
 
 SMALL = {"image": 48, "patch": 8, "width": 48, "depth": 3, "heads": 4}
 FAMILIES: dict[str, tuple[int, Callable[[], Extractor]]] = {
@@ -128,10 +129,10 @@ def test_embed_computes_with_onnx_runtime_what_torch_computes(tmp_path: Path, dr
     found = omlzoo.embed(model, drawn, runtime="onnx", progress=False)
     assert np.abs(found.vectors - wanted.vectors).max() < 1e-5
     assert found.record == wanted.record
-    compiled = list((store.home() / "engines").glob("*.onnx"))
+    compiled = list((cache.home() / "engines").glob("*.onnx"))
     again = omlzoo.embed_shards(tmp_path / "m", drawn, tmp_path / "v", runtime="onnx", progress=False)
     assert np.abs(again.load().vectors - wanted.vectors).max() < 1e-5
-    assert list((store.home() / "engines").glob("*.onnx")) == compiled
+    assert list((cache.home() / "engines").glob("*.onnx")) == compiled
     with pytest.raises(BadInput, match="another engine computes in fp32 on the CPU"):
         omlzoo.embed(model, drawn, runtime="onnx", precision="bf16")
     with pytest.raises(BadInput, match="runtime is 'tensorrt'"):

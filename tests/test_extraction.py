@@ -15,10 +15,10 @@ from PIL import Image
 from torch import Tensor
 
 import omlzoo
-from omlzoo import extraction
+from omlzoo.embedding import extraction
+from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, BadTable, OmlzooWarning
-from omlzoo.extractor import Extractor
-from omlzoo.shards import Shards
+from omlzoo.models._extractor import Extractor
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_a_picture_that_a_table_has_twice_has_two_rows(tmp_path: Path, files: li
 def test_a_killed_process_loses_only_what_was_in_flight(tmp_path: Path, drawn: Path, model: Extractor) -> None:
     model.save(tmp_path / "m")
     code = (
-        "import sys, time, omlzoo\nfrom omlzoo import filling, pipeline\nfilling.ROWS = 8\n"
+        "import sys, time, omlzoo\nfrom omlzoo.embedding import pipeline, shard_writer\nshard_writer.ROWS = 8\n"
         "decode = pipeline.Pipeline.decode\n"
         "def slow(self, jobs):\n    time.sleep(0.05)\n    return decode(self, jobs)\n"
         "pipeline.Pipeline.decode = slow\n"

@@ -7,8 +7,8 @@ import torch
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
-from omlzoo.extractor import Extractor
-from omlzoo.zoo import get_weights
+from omlzoo.models._extractor import Extractor
+from omlzoo.zoo.registry import get_weights
 
 
 def test_a_bare_architecture_says_what_it_lacks(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import omlzoo
-from omlzoo import manifest
+from omlzoo.checkpoints import manifest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 

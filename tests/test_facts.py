@@ -2,7 +2,7 @@
 
 import pytest
 
-from omlzoo import manifest
+from omlzoo.checkpoints import manifest
 from omlzoo.errors import BadInput
 
 

@@ -6,20 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omlzoo import filling
+from omlzoo.data.table import Table, read
+from omlzoo.embedding import shard_writer
+from omlzoo.embedding.extraction import record_of
+from omlzoo.embedding.pipeline import Pipeline
+from omlzoo.embedding.shard_writer import check_writable, embed_part, fill
+from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput
-from omlzoo.extraction import record_of
-from omlzoo.extractor import Extractor
-from omlzoo.filling import check_writable, embed_part, fill
-from omlzoo.pipeline import Pipeline
-from omlzoo.shards import Shards
-from omlzoo.table import Table, read
+from omlzoo.models._extractor import Extractor
 
 
 def test_files_of_so_many_rows_and_the_number_that_is_given(
     drawn: Path, model: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "ROWS", 60)
+    monkeypatch.setattr(shard_writer, "ROWS", 60)
     table, run = read(drawn, "embed"), Pipeline.of(model, "fp32", "cpu")
     shards = Shards.open(tmp_path / "v", record_of(model, table.root, run))
     assert fill(shards, table, run, (32, 1), False) == 0

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from omlzoo.data.filters import matching
 from omlzoo.errors import BadInput, UnknownName
-from omlzoo.filters import matching
 
 FRAME = pd.DataFrame({"path": ["a", "b", "c"], "label": [7, 8, 7], "category": ["boot", "shoe", "shoe"]})
 

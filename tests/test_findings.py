@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omlzoo.findings import Finding, find
+from omlzoo.evaluation.findings import Finding, find
 from omlzoo.metrics import retrieval_per_query
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from toys import toy
 
-from omlzoo import fingerprint
 from omlzoo.errors import WeightsMismatch
+from omlzoo.zoo import fingerprint
 
 
 def test_the_picture_is_the_same_on_every_machine() -> None:

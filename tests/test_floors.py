@@ -1,83 +1,138 @@
-"""Imports go down, rooms do not tangle, and every file has its test."""
+"""Imports go down, rooms do not tangle, shelves hold offers, and every file has its test.
+
+A rule is one test over all files, and its message lists every breach. docs/architecture.md has the rules in words.
+"""
 
 import ast
+import sys
 import tomllib
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "omlzoo"
-HOUSE = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["omlzoo"]
-FLOOR = {room: number for number, rooms in enumerate(HOUSE["floors"]) for room in rooms}
-FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
-IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import house  # noqa: E402
+
+from omlzoo import catalog  # noqa: E402
+
+FLOORS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["omlzoo"]["floors"]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+DOORS = {"omlzoo", "omlzoo.__main__"}  # what users import, and what python -m runs
+MODULES = {name: tree for name, tree in house.sources().items() if name not in DOORS}
+PATHS = {
+    name: path
+    for name in MODULES
+    for path in [PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py")]
+    if path.is_file()
+}
+LOOKS_UP = {"omlzoo.models._extractor"}  # names, for type checkers alone, the facts that a model holds
+SHELVES = [f"omlzoo.{shelf}" for shelf in catalog.SHELVES]
+NETWORK = {"huggingface_hub", "requests", "httpx", "urllib.request", "socket", "http.client"}
 
 
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def shelf_of(module: str) -> str | None:
+    parent = module.rpartition(".")[0]
+    return parent if parent in SHELVES and not module.rpartition(".")[2].startswith("_") else None
 
 
-LOOKS_UP = PACKAGE / "extractor.py"  # names, for the type checker alone, the facts that a model holds
-
-
-def imported(path: Path) -> set[str]:
-    """Full names of the omlzoo modules that a file imports, anywhere in it."""
-    found = set()
-    tree = ast.parse(path.read_text())
-    if path == LOOKS_UP:
-        tree.body = [
+def imported(module: str) -> set[str]:
+    """The modules of the package that one imports, but for those that only type checkers see where that is allowed."""
+    tree = MODULES[module]
+    if module in LOOKS_UP:
+        body = [
             node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
         ]
+        tree = ast.Module(body, [])
+    return house.imported(tree, set(house.sources())) - {module}
+
+
+EDGES = {module: imported(module) for module in MODULES}
+
+
+def test_there_are_files_and_every_room_has_a_floor() -> None:
+    assert len(PATHS) > 100
+    assert {house.room(module) for module in MODULES} == set(FLOOR)
+
+
+def test_the_root_has_few_things() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 9
+    assert len({path.parent for path in PACKAGE.glob("*/*.py")}) <= 20
+    assert len(FLOORS) <= 9
+
+
+def test_imports_go_down_or_stay_in_the_room() -> None:
+    wrong = [
+        f"{here} (floor {FLOOR[house.room(here)]}) imports {other} (floor {FLOOR[house.room(other)]}); "
+        "move the shared part down, or pass it as an argument"
+        for here, others in EDGES.items()
+        for other in others
+        if house.room(here) != house.room(other) and FLOOR[house.room(other)] >= FLOOR[house.room(here)]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    TopologicalSorter(EDGES).prepare()
+
+
+def test_arrows_between_rooms_stay_few() -> None:
+    rooms = house.between_rooms(house.arrows(house.sources()))
+    assert sum(map(len, rooms.values())) <= 70
+    assert {room: len(others) for room, others in rooms.items() if len(others) > 12 and room != "cli"} == {}
+
+
+def test_offers_of_a_shelf_do_not_import_each_other() -> None:
+    wrong = [
+        f"{here} imports its neighbour {other}; put what they share beside them, in a file that begins with _"
+        for here, others in EDGES.items()
+        for other in others
+        if shelf_of(here) is not None and shelf_of(here) == shelf_of(other)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_file_of_a_shelf_bears_the_name_of_an_offer() -> None:
+    wrong = [f"{here} hides {shelf}.{here.rpartition('.')[2]}; name the file otherwise"
+             for here in MODULES for shelf in [shelf_of(here)]
+             if shelf and here.rpartition(".")[2] in catalog.offers(shelf.removeprefix("omlzoo."))]  # fmt: skip
+    assert not wrong, "\n".join(wrong)
+
+
+def offered(tree: ast.Module) -> set[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def taken(tree: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "omlzoo":
-            found |= {f"omlzoo.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
-    return {name for name in found if name.startswith("omlzoo.")}
+        if isinstance(node, ast.ImportFrom) and node.module in PATHS:
+            yield from ((node.module, alias.name) for alias in node.names)
 
 
-def test_there_are_files() -> None:
-    assert len(FILES) > 30
+def test_a_name_that_another_file_takes_is_in_all() -> None:
+    offers = {module: offered(MODULES[module]) for module in PATHS}
+    wrong = sorted({f"{here} takes {name} from {other}, whose __all__ lacks it"
+                    for here, tree in MODULES.items() for other, name in taken(tree)
+                    if name not in offers[other] and f"{other}.{name}" not in MODULES})  # fmt: skip
+    assert not wrong, "\n".join(wrong)
 
 
-def test_every_room_has_a_floor() -> None:
-    assert {room(path) for path in FILES} == set(FLOOR)
-
-
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_imports_go_down(path: Path) -> None:
-    here = room(path)
-    # What only type checkers and calls import, weights.py and zoo.py do inside functions: the facade must stay light.
-    for name in imported(path):
-        other = name.split(".")[1]
-        if other == here:
-            assert here in HOUSE["connected"] or path.name == "__init__.py", (
-                f"{path.relative_to(ROOT)} imports its neighbour {name}; move the shared part down a floor"
-            )
-            continue
-        assert FLOOR[other] < FLOOR[here], (
-            f"{path.relative_to(ROOT)} (floor {FLOOR[here]}) imports omlzoo.{other} (floor {FLOOR[other]}); "
-            "move the shared part down, or pass it as an argument"
+def test_no_assert_and_no_print_outside_tests_and_commands() -> None:
+    for module, tree in MODULES.items():
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.Assert)], (
+            f"{module}: raise an error of ours"
         )
+        calls = [
+            node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        ]
+        assert house.room(module) == "cli" or "print" not in calls, f"{module}: return a value; only omlzoo.cli prints"
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_every_room_has_its_test(path: Path) -> None:
-    twin = ROOT / "tests" / f"test_{room(path)}.py"
-    assert room(path).startswith("__") or twin.is_file(), f"write {twin.relative_to(ROOT)}"
-
-
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_no_assert_and_no_print_outside_tests_and_commands(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Assert)], "raise one of omlzoo.errors"
-    calls = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    assert room(path) == "cli" or "print" not in calls, "return a value; only omlzoo.cli prints"
-
-
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_names_say_what_a_room_is(path: Path) -> None:
-    assert path.stem not in {"utils", "util", "helpers", "common", "misc", "base", "manager", "types"}
+def test_names_say_what_a_file_is() -> None:
+    drawers = {"utils", "util", "helpers", "common", "misc", "base", "manager", "types"}
+    assert not [module for module in MODULES if module.rpartition(".")[2].strip("_") in drawers]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from omlzoo import foreign
+from omlzoo.checkpoints import safe_load
 from omlzoo.errors import WeightsMismatch
 
 STATE = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.float16)}
@@ -34,7 +34,7 @@ def test_every_kind_of_file_opens_whatever_its_name(kind: str, tmp_path: Path) -
         torch.jit.script(module).save(str(path))
     else:
         torch.save(STATE, path, _use_new_zipfile_serialization=kind == "zip")
-    found = foreign.open_file(path, "x")
+    found = safe_load.open_file(path, "x")
     assert found.keys() == STATE.keys()
     assert all(torch.equal(found[name], STATE[name]) for name in STATE)
 
@@ -44,7 +44,7 @@ def test_a_payload_is_refused_and_never_run(legacy: bool, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Payload()}, tmp_path / "x.pth", _use_new_zipfile_serialization=not legacy)
     with pytest.raises(WeightsMismatch, match="other pickled objects are not loaded"):
-        foreign.open_file(tmp_path / "x.pth", "x")
+        safe_load.open_file(tmp_path / "x.pth", "x")
     assert not (tmp_path / "payload_ran").exists()
 
 
@@ -54,7 +54,7 @@ def test_a_payload_that_calls_itself_torchscript_is_never_run(tmp_path: Path, mo
     with zipfile.ZipFile(tmp_path / "x.pth", "a") as archive:
         archive.writestr(archive.namelist()[0].partition("/")[0] + "/constants.pkl", b"\x80\x02).")
     with pytest.raises(WeightsMismatch):
-        foreign.open_file(tmp_path / "x.pth", "x")
+        safe_load.open_file(tmp_path / "x.pth", "x")
     assert not (tmp_path / "payload_ran").exists()
 
 
@@ -64,7 +64,7 @@ def test_a_payload_that_calls_itself_torchscript_is_never_run(tmp_path: Path, mo
 def test_anything_else_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.pth").write_bytes(content)
     with pytest.raises(WeightsMismatch, match=r"x\.pth") as caught:
-        foreign.open_file(tmp_path / "x.pth", "x")
+        safe_load.open_file(tmp_path / "x.pth", "x")
     assert "weights_only" not in str(caught.value), "nobody is advised to run what is in it"
 
 
@@ -76,10 +76,10 @@ def test_a_header_that_lies_about_the_tensors_is_refused(tmp_path: Path) -> None
         (tmp_path / "x.safetensors").write_bytes(content.replace(was, lie))
         if content.replace(was, lie) != content:
             with pytest.raises(WeightsMismatch, match="not a whole safetensors file"):
-                foreign.open_file(tmp_path / "x.safetensors", "x")
+                safe_load.open_file(tmp_path / "x.safetensors", "x")
 
 
 def test_a_list_is_no_checkpoint(tmp_path: Path) -> None:
     torch.save([torch.ones(1)], tmp_path / "x.pth")
     with pytest.raises(WeightsMismatch, match="holds a list; a dict of tensors is wanted"):
-        foreign.open_file(tmp_path / "x.pth", "x")
+        safe_load.open_file(tmp_path / "x.pth", "x")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omlzoo.embedding.quantization import pack, unpack
 from omlzoo.errors import BadInput
-from omlzoo.forms import pack, unpack
 
 
 @given(st.integers(0, 20), st.integers(1, 9), st.floats(1e-3, 1e3), st.integers(0, 10_000))

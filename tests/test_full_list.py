@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from omlzoo import full_list
-from omlzoo.full_list import average_precision
-from omlzoo.selection import select
+from omlzoo.metrics import _average_precision
+from omlzoo.metrics._average_precision import average_precision
+from omlzoo.metrics._selection import select
 
 
 @pytest.mark.parametrize("few", [24, 1])
@@ -14,8 +14,8 @@ from omlzoo.selection import select
 def test_it_is_the_mean_precision_at_every_relevant_row(
     numbers: int, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(full_list, "NUMBERS", numbers)
-    monkeypatch.setattr(full_list, "FEW", few)
+    monkeypatch.setattr(_average_precision, "NUMBERS", numbers)
+    monkeypatch.setattr(_average_precision, "FEW", few)
     random = np.random.default_rng(3)
     vectors = torch.from_numpy(random.integers(0, 3, (60, 2)).astype(np.float32))  # many are equally far
     labels, cameras = random.integers(0, 6, 60), random.integers(0, 3, 60)

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from omlzoo.gathering import gather, processes
+from omlzoo.ops.all_gather import gather, processes
 
 WORKER = """
 import inspect, json, sys

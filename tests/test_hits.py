@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from calibrations import CALIBRATION
 
-from omlzoo.hits import Hits
-from omlzoo.nearest import Similarity
+from omlzoo.index.hits import Hits
+from omlzoo.ops.nearest import Similarity
 
 
 def hits(similarity: Similarity, **more: Any) -> Hits:

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import constants
 from loopback_hub import LoopbackHub
 
-from omlzoo import hub as room
+from omlzoo.checkpoints import hub as room
 from omlzoo.errors import WeightsUnavailable
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
@@ -77,7 +77,7 @@ def test_offline_says_how_to_bring_the_weights(monkeypatch: pytest.MonkeyPatch, 
 LIMITED = """
 import pathlib, resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from omlzoo import hub
+from omlzoo.checkpoints import hub
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # as a disk with so many bytes left
 try:
     hub.download_url(sys.argv[1], pathlib.Path(sys.argv[2]), "x", progress=False)

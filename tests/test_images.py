@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from omlzoo import images
+from omlzoo.data import images
 from omlzoo.errors import BadImage
 
 GRADIENT = np.linspace(0, 255, 20 * 10).reshape(10, 20).astype(np.uint8)

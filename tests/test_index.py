@@ -9,7 +9,7 @@ import pytest
 from omlzoo import catalog
 from omlzoo.errors import BadInput
 
-BACKENDS = sorted(catalog.names("index"))
+BACKENDS = sorted(catalog.names("index.backends"))
 ROWS, DIM = 600, 16
 
 
@@ -26,7 +26,7 @@ def make(name: str, similarity: str, folder: Path) -> Any:
         "faiss_ivfpq": {"code_bytes": 8, "lists": 4, "probes": 4, "spare": 60}, "faiss_binary": {"spare": 100}, "faiss": {"search_width": 600},
         "milvus": {"uri": str(folder / "rows.db"), "kind": "FLAT"},
     }.get(name, {})  # fmt: skip
-    return catalog.find("index", name)(similarity, DIM, **options)
+    return catalog.find("index.backends", name)(similarity, DIM, **options)
 
 
 def by_hand(vectors: np.ndarray, query: np.ndarray, among: list[int], k: int) -> list[int]:
@@ -100,11 +100,11 @@ def test_a_damaged_or_foreign_file_is_refused(name: str, vectors: np.ndarray, tm
 def test_wrong_settings_are_refused(vectors: np.ndarray) -> None:
     find = catalog.find
     with pytest.raises(BadInput, match="neighbours is 0; it must be at least 1"):
-        find("index", "faiss")("cosine", DIM, neighbours=0)
+        find("index.backends", "faiss")("cosine", DIM, neighbours=0)
     with pytest.raises(BadInput, match="code_bytes is 7; it must divide"):
-        find("index", "faiss_ivfpq")("cosine", DIM, code_bytes=7)
+        find("index.backends", "faiss_ivfpq")("cosine", DIM, code_bytes=7)
     with pytest.raises(BadInput, match="at least 256 rows, there are 200; use exact"):
-        find("index", "faiss_ivfpq")("cosine", DIM, code_bytes=8).add(vectors, np.arange(200))
+        find("index.backends", "faiss_ivfpq")("cosine", DIM, code_bytes=8).add(vectors, np.arange(200))
 
 
 def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(vectors: np.ndarray, tmp_path: Path) -> None:
@@ -114,7 +114,9 @@ def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(vectors: np
         make("milvus", "cosine", tmp_path).add(vectors, np.arange(9))
     with pytest.raises(BadInput, match="has 50 rows in 'omlzoo' and the index 40"):
         make("milvus", "cosine", tmp_path).restore(tmp_path, vectors, np.arange(40))
-    other = catalog.find("index", "milvus")("cosine", DIM, uri=str(tmp_path / "rows.db"), kind="FLAT", overwrite=True)
+    other = catalog.find("index.backends", "milvus")(
+        "cosine", DIM, uri=str(tmp_path / "rows.db"), kind="FLAT", overwrite=True
+    )
     other.add(vectors, np.arange(9))
     assert other.search(vectors[:1], 9)[1].max() == 8
 
@@ -125,7 +127,7 @@ def test_the_exact_backend_finds_the_nearest_of_those_allowed(similarity: str, e
     random = np.random.default_rng(1)
     vectors = random.normal(size=(10_000, DIM)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    backend = catalog.find("index", "exact")(similarity, DIM)
+    backend = catalog.find("index.backends", "exact")(similarity, DIM)
     backend.add(vectors, np.arange(len(vectors)))
     allowed = np.arange(len(vectors)) % every == 0
     queries = random.normal(size=(3, DIM)).astype(np.float32)

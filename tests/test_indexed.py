@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import omlzoo
-from omlzoo import indexed as room
-from omlzoo.embeddings import Embeddings
+from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
-from omlzoo.extractor import Extractor
+from omlzoo.index import index as room
+from omlzoo.models._extractor import Extractor
 
 
 @pytest.fixture(scope="module")

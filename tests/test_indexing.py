@@ -9,9 +9,9 @@ from PIL import Image
 from toys import toy
 
 import omlzoo
-from omlzoo.embeddings import Embeddings
+from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
-from omlzoo.extractor import Extractor
+from omlzoo.models._extractor import Extractor
 
 
 @pytest.fixture

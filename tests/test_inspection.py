@@ -8,7 +8,7 @@ from loopback_hub import LoopbackHub
 from safetensors.torch import save
 from toys import toy_entry
 
-from omlzoo import checkpoint, inspection, manifest, sources, store
+from omlzoo.checkpoints import cache, fetch, folder, local, manifest
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +17,8 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def of(name: str, check: bool = False) -> inspection.State:
-    return next(state for state in inspection.states(check) if state.name == name)
+def of(name: str, check: bool = False) -> local.State:
+    return next(state for state in local.states(check) if state.name == name)
 
 
 def test_the_bundled_checkpoint_is_here_and_whole() -> None:
@@ -27,14 +27,14 @@ def test_the_bundled_checkpoint_is_here_and_whole() -> None:
     assert state.path.is_file()
     assert (state.pinned, state.problem) == (True, None)
     assert of("vits16_dino").path is None
-    assert len(inspection.states()) == len(manifest.names())
+    assert len(local.states()) == len(manifest.names())
 
 
 def test_a_kept_file_is_found_and_damage_is_seen_when_asked() -> None:
     entry = manifest.find("vits16_sop")
-    checkpoint.save({"x": torch.ones(4)}, entry, store.folder(entry.name))
-    assert of("vits16_sop").path == store.folder("vits16_sop") / "model.safetensors"
-    path = store.folder("vits16_sop") / "model.safetensors"
+    folder.save({"x": torch.ones(4)}, entry, cache.folder(entry.name))
+    assert of("vits16_sop").path == cache.folder("vits16_sop") / "model.safetensors"
+    path = cache.folder("vits16_sop") / "model.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -46,19 +46,19 @@ def test_a_file_in_the_hub_clients_cache_is_found(hub: LoopbackHub) -> None:
     content = save({"x": torch.ones(3)})
     sha256 = hub.publish("zoo/doctor", "model.safetensors", content)
     entry = toy_entry(repo="zoo/doctor", file="model.safetensors", sha256=sha256, revision="a" * 40)
-    assert inspection._file(entry) == (None, sha256)
-    path = sources.fetch(entry)
-    assert inspection._file(entry) == (path, sha256)
+    assert local._file(entry) == (None, sha256)
+    path = fetch.fetch(entry)
+    assert local._file(entry) == (path, sha256)
 
 
 def test_leftovers_of_killed_downloads_are_listed(home: Path) -> None:
     (home / "weights" / "x" / ".download.abc").mkdir(parents=True)
-    assert inspection.leftovers() == [home / "weights" / "x" / ".download.abc"]
+    assert local.leftovers() == [home / "weights" / "x" / ".download.abc"]
 
 
 def test_settings_are_told_and_the_token_is_not(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    facts = inspection.environment()
+    facts = local.environment()
     assert facts["HF_TOKEN"] == "set"
     assert "secret" not in str(facts)
     assert str(home) in facts["own folder"]

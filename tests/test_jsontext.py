@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from omlzoo.jsontext import to_json
+from omlzoo.jsonio import to_json
 
 
 def test_numbers_and_text() -> None:

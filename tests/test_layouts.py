@@ -14,7 +14,7 @@ from reference_unicom import random_unicom
 from references import random_resnet, random_vit
 from torch import Tensor
 
-from omlzoo import layouts
+from omlzoo.checkpoints import layouts
 from omlzoo.errors import UnknownName, WeightsMismatch
 
 VIT = random_vit(16, 2, 8, 4, seed=1)

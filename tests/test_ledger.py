@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omlzoo.ledger import Ledger, keys_of, whole_paths
+from omlzoo.embedding.latest_rows import Ledger, keys_of, whole_paths
 
 WRITTEN = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=5), max_size=6)  # names of each file's rows
 REMOVED = st.sets(st.tuples(st.integers(0, 5), st.integers(0, 4)))

@@ -11,7 +11,7 @@ from omlzoo.losses import SupConLoss
 from omlzoo.samplers import Balanced
 
 pl = pytest.importorskip("pytorch_lightning", reason="pytorch-lightning is not installed")
-from omlzoo.lightning import MetricLearning, Retrieval, training_batches  # noqa: E402
+from omlzoo.training.lightning import MetricLearning, Retrieval, training_batches  # noqa: E402
 
 
 @pytest.mark.filterwarnings("ignore")

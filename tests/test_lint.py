@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from omlzoo.lint import Fault, Lint
+from omlzoo.data.table_rules import Fault, Lint
 
 
 def test_a_fault_says_where_what_and_how() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from toys import PREPROCESS, toy_entry
 
-from omlzoo import catalog, layouts, manifest
+from omlzoo import catalog
+from omlzoo.checkpoints import layouts, manifest
 from omlzoo.errors import BadEntry, UnknownName
 
 NAMES = manifest.names()

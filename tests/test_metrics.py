@@ -25,7 +25,7 @@ from omlzoo.metrics import (
     utilities,
     verification,
 )
-from omlzoo.pair_distances import PairCurve
+from omlzoo.metrics._pair_curve import PairCurve
 
 CASES = json.loads((Path(__file__).parent / "data" / "oml_pml_retrieval.json").read_text())["cases"]
 KS = (1, 5, 10, 20)

@@ -9,8 +9,8 @@ from toys import toy
 
 import omlzoo
 from omlzoo.errors import BadInput, MissingExtra
-from omlzoo.exporting import read_entry
-from omlzoo.mobile import load_program
+from omlzoo.zoo.executorch import load_program
+from omlzoo.zoo.exporting import read_entry
 
 HAS = importlib.util.find_spec("executorch") is not None
 

@@ -8,13 +8,14 @@ from references import authors_positions, random_resnet, random_vit, resnet_forw
 from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor
 
-from omlzoo import catalog, layouts
+from omlzoo import catalog
+from omlzoo.checkpoints import layouts
 from omlzoo.errors import BadInput
-from omlzoo.extractor import Extractor
-from omlzoo.models.blank import Blank
+from omlzoo.models._blank import Blank
+from omlzoo.models._extractor import Extractor
+from omlzoo.models._positions import resize_positions
 from omlzoo.models.resnet import ResNet, centre_ink, generalized_mean
 from omlzoo.models.vit import ViT
-from omlzoo.positions import resize_positions
 
 ARCHS = sorted(catalog.names("models"))
 PATCH, GRID, HEADS = 8, 6, 4

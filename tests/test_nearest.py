@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from omlzoo import nearest as room
-from omlzoo.coarse import multiplies_bytes
 from omlzoo.errors import BadInput
-from omlzoo.nearest import Gallery, nearest
+from omlzoo.ops import nearest as room
+from omlzoo.ops.int8 import multiplies_bytes
+from omlzoo.ops.nearest import Gallery, nearest
 
 
 def by_hand(

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from omlzoo.batch import Pairs
 from omlzoo.errors import BadInput
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.pairs import Pairs
 
 
 class Picky(Loss):

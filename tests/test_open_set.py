@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from omlzoo.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
+from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
 
 stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
 from omlzoo.losses import ProxyAnchorLoss, SupConLoss
-from omlzoo.training.adapters import add_lora, merge_lora
+from omlzoo.training.lora import add_lora, merge_lora
 from omlzoo.training.optimization import Optimization, checkpoint_blocks, parameter_groups
 from omlzoo.training.recipe import Recipe
 

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omlzoo import pair_distances
 from omlzoo.errors import BadInput
-from omlzoo.pair_distances import pair_curve, pairs_by_label
-from omlzoo.selection import Selection, select
+from omlzoo.metrics import _pair_curve
+from omlzoo.metrics._pair_curve import pair_curve, pairs_by_label
+from omlzoo.metrics._selection import Selection, select
 
 COUNT = 150
 VECTORS = torch.randn(COUNT, 5, generator=torch.Generator().manual_seed(0))
@@ -39,12 +39,12 @@ def loop(chosen: Selection) -> tuple[list[float], list[float]]:
 def test_a_curve_counts_the_pairs_of_a_loop(
     queries: str, sequences: str, block: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_distances, "ROWS", block[0])
-    monkeypatch.setattr(pair_distances, "COLUMNS", block[1])
+    monkeypatch.setattr(_pair_curve, "ROWS", block[0])
+    monkeypatch.setattr(_pair_curve, "COLUMNS", block[1])
     chosen = select(COUNT, LABELS, ROWS[queries], None, SEQUENCES[sequences])
     same, other = loop(chosen)
     exact = pair_curve(VECTORS, chosen)
-    monkeypatch.setattr(pair_distances, "EXACT", 0)
+    monkeypatch.setattr(_pair_curve, "EXACT", 0)
     binned = pair_curve(VECTORS, chosen)
     assert exact.exact
     assert not binned.exact
@@ -62,8 +62,8 @@ def test_a_curve_counts_the_pairs_of_a_loop(
 
 
 def test_pairs_by_label_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair_distances, "ROWS", 32)
-    monkeypatch.setattr(pair_distances, "COLUMNS", 64)
+    monkeypatch.setattr(_pair_curve, "ROWS", 32)
+    monkeypatch.setattr(_pair_curve, "COLUMNS", 64)
     edges = np.linspace(1, 4, 7)
     same, other = pairs_by_label(VECTORS, LABELS, edges)
     apart = torch.cdist(VECTORS.double(), VECTORS.double()).numpy()
@@ -97,7 +97,7 @@ def test_both_kinds_of_pairs_are_needed(labels: np.ndarray, message: str) -> Non
 
 
 def test_collapsed_rows_are_all_at_distance_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair_distances, "EXACT", 0)
+    monkeypatch.setattr(_pair_curve, "EXACT", 0)
     curve = pair_curve(torch.zeros(COUNT, 5), select(COUNT, LABELS))
     assert len(curve.distances) == 1
     assert curve.distances[0] < 1e-15

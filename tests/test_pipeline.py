@@ -1,12 +1,12 @@
-"""What :mod:`omlzoo.pipeline` does is seen through embed(), in test_extraction.py; here its own corners."""
+"""What :mod:`omlzoo.embedding.pipeline` does is seen through embed(), in test_extraction.py; here its own corners."""
 
 import pytest
 import torch
 from toys import toy
 
 from omlzoo import catalog
+from omlzoo.embedding.pipeline import Pipeline, multiplies_bf16
 from omlzoo.errors import BadInput
-from omlzoo.pipeline import Pipeline, multiplies_bf16
 
 
 def test_auto_is_bf16_only_where_the_hardware_multiplies_it() -> None:

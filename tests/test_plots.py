@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from omlzoo import plots
+from omlzoo.evaluation import plots
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from omlzoo.batch import check_batch
-from omlzoo.dataset import Batch
+from omlzoo.data.dataset import Batch
 from omlzoo.losses import TripletLoss
+from omlzoo.ops.pairs import check_batch
 from omlzoo.samplers import Balanced
 from omlzoo.training.loop import train_epoch
 from omlzoo.training.optimization import Optimization

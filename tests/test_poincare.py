@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from omlzoo.poincare import distances, to_ball
+from omlzoo.ops.poincare import distances, to_ball
 
 
 def test_the_map_is_the_exponential_at_zero() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omlzoo.errors import BadInput
-from omlzoo.positions import patch_grid, resize_positions
+from omlzoo.models._positions import patch_grid, resize_positions
 
 
 @given(rows=st.integers(1, 12), columns=st.integers(1, 12), resizing=st.sampled_from(["offset", "ratio", "antialias"]))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from omlzoo.errors import BadInput
-from omlzoo.probability import expected_error, fit_probability, isotonic, logistic, reliability
+from omlzoo.evaluation.probability import expected_error, fit_probability, isotonic, logistic, reliability
 
 pytest.importorskip("scipy", reason="scipy is not installed")
 

@@ -13,11 +13,11 @@ from safetensors.torch import save
 from toys import toy
 
 import omlzoo
-from omlzoo import checkpoint
+from omlzoo.checkpoints import folder
+from omlzoo.checkpoints.facts import Metric
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.extractor import Extractor
-from omlzoo.facts import Metric
-from omlzoo.publishing import push
+from omlzoo.models._extractor import Extractor
+from omlzoo.zoo.publishing import push
 
 
 def test_a_run_is_pushed_and_opens_by_its_address(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
@@ -51,7 +51,7 @@ def test_the_card_says_what_the_hub_and_people_read(hub: LoopbackHub, tmp_path: 
 def test_metrics_stand_in_the_card_as_the_hub_reads_them(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
     found = Metric("shoes", "cmc@1", 0.875, "omlzoo finetune", "report.json", "upstream")
     model.save(tmp_path / "shoes")
-    checkpoint.rewrite(replace(checkpoint.open_entry(tmp_path / "shoes"), metrics=(found,)), tmp_path / "shoes")
+    folder.rewrite(replace(folder.open_entry(tmp_path / "shoes"), metrics=(found,)), tmp_path / "shoes")
     push(tmp_path / "shoes", "me/shoes3")
     _, head, body = hub.pushed["README.md"].decode().split("---\n", 2)
     (index,) = yaml.safe_load(head)["model-index"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from reference_clip import random_clip
 
-from omlzoo import layouts, renames
+from omlzoo.checkpoints import key_renames, layouts
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,8 @@ from omlzoo import layouts, renames
         ("axy", (("a.y", "z"),), "axy"),  # a dot is a dot
     ],
 )
-def test_a_key_is_renamed_as_a_whole(key: str, names: renames.Names, wanted: str) -> None:
-    assert renames.renamed(key, names) == wanted
+def test_a_key_is_renamed_as_a_whole(key: str, names: key_renames.Names, wanted: str) -> None:
+    assert key_renames.renamed(key, names) == wanted
 
 
 def test_clips_projection_becomes_a_layer_with_a_bias_of_zeros() -> None:
@@ -38,5 +38,5 @@ def test_queries_keys_and_values_are_joined_in_this_order() -> None:
     parts = {
         f"blocks.0.attn.{part}.weight": torch.full((2, 2), float(i)) for i, part in enumerate(["query", "key", "value"])
     }
-    found = renames.join_attention({**parts, "pos_embed": torch.ones(1, 5, 2)})
+    found = key_renames.join_attention({**parts, "pos_embed": torch.ones(1, 5, 2)})
     assert found["blocks.0.attn.qkv.weight"][:, 0].tolist() == [0, 0, 1, 1, 2, 2]

@@ -11,8 +11,8 @@ from calibrations import CALIBRATION
 from toys import toy
 
 import omlzoo
-from omlzoo import plots
-from omlzoo.weights import Weights
+from omlzoo.checkpoints.weights import Weights
+from omlzoo.evaluation import plots
 
 
 def test_the_page_of_a_comparison(drawn: Path, tmp_path: Path) -> None:

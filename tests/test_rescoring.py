@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from omlzoo import rescoring
-from omlzoo.rescoring import rescored
+from omlzoo.index.backends import _rescore
+from omlzoo.index.backends._rescore import rescored
 
 VECTORS = np.array([[0, 0], [3, 4], [0, 1], [3, 4], [6, 8]], dtype=np.float32)
 
@@ -20,7 +20,7 @@ def test_the_nearest_candidate_first_and_of_equal_ones_the_lower_row() -> None:
 
 @pytest.mark.parametrize("gathered", [1, 1 << 24])
 def test_absent_ones_and_the_own_row_are_left_out(gathered: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rescoring, "GATHERED", gathered)
+    monkeypatch.setattr(_rescore, "GATHERED", gathered)
     candidates = np.array([[-1, 0, 2], [-1, -1, -1]])
     scores, rows = rescored(np.zeros((2, 2), np.float32), VECTORS, candidates, 4, "euclidean", np.array([0, -1]))
     assert rows.tolist() == [[2, -1, -1, -1], [-1, -1, -1, -1]]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omlzoo.rounds import Rows, rounds, sorting
+from omlzoo.samplers._label_sampler import Rows, rounds, sorting
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 30), st.integers(0, 99))

@@ -9,9 +9,9 @@ from loopback_hub import COMMIT, LoopbackHub
 from text_entries import publish
 from toys import toy_entry
 
-from omlzoo import manifest
+from omlzoo.checkpoints import manifest
+from omlzoo.checkpoints.manifest import Entry
 from omlzoo.errors import WeightsMismatch
-from omlzoo.manifest import Entry
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 import pin

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from omlzoo.errors import BadInput
-from omlzoo.selection import select
+from omlzoo.metrics._selection import select
 
 
 def test_ids_of_any_kind_become_codes_and_flags_rows() -> None:

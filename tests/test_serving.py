@@ -31,13 +31,13 @@ from toys import toy
 
 import omlzoo
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.indexed import Index
+from omlzoo.index.index import Index
 from omlzoo.serving import server as serving
 from omlzoo.serving.application import application
 from omlzoo.serving.batching import Batcher, Busy
-from omlzoo.serving.gallery import read_upload
 from omlzoo.serving.limits import Limits
-from omlzoo.serving.rows import Rows
+from omlzoo.serving.pictures import read_upload
+from omlzoo.serving.row_facts import Rows
 from omlzoo.serving.server import check_address
 
 FREE = Limits(per_second=1e6, burst=10**6)

@@ -14,11 +14,11 @@ from PIL import Image
 from toys import toy
 
 import omlzoo
-from omlzoo import extraction
-from omlzoo.embeddings import Record
+from omlzoo.embedding import extraction
+from omlzoo.embedding.embeddings import Record
+from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.extractor import Extractor
-from omlzoo.shards import Shards
+from omlzoo.models._extractor import Extractor
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_killed_at_any_moment_nothing_is_doubled_or_skipped(
     after: int, saved: str, drawn: Path, tmp_path: Path
 ) -> None:
     code = (
-        "import sys, time, omlzoo\nfrom omlzoo import filling, pipeline\nfilling.ROWS = 16\n"
+        "import sys, time, omlzoo\nfrom omlzoo.embedding import pipeline, shard_writer\nshard_writer.ROWS = 16\n"
         "decode = pipeline.Pipeline.decode\n"
         "def slow(self, jobs):\n    time.sleep(0.02)\n    return decode(self, jobs)\n"
         "pipeline.Pipeline.decode = slow\n"

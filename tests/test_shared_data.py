@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import omlzoo
-from omlzoo import manifest, table
+from omlzoo.checkpoints import manifest
+from omlzoo.data import table
 
 BUNDLED = [name for name in manifest.names() if manifest.find(name).family == "omlzoo"]
 

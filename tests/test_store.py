@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from toys import toy_entry
 
-from omlzoo import checkpoint, store
+from omlzoo.checkpoints import cache, folder
+from omlzoo.checkpoints.facts import Upstream
 from omlzoo.errors import WeightsMismatch, WeightsUnavailable
-from omlzoo.facts import Upstream
 
 UPSTREAM = Upstream("https://example.org/x.pth", "md5:abcdef", "timm_vit")
 
@@ -40,26 +40,26 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ],
 )
 def test_what_serves_an_entry(local: dict[str, object], entry: dict[str, object], serves: bool) -> None:
-    assert store.serves(toy_entry(**local), toy_entry(**entry)) is serves
+    assert cache.serves(toy_entry(**local), toy_entry(**entry)) is serves
 
 
 def test_a_damaged_entry_in_our_folder_counts_as_none(home: Path) -> None:
     entry = toy_entry("vit_toy", upstream=UPSTREAM)
-    checkpoint.save({"x": torch.ones(2)}, entry, store.folder(entry.name))
-    assert store.kept(entry) is not None
-    (store.folder(entry.name) / checkpoint.ENTRY).write_text("{}")
-    assert store.kept(entry) is None
+    folder.save({"x": torch.ones(2)}, entry, cache.folder(entry.name))
+    assert cache.kept(entry) is not None
+    (cache.folder(entry.name) / folder.ENTRY).write_text("{}")
+    assert cache.kept(entry) is None
 
 
 def test_scratch_is_gone_and_no_empty_folder_stays(home: Path) -> None:
-    with pytest.raises(KeyError), store.work("x") as scratch:
+    with pytest.raises(KeyError), cache.work("x") as scratch:
         (scratch / "half").write_bytes(b"1")
         raise KeyError
-    assert not store.folder("x").exists()
+    assert not cache.folder("x").exists()
 
 
 def test_what_a_killed_process_left_is_removed_and_its_lock_is_free(home: Path) -> None:
-    code = "from omlzoo import store; import time\nwith store.work('x') as s: (s / 'half').write_bytes(b'1'); print('in', flush=True); time.sleep(60)"
+    code = "from omlzoo.checkpoints import cache; import time\nwith cache.work('x') as s: (s / 'half').write_bytes(b'1'); print('in', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ.copy())
     assert process.stdout is not None
     assert process.stdout.readline() == b"in\n"
@@ -68,7 +68,7 @@ def test_what_a_killed_process_left_is_removed_and_its_lock_is_free(home: Path) 
     process.stdout.close()
     assert list(home.rglob("half"))
     start = time.monotonic()
-    with store.work("x"):
+    with cache.work("x"):
         assert not list(home.rglob("half"))
     assert time.monotonic() - start < 5
 
@@ -78,7 +78,7 @@ def test_a_home_that_cannot_be_written_is_one_clear_error(monkeypatch: pytest.Mo
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "file" / "below"))
     with (
         pytest.raises(WeightsUnavailable, match="x: .* cannot be written .*; free space there, or set OMLZOO_HOME"),
-        store.work("x"),
+        cache.work("x"),
     ):
         pass
 
@@ -86,7 +86,7 @@ def test_a_home_that_cannot_be_written_is_one_clear_error(monkeypatch: pytest.Mo
 def test_a_full_disk_while_writing_is_one_clear_error(tmp_path: Path) -> None:
     with (
         pytest.raises(WeightsUnavailable, match="No space left on device"),
-        store.work("x"),
+        cache.work("x"),
         Path("/dev/full").open("w", buffering=1) as file,
     ):
         file.write("x\n")
@@ -94,9 +94,9 @@ def test_a_full_disk_while_writing_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_weights_with_nan_are_refused_though_their_hash_is_right(tmp_path: Path) -> None:
     save_file({"a": torch.ones(3), "b": torch.tensor([1.0, float("nan"), float("inf")])}, tmp_path / "x.safetensors")
-    sha256 = checkpoint.digest(tmp_path / "x.safetensors")
+    sha256 = folder.digest(tmp_path / "x.safetensors")
     with pytest.raises(WeightsMismatch, match="2 values of b are NaN or infinite"):
-        store.verify(tmp_path / "x.safetensors", sha256, "x", remedy="")
+        cache.verify(tmp_path / "x.safetensors", sha256, "x", remedy="")
 
 
 def test_a_verified_file_is_hashed_again_only_when_asked_or_changed(
@@ -104,14 +104,14 @@ def test_a_verified_file_is_hashed_again_only_when_asked_or_changed(
 ) -> None:
     path = tmp_path / "x.safetensors"
     save_file({"a": torch.ones(3)}, path)
-    sha256 = checkpoint.digest(path)
+    sha256 = folder.digest(path)
     hashed = []
-    digest = checkpoint.digest
-    monkeypatch.setattr(checkpoint, "digest", lambda p: hashed.append(p) or digest(p))
-    store.verify(path, sha256, "x", remedy="")
-    store.verify(path, sha256, "x", remedy="")
+    digest = folder.digest
+    monkeypatch.setattr(folder, "digest", lambda p: hashed.append(p) or digest(p))
+    cache.verify(path, sha256, "x", remedy="")
+    cache.verify(path, sha256, "x", remedy="")
     assert len(hashed) == 1
-    store.verify(path, sha256, "x", remedy="", afresh=True)
+    cache.verify(path, sha256, "x", remedy="", afresh=True)
     os.utime(path, (1, 1))
-    store.verify(path, sha256, "x", remedy="")
+    cache.verify(path, sha256, "x", remedy="")
     assert len(hashed) == 3

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from omlzoo import nearest as search
-from omlzoo import symmetric as room
-from omlzoo.nearest import nearest
-from omlzoo.symmetric import best_of_each
+from omlzoo.ops import knn_graph as room
+from omlzoo.ops import nearest as search
+from omlzoo.ops.knn_graph import best_of_each
+from omlzoo.ops.nearest import nearest
 
 
 def by_hand(vectors: Tensor, count: int, own: bool, groups: Tensor | None, squared: bool) -> list[list[float]]:

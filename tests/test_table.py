@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from omlzoo import table
+from omlzoo.data import table
 from omlzoo.errors import BadInput, BadTable
 
 COLUMNS = ["path", "label", "split", "is_query", "is_gallery"]

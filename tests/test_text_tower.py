@@ -9,9 +9,9 @@ import torch
 from reference_text import random_text, text_forward
 from torch import nn
 
-from omlzoo import manifest
+from omlzoo.checkpoints import manifest
 from omlzoo.errors import WeightsMismatch
-from omlzoo.text_tower import TOWERS, TextTower, text_state
+from omlzoo.models._text_tower import TOWERS, TextTower, text_state
 
 NAMES = [name for name in manifest.names() if manifest.find(name).text is not None]
 SHAPE = {"length": 7, "vocabulary": 20, "width": 16, "depth": 2, "heads": 4, "dim": 10, "hidden": None}

@@ -6,9 +6,10 @@ import pytest
 import timm
 import torch
 
-from omlzoo import catalog, manifest
+from omlzoo import catalog
+from omlzoo.checkpoints import manifest
+from omlzoo.checkpoints.timm_config import TABLE, from_config, to_config
 from omlzoo.errors import BadEntry
-from omlzoo.timm_config import TABLE, from_config, to_config
 
 CONFIG = {
     "architecture": "resnet50", "num_classes": 1000, "num_features": 2048, "global_pool": "avg",

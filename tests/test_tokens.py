@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from omlzoo.errors import BadInput, OmlzooWarning, WeightsMismatch
-from omlzoo.tokens import Tokens, cleaned
+from omlzoo.zoo.tokenizer import Tokens, cleaned
 
 WORDS = {"<pad>": 0, "<end>": 1, "<begin>": 2, "<unknown>": 3, "red": 4, "shoe": 5, "with": 6, "sole": 7}
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omlzoo.topk import largest
+from omlzoo.ops.topk import largest
 
 
 @given(st.integers(1, 6), st.integers(1, 700), st.integers(1, 12), st.integers(1, 50), st.integers(0, 10_000))

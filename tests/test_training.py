@@ -18,16 +18,18 @@ from torch import nn
 from toys import toy
 
 import omlzoo
-from omlzoo import catalog, plots, table
+from omlzoo import catalog
+from omlzoo.data import table
 from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning, UnknownName
-from omlzoo.extractor import Extractor
+from omlzoo.evaluation import plots
 from omlzoo.losses import SupConLoss
+from omlzoo.models._extractor import Extractor
 from omlzoo.training import Recipe, Run
+from omlzoo.training.defaults import suggest
 from omlzoo.training.loop import train_epoch
 from omlzoo.training.optimization import Optimization, learning_rate
 from omlzoo.training.preparation import set_apart
 from omlzoo.training.recipe import READY
-from omlzoo.training.suggestions import suggest
 
 QUICK: dict[str, Any] = {"epochs": 2, "n_labels": 4, "n_instances": 3, "augment": "none", "lr": 1e-3, "log": "none"}
 

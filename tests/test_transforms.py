@@ -11,9 +11,9 @@ from PIL import Image
 from torchvision import transforms as tv
 
 import omlzoo
-from omlzoo import manifest
-from omlzoo.facts import Preprocess
-from omlzoo.transforms import Transform
+from omlzoo.checkpoints import manifest
+from omlzoo.data.preprocess import Preprocess
+from omlzoo.data.transforms import Transform
 
 SIZES = [(333, 500), (500, 333), (64, 64), (224, 224), (257, 1001), (30, 301)]
 COVER = manifest.find("vits16_dino").preprocess

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from toys import toy_entry
 
-from omlzoo.checkpoint import WEIGHTS
+from omlzoo.checkpoints.folder import WEIGHTS
+from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import WeightsUnavailable
-from omlzoo.extractor import Extractor
-from omlzoo.weights import Weights
-from omlzoo.zoo import get_weights
+from omlzoo.models._extractor import Extractor
+from omlzoo.zoo.registry import get_weights
 
 
 def test_pinned_needs_a_hash_and_for_the_hub_a_commit() -> None:

@@ -12,10 +12,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from toys import toy
 
 import omlzoo
-from omlzoo.extractor import Extractor
-from omlzoo.facts import Text
-from omlzoo.facts import Tokenizer as Rules
-from omlzoo.weights import Weights
+from omlzoo.checkpoints.facts import Text
+from omlzoo.checkpoints.facts import Tokenizer as Rules
+from omlzoo.checkpoints.weights import Weights
+from omlzoo.models._extractor import Extractor
 
 WORDS = {"</s>": 0, "end": 1, "red": 2, "blue": 3, "shoe": 4, "hat": 5, "with": 6, "white": 7, "sole": 8}
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import torch
 
 from omlzoo import catalog
-from omlzoo.extractor import Extractor
-from omlzoo.facts import Preprocess
-from omlzoo.manifest import Entry
-from omlzoo.weights import Weights
+from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.weights import Weights
+from omlzoo.data.preprocess import Preprocess
+from omlzoo.models._extractor import Extractor
 
 PREPROCESS = Preprocess(
     resize=(36, 36), mode="cover", crop=(32, 32), interpolation="bilinear", antialias=True, pad=None,

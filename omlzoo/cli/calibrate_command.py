@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from omlzoo.calibration import CutPoint
+from omlzoo.checkpoints.calibration import CutPoint
 from omlzoo.cli.output import print_columns, print_json
 
 __all__ = ["calibrate_command"]
@@ -58,8 +58,8 @@ def calibrate_command(
     root
         Where relative paths start; the table's folder by default.
     """
-    from omlzoo.calibrating import calibrate
     from omlzoo.errors import BadInput
+    from omlzoo.evaluation.calibration_fit import calibrate
 
     if out is None and not Path(model).is_dir() and not json:
         raise BadInput(f"{model} is no folder whose entry could be rewritten; add --out FILE.json")
@@ -69,7 +69,7 @@ def calibrate_command(
     if out is not None:
         found.save(out)
     if html is not None:
-        from omlzoo.calibration_page import write_page
+        from omlzoo.evaluation.calibration_page import write_page
 
         write_page(found, html)
     if json:

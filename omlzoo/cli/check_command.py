@@ -19,7 +19,7 @@ def check_command(table: Path, *, root: Path | None = None, duplicates: bool = F
     duplicates
         Also list validation pictures that are nearly the same as a training picture.
     """
-    from omlzoo.table import find_faults, read
+    from omlzoo.data.table import find_faults, read
 
     faults = find_faults(table, root)
     if faults:
@@ -30,7 +30,7 @@ def check_command(table: Path, *, root: Path | None = None, duplicates: bool = F
     parts = [f"{split} {counts[split]} pictures of {labels[split]} labels" for split in counts.index]
     print(f"{table}: no faults; {', '.join(parts)}")
     if duplicates:
-        from omlzoo.duplicates import find_duplicates
+        from omlzoo.curation.leakage import find_duplicates
 
         found, left_out = find_duplicates(rows)
         total = counts.get("validation", 0)

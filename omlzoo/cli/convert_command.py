@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from omlzoo.conversion import convert
+from omlzoo.zoo.conversion import convert
 
 __all__ = ["convert_command"]
 

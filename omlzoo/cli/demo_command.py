@@ -24,18 +24,18 @@ def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path
     epochs
         Of the fine-tuning.
     """
-    from omlzoo import alphabets, table
-    from omlzoo.evaluation import evaluate_embeddings
-    from omlzoo.extraction import embed
-    from omlzoo.indexing import build_index, open_index
-    from omlzoo.shards import load_embeddings
+    from omlzoo.data import synthetic, table
+    from omlzoo.embedding.extraction import embed
+    from omlzoo.embedding.shards import load_embeddings
+    from omlzoo.evaluation.evaluation import evaluate_embeddings
+    from omlzoo.index.build import build_index, open_index
     from omlzoo.training import finetune
-    from omlzoo.zoo import get_model
+    from omlzoo.zoo.registry import get_model
 
     if out.exists():
         raise BadInput(f"{out} exists; give another folder with --out, or remove it first")
     clock = _Clock()
-    csv = alphabets.write_alphabets(out / "pictures")
+    csv = synthetic.write_alphabets(out / "pictures")
     rows = table.read(csv, "train")
     clock.done("drawn", f"{len(rows)} pictures of {rows.frame['label'].nunique()} invented characters: {csv}")
     faults = table.find_faults(csv)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from omlzoo import inspection
+from omlzoo.checkpoints import local
 from omlzoo.cli.output import print_columns, print_json
 
 __all__ = ["doctor_command"]
@@ -20,8 +20,8 @@ def doctor_command(*, check: bool = False, json: bool = False) -> int:
     json
         Print one JSON document.
     """
-    states = inspection.states(check)
-    facts, left = inspection.environment(), inspection.leftovers()
+    states = local.states(check)
+    facts, left = local.environment(), local.leftovers()
     broken = any(state.problem for state in states)
     if json:
         rows = [{**asdict(state), "path": str(state.path) if state.path else None} for state in states]

@@ -65,13 +65,13 @@ def embed_command(
     address
         Of the Ray cluster; a cluster of this machine alone by default.
     """
-    from omlzoo.extraction import embed, embed_shards
+    from omlzoo.embedding.extraction import embed, embed_shards
 
     if out.suffix.lower() != ".parquet":
         if engine == "ray":
             if prune or runtime != "torch":
                 raise BadInput("--prune and --runtime are for --engine local")
-            from omlzoo.cluster import embed_on_ray
+            from omlzoo.embedding.ray_cluster import embed_on_ray
 
             shards = embed_on_ray(
                 model, source, out, root=root, form=form, batch_size=batch_size, device=device, fast=fast,

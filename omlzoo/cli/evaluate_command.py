@@ -48,7 +48,7 @@ def evaluate_command(
     workers
         Threads; as many as there are cores by default.
     """
-    from omlzoo.evaluation import evaluate
+    from omlzoo.evaluation.evaluation import evaluate
 
     report = evaluate(
         model, table, root=root, batch_size=batch_size, precision=precision, workers=workers,

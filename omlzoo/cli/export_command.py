@@ -20,7 +20,7 @@ def export_command(model: str, *, out: Annotated[Path, Parameter(name=["--out", 
     int8
         8-bit weights (ONNX).
     """
-    from omlzoo.exporting import export
+    from omlzoo.zoo.exporting import export
 
     done = export(model, out, int8=int8)
     height, width = done.size

@@ -5,11 +5,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from omlzoo import fingerprint, sources, store, zoo
+from omlzoo.checkpoints import cache, fetch
+from omlzoo.checkpoints.facts import Text
+from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadInput
-from omlzoo.facts import Text
-from omlzoo.manifest import Entry
-from omlzoo.weights import Weights
+from omlzoo.zoo import fingerprint, registry
 
 __all__ = ["fetch_command"]
 
@@ -38,13 +39,13 @@ def fetch_command(
     """
     if not names:
         raise BadInput("give the names of checkpoints; `omlzoo list` shows them")
-    found = [zoo.get_weights(name) for name in names]  # all names are known before the first download
+    found = [registry.get_weights(name) for name in names]  # all names are known before the first download
     if text and not any(weights.entry.text for weights in found):
         raise BadInput(f"--text: none of {', '.join(names)} has a text tower; `omlzoo show NAME` says whether one has")
     for weights in found:
-        path = weights.fetch(afresh=check) if source is None else sources.install(weights.entry, source)
+        path = weights.fetch(afresh=check) if source is None else fetch.install(weights.entry, source)
         if to is not None:
-            store.copy(path, store.kept(weights.entry) or weights.entry, to / weights.name)
+            cache.copy(path, cache.kept(weights.entry) or weights.entry, to / weights.name)
             path = to / weights.name
         print(f"{path}{_checked(weights) if check else ''}")
         if text and weights.entry.text is not None:
@@ -53,14 +54,14 @@ def fetch_command(
 
 def _text_files(entry: Entry, text: Text, to: Path | None, source: Path | None) -> tuple[Path, Path]:
     if source is not None:
-        files = sources.install_text(entry, text, source)
+        files = fetch.install_text(entry, text, source)
     elif to is None:
-        files = sources.fetch_text(entry, text), sources.fetch_tokenizer(entry, text.tokenizer)
-    return files if to is None else sources.carry_text(entry, text, to)
+        files = fetch.fetch_text(entry, text), fetch.fetch_tokenizer(entry, text.tokenizer)
+    return files if to is None else fetch.carry_text(entry, text, to)
 
 
 def _checked(weights: Weights) -> str:
-    model = zoo.get_model(weights.name)
+    model = registry.get_model(weights.name)
     expected = weights.entry.fingerprint
     if expected is None:
         return "  (no fingerprint is stored yet; scripts/verify_zoo.py writes it)"

@@ -32,8 +32,8 @@ def index_command(
     calibration
         A folder or JSON file that `omlzoo calibrate` wrote; by default that of the model.
     """
-    from omlzoo.indexing import build_index
-    from omlzoo.shards import load_embeddings
+    from omlzoo.embedding.shards import load_embeddings
+    from omlzoo.index.build import build_index
 
     options = {name: _value(text) for name, text in (option or {}).items()}
     index = build_index(load_embeddings(embeddings), backend=backend, calibration=calibration, **options)

@@ -2,8 +2,8 @@
 
 from dataclasses import asdict
 
-from omlzoo import zoo
 from omlzoo.cli.output import best_metric, print_columns, print_json
+from omlzoo.zoo import registry
 
 __all__ = ["list_command"]
 
@@ -32,8 +32,8 @@ def list_command(
         Print one JSON document.
     """
     found = [
-        zoo.get_weights(name)
-        for name in zoo.list_models(pattern, family=family, license=license, commercial=commercial)
+        registry.get_weights(name)
+        for name in registry.list_models(pattern, family=family, license=license, commercial=commercial)
     ]
     if json:
         print_json([

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from omlzoo.jsontext import to_json
+from omlzoo.jsonio import to_json
 
 if TYPE_CHECKING:
-    from omlzoo.report import Report
+    from omlzoo.evaluation.report import Report
 
 __all__ = ["best_metric", "print_columns", "print_json", "print_metrics", "print_report"]
 

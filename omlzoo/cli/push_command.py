@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omlzoo.publishing import push
+from omlzoo.zoo.publishing import push
 
 __all__ = ["push_command"]
 

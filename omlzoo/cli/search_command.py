@@ -47,7 +47,7 @@ def search_command(
     """
     if not queries:
         raise BadInput("give at least one picture, or one text, to search for")
-    from omlzoo.indexing import open_index
+    from omlzoo.index.build import open_index
 
     hits = open_index(index).search(
         list(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text

@@ -37,11 +37,11 @@ def select_command(
     balance
         A column whose values are to be chosen equally often.
     """
-    from omlzoo.atomic import new_file
     from omlzoo.curation import Balance, Diversity, Objective, Typicality, choose
-    from omlzoo.embeddings import ERROR
+    from omlzoo.embedding.embeddings import ERROR
+    from omlzoo.embedding.shards import load_embeddings
     from omlzoo.errors import UnknownName
-    from omlzoo.shards import load_embeddings
+    from omlzoo.files import new_file
 
     found = load_embeddings(embeddings)
     failed = int((~found.good).sum())

@@ -48,7 +48,7 @@ def serve_command(
     runtime
         onnx: ONNX Runtime, on the CPU in float32; faster for ResNets.
     """
-    from omlzoo.indexing import open_index
+    from omlzoo.index.build import open_index
 
     try:
         from omlzoo.serving.application import application

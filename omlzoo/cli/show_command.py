@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from omlzoo import zoo
 from omlzoo.cli.output import print_json
+from omlzoo.zoo import registry
 
 __all__ = ["show_command"]
 
@@ -19,7 +19,7 @@ def show_command(name: str, *, json: bool = False) -> None:
     json
         Print one JSON document.
     """
-    weights = zoo.get_weights(name)
+    weights = registry.get_weights(name)
     if json:
         print_json({**weights.meta, "pinned": weights.pinned})
         return

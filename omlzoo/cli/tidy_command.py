@@ -31,14 +31,14 @@ def tidy_command(
     """
     import numpy as np
 
-    from omlzoo import plots
-    from omlzoo.atomic import new_file
     from omlzoo.curation import clusters as divide
     from omlzoo.curation import near_duplicates, outliers
-    from omlzoo.images import to_rgb
+    from omlzoo.data.images import to_rgb
+    from omlzoo.data.table import Table
+    from omlzoo.embedding.shards import load_embeddings
+    from omlzoo.evaluation import plots
+    from omlzoo.files import new_file
     from omlzoo.pages.render import Card, Row, gallery_page, thumbnail
-    from omlzoo.shards import load_embeddings
-    from omlzoo.table import Table
 
     found = load_embeddings(embeddings)
     failed = int((~found.good).sum())

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from omlzoo.errors import BadInput
-from omlzoo.nearest import nearest
+from omlzoo.ops.nearest import nearest
 
 __all__ = ["Balance", "Diversity", "Likeness", "Scores", "Typicality"]
 

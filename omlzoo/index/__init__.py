@@ -1,5 +1,1 @@
-"""Index backends: functions that take vectors and give something with ``search``."""
-
-from omlzoo.catalog import exports
-
-__getattr__, __dir__ = exports(__name__)
+"""Embeddings that answer queries with their nearest rows."""

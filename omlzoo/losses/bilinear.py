@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from omlzoo.batch import Pairs
-from omlzoo.contrast import against_negatives
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.logsumexp import against_negatives
+from omlzoo.ops.pairs import Pairs
 
 __all__ = ["BilinearInfoNCE"]
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from omlzoo.batch import Pairs
-from omlzoo.distances import euclidean
 from omlzoo.errors import BadInput
-from omlzoo.objective import Loss
+from omlzoo.losses._loss import Loss
+from omlzoo.ops.distances import euclidean
+from omlzoo.ops.pairs import Pairs
 
 __all__ = ["ContrastiveLoss"]
 

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from omlzoo.batch import check_batch
 from omlzoo.errors import BadInput
-from omlzoo.gathering import gather
+from omlzoo.losses._loss import Loss
 from omlzoo.memory import MemoryBank
-from omlzoo.objective import Loss
+from omlzoo.ops.all_gather import gather
+from omlzoo.ops.pairs import check_batch
 
 __all__ = ["CrossBatch"]
 

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from omlzoo.batch import check_batch
-from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
-from omlzoo.gathering import gather as gathered
-from omlzoo.objective import positive_number
+from omlzoo.losses._loss import positive_number
+from omlzoo.ops.all_gather import gather as gathered
+from omlzoo.ops.distances import cosine
+from omlzoo.ops.pairs import check_batch
 
 __all__ = ["SimilarityDistillation"]
 

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from omlzoo import poincare
-from omlzoo.batch import Pairs
-from omlzoo.contrast import against_negatives
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops import poincare
+from omlzoo.ops.logsumexp import against_negatives
+from omlzoo.ops.pairs import Pairs
 
 __all__ = ["HyperbolicContrastive"]
 
@@ -21,7 +21,7 @@ class HyperbolicContrastive(Loss):
         temperature: t, above 0.
         curvature: c of the ball, above 0.
         clip: Largest Euclidean length before the map, above 0; None where the embeddings are points of the ball
-            already, see :class:`omlzoo.heads.PoincareHead`.
+            already, see :class:`omlzoo.ops.heads.PoincareHead`.
         gather: Compute over the batches of all processes.
 
     Attributes:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from omlzoo.batch import Pairs, check_codes
-from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.distances import cosine
+from omlzoo.ops.pairs import Pairs, check_codes
 
 __all__ = ["ArcFaceLoss", "CosFaceLoss", "SubCenterArcFaceLoss"]
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from omlzoo.batch import Pairs
-from omlzoo.contrast import log_one_plus
-from omlzoo.distances import cosine
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.distances import cosine
+from omlzoo.ops.logsumexp import log_one_plus
+from omlzoo.ops.pairs import Pairs
 
 __all__ = ["MultiSimilarityLoss"]
 

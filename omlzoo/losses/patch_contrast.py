@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from omlzoo.batch import Pairs, label_means
-from omlzoo.contrast import against_negatives
-from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.distances import cosine
+from omlzoo.ops.logsumexp import against_negatives
+from omlzoo.ops.pairs import Pairs, label_means
 
 __all__ = ["PatchContrast"]
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from omlzoo.batch import Pairs, check_codes, label_means
-from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.distances import cosine
+from omlzoo.ops.pairs import Pairs, check_codes, label_means
 
 __all__ = ["ProtoNCE"]
 

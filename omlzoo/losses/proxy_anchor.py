@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from omlzoo.batch import Pairs, check_codes
-from omlzoo.contrast import log_one_plus
-from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.distances import cosine
+from omlzoo.ops.logsumexp import log_one_plus
+from omlzoo.ops.pairs import Pairs, check_codes
 
 __all__ = ["ProxyAnchorLoss"]
 

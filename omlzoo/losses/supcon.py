@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from omlzoo.batch import Pairs
-from omlzoo.contrast import log_sum_exp
-from omlzoo.distances import cosine
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.distances import cosine
+from omlzoo.ops.logsumexp import log_sum_exp
+from omlzoo.ops.pairs import Pairs
 
 __all__ = ["SupConLoss"]
 

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from omlzoo.batch import Pairs
-from omlzoo.distances import euclidean
 from omlzoo.errors import BadInput
-from omlzoo.objective import Loss, positive_number
+from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.distances import euclidean
+from omlzoo.ops.pairs import Pairs
 
 __all__ = ["SurrogatePrecision"]
 

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from omlzoo.batch import Pairs, pair_up
-from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
-from omlzoo.objective import Loss
+from omlzoo.losses._loss import Loss
+from omlzoo.ops.distances import cosine
+from omlzoo.ops.pairs import Pairs, pair_up
 
 __all__ = ["ThresholdConsistentMargin"]
 

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from omlzoo.batch import Pairs
-from omlzoo.distances import euclidean
 from omlzoo.errors import BadInput
+from omlzoo.losses._loss import Loss
 from omlzoo.miners.triplets import AllTriplets, HardTriplets
-from omlzoo.objective import Loss
+from omlzoo.ops.distances import euclidean
+from omlzoo.ops.pairs import Pairs
 
 __all__ = ["TripletLoss"]
 

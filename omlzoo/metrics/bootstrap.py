@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from omlzoo.errors import BadInput
-from omlzoo.selection import Ids, as_array
+from omlzoo.metrics._selection import Ids, as_array
 
 __all__ = ["Comparison", "compare", "intervals"]
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.pair_distances import PairCurve, pair_curve, pairs_by_label
-from omlzoo.selection import Ids, as_array, select
+from omlzoo.metrics._pair_curve import PairCurve, pair_curve, pairs_by_label
+from omlzoo.metrics._selection import Ids, as_array, select
 
 __all__ = ["Utilities", "opis", "utilities"]
 

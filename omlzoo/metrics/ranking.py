@@ -27,9 +27,9 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.full_list import average_precision
-from omlzoo.nearest import Similarity, nearest_blocks
-from omlzoo.selection import NOBODY, Flags, Ids, as_array, count_relevant, select
+from omlzoo.metrics._average_precision import average_precision
+from omlzoo.metrics._selection import NOBODY, Flags, Ids, as_array, count_relevant, select
+from omlzoo.ops.nearest import Similarity, nearest_blocks
 
 __all__ = ["RetrievalPerQuery", "averages", "metrics_of_hits", "retrieval", "retrieval_per_query"]
 

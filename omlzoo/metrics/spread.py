@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.selection import Ids, select
+from omlzoo.metrics._selection import Ids, select
 
 __all__ = ["alignment", "pcf", "uniformity"]
 

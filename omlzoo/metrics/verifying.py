@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.pair_distances import PairCurve, pair_curve
-from omlzoo.selection import Flags, Ids, select
+from omlzoo.metrics._pair_curve import PairCurve, pair_curve
+from omlzoo.metrics._selection import Flags, Ids, select
 
 __all__ = ["Verification", "auc", "eer", "fnmr_at_fmr", "verification"]
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from omlzoo.batch import pair_up
-from omlzoo.distances import cosine
 from omlzoo.errors import BadInput
+from omlzoo.ops.distances import cosine
+from omlzoo.ops.pairs import pair_up
 
 __all__ = ["MultiSimilarityPairs"]
 

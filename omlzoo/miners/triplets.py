@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omlzoo.batch import Pairs, label_means, pair_up
-from omlzoo.distances import euclidean
 from omlzoo.errors import BadInput
+from omlzoo.ops.distances import euclidean
+from omlzoo.ops.pairs import Pairs, label_means, pair_up
 
 __all__ = [
     "AllTriplets", "EasyPositive", "GivenTriplets", "HardCluster", "HardTriplets", "NHardTriplets", "SemiHardTriplets",

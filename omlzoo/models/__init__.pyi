@@ -7,7 +7,7 @@ from omlzoo.models.dinov3 import dinov3_vitb16 as dinov3_vitb16
 from omlzoo.models.dinov3 import dinov3_vitl16 as dinov3_vitl16
 from omlzoo.models.dinov3 import dinov3_vits16 as dinov3_vits16
 from omlzoo.models.dinov3 import dinov3_vits16plus as dinov3_vits16plus
-from omlzoo.models.projected import projected as projected
+from omlzoo.models.projection import projected as projected
 from omlzoo.models.resnet import resnet101 as resnet101
 from omlzoo.models.resnet import resnet152 as resnet152
 from omlzoo.models.resnet import resnet18 as resnet18

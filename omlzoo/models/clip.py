@@ -8,8 +8,8 @@ from timm.layers import QuickGELU
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from omlzoo.extractor import Extractor, adopt
-from omlzoo.positions import patch_grid, resize_positions
+from omlzoo.models._extractor import Extractor, adopt
+from omlzoo.models._positions import patch_grid, resize_positions
 
 __all__ = ["clip_vitb16", "clip_vitb32", "clip_vith14", "clip_vitl14"]
 

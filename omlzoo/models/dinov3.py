@@ -6,8 +6,8 @@ import torch
 from timm.models.eva import Eva
 from torch import Tensor, nn
 
-from omlzoo.extractor import Extractor, adopt
-from omlzoo.positions import patch_grid
+from omlzoo.models._extractor import Extractor, adopt
+from omlzoo.models._positions import patch_grid
 
 __all__ = ["dinov3_vitb16", "dinov3_vitl16", "dinov3_vits16", "dinov3_vits16plus"]
 

@@ -8,7 +8,7 @@ from timm.models.resnet import BasicBlock, Bottleneck
 from timm.models.resnet import ResNet as TimmResNet
 from torch import Tensor, nn
 
-from omlzoo.extractor import Extractor, adopt, unit
+from omlzoo.models._extractor import Extractor, adopt, unit
 
 __all__ = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet_small", "resnet_toy"]
 

@@ -6,8 +6,8 @@ from typing import Any
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from omlzoo.extractor import Extractor, adopt
-from omlzoo.positions import patch_grid, resize_positions
+from omlzoo.models._extractor import Extractor, adopt
+from omlzoo.models._positions import patch_grid, resize_positions
 
 __all__ = ["siglip_so400m", "siglip_vitb16", "siglip_vitb32", "siglip_vitl16"]
 

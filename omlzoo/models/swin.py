@@ -7,7 +7,7 @@ from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
-from omlzoo.extractor import Extractor, adopt
+from omlzoo.models._extractor import Extractor, adopt
 
 __all__ = ["swin_b", "swin_l", "swin_s", "swin_t"]
 

@@ -7,7 +7,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
-from omlzoo.extractor import Extractor, adopt
+from omlzoo.models._extractor import Extractor, adopt
 
 __all__ = ["unicom_vitb16", "unicom_vitb32", "unicom_vitl14"]
 

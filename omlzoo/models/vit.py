@@ -9,8 +9,8 @@ from timm.layers.mlp import SwiGLUPacked
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from omlzoo.extractor import Extractor, adopt
-from omlzoo.positions import Resizing, patch_grid, resize_positions
+from omlzoo.models._extractor import Extractor, adopt
+from omlzoo.models._positions import Resizing, patch_grid, resize_positions
 
 __all__ = [
     "vit_toy",
@@ -137,7 +137,7 @@ class ViT(Extractor):
         gated: The hidden layers are SwiGLU (arXiv 2002.05202) of two thirds of the usual width.
         layer_scale: Initial value of layer scale; None has none.
         registers: Number of register tokens. With them position embeddings belong to patches only.
-        resizing: How positions are resized to other grids, see :func:`omlzoo.positions.resize_positions`.
+        resizing: How positions are resized to other grids, see :func:`omlzoo.models._positions.resize_positions`.
         project: Length of a linear projection of the class token, named ``head``; None has none.
         normalize: Divide the embedding by its L2 norm.
     """

@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from PIL.Image import Image
 
+from omlzoo.data.images import Box, to_rgb
 from omlzoo.errors import BadImage
-from omlzoo.images import Box, to_rgb
 
 __all__ = ["Card", "Row", "gallery_page", "model_card", "report_page", "thumbnail"]
 

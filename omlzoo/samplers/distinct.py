@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from omlzoo.rounds import LabelSampler
+from omlzoo.samplers._label_sampler import LabelSampler
 
 __all__ = ["DistinctCategoryBalanced"]
 

@@ -16,17 +16,17 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from starlette.concurrency import run_in_threadpool
 
-from omlzoo.embeddings import ERROR
+from omlzoo.embedding.embeddings import ERROR
+from omlzoo.embedding.extraction import Runtime, pipeline_of
+from omlzoo.embedding.pipeline import Precision
 from omlzoo.errors import BadImage, OmlzooError, OmlzooWarning
-from omlzoo.extraction import Runtime, pipeline_of
-from omlzoo.indexed import Index
-from omlzoo.pipeline import Precision
-from omlzoo.serving.answering import OWN, Asked, Wish, answers
+from omlzoo.index.index import Index
+from omlzoo.serving.answers import OWN, Asked, Wish, answers
 from omlzoo.serving.batching import Batcher, Busy
-from omlzoo.serving.counting import Counted
-from omlzoo.serving.gallery import Gallery, read_upload
 from omlzoo.serving.limits import COOKIE, Gate, Limits
-from omlzoo.serving.rows import Rows
+from omlzoo.serving.monitoring import Counted
+from omlzoo.serving.pictures import Gallery, read_upload
+from omlzoo.serving.row_facts import Rows
 
 __all__ = ["application"]
 
@@ -193,7 +193,7 @@ def application(
         count: Annotated[int, Query(ge=1, le=1000)] = 50,
         where: str | None = None,
     ) -> dict[str, Any]:
-        from omlzoo.filters import matching
+        from omlzoo.data.filters import matching
 
         keep = index.embeddings.good & matching(index.embeddings.table, _columns(where) or {})
         rows = np.flatnonzero(keep)

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.requests import cookie_parser
 
-__all__ = ["Gate", "Limits"]
+__all__ = ["COOKIE", "Gate", "Limits"]
 
 CLIENTS = 10_000  # whose buckets are remembered
 COOKIE = "omlzoo_token"

@@ -9,7 +9,7 @@ from torch import distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from omlzoo.gathering import processes
+from omlzoo.ops.all_gather import processes
 
 __all__ = ["everyone", "from_first", "is_first", "join", "share_gradients", "share_model", "share_of_rows"]
 

@@ -10,17 +10,17 @@ from typing import Any
 import pandas as pd
 import torch
 
-from omlzoo import table as tables
-from omlzoo.atomic import check_free
+from omlzoo.data import table as tables
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.extractor import Extractor
+from omlzoo.files import check_free
+from omlzoo.models._extractor import Extractor
+from omlzoo.training.defaults import suggest
 from omlzoo.training.preparation import add_projection
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import LAST, RECIPE, REPORT, Run, read_run
 from omlzoo.training.state import difference
-from omlzoo.training.suggestions import suggest
 from omlzoo.training.trainer import Trainer
-from omlzoo.zoo import open_model
+from omlzoo.zoo.registry import open_model
 
 __all__ = ["finetune"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from omlzoo.dataset import Batch
+from omlzoo.data.dataset import Batch
 from omlzoo.training.distributed import everyone
 from omlzoo.training.optimization import Optimization
 
@@ -67,7 +67,7 @@ def train_epoch(
 
     Args:
         work: Model, loss and optimizer; the model is in the mode it should train in.
-        batches: Of :func:`omlzoo.dataset.collate`.
+        batches: Of :func:`omlzoo.data.dataset.collate`.
         prepare: Pixels (B, 3, H, W) uint8 to what the model takes, on its device.
         summary: What was done of this epoch already, if it goes on.
         named: Rows (B,) to a text that names their pictures, for an error.

@@ -3,8 +3,8 @@
 import warnings
 from typing import Any
 
-from omlzoo import table as tables
-from omlzoo.duplicates import find_duplicates
+from omlzoo.curation.leakage import find_duplicates
+from omlzoo.data import table as tables
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.training.distributed import everyone, from_first, is_first
 from omlzoo.training.loop import EpochSummary

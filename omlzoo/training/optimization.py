@@ -12,12 +12,12 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from omlzoo.errors import BadInput
-from omlzoo.extractor import Extractor
+from omlzoo.models._extractor import Extractor
 from omlzoo.training.distributed import share_gradients
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.trained import Trained
+from omlzoo.training.training_model import Trained
 
-__all__ = ["Optimization", "learning_rate"]
+__all__ = ["Optimization", "checkpoint_blocks", "learning_rate"]
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "AdamW": torch.optim.AdamW,

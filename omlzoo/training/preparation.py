@@ -14,15 +14,15 @@ from torch import nn
 from torch.utils.data import Sampler
 
 from omlzoo import catalog
-from omlzoo import table as tables
+from omlzoo.checkpoints.weights import Weights
+from omlzoo.data import table as tables
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.extractor import Extractor
-from omlzoo.gathering import processes
-from omlzoo.heads import PoincareHead
 from omlzoo.memory import MemoryBank
-from omlzoo.models.projected import Projected
+from omlzoo.models._extractor import Extractor
+from omlzoo.models._projected import Projected
+from omlzoo.ops.all_gather import processes
+from omlzoo.ops.heads import PoincareHead
 from omlzoo.training.recipe import Recipe
-from omlzoo.weights import Weights
 
 __all__ = [
     "add_projection",

@@ -12,7 +12,7 @@ from omlzoo.errors import BadInput, UnknownName
 
 __all__ = ["Recipe"]
 
-READY = Path(__file__).parent.parent / "recipes"
+READY = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Recipe:
         n_labels: Labels of a batch; for CategoryBalanced and DistinctCategoryBalanced of each category.
         n_instances: Pictures of each label in a batch.
         n_categories: Categories of a batch, for CategoryBalanced and DistinctCategoryBalanced.
-        augment: A name of omlzoo.augmentations.
+        augment: A name of omlzoo.data.augmentations.
         normalize: Whether embeddings have length 1; as the model does, or yes or no.
         image_size: Pixels of a side; 0 keeps the model's.
         freeze: How many stages, from the pictures on, are not trained (the stem, then blocks or layers).

@@ -8,14 +8,16 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from omlzoo import checkpoint, manifest, zoo
-from omlzoo.atomic import new_file
-from omlzoo.extractor import Extractor
-from omlzoo.facts import Metric
-from omlzoo.manifest import Entry
-from omlzoo.report import Report
+from omlzoo.checkpoints import folder as checkpoint
+from omlzoo.checkpoints import manifest
+from omlzoo.checkpoints.facts import Metric
+from omlzoo.checkpoints.manifest import Entry
+from omlzoo.evaluation.report import Report
+from omlzoo.files import new_file
+from omlzoo.models._extractor import Extractor
+from omlzoo.zoo import registry
 
-__all__ = ["CACHE", "LAST", "Run", "read_run", "write_history", "write_run"]
+__all__ = ["CACHE", "DUPLICATES", "LAST", "LOGGED", "RECIPE", "REPORT", "Run", "read_run", "write_history", "write_run"]
 
 LAST, CACHE, RECIPE, HISTORY = "last.ckpt", "frozen.cache", "recipe.toml", "history.csv"
 REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.csv"
@@ -40,7 +42,7 @@ class Run:
 
     def model(self) -> Extractor:
         """The fine-tuned extractor."""
-        return zoo.get_model(str(self.folder))
+        return registry.get_model(str(self.folder))
 
 
 def read_run(folder: Path) -> Run:

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omlzoo.atomic import new_file
 from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.files import new_file
 from omlzoo.training.distributed import from_first, is_first
 from omlzoo.training.loop import EpochSummary
 from omlzoo.training.optimization import Optimization
 
-__all__ = ["Progress", "read", "write"]
+__all__ = ["Progress", "difference", "read", "write"]
 
 
 @dataclass

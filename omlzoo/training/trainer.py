@@ -12,27 +12,27 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from omlzoo import checkpoint
-from omlzoo import table as tables
-from omlzoo.augmentations import augmentation
-from omlzoo.dataset import Pictures, Seeded, collate
-from omlzoo.embeddings import Embeddings
+from omlzoo.checkpoints import folder
+from omlzoo.data import table as tables
+from omlzoo.data.augmentations import augmentation
+from omlzoo.data.dataset import Pictures, Seeded, collate
+from omlzoo.data.transforms import Transform
+from omlzoo.embedding.embeddings import Embeddings
+from omlzoo.embedding.pipeline import multiplies_bf16
 from omlzoo.errors import BadInput, UnknownName
-from omlzoo.evaluation import evaluate_embeddings
-from omlzoo.extractor import Extractor
-from omlzoo.gathering import processes
-from omlzoo.pipeline import multiplies_bf16
+from omlzoo.evaluation.evaluation import evaluate_embeddings
+from omlzoo.evaluation.report import Report
+from omlzoo.models._extractor import Extractor
+from omlzoo.ops.all_gather import processes
 from omlzoo.progress import bar
-from omlzoo.report import Report
 from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.samplers.share import Share
 from omlzoo.training import notices, state
-from omlzoo.training.adapters import add_lora, merge_lora
-from omlzoo.training.cache import Frozen
 from omlzoo.training.distributed import everyone, is_first, join, share_model
-from omlzoo.training.logs import find_log, open_log
+from omlzoo.training.frozen_features import Frozen
+from omlzoo.training.loggers import find_log, open_log
 from omlzoo.training.loop import EpochSummary, train_epoch
-from omlzoo.training.measurement import embed_together, final_report, pack_ranking
+from omlzoo.training.lora import add_lora, merge_lora
 from omlzoo.training.optimization import Optimization, checkpoint_blocks
 from omlzoo.training.preparation import (
     check_cache,
@@ -48,8 +48,8 @@ from omlzoo.training.preparation import (
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import CACHE, LAST, LOGGED, RECIPE, Run, write_history, write_run
 from omlzoo.training.state import Progress
-from omlzoo.training.trained import Trained
-from omlzoo.transforms import Transform
+from omlzoo.training.training_model import Trained
+from omlzoo.training.validation import embed_together, final_report, pack_ranking
 
 __all__ = ["Trainer"]
 
@@ -75,7 +75,7 @@ class Trainer:
         self.rows, self.table_name = rows, rows.name
         self.identity = {
             "recipe": recipe.to_toml(), "table": fingerprint(rows),
-            "start": checkpoint.state_digest(model.state_dict()),
+            "start": folder.state_digest(model.state_dict()),
         }  # fmt: skip
         self.body = model.to(self.device).to(memory_format=torch.channels_last)
         self.transform = Transform(self.body.entry.preprocess)

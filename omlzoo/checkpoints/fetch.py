@@ -1,0 +1,288 @@
+"""From an entry to its verified local file: our folder, the package, the Hub, mirrors, the authors' own file."""
+
+import json
+import shutil
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from omlzoo.checkpoints import cache, folder, hub, layouts, manifest, safe_load, timm_config
+from omlzoo.checkpoints.facts import Text, Tokenizer, Upstream
+from omlzoo.checkpoints.manifest import HUB, Entry
+from omlzoo.errors import BadEntry, OmlzooWarning, WeightsUnavailable
+from omlzoo.files import new_file
+
+__all__ = ["carry_text", "fetch", "fetch_entry", "fetch_text", "fetch_tokenizer", "install", "install_text"]
+
+TOKENIZER, RULES = "tokenizer.json", "tokenizer.facts.json"
+
+
+def fetch(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
+    """The local, verified safetensors file of an entry: from a cache if it is there, else downloaded.
+
+    Sources are tried in order: our folder, the Hub, the entry's mirrors, the authors' file. Where one fails and a later
+    one serves, that is said.
+
+    Args:
+        entry: Says where the file is and what its content must be.
+        progress: Draw a bar where standard error is a terminal.
+        afresh: Compute the sha256 also of a file that was verified before.
+
+    Raises:
+        WeightsUnavailable: No source has it, or its bytes are not the promised ones; the bad file is removed.
+    """
+    if entry.repo is None and entry.upstream is None and not entry.mirrors:
+        return _bundled(entry, afresh)
+    if (local := cache.kept(entry)) is not None:
+        return _own(entry, local, afresh)
+    sources: list[Callable[[], Path]] = []
+    if entry.repo is not None and entry.file is not None:
+        sources.append(partial(_from_hub, entry, entry.repo, entry.file, progress, afresh))
+    if entry.sha256 is not None:
+        sources += [partial(_from_mirror, entry, url, entry.sha256, progress) for url in entry.mirrors]
+    if entry.upstream is not None:
+        sources.append(partial(_from_authors, entry, entry.upstream, progress))
+    refusals: list[WeightsUnavailable] = []
+    for source in sources:
+        try:
+            path = source()
+        except WeightsUnavailable as error:
+            refusals.append(error)
+            continue
+        for refusal in refusals:
+            warnings.warn(f"{refusal}. Another source served", OmlzooWarning, stacklevel=3)
+        return path
+    if len(refusals) == 1:
+        raise refusals[0]
+    said = "; ".join(str(refusal).removeprefix(f"{entry.name}: ") for refusal in refusals)
+    raise WeightsUnavailable(f"{entry.name}: none of its {len(refusals)} sources served: {said}") from refusals[0]
+
+
+def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
+    """The verified local safetensors file of an entry's text tower.
+
+    Raises:
+        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
+    """
+    return fetch(_tower(entry, text), progress)
+
+
+def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -> Path:
+    """The verified local ``tokenizer.json`` of an entry's text tower.
+
+    Raises:
+        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
+    """
+    name = f"{entry.name}.text"
+    path = cache.folder(name) / TOKENIZER
+    if not _carried(path, tokenizer):
+        path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
+    if tokenizer.sha256 is None:
+        where = f"{tokenizer.repo}/{tokenizer.file}"
+        said = f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing"
+        warnings.warn(said, OmlzooWarning, stacklevel=3)
+        return path
+    found = folder.digest(path)
+    if found != tokenizer.sha256:
+        path.resolve().unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        raise WeightsUnavailable(
+            f"{name}: {path} has sha256 {found[:16]}..., the entry says {tokenizer.sha256[:16]}...; "
+            "the file was removed; fetch it again"
+        )
+    return path
+
+
+def carry_text(entry: Entry, text: Text, to: Path) -> tuple[Path, Path]:
+    """Text tower and tokenizer, in ``<name>.text`` of a folder that is carried to a machine without network.
+
+    Raises:
+        WeightsUnavailable: They cannot be had, or their bytes are not the promised ones.
+    """
+    tower = _tower(entry, text)
+    path, tokenizer = fetch_text(entry, text), fetch_tokenizer(entry, text.tokenizer)
+    cache.copy(path, cache.kept(tower) or tower, to / tower.name)
+    _copy_tokenizer(tokenizer, text.tokenizer, to / tower.name)
+    return to / tower.name / folder.WEIGHTS, to / tower.name / TOKENIZER
+
+
+def fetch_entry(repo: str, progress: bool = True) -> Entry:
+    """The entry of someone's Hub repository: its ``entry.json``, or what a plain timm repository's config says.
+
+    Raises:
+        WeightsUnavailable: It cannot be had.
+        BadEntry: It does not follow the schema.
+    """
+    path = hub.download_first(repo, (folder.ENTRY, "config.json"), f"{HUB}{repo}", progress)
+    commit = path.parent.name  # the snapshot folder is named by the commit
+    revision = commit if len(commit) == 40 else None
+    if path.name != folder.ENTRY:
+        return replace(timm_config.from_config(path.read_text(encoding="utf-8"), repo), revision=revision)
+    entry = manifest.read(path)
+    if entry.file is None or entry.sha256 is None:
+        raise BadEntry(f"{HUB}{repo}: its entry.json lacks file or sha256; save the model again and upload both files")
+    return replace(entry, repo=repo, revision=revision, upstream=None, mirrors=())
+
+
+def install(entry: Entry, bundle: Path) -> Path:
+    """Take the weights from a folder that ``omlzoo fetch --to`` wrote into our own, verified.
+
+    Args:
+        entry: Of the zoo.
+        bundle: Holds ``<name>/model.safetensors`` and ``<name>/entry.json``.
+
+    Raises:
+        WeightsUnavailable: The bundle has none, or others than the entry promises.
+    """
+    return _install(entry, bundle, f"omlzoo fetch {entry.name} --to {bundle}")
+
+
+def install_text(entry: Entry, text: Text, bundle: Path) -> tuple[Path, Path]:
+    """As :func:`install`, the text tower and its tokenizer.
+
+    Raises:
+        WeightsUnavailable: The bundle has none, or others than the entry promises.
+    """
+    tower, wrote = _tower(entry, text), f"omlzoo fetch {entry.name} --text --to {bundle}"
+    path, carried = _install(tower, bundle, wrote), bundle / tower.name / TOKENIZER
+    if not carried.is_file():
+        raise WeightsUnavailable(f"{tower.name}: {carried} is not there; `{wrote}` writes it where there is network")
+    if not _carried(carried, text.tokenizer):
+        raise WeightsUnavailable(
+            f"{tower.name}: {carried} is another tokenizer than the entry promises; write the bundle again"
+        )
+    _copy_tokenizer(carried, text.tokenizer, cache.folder(tower.name))
+    return path, fetch_tokenizer(entry, text.tokenizer)
+
+
+def _install(entry: Entry, bundle: Path, wrote: str) -> Path:
+    place = bundle / entry.name
+    if not (place / folder.WEIGHTS).is_file():
+        raise WeightsUnavailable(
+            f"{entry.name}: {place} has no {folder.WEIGHTS}; write it with `{wrote}` where there is network"
+        )
+    theirs = folder.open_entry(place)
+    if theirs.sha256 is None or not cache.serves(theirs, entry):
+        raise WeightsUnavailable(f"{entry.name}: {place} holds other weights than the entry promises; write it again")
+    cache.verify(place / folder.WEIGHTS, theirs.sha256, entry.name, remedy="copy the bundle again", afresh=True)
+    with cache.work(entry.name):
+        cache.copy(place / folder.WEIGHTS, theirs, cache.folder(entry.name))
+    return cache.folder(entry.name) / folder.WEIGHTS
+
+
+def _tower(entry: Entry, text: Text) -> Entry:
+    """The text tower as a checkpoint of its own."""
+    if text.repo is None:
+        raise WeightsUnavailable(
+            f"{entry.name}: no repository with its text tower as safetensors is known; open the authors' file with "
+            f"omlzoo.get_text_model({entry.name!r}, weights=FILE)"
+        )
+    return manifest.without_address(
+        entry, name=f"{entry.name}.text", repo=text.repo, revision=text.revision, file=text.file, sha256=text.sha256
+    )
+
+
+def _copy_tokenizer(file: Path, tokenizer: Tokenizer, to: Path) -> None:
+    with new_file(to / TOKENIZER) as temporary:
+        shutil.copyfile(file, temporary)
+    with new_file(to / RULES) as temporary:
+        temporary.write_text(json.dumps(asdict(tokenizer)), encoding="utf-8")
+
+
+def _carried(path: Path, tokenizer: Tokenizer) -> bool:
+    """Whether a file beside a text tower is this tokenizer: by its sha256, or by what is kept of where it is from."""
+    if not path.is_file():
+        return False
+    if tokenizer.sha256 is not None:
+        return folder.digest(path) == tokenizer.sha256
+    try:
+        return bool(json.loads((path.parent / RULES).read_text(encoding="utf-8")) == asdict(tokenizer))
+    except (OSError, ValueError):
+        return False
+
+
+def _bundled(entry: Entry, afresh: bool) -> Path:
+    if entry.file is None:
+        raise WeightsUnavailable(f"{entry.name}: its entry names no repository, upstream file or bundled file")
+    path = manifest.folder() / "bundled" / entry.file
+    if not path.is_file():
+        raise WeightsUnavailable(f"{entry.name}: {path} is missing; install omlzoo again")
+    if entry.sha256 is None:
+        raise WeightsUnavailable(f"{entry.name}: a bundled file needs a sha256 in its entry")
+    return cache.verify(path, entry.sha256, entry.name, remedy="install omlzoo again", afresh=afresh)
+
+
+def _own(entry: Entry, local: Entry, afresh: bool) -> Path:
+    path = cache.folder(entry.name) / folder.WEIGHTS
+    if local.sha256 is None:
+        raise WeightsUnavailable(f"{entry.name}: {path.parent / folder.ENTRY} has no sha256; remove that folder")
+    try:
+        return cache.verify(path, local.sha256, entry.name, remedy="the file was removed; fetch again", afresh=afresh)
+    except WeightsUnavailable:
+        path.unlink(missing_ok=True)
+        (path.parent / folder.ENTRY).unlink(missing_ok=True)
+        raise
+
+
+def _from_hub(entry: Entry, repo: str, file: str, progress: bool, afresh: bool) -> Path:
+    path = hub.download(repo, file, entry.revision, entry.name, progress)
+    blob = path.resolve()
+    announced = blob.name if len(blob.name) == 64 else None  # the Hub names large files by their sha256
+    expected = entry.sha256 or announced
+    if entry.sha256 is None or entry.revision is None:
+        said = (
+            "against the hash that the Hub announced" if announced else "against nothing: the Hub announced no sha256"
+        )
+        checked = "against the sha256 of the entry" if entry.sha256 else said
+        missing = " and ".join(key for key in ("revision", "sha256") if getattr(entry, key) is None)
+        warnings.warn(
+            f"{entry.name} is unpinned: its entry has no {missing}; {file} was checked {checked}",
+            OmlzooWarning,
+            stacklevel=4,
+        )
+    if expected is None:
+        return path
+    try:
+        return cache.verify(path, expected, entry.name, remedy="the file was removed; fetch it again", afresh=afresh)
+    except WeightsUnavailable:
+        path.unlink(missing_ok=True)
+        blob.unlink(missing_ok=True)
+        raise
+
+
+def _from_mirror(entry: Entry, url: str, sha256: str, progress: bool) -> Path:
+    with cache.work(entry.name) as scratch:
+        hub.download_url(url, scratch / folder.WEIGHTS, entry.name, progress)
+        remedy = "the download was removed; use another mirror"
+        cache.verify(scratch / folder.WEIGHTS, sha256, entry.name, remedy)
+        cache.copy(scratch / folder.WEIGHTS, entry, cache.folder(entry.name))
+    return cache.folder(entry.name) / folder.WEIGHTS
+
+
+def _from_authors(entry: Entry, upstream: Upstream, progress: bool) -> Path:
+    """The authors' file as safetensors in our folder: downloaded, checked and converted at the first call."""
+    place = cache.folder(entry.name)
+    with cache.work(entry.name) as scratch:
+        if cache.kept(entry) is not None:  # another process was first
+            return place / folder.WEIGHTS
+        file = scratch / "upstream"
+        hub.download_url(upstream.url, file, entry.name, progress)
+        _check_published_hash(upstream, file, entry.name)
+        state = layouts.convert(safe_load.open_file(file, entry.name), upstream.layout, entry.name)
+        folder.save(state, replace(entry, repo=None, revision=None), place, overwrite=True)
+    return place / folder.WEIGHTS
+
+
+def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:
+    if upstream.hash is None:
+        warnings.warn(f"{name} is unpinned: nobody published a hash of {upstream.url}", OmlzooWarning, stacklevel=5)
+        return
+    algorithm, _, published = upstream.hash.partition(":")
+    found = folder.digest(file, algorithm)
+    if not found.startswith(published):
+        raise WeightsUnavailable(
+            f"{name}: {upstream.url} has {algorithm} {found[:16]}..., published is {published}; "
+            "the download was removed; try again, and if it stays so the file is not the authors'"
+        )

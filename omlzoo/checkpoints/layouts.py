@@ -1,0 +1,247 @@
+"""Key layouts of foreign checkpoints: how each family's keys become ours, which are timm's.
+
+A layout keeps the keys that start with its prefix, drops what is not the extractor, and renames whole keys by patterns.
+Prefixes are matched at the start of a key, never replaced inside one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+
+from omlzoo.checkpoints import key_renames
+from omlzoo.errors import UnknownName, WeightsMismatch
+
+__all__ = ["LAYOUTS", "Layout", "convert", "recognise"]
+
+PLAIN = ""  # in ``containers``: the file itself is the state dict
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One family's layout.
+
+    Attributes:
+        of: Whose files have it.
+        marks: Patterns that must each match a key, after unwrapping, for the layout to be recognised; ``|`` is "or".
+        absent: Patterns that must match none.
+        containers: Keys that hold the state dict, tried in order.
+        prefixes: Beginnings of the wanted keys, tried in order; the first one that any key has is cut off.
+        drop: Patterns of keys that are not the extractor's, after the prefix is cut.
+        rename: Whole keys and what they become, in the patterns of :mod:`omlzoo.checkpoints.key_renames`.
+        finish: What renaming cannot say.
+    """
+
+    of: str
+    marks: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+    containers: tuple[str, ...] = (PLAIN,)
+    prefixes: tuple[str, ...] = ("",)
+    drop: tuple[str, ...] = ()
+    rename: key_renames.Names = ()
+    finish: Callable[[key_renames.State], key_renames.State] | None = None
+
+
+TEACHER_PREFIXES = ("module.backbone.", "backbone.")
+
+LAYOUTS: dict[str, Layout] = {
+    "torchvision_resnet": Layout("torchvision and timm", ("layer4.*", "fc.weight"), drop=("fc.*",)),
+    "resnet_backbone": Layout(
+        "DINO's ResNet-50, Barlow Twins, VICReg", ("conv1.weight", "layer4.*"), absent=("fc.*",)
+    ),
+    "simclr_resnet": Layout(
+        "SimCLR, converted from TensorFlow", ("conv1.weight", "layer4.*"), containers=("state_dict",), drop=("fc.*",)
+    ),
+    "moco_resnet": Layout(
+        "MoCo v1, MoCo v2, PCL", ("module.encoder_q.layer4.*",), containers=("state_dict",),
+        prefixes=("module.encoder_q.",), drop=("fc.*",),
+    ),
+    "moco_v3": Layout(
+        "MoCo v3", ("module.base_encoder.*",), containers=("state_dict",),
+        prefixes=("module.base_encoder.",), drop=("fc.*", "head.*"),
+    ),
+    "swav_resnet": Layout(
+        "SwAV, DeepCluster v2, SeLa v2", ("module.layer4.*", "module.projection_head.*|module.prototypes*"),
+        containers=("state_dict", PLAIN), prefixes=("module.",), drop=("projection_head.*", "prototypes*"),
+    ),
+    "solo_learn": Layout(
+        "solo-learn", ("backbone.*", "momentum_*|projector.*|predictor.*|classifier.*"), containers=("state_dict",),
+        prefixes=("backbone.",), drop=("fc.*", "head.*"),
+    ),
+    "solo_learn_old": Layout(
+        "solo-learn before its encoder was named backbone", ("encoder.*", "momentum_*|projector.*|classifier.*"),
+        absent=("backbone.*",), containers=("state_dict",), prefixes=("encoder.",), drop=("fc.*", "head.*"),
+    ),
+    "lightly": Layout(
+        "Lightly", ("backbone.*", "projection_head*|prediction_head*|online_classifier.*|student_*|prototypes.*"),
+        containers=("state_dict",), prefixes=("backbone.",), drop=("fc.*", "head.*"),
+    ),
+    "timm_vit": Layout(
+        "timm, DINO v1", ("cls_token", "blocks.0.attn.qkv.weight"),
+        absent=("mask_token", "storage_tokens", "norm_pre.*"), drop=("head.*",),
+    ),
+    "timm_clip": Layout(
+        "timm's CLIP towers", ("cls_token", "norm_pre.*", "blocks.0.attn.qkv.weight"), finish=key_renames.clip_head
+    ),
+    "timm_siglip": Layout("timm's SigLIP towers", ("attn_pool.latent", "blocks.0.*"), absent=("cls_token",)),
+    "timm_dinov3": Layout("timm's DINOv3", ("cls_token", "reg_token", "blocks.0.gamma_1"), drop=("head.*",)),
+    "dino_vit_full": Layout(
+        "DINO v1 and iBOT, training checkpoints", ("*backbone.cls_token", "*head.last_layer.*"),
+        absent=("*mask_token",), containers=("teacher",), prefixes=TEACHER_PREFIXES, drop=("masked_embed",),
+    ),
+    "ibot_vit": Layout(
+        "iBOT, backbone file", ("*cls_token", "*blocks.0.attn.qkv.weight"),
+        absent=(
+            "*criterion.*", "module.base_encoder.*", "*extractor.*", "model.*", "momentum_*", "projector.*",
+            "classifier.*", "projection_head*", "student_*",
+        ),
+        containers=("state_dict",),
+        prefixes=(*TEACHER_PREFIXES, "module.", ""), drop=("masked_embed", "head.*"),
+    ),
+    "msn_vit": Layout(
+        "MSN", ("*cls_token", "*blocks.0.attn.qkv.weight"), containers=("target_encoder",),
+        prefixes=("module.", ""), drop=("fc.*", "pred.*", "head.*"),
+    ),
+    "mae_vit": Layout(
+        "MAE", ("cls_token", "blocks.0.attn.qkv.weight"), containers=("model",),
+        drop=("decoder_*", "mask_token", "head.*"),
+    ),
+    "dinov2_vit": Layout(
+        "DINOv2", ("cls_token", "mask_token", "blocks.0.ls1.gamma"), absent=("storage_tokens",),
+        drop=("mask_token",), rename=key_renames.DINOV2_NAMES, finish=key_renames.split_registers,
+    ),
+    "dinov2_vit_full": Layout(
+        "DINOv2, training checkpoint", ("backbone.mask_token", "backbone.cls_token"), containers=("teacher",),
+        prefixes=("backbone.",), drop=("mask_token",),
+        rename=key_renames.DINOV2_NAMES, finish=key_renames.split_registers,
+    ),
+    "dinov3_vit": Layout(
+        "DINOv3", ("cls_token", "storage_tokens", "rope_embed.periods"),
+        drop=("mask_token", "*.periods", "*.bias_mask", "local_cls_norm*"),
+        rename=(
+            ("storage_tokens", "reg_token"),
+            ("blocks.#.ls1.gamma", "blocks.#.gamma_1"),
+            ("blocks.#.ls2.gamma", "blocks.#.gamma_2"),
+            ("blocks.#.mlp.w1.*", "blocks.#.mlp.fc1_g.*"),
+            ("blocks.#.mlp.w2.*", "blocks.#.mlp.fc1_x.*"),
+            ("blocks.#.mlp.w3.*", "blocks.#.mlp.fc2.*"),
+        ),
+        finish=key_renames.no_attention_bias,
+    ),
+    "transformers_dinov2": Layout(
+        "transformers' Dinov2Model", ("*encoder.layer.0.attention.attention.query.weight", "*layer_scale1.lambda1"),
+        prefixes=("dinov2_with_registers.", "dinov2.", ""), drop=("embeddings.mask_token", "classifier.*"),
+        rename=(
+            *key_renames.TRANSFORMERS_NAMES,
+            ("encoder.layer.#.layer_scale1.lambda1", "blocks.#.ls1.gamma"),
+            ("encoder.layer.#.layer_scale2.lambda1", "blocks.#.ls2.gamma"),
+            ("encoder.layer.#.mlp.weights_in.*", "blocks.#.mlp.fc1.*"),
+            ("encoder.layer.#.mlp.weights_out.*", "blocks.#.mlp.fc2.*"),
+            ("encoder.layer.#.*", "blocks.#.*"),
+        ),
+        finish=key_renames.join_attention,
+    ),
+    "transformers_vit": Layout(
+        "transformers' ViTModel", ("*encoder.layer.0.attention.attention.query.weight", "*layernorm_before.weight"),
+        prefixes=("vit.", ""), drop=("pooler.*", "classifier.*", "embeddings.mask_token"),
+        rename=(
+            *key_renames.TRANSFORMERS_NAMES,
+            ("encoder.layer.#.layernorm_before.*", "blocks.#.norm1.*"),
+            ("encoder.layer.#.layernorm_after.*", "blocks.#.norm2.*"),
+            ("encoder.layer.#.intermediate.dense.*", "blocks.#.mlp.fc1.*"),
+            ("encoder.layer.#.output.dense.*", "blocks.#.mlp.fc2.*"),
+        ),
+        finish=key_renames.join_attention,
+    ),
+    "torchvision_vit": Layout(
+        "torchvision's VisionTransformer", ("class_token", "encoder.layers.encoder_layer_0.*"), drop=("heads.*",),
+        rename=key_renames.TORCHVISION_NAMES,
+    ),
+    "clip": Layout(
+        "CLIP, open_clip, ruCLIP", ("visual.conv1.weight", "visual.transformer.resblocks.0.*"),
+        prefixes=("visual.",), rename=key_renames.CLIP_NAMES, finish=key_renames.clip_head,
+    ),
+    "open_clip_timm": Layout(
+        "open_clip with a tower of timm: SigLIP", ("visual.trunk.*",), prefixes=("visual.",),
+        rename=(("trunk.*", "*"), ("head.proj.*", "head.*")),
+    ),
+    "unicom": Layout("UNICOM", ("feature.0.weight", "feature.3.running_mean", "blocks.0.attn.qkv.weight")),
+    "swin": Layout(
+        "Swin transformers of timm and Microsoft", ("layers.0.blocks.0.attn.relative_position_bias_table",),
+        drop=("head.*", "*.relative_position_index", "*.attn_mask"), finish=key_renames.shift_merging,
+    ),
+    "oml_vit": Layout(
+        "Open Metric Learning", ("*criterion.weight|*model.cls_token",), absent=("*projection.0.*",),
+        containers=("state_dict", PLAIN), prefixes=("extractor.model.", "module.model.", "model.", ""),
+        drop=("criterion.*",),
+    ),
+    "oml_vit_mlp": Layout(
+        "Open Metric Learning with a projection", ("*extractor.model.cls_token", "*projection.0.weight"),
+        containers=("state_dict", PLAIN), prefixes=("module.model.", "model.", "module.", ""),
+        drop=("criterion.*",), rename=(("extractor.model.*", "*"), ("projection.0.*", "head.*")),
+    ),
+}  # fmt: skip
+
+
+def convert(raw: Mapping[str, Any], layout: str, name: str) -> key_renames.State:
+    """A foreign checkpoint as a state dict with our keys; tensors are passed on, not copied, where nothing joins them.
+
+    Args:
+        raw: What the file holds.
+        layout: A name of LAYOUTS.
+        name: Of the file, for messages.
+
+    Raises:
+        UnknownName: There is no such layout.
+        WeightsMismatch: The file does not have it.
+    """
+    if layout not in LAYOUTS:
+        raise UnknownName("omlzoo.checkpoints.layouts", layout, LAYOUTS)
+    rule = LAYOUTS[layout]
+    state = _unwrap(raw, rule)
+    prefix = next((p for p in rule.prefixes if any(key.startswith(p) for key in state)), None)
+    if prefix is None:
+        shown = ", ".join(sorted(map(str, state or raw))[:3]) or "nothing"
+        wanted = " or ".join(filter(None, rule.prefixes)) or "anything"
+        raise WeightsMismatch(f"{name}: no key starts with {wanted} as layout {layout} has; found {shown}")
+    cut = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    kept = {key: value for key, value in cut.items() if not any(fnmatchcase(key, p) for p in rule.drop)}
+    renamed = {key_renames.renamed(key, rule.rename): value for key, value in kept.items()}
+    if len(renamed) < len(kept):
+        raise WeightsMismatch(f"{name}: two keys become one in layout {layout}; it is another one, or a mixed file")
+    return rule.finish(renamed) if rule.finish else renamed
+
+
+def recognise(raw: Mapping[str, Any], name: str) -> str:
+    """The layout whose marks the file has; of several the one with the most marks.
+
+    Raises:
+        WeightsMismatch: None fits, or several fit equally well.
+    """
+    fitting = {key: len(rule.marks) for key, rule in LAYOUTS.items() if _fits(raw, rule)}
+    best = [key for key, count in fitting.items() if count == max(fitting.values())]
+    if len(best) != 1:
+        found = ", ".join(sorted(map(str, raw))[:4]) or "nothing"
+        said = f"fits {' and '.join(best)}" if best else f"fits none of {', '.join(sorted(LAYOUTS))}"
+        raise WeightsMismatch(f"{name}: {said}; its first keys are {found}")
+    return best[0]
+
+
+def _unwrap(raw: Mapping[str, Any], rule: Layout) -> key_renames.State:
+    inner: Any = next(
+        (raw if key == PLAIN else raw[key] for key in rule.containers if key == PLAIN or _is_mapping(raw, key)), {}
+    )
+    return {key: value for key, value in inner.items() if isinstance(value, torch.Tensor)}
+
+
+def _is_mapping(raw: Mapping[str, Any], key: str) -> bool:
+    return isinstance(raw.get(key), Mapping)
+
+
+def _fits(raw: Mapping[str, Any], rule: Layout) -> bool:
+    keys = list(_unwrap(raw, rule))
+    if any(fnmatchcase(key, pattern) for key in keys for pattern in rule.absent):
+        return False
+    return all(any(fnmatchcase(key, part) for key in keys for part in mark.split("|")) for mark in rule.marks)

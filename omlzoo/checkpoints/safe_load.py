@@ -1,0 +1,63 @@
+"""Opening anyone's checkpoint file without running what is in it: safetensors, ``.pth``, TorchScript archives."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from omlzoo.checkpoints import folder
+from omlzoo.errors import WeightsMismatch
+
+__all__ = ["open_file"]
+
+
+def open_file(path: Path, name: str) -> Mapping[str, Any]:
+    """The tensors and plain values of a file, tensors mapped into memory and read when they are used.
+
+    Args:
+        path: Its content, not its suffix, says what it is.
+        name: Of the checkpoint, for messages.
+
+    Raises:
+        WeightsMismatch: It is damaged, or holds other objects than tensors and plain values.
+    """
+    with path.open("rb") as file:
+        start = file.read(9)
+    if len(start) == 9 and start[8:] == b"{":  # eight bytes of length, then a JSON header
+        return folder.load(path)
+    try:
+        if _is_torchscript(path):
+            return torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-any-return, no-untyped-call]
+        mapped = zipfile.is_zipfile(path)
+        raw = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except (
+        UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        IndexError,
+    ) as error:
+        # torch's own words for a pickle it refuses advise to load it all the same
+        own = not str(error) or isinstance(error, UnpicklingError)
+        said = type(error).__name__ if own else str(error).splitlines()[0]
+        raise WeightsMismatch(
+            f"{name}: {path.name} is no checkpoint of plain tensors, and other pickled objects are not loaded "
+            f"({said}); ask for a safetensors file"
+        ) from error
+    if not isinstance(raw, dict):
+        raise WeightsMismatch(f"{name}: {path.name} holds a {type(raw).__name__}; a dict of tensors is wanted")
+    return raw
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Whether it is an archive with code, as OpenAI's CLIP files are; torch reads those without Python's pickle."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())

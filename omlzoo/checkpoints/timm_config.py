@@ -1,0 +1,112 @@
+"""timm's ``config.json``: read as an entry, written from one, where timm computes the same as the zoo does."""
+
+import json
+import re
+from typing import Any
+
+import torch
+
+from omlzoo import catalog
+from omlzoo.checkpoints.manifest import Entry
+from omlzoo.data.preprocess import Preprocess
+from omlzoo.errors import BadEntry
+
+__all__ = ["from_config", "to_config"]
+
+# timm's architecture, ours with its arguments, the pooling that has to be, the layout of the file
+Row = tuple[str, str, dict[str, Any], str, str]
+TABLE: tuple[Row, ...] = (
+    *((f"resnet{d}", f"resnet{d}", {}, "avg", "torchvision_resnet") for d in (18, 34, 50, 101, 152)),
+    ("vit_small_patch16_224", "vits16", {"resizing": "antialias"}, "token", "timm_vit"),
+    ("vit_base_patch16_224", "vitb16", {"resizing": "antialias"}, "token", "timm_vit"),
+    ("vit_large_patch16_224", "vitl16", {"resizing": "antialias"}, "token", "timm_vit"),
+    ("vit_huge_patch14_224", "vith14", {}, "token", "timm_vit"),
+    ("vit_small_patch8_224", "vits8", {}, "token", "timm_vit"),
+    ("vit_base_patch8_224", "vitb8", {}, "token", "timm_vit"),
+    ("vit_small_patch14_reg4_dinov2", "vits14_reg", {}, "token", "timm_vit"),
+    ("vit_base_patch14_reg4_dinov2", "vitb14_reg", {}, "token", "timm_vit"),
+    ("vit_large_patch14_reg4_dinov2", "vitl14_reg", {}, "token", "timm_vit"),
+    ("vit_base_patch32_clip_quickgelu_224", "clip_vitb32", {}, "token", "timm_clip"),
+    ("vit_base_patch16_clip_quickgelu_224", "clip_vitb16", {}, "token", "timm_clip"),
+    ("vit_large_patch14_clip_quickgelu_224", "clip_vitl14", {}, "token", "timm_clip"),
+    ("vit_base_patch32_clip_224", "clip_vitb32", {"quick": False}, "token", "timm_clip"),
+    ("vit_base_patch16_clip_224", "clip_vitb16", {"quick": False}, "token", "timm_clip"),
+    ("vit_large_patch14_clip_224", "clip_vitl14", {"quick": False}, "token", "timm_clip"),
+    ("vit_base_patch16_siglip_224", "siglip_vitb16", {}, "map", "timm_siglip"),
+    ("vit_large_patch16_siglip_256", "siglip_vitl16", {}, "map", "timm_siglip"),
+    ("swin_tiny_patch4_window7_224", "swin_t", {}, "avg", "swin"),
+    ("swin_small_patch4_window7_224", "swin_s", {}, "avg", "swin"),
+    ("swin_base_patch4_window7_224", "swin_b", {}, "avg", "swin"),
+    ("swin_large_patch4_window7_224", "swin_l", {}, "avg", "swin"),
+    ("swin_large_patch4_window12_384", "swin_l", {"image": 384, "window": 12}, "avg", "swin"),
+)
+
+
+def to_config(entry: Entry) -> dict[str, Any] | None:
+    """The ``config.json`` by which timm builds the same body; None where timm has none that computes the same."""
+    arguments = {key: value for key, value in entry.arch_args.items() if key != "resizing"}
+    for name, arch, ours, pool, _ in TABLE:
+        if arch != entry.arch or arguments != {key: value for key, value in ours.items() if key != "resizing"}:
+            continue
+        pre = entry.preprocess
+        trained = re.search(r"_(\d+)$", name)
+        native = trained is None or (int(trained[1]),) * 2 == pre.crop
+        if pre.mode == "contain" or not pre.antialias or not (native or pool == "avg"):
+            return None
+        facts = {
+            "input_size": [3, *pre.crop],
+            "interpolation": pre.interpolation,
+            "crop_pct": pre.crop[0] / pre.resize[0],
+            "crop_mode": "squash" if pre.mode == "squash" else "center",
+            "mean": list(pre.mean),
+            "std": list(pre.std),
+            "license": entry.license,
+            "custom_load": False,
+        }
+        classes = entry.dim if "clip" in name else 0
+        return {"architecture": name, "num_classes": classes, "num_features": entry.dim, "global_pool": pool,
+                "pretrained_cfg": {**facts, "num_classes": classes}}  # fmt: skip
+    return None
+
+
+def from_config(text: str, repo: str) -> Entry:
+    """The entry of a plain timm repository, as far as its ``config.json`` goes.
+
+    Raises:
+        BadEntry: It is no such file, or its model is none of the zoo's architectures.
+    """
+    where = f"hf-hub:{repo}/config.json"
+    try:
+        config: Any = json.loads(text)
+        facts = config["pretrained_cfg"]
+        name = str(config["architecture"]).partition(".")[0]
+        height, width = (int(side) for side in facts["input_size"][1:])
+        share, mode = float(facts.get("crop_pct") or 1), facts.get("crop_mode", "center")
+        interpolation, mean, std = facts["interpolation"], tuple(facts["mean"]), tuple(facts["std"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadEntry(f"{where}: not a config of timm ({type(error).__name__}: {error})") from error
+    row = next((row for row in TABLE if row[0] == name), None)
+    if row is None:
+        known = ", ".join(row[0] for row in TABLE)
+        raise BadEntry(f"{where}: architecture is {name!r}; without an entry.json only these open: {known}")
+    _, arch, arguments, pool, layout = row
+    if config.get("global_pool", pool) != pool:
+        raise BadEntry(f"{where}: global_pool is {config['global_pool']!r}; {name} of the zoo pools by {pool!r}")
+    if config.get("model_args"):
+        raise BadEntry(f"{where}: model_args are {config['model_args']}; models that were changed by them do not open")
+    if mode not in ("center", "squash") or interpolation not in ("bilinear", "bicubic"):
+        raise BadEntry(f"{where}: crop_mode {mode!r} with {interpolation!r} is not known; center or squash, "
+                       "bilinear or bicubic")  # fmt: skip
+    resize = (int(height / share), int(width / share))
+    preprocess = Preprocess(resize, "squash" if mode == "squash" else "cover", (height, width), interpolation, True,
+                            None, mean, std)  # fmt: skip
+    with torch.device("meta"):
+        model = catalog.find("models", arch)(**arguments)
+    return Entry(
+        name=re.sub(r"\W", "_", repo.rpartition("/")[2]), family="timm", arch=arch, arch_args=dict(arguments),
+        dim=model.dim, params=sum(parameter.numel() for parameter in model.parameters()), repo=repo, revision=None,
+        file="model.safetensors", sha256=None, size=None, mirrors=(), layout=layout, upstream=None,
+        preprocess=preprocess, preprocess_oml=None, normalize=False, metrics=(), license=facts.get("license"),
+        commercial=None, gated=False, citation=None, source=f"config.json of {repo}", fingerprint=None, notes=None,
+        calibration=None,
+    )  # fmt: skip

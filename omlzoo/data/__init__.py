@@ -1,0 +1,1 @@
+"""Tables, pictures and preprocessing, up to what a model is given."""

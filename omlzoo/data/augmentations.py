@@ -1,0 +1,146 @@
+"""Training augmentations: a PIL image to (3, H, W) uint8, drawing from torch's generator."""
+
+from collections.abc import Callable
+from math import cos, exp, radians, sin
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from omlzoo.data.preprocess import Preprocess
+from omlzoo.data.transforms import Transform, to_pixels
+from omlzoo.errors import UnknownName
+
+__all__ = ["AUGMENTATIONS", "Drawing", "Photo", "augmentation"]
+
+
+class Photo:
+    """Random crop of 40 to 100 % of the area, mirror image, and slight changes of colour: for photographs.
+
+    No mixing of pictures and no erasing: a retrieval label belongs to the whole object.
+    """
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        height, width = preprocess.crop
+        self.crop = v2.RandomResizedCrop(
+            (height, width), scale=(0.4, 1.0), ratio=(0.75 * width / height, 4 / 3 * width / height)
+        )
+        self.others = v2.Compose([v2.RandomHorizontalFlip(), v2.ColorJitter(0.2, 0.2, 0.2, 0.02)])
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        return to_pixels(self.others(self.crop(image)))
+
+
+class Crop:
+    """Random crop of 20 to 100 % of the area, bicubic, and mirror image: as Hyp-ViT (arXiv 2203.10833) trains."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        self.crop = v2.RandomResizedCrop(
+            preprocess.crop, scale=(0.2, 1.0), interpolation=v2.InterpolationMode.BICUBIC, antialias=True
+        )
+        self.mirror = v2.RandomHorizontalFlip()
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        return to_pixels(self.mirror(self.crop(image)))
+
+
+class Rich:
+    """Mild crop, mirror image, and now and then one warp, one blur, one change of colour or one of the channels.
+
+    The groups are those of Open Metric Learning's heavy augmentation; the operations are torchvision's.
+    """
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        paper = (255, 255, 255)
+        self.steps = v2.Compose([
+            v2.RandomResizedCrop(preprocess.crop, scale=(0.4, 1.0), antialias=True),
+            v2.RandomHorizontalFlip(),
+            _one_of(0.5, v2.RandomPerspective(0.07, 1.0, fill=paper),
+                    v2.RandomAffine(2, (0.05, 0.05), shear=7, fill=paper), v2.ElasticTransform(30.0, fill=paper)),
+            _one_of(0.5, v2.GaussianBlur(5, (0.7, 2.0)), v2.GaussianBlur(3, (0.3, 1.0))),
+            _one_of(0.8, v2.ColorJitter(0.4, 0.4, 0.4, 0.1), v2.RandomAdjustSharpness(2.0, 1.0),
+                    v2.RandomAutocontrast(1.0)),
+            _one_of(0.2, v2.Grayscale(3), v2.RandomChannelPermutation()),
+        ])  # fmt: skip
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        return to_pixels(self.steps(image))
+
+
+def _one_of(chance: float, *steps: nn.Module) -> nn.Module:
+    chosen: nn.Module = v2.RandomApply([v2.RandomChoice(list(steps))], p=chance)
+    return chosen
+
+
+class Drawing:
+    """One warp: turn, scale, stretch, shear, shift and a smooth elastic displacement, for characters and sketches.
+
+    What comes in from outside has the colour of the border.
+
+    Args:
+        preprocess: Of the model.
+        turn: Degrees to either side.
+        scale: Of the size, as the logarithm of the factor.
+        stretch: Of the aspect ratio, as the logarithm of the factor.
+        shear: To either side.
+        shift: As a share of half the side.
+        elastic: Of the displacement on a coarse grid of ``cells`` x ``cells``: the mean of its standard deviation,
+            which is drawn between 0 and twice that, as a share of half the side.
+        cells: Of that grid.
+    """
+
+    def __init__(
+        self,
+        preprocess: Preprocess,
+        turn: float = 15,
+        scale: float = 0.2,
+        stretch: float = 0.15,
+        shear: float = 0.25,
+        shift: float = 0.15,
+        elastic: float = 0.04,
+        cells: int = 5,
+    ) -> None:
+        self.transform = Transform(preprocess)
+        self.turn, self.scale, self.stretch, self.shear = turn, scale, stretch, shear
+        self.shift, self.elastic, self.cells = shift, elastic, cells
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        levels = self.transform.pixels(image)[None].float()  # (1, 3, H, W)
+        turn, scale, stretch, shear, across, down, strength = (torch.rand(7) * 2 - 1).tolist()
+        angle, slant = radians(self.turn * turn), self.shear * shear
+        wide = exp(-self.scale * scale - self.stretch * stretch)
+        high = exp(-self.scale * scale + self.stretch * stretch)
+        matrix = [
+            [cos(angle) * wide, cos(angle) * slant - sin(angle) * high, self.shift * across],
+            [sin(angle) * wide, sin(angle) * slant + cos(angle) * high, self.shift * down],
+        ]
+        grid = nn.functional.affine_grid(
+            torch.tensor([matrix]), list(levels.shape), align_corners=False
+        )  # (1, H, W, 2)
+        coarse = torch.randn(1, 2, self.cells, self.cells) * self.elastic * (1 + strength)
+        smooth = nn.functional.interpolate(coarse, (16, 16), mode="bicubic", align_corners=True)
+        smooth = nn.functional.interpolate(smooth, levels.shape[-2:], mode="bilinear", align_corners=True)
+        grid = grid + smooth.permute(0, 2, 3, 1)
+        warped = nn.functional.grid_sample(levels, grid, padding_mode="border", align_corners=False)
+        return warped[0].round().clamp(0, 255).byte()
+
+
+AUGMENTATIONS: dict[str, Callable[[Preprocess], Callable[[Image.Image], Tensor]]] = {
+    "none": lambda preprocess: Transform(preprocess).pixels,
+    "photo": Photo,
+    "hypvit": Crop,
+    "rich": Rich,
+    "drawing": Drawing,
+}
+
+
+def augmentation(name: str, preprocess: Preprocess) -> Callable[[Image.Image], Tensor]:
+    """The augmentation of that name, of AUGMENTATIONS; "none" is the evaluation transform itself.
+
+    Raises:
+        UnknownName: There is no such augmentation.
+    """
+    if name not in AUGMENTATIONS:
+        raise UnknownName("omlzoo.data.augmentations", name, AUGMENTATIONS)
+    return AUGMENTATIONS[name](preprocess)

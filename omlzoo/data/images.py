@@ -1,0 +1,127 @@
+"""Pictures to upright 8-bit RGB: decoding, orientation, unusual modes, crop boxes."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from omlzoo.errors import BadImage
+
+__all__ = ["MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictures", "read_size", "to_rgb"]
+
+MAX_PIXELS = 178_956_970  # a larger picture is refused before it is decoded; twice PIL's warning level
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
+
+Box = tuple[int, int, int, int]  # x_1, y_1, x_2, y_2: left, top, right, bottom in pixels, right and bottom outside
+Source = str | Path | Image.Image
+
+
+def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None = None) -> Image.Image:
+    """Decode a picture as people see it.
+
+    EXIF orientation is applied; 16-bit gray is scaled to 8 bits; transparent parts lie on white; CMYK, palette,
+    gray and one-bit pictures become RGB; of an animation the first frame is taken.
+
+    Args:
+        source: A file, or a PIL image.
+        box: The part to keep, in pixels of the upright picture.
+        least: (height, width) that is needed: a JPEG without a box is decoded at a half, a quarter or an eighth of its
+            size where that is still twice as much; None: at its whole size.
+
+    Returns:
+        A PIL image of mode RGB.
+
+    Raises:
+        BadImage: It cannot be read whole, has more than MAX_PIXELS pixels, or the box is not inside.
+    """
+    name = "the PIL image" if isinstance(source, Image.Image) else str(source)
+    try:
+        if isinstance(source, Image.Image):
+            return _cut(_convert(ImageOps.exif_transpose(source), name), box, name)
+        with _opened(Path(source)) as image:
+            if least is not None and box is None and image.format == "JPEG":
+                side = 2 * max(least)  # of either side, as the picture may lie on its side
+                image.draft(None, (side, side))
+            image.load()
+            return _cut(_convert(ImageOps.exif_transpose(image), name), box, name)
+    except BadImage:
+        raise
+    except Exception as error:  # decoders raise anything on damaged files; one picture must not stop a run
+        raise BadImage(f"{name}: {_reason(error)}") from error
+
+
+def read_size(path: str | Path) -> tuple[int, int]:
+    """(width, height) in pixels of the upright picture, from its header only.
+
+    Raises:
+        BadImage: The header cannot be read, or promises more than MAX_PIXELS pixels.
+    """
+    try:
+        with _opened(Path(path)) as image:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: a quarter turn
+            return (image.height, image.width) if turned else image.size
+    except BadImage:
+        raise
+    except Exception as error:  # as above
+        raise BadImage(f"{path}: {_reason(error)}") from error
+
+
+def check_box(box: Box, size: tuple[int, int], name: str) -> None:
+    """Refuse a box that is not inside a picture of ``size`` (width, height)."""
+    x_1, y_1, x_2, y_2 = box
+    if not (0 <= x_1 < x_2 <= size[0] and 0 <= y_1 < y_2 <= size[1]):
+        wanted = f"0 <= x_1 < x_2 <= {size[0]} and 0 <= y_1 < y_2 <= {size[1]}"
+        raise BadImage(f"{name}: the box x_1={x_1} x_2={x_2} y_1={y_1} y_2={y_2} breaks {wanted}")
+
+
+def find_pictures(folder: Path) -> tuple[list[Path], int]:
+    """All pictures below a folder in sorted order, and the number of other files there (hidden ones left out)."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p.relative_to(folder)))
+    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
+    return pictures, len(files) - len(pictures)
+
+
+def _opened(path: Path) -> Image.Image:
+    image = Image.open(path)
+    if image.width * image.height > MAX_PIXELS:
+        size = f"{image.width} x {image.height}"
+        image.close()
+        raise BadImage(f"{path}: {size} pixels are more than the {MAX_PIXELS:,} that are decoded; shrink the picture")
+    return image
+
+
+def _convert(image: Image.Image, name: str) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        levels = np.asarray(image)
+        if levels.size and (levels.min() < 0 or levels.max() > 65535):
+            raise BadImage(f"{name}: integer levels from {levels.min()} to {levels.max()}; 16 bits hold 0 to 65535")
+        return Image.fromarray((levels.astype(np.uint32) * 255 // 65535).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise BadImage(f"{name}: floating point levels have no known range; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _cut(image: Image.Image, box: Box | None, name: str) -> Image.Image:
+    if box is None:
+        return image
+    check_box(box, image.size, name)
+    return image.crop(box)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture of a known format, or an empty or damaged file"
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return said or type(error).__name__
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,80 @@
+"""Evaluation transforms: a picture to the (3, H, W) input that an entry's preprocessing describes."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from omlzoo.data.images import to_rgb
+from omlzoo.data.preprocess import Preprocess
+
+__all__ = ["Transform", "to_pixels"]
+
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+class Transform:
+    """A picture to (3, H, W) float; equal to torchvision's Resize, CenterCrop, ToTensor, Normalize on PIL images.
+
+    It works in two halves, so that pictures travel as bytes and a whole batch is normalised at once:
+    :meth:`pixels` gives (3, H, W) uint8 and :meth:`normalize` makes floats of it.
+    """
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        self.preprocess = preprocess
+        self.mean = torch.tensor(preprocess.mean).view(3, 1, 1)
+        self.std = torch.tensor(preprocess.std).view(3, 1, 1)
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """The (3, H, W) float input of one picture of any mode."""
+        return self.normalize(self.pixels(image))
+
+    def __repr__(self) -> str:
+        return f"Transform({self.preprocess})"
+
+    def pixels(self, image: Image.Image) -> Tensor:
+        """Resized and cropped, (3, H, W) uint8."""
+        return to_pixels(self.crop(self.resize(image if image.mode == "RGB" else to_rgb(image))))
+
+    def normalize(self, pixels: Tensor) -> Tensor:
+        """(..., 3, H, W) uint8 to float: divided by 255, minus mean, divided by std."""
+        scaled = pixels.to(torch.float32).div_(255)
+        return scaled.sub_(self.mean.to(pixels.device)).div_(self.std.to(pixels.device))
+
+    def resize(self, image: Image.Image) -> Image.Image:
+        """The whole picture, resized as the mode says; "contain" is padded already."""
+        height, width = self.preprocess.resize
+        if self.preprocess.mode == "squash":
+            return self._resample(image, (height, width))
+        if self.preprocess.mode == "cover":
+            if height * image.width >= width * image.height:  # the height decides
+                return self._resample(image, (height, max(width, int(height * image.width / image.height))))
+            return self._resample(image, (max(height, int(width * image.height / image.width)), width))
+        scale = min(height / image.height, width / image.width)
+        inside = (max(1, round(image.height * scale)), max(1, round(image.width * scale)))
+        page = Image.new("RGB", (width, height), (self.preprocess.pad,) * 3)  # type: ignore[arg-type]
+        page.paste(self._resample(image, inside), ((width - inside[1]) // 2, (height - inside[0]) // 2))
+        return page
+
+    def crop(self, image: Image.Image) -> Image.Image:
+        """The middle ``crop`` pixels."""
+        height, width = self.preprocess.crop
+        if (image.height, image.width) == (height, width):
+            return image
+        top, left = round((image.height - height) / 2), round((image.width - width) / 2)
+        return image.crop((left, top, left + width, top + height))
+
+    def _resample(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
+        if (image.height, image.width) == size:
+            return image
+        if self.preprocess.antialias:
+            return image.resize((size[1], size[0]), FILTERS[self.preprocess.interpolation])
+        levels = to_pixels(image)[None].float()
+        mode = self.preprocess.interpolation
+        resized = nn.functional.interpolate(levels, size, mode=mode, align_corners=False)
+        return Image.fromarray(resized[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
+
+
+def to_pixels(image: Image.Image) -> Tensor:
+    """A PIL image of mode RGB as (3, H, W) uint8, contiguous."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()

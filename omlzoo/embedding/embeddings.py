@@ -1,0 +1,207 @@
+"""Embeddings: vectors, the row each belongs to, and the record of how they were made."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from omlzoo.data.preprocess import Preprocess
+from omlzoo.embedding.quantization import VECTOR, Form, pack, unpack
+from omlzoo.errors import BadInput
+from omlzoo.files import new_file
+
+__all__ = ["ERROR", "Embeddings", "Record", "joined", "read_embeddings", "read_metadata"]
+
+KEY = b"omlzoo"  # of the file's metadata
+ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Record:
+    """How vectors were made; two sets can be compared where model, preprocessing and normalisation agree.
+
+    Attributes:
+        model: What ``omlzoo.get_model`` opens to get the same model again.
+        sha256: Of its weights' file; for weights that are in no file "state:" and the sha256 of their values.
+        dim: Length of a vector.
+        preprocess: The evaluation preprocessing, as plain values.
+        normalized: Whether vectors have length 1.
+        precision: Of the computation, "fp32" or "bf16".
+        root: Where the table's relative paths start.
+        rows: sha256 of the rows and of their files' sizes and times, where a run was written as it went on.
+        full_dim: Length of the model's own vectors, where these were truncated.
+        decoding: "exact", or "scaled" where large JPEGs were decoded at a smaller size.
+    """
+
+    model: str
+    sha256: str
+    dim: int
+    preprocess: dict[str, Any]
+    normalized: bool
+    precision: str
+    root: str
+    rows: str | None = None
+    full_dim: int | None = None
+    decoding: str = "exact"
+
+    @property
+    def preprocess_hash(self) -> str:
+        """sha256 of the preprocessing, 64 hex digits."""
+        return hashlib.sha256(json.dumps(self.preprocess, sort_keys=True).encode()).hexdigest()
+
+    def check_comparable(self, other: "Record") -> None:
+        """Refuse vectors of another model, preprocessing or normalisation.
+
+        Raises:
+            BadInput: Something differs; it is named.
+        """
+        for key in ("dim", "sha256", "preprocess_hash", "normalized"):
+            ours, theirs = getattr(self, key), getattr(other, key)
+            if ours != theirs:
+                raise BadInput(
+                    f"vectors of {other.model} cannot be searched among those of {self.model}: "
+                    f"{key} is {theirs} there and {ours} here; embed both with the same model and settings"
+                )
+
+    def to_json(self) -> str:
+        """The record and the hash of its preprocessing as JSON."""
+        return json.dumps({**asdict(self), "preprocess_hash": self.preprocess_hash}, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> "Record":
+        """The record that :meth:`to_json` wrote."""
+        try:
+            raw = json.loads(text)
+            raw.pop("preprocess_hash")
+            return Record(**raw)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadInput(f"the record of the embeddings is damaged ({error}); embed again") from error
+
+    def preprocessing(self) -> Preprocess:
+        """The preprocessing as its own type."""
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in self.preprocess.items()
+        }
+        return Preprocess(**values)
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Vectors and their rows.
+
+    Attributes:
+        vectors: (N, dim) float32; NaN in the rows that failed.
+        table: A row per vector: path, label, ... and error, empty or why that row failed.
+        record: How they were made.
+        model: The extractor that made them, if that was in this process; not saved.
+        stats: Seconds and counts of the run that made them; not saved.
+    """
+
+    vectors: np.ndarray
+    table: pd.DataFrame
+    record: Record
+    model: Any = field(default=None, repr=False, compare=False)
+    stats: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.vectors) != len(self.table):
+            raise BadInput(f"there are {len(self.vectors)} vectors and {len(self.table)} rows; one of each is needed")
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @cached_property
+    def good(self) -> np.ndarray:
+        """(N,) bool: the rows that have a vector. Computed once: other errors are another ``Embeddings``."""
+        found = np.asarray(self.table[ERROR].array == "", dtype=bool)
+        found.setflags(write=False)
+        return found
+
+    def rows(self, keep: np.ndarray) -> "Embeddings":
+        """The rows where ``keep`` (N,) bool is true."""
+        return replace(self, vectors=self.vectors[keep], table=self.table[keep].reset_index(drop=True))
+
+    def truncated(self, dim: int) -> "Embeddings":
+        """The first ``dim`` numbers of each vector, of length 1 again where they were.
+
+        For models whose first numbers were trained to suffice (Matryoshka representations, arXiv 2205.13147); with
+        others measure what is lost (docs/scale.md). Queries of an index of these are truncated likewise.
+        """
+        if not 1 <= dim <= self.record.dim:
+            raise BadInput(f"dim is {dim}; it must be from 1 to {self.record.dim}")
+        vectors = self.vectors[:, :dim]
+        if self.record.normalized:
+            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        record = replace(self.record, dim=dim, full_dim=self.record.full_dim or self.record.dim)
+        return replace(self, vectors=np.ascontiguousarray(vectors), record=record)
+
+    def save(self, path: str | Path, form: Form = "float32") -> None:
+        """Write Parquet: the table's columns, ``error``, and ``vector``, a fixed-size list, null where it failed.
+
+        Args:
+            path: The file.
+            form: "float32"; "float16" for half of its size, or "int8" for a quarter. Both are read as float32 again.
+        """
+        table = pa.Table.from_pandas(self.table, preserve_index=False)
+        table = pack(table, self.vectors, self.good, form)
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: self.record.to_json().encode()})
+        repeating = [name for name in table.column_names if name != VECTOR]  # numbers of vectors hardly ever repeat
+        with new_file(path) as temporary:
+            pq.write_table(table, temporary, use_dictionary=repeating)
+
+
+def joined(parts: Sequence[Embeddings]) -> Embeddings:
+    """The rows of all parts, with the record of the first.
+
+    A column that is of integers where it is there stays so; one that is of another kind in another part becomes text.
+    """
+    frames = [part.table for part in parts]
+    for name in dict.fromkeys(str(name) for frame in frames for name in frame.columns):
+        kinds = [frame[name].dtype for frame in frames if name in frame]
+        missing = len(kinds) < len(frames)
+        if all(kind == kinds[0] for kind in kinds) and not (missing and pd.api.types.is_integer_dtype(kinds[0])):
+            continue
+        whole = all(pd.api.types.is_integer_dtype(kind) for kind in kinds)
+        kind: Any = "Int64" if whole else "str"
+        frames = [frame.assign(**{name: frame[name].astype(kind)}) if name in frame else frame for frame in frames]
+    table = pd.concat(frames, ignore_index=True)
+    return replace(parts[0], vectors=np.concatenate([part.vectors for part in parts]), table=table)
+
+
+def read_embeddings(path: str | Path) -> Embeddings:
+    """Read what :meth:`Embeddings.save` wrote.
+
+    Raises:
+        BadInput: There is no such file, or it is none of ours.
+    """
+    record = read_metadata(path)
+    table, vectors = unpack(pq.read_table(path), record.dim)
+    if record.normalized:  # smaller forms round; what follows counts on length 1
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = np.where(np.abs(lengths - 1) > 1e-5, vectors / np.maximum(lengths, 1e-12), vectors)
+    return Embeddings(vectors, table.to_pandas(), record)
+
+
+def read_metadata(path: str | Path) -> Record:
+    """The record in the metadata of an embeddings file, without reading vectors.
+
+    Raises:
+        BadInput: There is no such file, or it is none of ours.
+    """
+    if not Path(path).is_file():
+        raise BadInput(f"{path}: there is no such file; `omlzoo embed` writes one")
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInput(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); embed again") from error
+    if KEY not in metadata:
+        raise BadInput(f"{path}: a Parquet file without our record; give one that `omlzoo embed` wrote")
+    return Record.from_json(metadata[KEY])

@@ -1,0 +1,271 @@
+"""embed() and embed_shards(): a folder, a table or pictures to embeddings, a row for each."""
+
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from omlzoo.checkpoints.folder import state_digest
+from omlzoo.data import table as tables
+from omlzoo.data.images import SUFFIXES
+from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, read_embeddings, read_metadata
+from omlzoo.embedding.pipeline import Picture, Pipeline, Precision
+from omlzoo.embedding.quantization import Form
+from omlzoo.embedding.shard_writer import fill, say_failures
+from omlzoo.embedding.shards import Shards
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.models._extractor import Extractor
+from omlzoo.progress import bar
+from omlzoo.zoo.exporting import compiled
+from omlzoo.zoo.registry import open_model
+
+__all__ = ["Runtime", "embed", "embed_shards", "embed_table", "pipeline_of", "record_of"]
+
+Runtime = Literal["torch", "onnx"]
+Source = str | Path | pd.DataFrame | Sequence[str | Path | Image.Image] | Image.Image
+
+
+def embed(
+    model: Extractor | str | Path,
+    source: Source,
+    *,
+    root: str | Path | None = None,
+    out: str | Path | None = None,
+    batch_size: int = 32,
+    precision: Precision = "auto",
+    workers: int | None = None,
+    device: str = "auto",
+    fast: bool = False,
+    runtime: Runtime = "torch",
+    progress: bool = True,
+) -> Embeddings:
+    """Vectors of pictures, a row for each, in the order given.
+
+    Args:
+        model: An extractor, or what ``omlzoo.get_model`` opens.
+        source: A folder, a table (csv, parquet, DataFrame), a list of paths or PIL images, or one of these.
+        root: Where a table's relative paths start; its folder by default.
+        out: A Parquet file to write. Parts are kept beside it while the run goes on, and an interrupted run that is
+            started again continues.
+        batch_size: Pictures that go through the model at once.
+        precision: "fp32", "bf16", or "auto": bf16 where the hardware multiplies it.
+        workers: Threads; as many as there are cores by default.
+        device: "cpu", "cuda", or "auto": the model's own, or a GPU if there is one.
+        fast: Decode large JPEGs at a half, a quarter or an eighth of their size, never less than twice what the model
+            takes: several times faster for photographs of a camera, and vectors that differ a little (docs/scale.md).
+        runtime: "torch", or "onnx": ONNX Runtime, in float32 on the CPU, within 1e-4 of torch; faster for ResNets and
+            slower for ViTs (docs/results.md). The first use of a model compiles it, some seconds.
+        progress: Draw a bar where standard error is a terminal.
+
+    Returns:
+        Embeddings; the rows of pictures that cannot be read have an error and a vector of NaN.
+
+    Raises:
+        BadTable: The table has faults; all are listed.
+        BadInput: There is no picture, or ``out`` is a file of something else.
+    """
+    extractor = open_model(model)
+    table, pictures = _pictures(source, root)
+    return embed_table(
+        extractor, table, pictures, out=out, batch_size=batch_size, precision=precision,
+        workers=workers, device=device, fast=fast, runtime=runtime, progress=progress,
+    )  # fmt: skip
+
+
+def embed_shards(
+    model: Extractor | str | Path,
+    source: str | Path | pd.DataFrame,
+    out: str | Path,
+    *,
+    root: str | Path | None = None,
+    form: Form = "float32",
+    prune: bool = False,
+    batch_size: int = 32,
+    precision: Precision = "auto",
+    workers: int | None = None,
+    device: str = "auto",
+    fast: bool = False,
+    runtime: Runtime = "torch",
+    progress: bool = True,
+) -> Shards:
+    """As :func:`embed`, into a folder that grows: pictures that it has are not computed again.
+
+    Vectors of any number of pictures take the memory of one file's.
+
+    Args:
+        model: An extractor, or what ``omlzoo.get_model`` opens.
+        source: A folder or a table (csv, parquet, DataFrame).
+        out: The folder. Another run with the same model and settings adds what is new or changed; a killed one loses at
+            most the file that it was at.
+        root: Where a table's relative paths start; its folder by default.
+        form: Of the vectors on disk: "float32", "float16" or "int8".
+        prune: Take out the rows of pictures that the source does not have.
+        batch_size: As in :func:`embed`, like the others.
+        precision: "fp32", "bf16", or "auto".
+        workers: Threads.
+        device: "cpu", "cuda", or "auto".
+        fast: Decode large JPEGs at a smaller size.
+        runtime: "torch" or "onnx".
+        progress: Draw a bar where standard error is a terminal.
+
+    Raises:
+        BadTable: The table has faults; all are listed.
+        BadInput: The folder holds something else, or vectors of another model or other settings.
+    """
+    table = tables.read(source, "embed", root)
+    extractor = open_model(model)
+    _say(table)
+    run = pipeline_of(extractor, precision, device, fast, runtime)
+    shards = Shards.open(out, record_of(extractor, table.root, run), form)
+    with shards.lock():
+        fill(shards, table, run, _arguments(batch_size, workers), progress)
+        other = shards.refresh(table)
+        if other:
+            said = f"{other} pictures that were there have other values in {table.name} now; these were taken"
+            warnings.warn(said, OmlzooWarning, stacklevel=2)
+        if prune:
+            gone = shards.prune(table)
+            if gone:
+                warnings.warn(f"{gone} pictures are not in {table.name} any more; removed", OmlzooWarning, stacklevel=2)
+    return shards
+
+
+def embed_table(
+    model: Extractor,
+    table: tables.Table,
+    pictures: Sequence[Picture] | None = None,
+    *,
+    out: str | Path | None = None,
+    batch_size: int = 32,
+    precision: Precision = "auto",
+    workers: int | None = None,
+    device: str = "auto",
+    fast: bool = False,
+    runtime: Runtime = "torch",
+    progress: bool = True,
+) -> Embeddings:
+    """As :func:`embed`, of a table that was read already."""
+    how = _arguments(batch_size, workers)
+    _say(table)
+    start = time.perf_counter()
+    run = pipeline_of(model, precision, device, fast, runtime)
+    record = record_of(model, table.root, run)
+    resumed = 0
+    if out is None:
+        vectors, errors = _compute(run, table, pictures, how, progress)
+    else:
+        if any(isinstance(picture, Image.Image) for picture in pictures or ()):
+            raise BadInput("out is for pictures in files; embed PIL images without it and call save on the result")
+        record = replace(record, rows=_digest(record, table))
+        finished = _finished(Path(out), record)
+        if finished is not None:
+            said = f"{out} was finished already; it was read, and nothing was computed"
+            warnings.warn(said, OmlzooWarning, stacklevel=3)
+            return finished
+        parts = Shards.temporary(Path(out).with_name(f"{Path(out).name}.parts"), record)
+        with parts.lock():
+            resumed = fill(parts, table, run, how, progress)
+            vectors, errors = parts.of(table)
+    frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
+    stats = {
+        "rows": float(len(table)), "failed": float(sum(map(bool, errors))), "resumed": float(resumed),
+        "seconds": time.perf_counter() - start, **run.seconds,
+    }  # fmt: skip
+    embeddings = Embeddings(vectors, frame, record, model, stats)
+    if out is not None:
+        embeddings.save(out)
+        parts.delete()
+    return embeddings
+
+
+def pipeline_of(model: Extractor, precision: Precision, device: str, fast: bool, runtime: Runtime) -> Pipeline:
+    if runtime not in get_args(Runtime):
+        raise BadInput(f"runtime is {runtime!r}; it must be torch or onnx")
+    return Pipeline.of(model, precision, device, fast, None if runtime == "torch" else compiled(model))
+
+
+def _compute(
+    run: Pipeline, table: tables.Table, pictures: Sequence[Picture] | None, how: tuple[int, int | None], progress: bool
+) -> tuple[np.ndarray, list[str]]:
+    """Vectors (N, dim) and errors of all rows, in memory."""
+    jobs = list(zip(pictures or table.files(), table.boxes(), strict=True))
+    vectors, errors = np.full((len(jobs), run.model.dim), np.nan, dtype=np.float32), [""] * len(jobs)
+    with bar(len(jobs), "embed", "picture", progress) as drawn:
+        done = 0
+        for found, said in run.batches(jobs, *how):
+            vectors[done : done + len(said)], errors[done : done + len(said)] = found, said
+            done += len(said)
+            drawn.update(len(said))
+        say_failures(errors, drawn)
+    return vectors, errors
+
+
+def _finished(out: Path, record: Record) -> Embeddings | None:
+    """What an earlier run wrote to that file."""
+    if out.is_dir():
+        raise BadInput(f"{out} is a folder; give the name of a file, or call embed_shards")
+    if not out.exists():
+        return None
+    if read_metadata(out) != record:
+        raise BadInput(f"{out} exists and has other rows or settings; give another name, or remove it first")
+    return read_embeddings(out)
+
+
+def _digest(record: Record, table: tables.Table) -> str:
+    """sha256 of the settings, the rows, and the sizes and times of change of their files."""
+    key = hashlib.sha256(record.to_json().encode())
+    key.update(table.frame.to_csv().encode())
+    key.update(Shards.sizes(table).tobytes())
+    return key.hexdigest()
+
+
+def _arguments(batch_size: int, workers: int | None) -> tuple[int, int | None]:
+    for name, value in (("batch_size", batch_size), ("workers", workers)):
+        if value is not None and value < 1:
+            raise BadInput(f"{name} is {value}; it must be at least 1")
+    return batch_size, workers
+
+
+def _say(table: tables.Table) -> None:
+    for notice in table.notices:
+        warnings.warn(notice, OmlzooWarning, stacklevel=4)
+
+
+def _pictures(source: Source, root: str | Path | None) -> tuple[tables.Table, Sequence[Picture] | None]:
+    """The table of a source, and its pictures where they are not the table's files."""
+    if isinstance(source, str | Path) and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir():
+        source = [source]
+    if isinstance(source, str | Path | pd.DataFrame):
+        return tables.read(source, "embed", root), None
+    items = [source] if isinstance(source, Image.Image) else list(source)
+    if not items:
+        raise BadInput("there is no picture to embed; give at least one")
+    names = [f"image {i}" if isinstance(item, Image.Image) else str(item) for i, item in enumerate(items)]
+    base = Path(root or ".")
+    pictures = [item if isinstance(item, Image.Image) else base / item for item in items]
+    frame = pd.DataFrame({"path": pd.Series(names, dtype="str")})
+    return tables.Table(frame, base, "the list"), pictures
+
+
+def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
+    """How that run makes vectors."""
+    facts = model.facts
+    known = None if model.changed else facts.entry.sha256
+    return Record(
+        model=facts.address,
+        sha256=known or f"state:{state_digest(model.state_dict())}",
+        dim=model.dim,
+        preprocess=json.loads(json.dumps(asdict(facts.entry.preprocess))),
+        normalized=model.normalize,
+        precision=run.precision,
+        root=str(root.resolve()),
+        decoding="scaled" if run.fast else "exact",
+    )

@@ -1,0 +1,148 @@
+"""Embedding on many machines: Ray Data hands the files of a folder of shards to workers that write them themselves."""
+
+import io
+import logging
+import os
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from omlzoo.data import table as tables
+from omlzoo.embedding.extraction import record_of
+from omlzoo.embedding.pipeline import Pipeline, Precision
+from omlzoo.embedding.quantization import Form
+from omlzoo.embedding.shard_writer import check_writable, embed_part
+from omlzoo.embedding.shards import ROWS, Shards
+from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning
+from omlzoo.zoo.registry import open_model
+
+__all__ = ["embed_on_ray"]
+
+
+class _Worker:
+    """Opens the model once and computes files."""
+
+    def __init__(self, model: str, folder: str, root: str, settings: dict[str, Any]) -> None:
+        self.shards, self.root, self.settings = Shards.open(folder), Path(root), settings
+        self.run = Pipeline.of(open_model(model), settings["precision"], settings["device"], settings["fast"])
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        failed = []
+        for number, frame in zip(batch["number"], batch["frame"], strict=True):
+            part = tables.Table(pd.read_parquet(io.BytesIO(frame)), self.root, f"file {number}")
+            how = self.settings["batch_size"], self.settings["threads"]
+            errors = embed_part(self.shards, part, self.run, how, number=int(number))
+            failed.append(sum(map(bool, errors)))
+        return {"number": batch["number"], "failed": failed}
+
+
+def embed_on_ray(
+    model: str | Path,
+    source: str | Path | pd.DataFrame,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    address: str | None = None,
+    root: str | Path | None = None,
+    form: Form = "float32",
+    rows: int = ROWS,
+    batch_size: int = 32,
+    precision: Precision = "fp32",
+    device: str = "auto",
+    fast: bool = False,
+) -> Shards:
+    """As ``embed_shards``, by workers of a Ray cluster, all of which see ``out`` and the pictures under the same paths.
+
+    A file of rows is one task. Its number is given out before, so that a task that Ray repeats, because its worker or
+    machine went away, writes the same file again: nothing is doubled. A run that is started again computes what is
+    missing.
+
+    Args:
+        model: A name that every worker can open: a checkpoint, a folder all see, or ``hf-hub:org/repo``.
+        source: A folder or a table.
+        out: The folder of shards.
+        workers: How many.
+        cpus: Of each; together less than the cluster has, as reading needs one too.
+        gpus: Of each.
+        address: Of the cluster; by default RAY_ADDRESS, or a cluster of this machine alone that ends with the run.
+        root: Where a table's relative paths start.
+        form: Of the vectors on disk.
+        rows: Of a file.
+        batch_size: As in ``embed``.
+        precision: "fp32" or "bf16"; "auto" only where all machines are alike.
+        device: "cpu", "cuda" or "auto".
+        fast: Decode large JPEGs at a smaller size.
+
+    Raises:
+        BadTable: The table has faults.
+        BadInput: The workers want all processors, or the folder has other settings.
+        MissingExtra: Ray is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        ray: Any = import_module("ray")
+        import_module("ray.data")
+    except ImportError as error:
+        raise MissingExtra("ray", "ray") from error
+    for name, value in (("workers", workers), ("rows", rows), ("batch_size", batch_size)):
+        if value < 1:
+            raise BadInput(f"{name} is {value}; it must be at least 1")
+    table = tables.read(source, "embed", root)
+    check_writable(table)
+    for notice in table.notices:
+        warnings.warn(notice, OmlzooWarning, stacklevel=2)
+    extractor = open_model(model)
+    shards = Shards.open(out, record_of(extractor, table.root, Pipeline.of(extractor, precision, device, fast)), form)
+    started = not ray.is_initialized()
+    if started:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+    try:
+        whole = ray.cluster_resources().get("CPU", 0.0)
+        if workers * cpus >= whole:
+            raise BadInput(
+                f"{workers} workers of {cpus:g} processors are all of the cluster's {whole:g}, and reading needs some: "
+                "Ray would wait for ever; give fewer workers or cpus"
+            )
+        with shards.lock():
+            missing = shards.missing(table)
+            first = shards.following()
+            tasks = [
+                {
+                    "number": first + number,
+                    "frame": table.frame.iloc[missing[start : start + rows]].to_parquet(index=False),
+                }
+                for number, start in enumerate(range(0, len(missing), rows))
+            ]
+            settings = {"precision": precision, "device": device, "fast": fast, "batch_size": batch_size,
+                        "threads": max(1, int(cpus))}  # fmt: skip
+            failed = _compute(tasks, str(model), shards, table.root, settings, workers, cpus, gpus) if tasks else 0
+    finally:
+        if started:
+            ray.shutdown()
+    if failed:
+        said = f"{failed} of {len(missing)} pictures could not be read and have no vector (column error says why)"
+        warnings.warn(said, OmlzooWarning, stacklevel=2)
+    return shards
+
+
+def _compute(
+    tasks: list[dict[str, Any]], model: str, shards: Shards, root: Path, settings: dict[str, Any],
+    workers: int, cpus: float, gpus: float,
+) -> int:  # fmt: skip
+    """Run the tasks; returns how many pictures could not be read."""
+    ray: Any = import_module("ray")
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    found = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
+        _Worker,
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(tasks))),
+        fn_constructor_args=(str(model), str(shards.folder.resolve()), str(root.resolve()), settings),
+        num_cpus=cpus,
+        num_gpus=gpus or None,
+    )
+    return sum(int(row["failed"]) for row in found.take_all())

@@ -1,0 +1,83 @@
+"""Embedding into a folder of shards: what it lacks is computed and written, a file at a time."""
+
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+
+from omlzoo.data.table import Table
+from omlzoo.embedding.pipeline import Pipeline
+from omlzoo.embedding.shards import ROWS, Shards
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.progress import TerminalBar, bar
+
+__all__ = ["check_writable", "embed_part", "fill", "say_failures"]
+
+
+def fill(shards: Shards, table: Table, run: Pipeline, how: tuple[int, int | None], progress: bool) -> int:
+    """Compute the rows that the shards lack, a file at a time; returns how many they had."""
+    check_writable(table)
+    missing = shards.missing(table)
+    said: list[str] = []
+    with bar(len(table), "embed", "picture", progress) as drawn:
+        drawn.update(len(table) - len(missing))
+        for start in range(0, len(missing), ROWS):
+            part = Table(table.frame.iloc[missing[start : start + ROWS]], table.root, table.name)
+            said += filter(None, embed_part(shards, part, run, how, drawn.update))
+        say_failures(said, drawn, len(missing))
+    return len(table) - len(missing)
+
+
+def embed_part(
+    shards: Shards,
+    part: Table,
+    run: Pipeline,
+    how: tuple[int, int | None],
+    done: Callable[[int], object] = lambda count: None,
+    number: int | None = None,
+) -> list[str]:
+    """Compute the rows of one file and write it; returns their errors.
+
+    Args:
+        shards: Where the file goes.
+        part: The rows.
+        run: The model as it computes.
+        how: Batch size and workers.
+        done: Told how many more rows are computed.
+        number: Of the file; the next by default.
+    """
+    sizes = shards.sizes(part)
+    found: list[np.ndarray] = []
+    errors: list[str] = []
+    try:
+        for vectors, why in run.batches(list(zip(part.files(), part.boxes(), strict=True)), *how):
+            found.append(vectors)
+            errors += why
+            done(len(why))
+    finally:  # interrupted: what was computed is kept
+        if errors:
+            begun = time.perf_counter()
+            kept = Table(part.frame.iloc[: len(errors)], part.root, part.name)
+            shards.write(np.concatenate(found), kept, errors, sizes[: len(errors)], number)
+            run.seconds["write"] += time.perf_counter() - begun
+    return errors
+
+
+def check_writable(table: Table) -> None:
+    """Refuse a table with a column that Parquet does not take."""
+    try:
+        pa.Table.from_pandas(table.frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # before hours of work, not after
+        said = f"{table.name}: a column cannot be written as Parquet: {error}; make its values alike"
+        raise BadInput(said) from error
+
+
+def say_failures(errors: list[str], drawn: TerminalBar, count: int | None = None) -> None:
+    """Say once how many pictures have no vector, and why the first has none."""
+    failed = [error for error in errors if error]
+    if failed:
+        drawn.clear()
+        said = f"{len(failed)} of {count or len(errors)} pictures could not be read and have no vector; the first: "
+        warnings.warn(said + failed[0], OmlzooWarning, stacklevel=5)

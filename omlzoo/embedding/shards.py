@@ -1,0 +1,287 @@
+"""A folder of embeddings that grows a Parquet file at a time, whole after any kill.
+
+``shards.json`` has the record and the form; ``00000000.parquet``, ``00000001.parquet`` and so on have rows, and
+``removed-*.parquet`` say which rows were taken out. Every file appears whole or not at all and is never changed. A
+picture is told by its path and box, and by its file's size and time of change: another picture under the same name is
+another row, and of several rows of one picture the last counts.
+"""
+
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from omlzoo.data.table import Table
+from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, joined, read_embeddings, read_metadata
+from omlzoo.embedding.latest_rows import BLOCK, BOX, KEY, Ledger, keys_of, whole_paths
+from omlzoo.embedding.quantization import Form, check_form
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.files import new_file
+
+__all__ = ["ROWS", "Shards", "load_embeddings"]
+
+ROWS = 2048  # of a shard
+FACTS = "shards.json"
+SIZE, CHANGED = "file_size", "file_changed_ns"  # columns of ours, beside those of the table
+PICTURE = ["path", *BOX]
+
+
+@dataclass
+class Shards:
+    """Embeddings in a folder.
+
+    Attributes:
+        folder: Where they are.
+        record: How they were made.
+        form: Of the vectors in the files.
+    """
+
+    folder: Path
+    record: Record
+    form: Form = "float32"
+
+    @staticmethod
+    def open(folder: str | Path, record: Record | None = None, form: Form = "float32") -> "Shards":
+        """The shards of a folder, which is made if there is none and a record is given.
+
+        Raises:
+            BadInput: The folder has something else, or vectors of another model or other settings.
+        """
+        folder, facts = Path(folder), Path(folder) / FACTS
+        check_form(form)
+        if not facts.is_file():
+            if record is None:
+                raise BadInput(f"{folder}: has no {FACTS}; give a folder that `omlzoo embed` wrote")
+            if folder.exists() and (not folder.is_dir() or any(not p.name.startswith(".") for p in folder.iterdir())):
+                raise BadInput(
+                    f"{folder} exists and holds something else; give another name, or one ending in .parquet"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+            with new_file(facts) as temporary:
+                temporary.write_text(json.dumps({"record": json.loads(record.to_json()), "form": form}, indent=2))
+            return Shards(folder, record, form)
+        try:
+            settings = json.loads(facts.read_text(encoding="utf-8"))
+            kept = Record.from_json(json.dumps(settings["record"]))
+            check_form(settings["form"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInput(f"{facts}: damaged ({error}); remove the folder and embed again") from error
+        if record is not None and replace(record, root=kept.root, rows=kept.rows) != kept:
+            theirs, ours = json.loads(kept.to_json()), json.loads(record.to_json())
+            other = [key for key in theirs if key not in ("root", "rows") and theirs[key] != ours[key]]
+            raise BadInput(f"{folder} has vectors of other settings ({', '.join(other)}); give another name")
+        if record is not None and form != settings["form"]:
+            raise BadInput(f"{folder} has vectors as {settings['form']}, not {form}; say so, or give another name")
+        return Shards(folder, kept, settings["form"])
+
+    @staticmethod
+    def temporary(folder: Path, record: Record) -> "Shards":
+        """Those of a run that ends in one file; shards of other settings are removed, and that is said."""
+        try:
+            return Shards.open(folder, record)
+        except BadInput:
+            if not (folder / FACTS).is_file():
+                raise
+            with Shards(folder, record).lock():  # not that of a run that is at work
+                warnings.warn(f"{folder} is of a run with other settings; it was removed", OmlzooWarning, 4)
+                shutil.rmtree(folder)
+            return Shards.open(folder, record)
+
+    def lock(self) -> FileLock:
+        """Held while a run writes; the system lets go of it when the process ends.
+
+        Raises:
+            BadInput: Another process holds it.
+        """
+        held = FileLock(self.folder / ".lock")
+        try:
+            held.acquire(timeout=0)
+        except Timeout as error:
+            raise BadInput(f"{self.folder}: another process writes there; wait until it has ended") from error
+        return held
+
+    def files(self) -> list[Path]:
+        """The Parquet files of rows, in the order they were written."""
+        return sorted(self.folder.glob("[0-9]*.parquet"))
+
+    def missing(self, table: Table) -> np.ndarray:
+        """Rows of a table (M,) whose picture is not here, or was another one."""
+        keys = keys_of(table.frame, table.root)
+        wanted = np.zeros(len(keys), dtype=bool)
+        wanted[np.unique(keys, return_index=True)[1]] = True  # of several rows of one picture the first
+        return np.flatnonzero(wanted & ~self._newest().has(keys, self.sizes(table)))
+
+    def refresh(self, table: Table) -> int:
+        """Give rows whose picture is the same the values that the table has for them now; returns how many differed."""
+        newest = self._newest()
+        keys, first = np.unique(keys_of(table.frame, table.root), return_index=True)
+        columns = [name for name in table.frame.columns if name not in PICTURE and table.frame[name].dtype != object]
+        other = [np.empty(0, dtype=np.int64)]
+        for path in self.files() if columns and len(keys) else []:
+            at = newest.of_file(int(path.stem))
+            place = np.searchsorted(keys, newest.keys[at]).clip(max=len(keys) - 1)
+            here = keys[place] == newest.keys[at]
+            frame = pq.read_table(path, columns=_there(path, ["path", *columns])).to_pandas()
+            ours, theirs = frame.iloc[newest.rows[at[here]]], first[place[here]]
+            pairs = zip(_values(ours, columns), _values(table.frame.iloc[theirs], columns), strict=True)
+            other.append(theirs[np.array([mine != yours for mine, yours in pairs], dtype=bool)])
+        rows = np.sort(np.concatenate(other))
+        for start in range(0, len(rows), ROWS):
+            part = Table(table.frame.iloc[rows[start : start + ROWS]], table.root, table.name)
+            vectors, errors = self.of(part)
+            self.write(vectors, part, errors, self.sizes(part))
+        return len(rows)
+
+    def write(
+        self, vectors: np.ndarray, table: Table, errors: list[str], sizes: np.ndarray, number: int | None = None
+    ) -> None:
+        """Add rows as a file.
+
+        Args:
+            vectors: (M, dim) float32.
+            table: M rows.
+            errors: Empty, or why a row has no vector.
+            sizes: (M, 2) of :meth:`sizes`, taken before the pictures were read.
+            number: Of the file, which is replaced if it is there; the next by default.
+        """
+        frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
+        if str(table.root.resolve()) != self.record.root:
+            frame["path"] = [os.path.abspath(file) for file in table.files()]
+        frame[SIZE], frame[CHANGED] = sizes[:, 0], sizes[:, 1]
+        number = self.following() if number is None else number
+        Embeddings(vectors, frame, self.record).save(self.folder / f"{number:08d}.parquet", self.form)
+
+    def following(self) -> int:
+        """The number of the next file."""
+        files = self.files()
+        return int(files[-1].stem) + 1 if files else 0
+
+    @staticmethod
+    def sizes(table: Table) -> np.ndarray:
+        """(N, 2) int64: the size and time of change of each row's file; -1 where there is none."""
+        found = np.full((len(table), 2), -1, dtype=np.int64)
+        for start in range(0, len(table), BLOCK):
+            for row, path in enumerate(table.frame["path"].iloc[start : start + BLOCK].tolist(), start):
+                try:
+                    stat = os.stat(os.path.join(table.root, path))
+                except (OSError, ValueError):
+                    continue
+                found[row] = stat.st_size, stat.st_mtime_ns
+        return found
+
+    def remove(self, paths: list[str]) -> int:
+        """Take out the rows of pictures, given as in the table or absolute; returns how many there were."""
+        newest, root = self._newest(), Path(self.record.root)
+        wanted = set(whole_paths(paths, root))
+        gone = [np.empty(0, dtype=np.int64)]
+        for path in self.files():
+            at = newest.of_file(int(path.stem))
+            names = whole_paths(pq.read_table(path, columns=["path"])["path"].to_pylist(), root)
+            gone.append(at[np.array([names[row] in wanted for row in newest.rows[at]], dtype=bool)])
+        return self._bury(newest, np.concatenate(gone))
+
+    def prune(self, table: Table) -> int:
+        """Take out the rows of pictures that are not in a table; returns how many there were."""
+        newest = self._newest()
+        return self._bury(newest, np.flatnonzero(~np.isin(newest.keys, keys_of(table.frame, table.root))))
+
+    def delete(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _bury(self, newest: Ledger, gone: np.ndarray) -> int:
+        if len(gone):
+            number = len(list(self.folder.glob("removed-*.parquet")))
+            with new_file(self.folder / f"removed-{number:08d}.parquet") as temporary:
+                pq.write_table(pa.table({"shard": newest.files[gone], "row": newest.rows[gone]}), temporary)
+        return len(gone)
+
+    def __len__(self) -> int:
+        return len(self._newest())
+
+    def __iter__(self) -> Iterator[Embeddings]:
+        """The rows, a file at a time."""
+        for _, shard in self._shards():
+            yield shard
+
+    def _shards(self) -> Iterator[tuple[np.ndarray, Embeddings]]:
+        """Keys and rows of each file."""
+        newest = self._newest()
+        for path in self.files():
+            at, shard = newest.of_file(int(path.stem)), read_embeddings(path)
+            keep = np.zeros(len(shard), dtype=bool)
+            keep[newest.rows[at]] = True
+            rows = shard.rows(keep)
+            yield newest.keys[at], replace(rows, table=rows.table.drop(columns=[SIZE, CHANGED]), record=self.record)
+
+    def load(self) -> Embeddings:
+        """All rows."""
+        shards = list(self)
+        if not shards:
+            raise BadInput(f"{self.folder} has no rows yet; run `omlzoo embed` to its end")
+        return joined(shards)
+
+    def of(self, table: Table) -> tuple[np.ndarray, list[str]]:
+        """Vectors (N, dim) and errors of the rows of a table, all of which are here."""
+        keys = keys_of(table.frame, table.root)
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        vectors = np.full((len(table), self.record.dim), np.nan, dtype=np.float32)
+        errors = [""] * len(table)
+        for there, shard in self._shards():
+            first, end = np.searchsorted(keys, there), np.searchsorted(keys, there, side="right")
+            why = shard.table[ERROR].tolist()
+            for row in np.flatnonzero(first < end):
+                for place in order[first[row] : end[row]]:
+                    vectors[place], errors[place] = shard.vectors[row], why[row]
+        return vectors, errors
+
+    def _newest(self) -> Ledger:
+        """Of each picture its newest row, and its file's size and time of change then."""
+        removed = [pq.read_table(path) for path in sorted(self.folder.glob("removed-*.parquet"))]
+        gone = [
+            np.concatenate([np.empty(0, dtype=np.int64), *(table[name].to_numpy() for table in removed)])
+            for name in ("shard", "row")
+        ]
+        none = np.empty(0, dtype=np.int64)
+        keys, files, rows, sizes = [none.astype(KEY)], [none], [none], [none.reshape(0, 2)]
+        for path in self.files():
+            if read_metadata(path) != self.record:
+                raise BadInput(f"{path} has vectors of other settings than {FACTS} says; remove that file")
+            frame = pq.read_table(path, columns=_there(path, [*PICTURE, SIZE, CHANGED])).to_pandas()
+            keys.append(keys_of(frame, Path(self.record.root)))
+            files.append(np.full(len(frame), int(path.stem)))
+            rows.append(np.arange(len(frame)))
+            sizes.append(frame[[SIZE, CHANGED]].to_numpy(dtype=np.int64))
+        whole = [np.concatenate(parts) for parts in (keys, files, rows, sizes)]
+        return Ledger.of(whole[0], whole[1], whole[2], whole[3], (gone[0], gone[1]))
+
+
+def load_embeddings(path: str | Path) -> Embeddings:
+    """Read the file that ``embed`` and ``Embeddings.save`` write, or all of the folder that ``embed_shards`` writes.
+
+    Raises:
+        BadInput: There is no such file, or it is none of ours.
+    """
+    return Shards.open(path).load() if Path(path).is_dir() else read_embeddings(path)
+
+
+def _there(path: Path, columns: list[str]) -> list[str]:
+    """Those of the columns that a file has."""
+    known = set(pq.read_schema(path).names)
+    return [name for name in dict.fromkeys(columns) if name in known]
+
+
+def _values(frame: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:
+    """The values of each row as text; a column that is not there has none."""
+    texts = [frame[name].astype("string").fillna("") if name in frame else [""] * len(frame) for name in columns]
+    return list(zip(*texts, strict=True)) if texts else [()] * len(frame)

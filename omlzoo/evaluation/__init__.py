@@ -1,0 +1,1 @@
+"""What a model is worth on a table: metrics, findings, thresholds, and the pages that show them."""

@@ -1,0 +1,281 @@
+"""calibrate(): what the distances of a model mean, found on labels that it was not trained on."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from omlzoo.checkpoints import folder
+from omlzoo.checkpoints.calibration import Calibration, CutPoint, Energy, energy
+from omlzoo.data import table as tables
+from omlzoo.embedding.embeddings import Embeddings
+from omlzoo.embedding.extraction import embed_table
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
+from omlzoo.evaluation.probability import fit_probability
+from omlzoo.metrics._pair_curve import PairCurve, pair_curve, pairs_by_label
+from omlzoo.metrics._selection import Selection, count_relevant, select
+from omlzoo.models._extractor import Extractor
+from omlzoo.ops.nearest import nearest
+from omlzoo.zoo.registry import open_model
+
+__all__ = ["calibrate"]
+
+HITS = 10  # of each query, for probabilities and energy
+DRAWS = 1000
+
+
+def calibrate(
+    model: Extractor | str | Path | Embeddings,
+    table: str | Path | pd.DataFrame | None = None,
+    *,
+    far: Sequence[float] = (1e-3, 1e-2),
+    frr: Sequence[float] = (0.05,),
+    beta: Sequence[float] = (1.0,),
+    names: Mapping[str, float] | None = None,
+    unknown: Sequence[float] = (0.01, 0.1),
+    prior: float = 0.5,
+    save: bool = True,
+    root: str | Path | None = None,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    device: str = "auto",
+    progress: bool = True,
+) -> Calibration:
+    """Find thresholds for targets, probabilities, and when a query is unknown, on the validation rows of a table.
+
+    Cut-points, each with what it did there and 95 % bootstrap intervals over labels:
+
+    - "far=0.001": at most that share of other-label pairs are accepted; "frr=0.05": at most that share of same-label
+      pairs are rejected; "f1": best F-measure over all pairs.
+    - a name of your own: of the first hits that are accepted, at least that share is right.
+    - "unknown=0.01", "energy=0.01", "pareto=0.01": at most that share of queries of unknown labels are accepted, by
+      the first hit's distance, by the energy of the ten nearest, and by a fitted tail that goes on where the data ends.
+    - "weibull=0.05" for each ``frr``: that share of right first hits is rejected, by a fit of their distances.
+    - "ratio": rather known than unknown, by two densities, at the prior.
+
+    Args:
+        model: An extractor, what ``omlzoo.get_model`` opens, or Embeddings with the columns of the table. Of a folder
+            the entry is rewritten with the calibration.
+        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label; not with Embeddings. Labels of
+            its validation rows should not be among those that were trained on.
+        far: False accept rates.
+        frr: False reject rates.
+        beta: Of F-measures.
+        names: Names and shares of right first hits, such as {"very likely": 0.99}.
+        unknown: Shares of unknown queries.
+        prior: Share of unknown queries that is expected, for "ratio".
+        save: Whether a folder's entry is rewritten.
+        root: Where relative paths start; the table's folder by default.
+        precision: Of the computation.
+        device: Where the model runs.
+        progress: Draw a bar where standard error is a terminal.
+
+    Raises:
+        BadTable: The table has faults; all are listed.
+        BadInput: A target cannot be met or measured with these rows.
+        MissingExtra: scipy is not installed.
+    """
+    embeddings, name = _embedded(model, table, root, precision, device, progress)
+    good = embeddings.rows(embeddings.good)
+    frame, vectors = good.table, torch.from_numpy(good.vectors)
+    chosen = select(
+        len(frame), frame["label"].to_numpy(), frame["is_query"].to_numpy(bool), frame["is_gallery"].to_numpy(bool),
+        frame["sequence"].to_numpy() if "sequence" in frame else None,
+    )  # fmt: skip
+    curve = pair_curve(vectors, chosen)
+    found = _of_pairs(curve, far, frr, beta)
+    by_label = _rates_by_label(vectors, chosen, [value for _, _, value in found])
+    points = [
+        CutPoint(name, rule, "distance", value, "pairs", *_with_intervals(by_label, place, curve.within(value)))
+        for place, (name, rule, value) in enumerate(found)
+    ]
+    hits = _Hits(vectors, chosen)
+    points += _of_queries(hits, names or {}, unknown, frr, prior)
+    record = embeddings.record
+    open_set = {
+        f"{metric} {statistic}": value
+        for statistic, first in (("distance", hits.first), ("energy", hits.energies))
+        for metric, value in detection(first, unknown).items()
+    }
+    result = Calibration(
+        table=name, labels=int(frame["label"].nunique()), queries=len(hits.first.known),
+        same_pairs=int(curve.same[-1]), other_pairs=int(curve.other[-1]), sha256=record.sha256,
+        preprocess_hash=record.preprocess_hash, normalized=record.normalized, cut_points=tuple(points),
+        probability=fit_probability(hits.distances, hits.labels_right, hits.query_labels), energy=hits.how,
+        open_set=open_set,
+    )  # fmt: skip
+    if save and isinstance(model, str | Path) and Path(model).is_dir():
+        folder.rewrite(replace(folder.open_entry(model), calibration=result), model)
+    return result
+
+
+class _Hits:
+    """First hits of known and of unknown queries."""
+
+    def __init__(self, vectors: torch.Tensor, chosen: Selection) -> None:
+        place = np.full(len(vectors), -1)
+        place[chosen.gallery] = np.arange(len(chosen.gallery))
+        queries, gallery = vectors[torch.from_numpy(chosen.queries)], vectors[torch.from_numpy(chosen.gallery)]
+        labels = chosen.labels[chosen.queries], chosen.labels[chosen.gallery]
+        own = torch.from_numpy(place[chosen.queries])
+        bursts: tuple[torch.Tensor, torch.Tensor] | None = None
+        if chosen.sequences is not None:
+            bursts = (
+                torch.from_numpy(chosen.sequences[chosen.queries]), torch.from_numpy(chosen.sequences[chosen.gallery])
+            )  # fmt: skip
+        scores, ids = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=bursts)
+        right = (labels[1][ids.numpy()] == labels[0][:, None]) & (ids.numpy() >= 0)
+        possible = count_relevant(chosen, place) > 0
+        codes = torch.from_numpy(labels[0]), torch.from_numpy(labels[1])
+        strange = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=codes)[0].numpy()
+        distances = -scores.numpy()[possible].astype(np.float64)
+        others = -strange[possible].astype(np.float64)
+        lost = int((~possible).sum())
+        if lost and len(distances):
+            said = f"{lost} of {len(possible)} queries have no relevant picture in the gallery"
+            warnings.warn(f"{said} and calibrate nothing", OmlzooWarning, 4)
+        if not len(distances):
+            raise BadInput("no query has a relevant picture in the gallery; there is nothing to calibrate on")
+        self.distances, self.labels_right, self.query_labels = distances, right[possible], labels[0][possible]
+        self.first = FirstHits(distances[:, 0], right[possible, 0], others[:, 0])
+        self.how = Energy(max(1e-6, float(np.median(distances[:, 0])) / 4), HITS)
+        self.energies = FirstHits(energy(distances, self.how), right[possible, 0], energy(others, self.how))
+        if not np.isfinite(self.first.unknown).all():
+            raise BadInput("the gallery has one label for some queries; without it nothing is left to be taken for it")
+
+
+def _of_pairs(
+    curve: PairCurve, far: Sequence[float], frr: Sequence[float], beta: Sequence[float]
+) -> list[tuple[str, str, float]]:
+    """Name, rule and distance of the cut-points over pairs."""
+    found = []
+    for rate in far:
+        if not 0 < rate < 1 or rate * int(curve.other[-1]) < 1:
+            least = 1 / int(curve.other[-1])
+            raise BadInput(
+                f"far is {rate:g}; with {int(curve.other[-1])} pairs of two labels it can be {least:.1g} to 1"
+            )
+        place = int(np.searchsorted(curve.wrongly_accepted, rate * (1 + 1e-12), side="right")) - 1
+        found.append((f"far={rate:g}", f"at most {rate:g} of other-label pairs are accepted", curve.after(place)))
+    for rate in frr:
+        if not 0 < rate < 1:
+            raise BadInput(f"frr is {rate:g}; it is a share, above 0 and below 1")
+        place = int(np.searchsorted(curve.accepted, 1 - rate - 1e-12))
+        found.append((f"frr={rate:g}", f"at most {rate:g} of same-label pairs are rejected", curve.after(place)))
+    for weight in beta:
+        if not weight > 0:
+            raise BadInput(f"beta is {weight}; it must be above 0")
+        precision = curve.same / np.maximum(1, curve.same + curve.other)
+        below = np.maximum(1e-300, weight**2 * precision + curve.accepted)
+        place = int(np.argmax((1 + weight**2) * precision * curve.accepted / below))
+        found.append((f"f{weight:g}", f"best F-measure over all pairs, beta {weight:g}", curve.after(place)))
+    return found
+
+
+def _of_queries(
+    hits: _Hits, names: Mapping[str, float], unknown: Sequence[float], frr: Sequence[float], prior: float
+) -> list[CutPoint]:
+    first = hits.first
+    rules: list[tuple[str, str, Literal["distance", "energy"], float]] = []
+    order = np.argsort(first.known, kind="stable")
+    shares = first.right[order].cumsum() / np.arange(1, len(order) + 1)
+    for name, share in names.items():
+        enough = np.flatnonzero((shares >= share) & np.r_[np.diff(first.known[order]) > 0, True])
+        if not len(enough):
+            raise BadInput(f"{name} asks that {share:g} of the accepted first hits are right; at best "
+                           f"{shares.max():.4f} are; ask for less")  # fmt: skip
+        last = enough[-1]
+        after = first.known[order][min(last + 1, len(order) - 1)]
+        rules.append((name, f"at least {share:g} of accepted first hits are right", "distance",
+                      float(first.known[order][last] + after) / 2))  # fmt: skip
+    fits: list[tuple[str, str, float | None]] = []
+    for rate in unknown:
+        said = f"at most {rate:g} of queries of unknown labels are accepted"
+        rules.append((f"unknown={rate:g}", said, "distance", at_share(first.unknown, rate)))
+        rules.append((f"energy={rate:g}", said + ", by energy", "energy", at_share(hits.energies.unknown, rate)))
+        fits.append((f"pareto={rate:g}", said + ", by a Pareto tail", pareto_tail(first.unknown, rate)))
+    for rate in frr:
+        said = f"{rate:g} of right first hits are rejected, by a Weibull fit"
+        fits.append((f"weibull={rate:g}", said, weibull_tail(first.known[first.right], rate)))
+    rules += [(name, said, "distance", value) for name, said, value in fits if value is not None]
+    left_out = ", ".join(name for name, _, value in fits if value is None)
+    if left_out:
+        warnings.warn(f"{left_out}: left out, {len(first.known)} queries are too few for the fit", OmlzooWarning, 3)
+    said = f"rather known than unknown where {prior:g} of queries are unknown"
+    rules.append(("ratio", said, "distance", likelihood_ratio(first.known, first.unknown, prior)))
+    points = []
+    for name, rule, statistic, value in rules:
+        of = first if statistic == "distance" else hits.energies
+        accepted = of.unknown <= value, of.right & (of.known <= value)
+        rates = [float(each.mean()) for each in accepted]
+        codes = np.unique(hits.query_labels, return_inverse=True)[1]
+        sizes = np.bincount(codes).astype(float)
+        ends = [_interval(np.bincount(codes, each), sizes, 1.0) for each in accepted]
+        points.append(CutPoint(name, rule, statistic, value, "queries", rates[0], ends[0], rates[1], ends[1]))
+    return points
+
+
+def _rates_by_label(
+    vectors: torch.Tensor, chosen: Selection, distances: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of each label at most so far apart: same and other (T, K + 1), the last column all; the order."""
+    order = np.argsort(distances, kind="stable")
+    rows = np.union1d(chosen.queries, chosen.gallery)
+    codes = np.unique(chosen.labels[rows], return_inverse=True)[1]
+    same, other = pairs_by_label(vectors[torch.from_numpy(rows)], codes, np.asarray(distances)[order])
+    return same, other, np.argsort(order)
+
+
+def _with_intervals(
+    by_label: tuple[np.ndarray, np.ndarray, np.ndarray], place: int, rates: tuple[float, float]
+) -> tuple[float, tuple[float, float], float, tuple[float, float]]:
+    """Wrong and right shares with intervals; a pair of two labels belongs to both, so its deviation counts twice."""
+    same, other, order = by_label
+    column = order[place]
+    right, wrong = rates
+    ends = []
+    for counts, factor, value in ((other, 2.0, wrong), (same, 1.0, right)):
+        low, high = _interval(counts[:, column], counts[:, -1], factor)
+        ends.append((max(0.0, min(low, value)), min(1.0, max(high, value))))
+    return wrong, ends[0], right, ends[1]
+
+
+def _interval(part: np.ndarray, whole: np.ndarray, factor: float) -> tuple[float, float]:
+    """95 % of the ratios of sums over labels (T,) that are drawn with replacement."""
+    random = np.random.default_rng(0)
+    value = part.sum() / max(1, whole.sum())
+    draws = np.empty(DRAWS)
+    for draw in range(DRAWS):
+        times = np.bincount(random.integers(0, len(part), len(part)), minlength=len(part))
+        draws[draw] = times @ part / max(1, times @ whole)
+    low, high = np.quantile(value + factor * (draws - value), [0.025, 0.975])
+    return float(max(0.0, low)), float(min(1.0, high))
+
+
+def _embedded(
+    model: Any, table: Any, root: str | Path | None, precision: Any, device: str, progress: bool
+) -> tuple[Embeddings, str]:
+    if isinstance(model, Embeddings):
+        if table is not None:
+            raise BadInput("table is given together with embeddings; embeddings have their own rows, leave table out")
+        missing = {"label", "is_query", "is_gallery"} - set(model.table.columns)
+        if missing:
+            raise BadInput(f"the embeddings lack the columns {', '.join(sorted(missing))}; embed a table that has them")
+        return model, "embeddings"
+    if table is None:
+        raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
+    read = tables.read(table, "evaluate", root)
+    held_out = (read.frame["split"] == "validation").to_numpy()
+    both = set(read.frame["label"][held_out]) & set(read.frame["label"][~held_out])
+    if both:
+        said = (
+            f"{len(both)} labels of the validation rows are also training labels, such as {sorted(map(str, both))[0]}"
+        )
+        warnings.warn(f"{said}; thresholds for new labels will be too strict or too loose", OmlzooWarning, 3)
+    rows = read.rows(held_out)
+    return embed_table(open_model(model), rows, precision=precision, device=device, progress=progress), rows.name

@@ -1,0 +1,44 @@
+"""The page of a calibration: thresholds with what they do, chances over distance, reliability."""
+
+from pathlib import Path
+
+from omlzoo.checkpoints.calibration import Calibration
+from omlzoo.evaluation import plots
+from omlzoo.files import new_file
+from omlzoo.pages.render import report_page
+
+__all__ = ["write_page"]
+
+COLUMNS = ("distance or energy", "shares of", "wrongly accepted", "rightly accepted")
+
+
+def write_page(found: Calibration, path: str | Path) -> None:
+    """Write one page; figures need matplotlib, and without it the page says so."""
+    facts = [
+        f"table: {found.table}",
+        f"{found.queries} queries of {found.labels} labels",
+        f"{found.same_pairs} pairs of one label, {found.other_pairs} of two",
+        f"weights: sha256 {found.sha256}",
+        "Intervals are 95 % bootstrap intervals over labels.",
+        f"Expected calibration error on the other half of the labels: isotonic {found.probability.isotonic_error:.4f}, "
+        f"logistic {found.probability.logistic_error:.4f}, of {found.probability.hits} hits",
+    ]
+    figures = []
+    if plots.can_draw():
+        figures = [plots.chances(found.probability), plots.reliability(found.probability.reliability)]
+    else:
+        facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
+    numbers = [
+        (each.name, [f"{each.value:.4f}", each.of, _rate(each.wrong, each.wrong_interval),
+                     _rate(each.right, each.right_interval)])
+        for each in found.cut_points
+    ]  # fmt: skip
+    numbers += [(name, [f"{value:.4f}", "", "", ""]) for name, value in found.open_set.items()]
+    rules = [(each.name, each.rule) for each in found.cut_points]
+    page = report_page("Calibration", facts, numbers, COLUMNS, rules, [], figures)
+    with new_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _rate(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:.4f} ({interval[0]:.4f} to {interval[1]:.4f})"

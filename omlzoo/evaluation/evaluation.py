@@ -1,0 +1,161 @@
+"""evaluate(): a model on the validation rows of a table."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from omlzoo.data import table as tables
+from omlzoo.embedding.embeddings import ERROR, Embeddings
+from omlzoo.embedding.extraction import embed_table
+from omlzoo.embedding.pipeline import Precision
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.evaluation.findings import find
+from omlzoo.evaluation.report import Report
+from omlzoo.metrics.bootstrap import intervals
+from omlzoo.metrics.consistency import utilities
+from omlzoo.metrics.ranking import RetrievalPerQuery, averages, retrieval_per_query
+from omlzoo.metrics.spread import pcf
+from omlzoo.metrics.verifying import verification
+from omlzoo.models._extractor import Extractor
+from omlzoo.zoo.registry import open_model
+
+__all__ = ["evaluate", "evaluate_embeddings"]
+
+RANKS = (1, 5, 10)
+
+
+def evaluate(
+    model: Extractor | str | Path | Embeddings,
+    table: str | Path | pd.DataFrame | None = None,
+    *,
+    root: str | Path | None = None,
+    cmc: Sequence[int] = RANKS,
+    precision_at: Sequence[int] = RANKS,
+    map: Sequence[int] = (5, 10),
+    against: Extractor | str | Path | None = None,
+    thorough: bool = True,
+    batch_size: int = 32,
+    precision: Precision = "auto",
+    workers: int | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> Report:
+    """Retrieval metrics of a model on the validation rows of a table.
+
+    Args:
+        model: An extractor, what ``omlzoo.get_model`` opens, or Embeddings with the columns of the table.
+        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label; not with Embeddings.
+        root: Where relative paths start; the table's folder by default.
+        cmc: Ranks k of cmc@k.
+        precision_at: Ranks k of precision@k.
+        map: Ranks k of map@k.
+        against: Another model, to compare with on the same queries.
+        thorough: Also measure pairs (tar@far, eer, auc, opis), whole lists (ap, inp, ndcg@10), the spread (pcf) and
+            intervals over labels, and look for what is wrong with the rows.
+        batch_size: As in ``omlzoo.embed``, like the others below it.
+        precision: Of the computation.
+        workers: Threads.
+        device: Where the model runs.
+        progress: Draw a bar where standard error is a terminal.
+
+    Raises:
+        BadTable: The table has faults; all are listed.
+    """
+    if against is not None:
+        if isinstance(model, Embeddings):
+            raise BadInput("against is given together with embeddings; give the model and the table")
+        against = open_model(against)  # before anything is computed
+    if isinstance(model, Embeddings):
+        if table is not None:
+            raise BadInput("table is given together with embeddings; embeddings have their own rows, leave table out")
+        embeddings, name = model, "embeddings"
+    else:
+        if table is None:
+            raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
+        read = tables.read(table, "evaluate", root)
+        read = read.rows((read.frame["split"] == "validation").to_numpy())
+        embeddings = embed_table(
+            open_model(model), read, batch_size=batch_size, precision=precision,
+            workers=workers, device=device, progress=progress,
+        )  # fmt: skip
+        name = read.name
+    report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
+    if against is None:
+        return report
+    other = evaluate(
+        against, table, root=root, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
+        batch_size=batch_size, precision=precision, workers=workers, device=device, progress=progress,
+    )  # fmt: skip
+    return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})
+
+
+def evaluate_embeddings(
+    embeddings: Embeddings,
+    name: str,
+    *,
+    cmc: Sequence[int] = RANKS,
+    precision_at: Sequence[int] = RANKS,
+    map: Sequence[int] = (5, 10),
+    thorough: bool = True,
+) -> Report:
+    """As :func:`evaluate`, of vectors that were computed already; ``name`` says of what."""
+    missing = {"label", "is_query", "is_gallery"} - set(embeddings.table.columns)
+    if missing:
+        raise BadInput(f"the embeddings lack the columns {', '.join(sorted(missing))}; embed a table that has them")
+    empty = int((embeddings.table["label"].astype(str) == "").sum())
+    if empty:
+        raise BadInput(f"{empty} of {len(embeddings)} rows have no label; give each one, or leave those rows out")
+    failed = embeddings.table[~embeddings.good]
+    good = embeddings.rows(embeddings.good)
+    frame = good.table
+    sequences = frame["sequence"].to_numpy() if "sequence" in frame else None
+    categories = frame["category"].to_numpy() if "category" in frame else None
+    asked: dict[str, Any] = {
+        "is_query": frame["is_query"].to_numpy(bool), "is_gallery": frame["is_gallery"].to_numpy(bool),
+        "sequences": sequences,
+    }  # fmt: skip
+    ranking = retrieval_per_query(
+        good.vectors, frame["label"].to_numpy(), **asked, cmc=cmc, precision=precision_at, map=map,
+        ndcg=(10,) if thorough else (), full_list=thorough,
+    )  # fmt: skip
+    metrics = averages(ranking, **({} if categories is None else {"per_category": categories}))
+    if metrics["queries_without_relevant"]:
+        count = f"{metrics['queries_without_relevant']} of {metrics['queries']} queries"
+        warnings.warn(f"{count} have no relevant picture in the gallery and are not averaged in", OmlzooWarning, 3)
+    facts = {
+        "model": embeddings.record.model,
+        "weights sha256": embeddings.record.sha256,
+        "table": name,
+        "queries": metrics["queries"],
+        "gallery": int(frame["is_gallery"].sum()),
+        "labels": int(frame["label"].nunique()),
+        "unreadable pictures": len(failed),
+        "distance": "Euclidean",
+        "precision": embeddings.record.precision,
+    }
+    errors = dict(zip(failed["path"], failed[ERROR], strict=True))
+    report = Report(metrics, facts, None, errors, embeddings=good, ranking=ranking)
+    return _thoroughly(report, good, ranking, asked) if thorough else report
+
+
+def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, asked: Mapping[str, Any]) -> Report:
+    """The report with metrics of pairs, intervals and findings."""
+    labels = good.table["label"].astype(str).to_numpy()
+    metrics, facts, curve, usable = dict(report.metrics), dict(report.facts), None, None
+    try:
+        found = verification(good.vectors, labels, **asked)
+        usable = utilities(good.vectors, labels, curve=found.curve)
+        curve = found.curve
+        metrics |= {**found.metrics, "opis": usable.opis}
+    except BadInput as error:  # such as no pair of one label; the ranking has its own counts
+        facts["metrics of pairs"] = f"none: {error}"
+    if len(good) > 1:
+        metrics |= pcf(good.vectors, (0.5, 0.9))
+    means = intervals(ranking.values, labels[ranking.queries]) if len(ranking.queries) else {}
+    found_things = tuple(find(good.vectors, good.table, ranking))
+    return replace(report, metrics=metrics, facts=facts, intervals=means, findings=found_things, curve=curve,
+                   utilities=usable)  # fmt: skip

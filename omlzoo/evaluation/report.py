@@ -1,0 +1,145 @@
+"""What an evaluation found: metrics with intervals and definitions, and what a person should look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from omlzoo.embedding.embeddings import Embeddings
+from omlzoo.errors import BadInput
+from omlzoo.evaluation import plots
+from omlzoo.evaluation.findings import Finding
+from omlzoo.evaluation.report_page import CATEGORIES, calibration_of, number_table, query_sections, report_figures
+from omlzoo.files import new_file
+from omlzoo.jsonio import to_json
+from omlzoo.metrics._pair_curve import PairCurve
+from omlzoo.metrics.bootstrap import Comparison, compare
+from omlzoo.metrics.consistency import Utilities
+from omlzoo.metrics.ranking import RetrievalPerQuery
+from omlzoo.pages.render import report_page
+
+__all__ = ["DEFINITIONS", "Report", "compare_rankings"]
+
+DEFINITIONS = {
+    "cmc@k": "Share of queries with at least one relevant picture among the first k.",
+    "precision@k": "Relevant pictures among the first k, divided by the smaller of k and the number of relevant ones.",
+    "map@k": "Mean precision at the ranks of the relevant pictures among the first k (Open Metric Learning's form).",
+    "map@r": "The same over the first R, R being the number of relevant pictures, divided by R.",
+    "r_precision": "Share of relevant pictures among the first R.",
+    "ap": "Mean precision at the ranks of all relevant pictures of the whole gallery: re-identification's mAP.",
+    "inp": "Precision at the rank of the last relevant picture.",
+    "ndcg@k": "Relevant pictures among the first k, each by 1 / log2(1 + rank), as a share of the best order's.",
+    "auc": "Chance that a pair of one label is nearer than a pair of two.",
+    "eer": "Error rate of pairs at the distance where as many wrong ones are accepted as right ones rejected.",
+    "tar@far=x": "Share of pairs of one label that are nearer than the x-quantile of distances of other pairs.",
+    "distance@far=x": "That quantile.",
+    "opis": "Variance between labels of a threshold's utility, between false accept rates of 0.01 and 0.1.",
+    "pcf@x": "Share of principal components that explain the share x of the variance.",
+    "queries_without_relevant": "Queries whose label no gallery picture has; they are not averaged in.",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Metrics of a model on a table.
+
+    Attributes:
+        metrics: As :func:`omlzoo.metrics.retrieval` gives them.
+        facts: What was measured: model, table, counts, settings.
+        before: Metrics of the model that fine-tuning started from, where there was one.
+        errors: Path and error of the rows that could not be read; they count in nothing else.
+        intervals: 95 % bootstrap intervals, over labels, of the metrics that are means over queries.
+        findings: What a person should look at.
+        comparison: Of each metric of both models the paired difference, after minus before.
+        embeddings: Of the rows that could be read.
+        ranking: Values and first hits of each query.
+        ranking_before: Those of the model before.
+        history: Of the training, by column.
+        curve: Counts of pairs over distance.
+        utilities: Of thresholds, by label.
+    """
+
+    metrics: dict[str, Any]
+    facts: dict[str, Any]
+    before: dict[str, Any] | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    comparison: dict[str, Comparison] = field(default_factory=dict)
+    embeddings: Embeddings | None = field(default=None, repr=False, compare=False)
+    ranking: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
+    ranking_before: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
+    history: Mapping[Any, Sequence[float]] | None = field(default=None, repr=False, compare=False)
+    curve: PairCurve | None = field(default=None, repr=False, compare=False)
+    utilities: Utilities | None = field(default=None, repr=False, compare=False)
+
+    def to_json(self) -> str:
+        """Everything but the vectors, as JSON; docs/report.schema.json describes it."""
+        values = {"facts": self.facts, "metrics": self.metrics, "before": self.before, "errors": self.errors}
+        more = {
+            "intervals": self.intervals, "findings": [asdict(each) for each in self.findings],
+            "comparison": {name: asdict(each) for name, each in self.comparison.items()},
+        }  # fmt: skip
+        return to_json({**values, **more, "definitions": DEFINITIONS}) + "\n"
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON."""
+        with new_file(path) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8")
+
+    def html(self, path: str | Path) -> None:
+        """Write one page: numbers, definitions, figures, and the worst, best and most changed queries with their hits.
+
+        Figures need matplotlib; without it the page says so.
+        """
+        head, numbers = number_table(self.metrics, self.before, self.intervals, self.comparison)
+        calibration = calibration_of(self.embeddings)
+        facts = [f"{name}: {value}" for name, value in self.facts.items()]
+        facts += [f"Look: {each.text}." for each in self.findings]
+        facts += [f"Threshold {each.name}: {each.value:.4f}, {each.rule}." for each in calibration.cut_points
+                  ] if calibration else []  # fmt: skip
+        categories = len(self.metrics.get("per_category", {}))
+        if categories > CATEGORIES:
+            facts.append(f"The table shows the first {CATEGORIES} of {categories} categories; the JSON has all.")
+        figures = []
+        if plots.can_draw():
+            figures = report_figures(self.history, self.embeddings, self.curve, self.utilities, calibration)
+        else:
+            facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
+        sections = query_sections(self.embeddings, self.ranking, self.ranking_before)
+        page = report_page("Retrieval report", facts, numbers, head, list(DEFINITIONS.items()), sections, figures)
+        with new_file(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+
+    def compared_with(self, other: "Report") -> "Report":
+        """This report with the metrics of a model before it, and by how much each query's differ.
+
+        Raises:
+            BadInput: The other one has other queries.
+        """
+        both = self.ranking, other.ranking
+        if both[0] is None or both[1] is None or not np.array_equal(both[0].queries, both[1].queries):
+            raise BadInput("the two reports are not of the same queries; evaluate both models on the same rows")
+        return replace(
+            self, before=other.metrics, ranking_before=other.ranking,
+            comparison=compare_rankings(both[1], both[0], self.labels_of_queries()),
+        )  # fmt: skip
+
+    def labels_of_queries(self) -> np.ndarray | None:
+        """(Q,) of the ranking's queries; None where the vectors are not at hand."""
+        if self.embeddings is None or self.ranking is None:
+            return None
+        labels: np.ndarray = self.embeddings.table["label"].astype(str).to_numpy()
+        return np.asarray(labels[self.ranking.queries])
+
+
+def compare_rankings(
+    before: RetrievalPerQuery, after: RetrievalPerQuery, labels: np.ndarray | None
+) -> dict[str, Comparison]:
+    """Paired differences of the metrics that both have, labels (Q,) drawn as wholes."""
+    if not len(after.queries):
+        return {}
+    both = [name for name in after.values if name in before.values]
+    return {name: compare(before.values[name], after.values[name], labels) for name in both}

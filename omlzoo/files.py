@@ -1,0 +1,124 @@
+"""Files and folders that appear whole or not at all."""
+
+import glob
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from omlzoo.errors import BadInput
+
+__all__ = ["check_free", "new_file", "new_folder", "recovered"]
+
+PART = ".part"
+
+
+@contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; it takes its place when the block ends without an error.
+
+    Whatever stood at ``path`` stays until then. On any error, Ctrl-C included, the temporary file is removed; what a
+    killed process left is removed by the next one that writes the same path.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=PART, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: str | Path, owned: tuple[str, ...]) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of ``path`` when the block ends without an error.
+
+    Args:
+        path: The folder to make. An existing one is replaced only if it holds nothing but ``owned`` files.
+        owned: Names of the files such a folder consists of.
+
+    Raises:
+        BadInput: ``path`` exists and holds something else.
+    """
+    path = recovered(path)
+    check_free(path, owned)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=PART, dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        _swap(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def recovered(path: str | Path) -> Path:
+    """The same path. A folder whose replacement was cut short between its two renamings is put back."""
+    path = Path(os.path.abspath(path))  # "." has no name
+    aside = _aside(path)
+    if aside.exists() and not path.exists():
+        aside.replace(path)
+    return path
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Rename ``new`` to ``path``; the old one stands aside until that is done, so one of them is always whole."""
+    aside = _aside(path)
+    if path.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        path.replace(aside)
+    new.replace(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.aside")
+
+
+def check_free(path: Path, owned: tuple[str, ...]) -> None:
+    """Refuse a ``path`` that is a file, or a folder with anything but ``owned`` files in it."""
+    if path.is_file():
+        raise BadInput(f"{path} is a file; give the name of a folder that does not exist yet")
+    strange = sorted(p.name for p in path.iterdir() if p.name not in owned) if path.exists() else []
+    if strange:
+        raise BadInput(
+            f"{path} exists and holds {', '.join(strange[:3])}; give another name, or remove that folder first"
+        )
+
+
+def _prefix(path: Path) -> str:
+    """How temporary names beside ``path`` begin: host and process, so that those of dead processes can be removed."""
+    stem = f".{path.name}.{platform.node()}."
+    for left in path.parent.glob(f"{glob.escape(stem)}*{PART}"):
+        process = left.name.removeprefix(stem).partition(".")[0]
+        if process.isdecimal() and not _alive(int(process)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return f"{stem}{os.getpid()}."
+
+
+def _alive(process: int) -> bool:
+    """Whether that process runs; where the system cannot tell, it is taken to."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

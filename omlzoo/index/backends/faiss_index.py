@@ -1,0 +1,232 @@
+"""FAISS backends: a graph, an inverted file of codes, and smaller forms of the vectors. Their hits are scored exactly.
+
+FAISS proposes candidates, and the float32 vectors of the index decide, so scores and thresholds mean what they mean in
+exact search; what an approximate index can do wrong is to miss a row.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from omlzoo.errors import BadInput, MissingExtra
+from omlzoo.index.backends._rescore import rescored
+from omlzoo.ops.nearest import Similarity
+
+__all__ = ["faiss", "faiss_binary", "faiss_float16", "faiss_int8", "faiss_ivfpq"]
+
+FILE = "backend.faiss"
+CODES = 256  # of a product quantiser's byte
+
+
+class Faiss:
+    """A FAISS index of codes and the vectors that its candidates are scored with.
+
+    Attributes:
+        make: Builds the empty FAISS index for that many rows.
+        spare: Candidates for each hit that is wanted.
+        parameters: Of a search among the rows of a selector.
+        binary: The codes are the signs of the numbers around their mean.
+    """
+
+    approximate = True
+
+    def __init__(
+        self,
+        similarity: Similarity,
+        make: Callable[[int], Any],
+        spare: int,
+        parameters: Callable[[Any, int], Any],
+        binary: bool = False,
+    ) -> None:
+        self.similarity: Similarity = similarity
+        self.make, self.spare, self.parameters, self.binary = make, spare, parameters, binary
+        self.index: Any = None
+        self.rows = np.empty(0, dtype=np.int64)  # of each number in the FAISS index
+        self.gone = np.empty(0, dtype=bool)  # and whether it was removed
+        self.any_gone = False
+        self.vectors = np.empty((0, 0), dtype=np.float32)
+        self.middle: np.ndarray | None = None
+
+    def add(self, vectors: np.ndarray, rows: np.ndarray) -> None:
+        """Search these rows (M,) of ``vectors`` (N, dim) too."""
+        new = np.ascontiguousarray(vectors[rows], dtype=np.float32)
+        if self.binary and self.middle is None:
+            self.middle = new.mean(axis=0)
+        codes = self._codes(new)
+        if self.index is None:
+            self.index = self.make(len(rows))
+            self.index.train(codes)
+        self.index.add(codes)
+        self.vectors = vectors
+        self.rows = np.concatenate([self.rows, rows])
+        self.gone = np.concatenate([self.gone, np.zeros(len(rows), dtype=bool)])
+
+    def remove(self, rows: np.ndarray) -> None:
+        """Forget these rows (M,): they stay in the graph as way-stations, and are not found."""
+        self.gone |= np.isin(self.rows, rows)
+        self.any_gone = bool(self.gone.any())
+
+    def search(
+        self, queries: np.ndarray, k: int, own: np.ndarray | None = None, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (Q, k) float32, higher is nearer, and rows (Q, k); -inf and -1 where fewer than k were found.
+
+        Args:
+            queries: (Q, dim).
+            k: At most the number of rows.
+            own: (Q,) the row of a query, which is left out; -1 where it is not here.
+            allowed: (N,) bool, the rows that may be found; all by default.
+        """
+        selector = None
+        if self.any_gone or allowed is not None:
+            may = ~self.gone if allowed is None else ~self.gone & allowed[self.rows]
+            selector = _faiss().IDSelectorBitmap(np.packbits(may, bitorder="little"))
+        count = min(len(self.rows), self.spare * (k + (own is not None)))
+        codes = self._codes(np.ascontiguousarray(queries, dtype=np.float32))
+        _, numbers = self.index.search(codes, count, params=self.parameters(selector, count))
+        candidates = np.where(numbers < 0, -1, self.rows[numbers])
+        return rescored(queries, self.vectors, candidates, k, self.similarity, own)
+
+    def save(self, folder: Path) -> None:
+        """Write the FAISS index without the rows that were removed."""
+        library, index = _faiss(), self.index
+        if self.gone.any():
+            kept = Faiss(self.similarity, self.make, self.spare, self.parameters, self.binary)
+            kept.add(self.vectors, self.rows[~self.gone])
+            index, self.middle = kept.index, kept.middle
+            self.index, self.rows, self.gone, self.any_gone = kept.index, kept.rows, kept.gone, False
+        write = library.write_index_binary if self.binary else library.write_index
+        write(index, str(folder / FILE))
+        middle = np.empty(0, dtype=np.float32) if self.middle is None else self.middle
+        np.savez(folder / "backend.npz", rows=self.rows, middle=middle)
+
+    def restore(self, folder: Path, vectors: np.ndarray, rows: np.ndarray) -> None:
+        """Read what :meth:`save` wrote of the rows (M,) of ``vectors`` (N, dim)."""
+        library = _faiss()
+        try:
+            read = library.read_index_binary if self.binary else library.read_index
+            self.index = read(str(folder / FILE))
+            with np.load(folder / "backend.npz") as kept:
+                self.rows, self.middle = kept["rows"], kept["middle"]
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise BadInput(f"{folder}: {FILE} cannot be read ({str(error)[:200]}); build the index again") from error
+        if len(self.rows) != self.index.ntotal or not np.array_equal(np.sort(self.rows), np.sort(rows)):
+            raise BadInput(f"{folder}: {FILE} has other rows than the embeddings; build the index again")
+        self.vectors, self.gone = vectors, np.zeros(len(self.rows), dtype=bool)
+
+    def _codes(self, vectors: np.ndarray) -> np.ndarray:
+        if not self.binary:
+            return vectors
+        return np.packbits(vectors > self.middle, axis=1)
+
+
+def faiss(
+    similarity: Similarity, dim: int, *, neighbours: int = 32, build_width: int = 128, search_width: int = 64
+) -> Faiss:
+    """A graph of near neighbours (HNSW, arXiv 1603.09320) over the float32 vectors.
+
+    Args:
+        similarity: "cosine" of unit vectors, or "euclidean".
+        dim: Length of a vector.
+        neighbours: Links of a row; more: more memory, better recall.
+        build_width: Candidates that are looked at when a row is linked.
+        search_width: Candidates that are looked at in a search; more: slower, better recall.
+    """
+    _positive(neighbours=neighbours, build_width=build_width, search_width=search_width)
+    library = _faiss()
+
+    def make(rows: int) -> Any:
+        index = library.IndexHNSWFlat(dim, neighbours)  # of unit vectors the order of distances is that of cosines
+        index.hnsw.efConstruction = build_width
+        return index
+
+    def parameters(selector: Any, count: int) -> Any:
+        return library.SearchParametersHNSW(efSearch=max(search_width, count), sel=selector)
+
+    return Faiss(similarity, make, 1, parameters)
+
+
+def faiss_ivfpq(
+    similarity: Similarity,
+    dim: int,
+    *,
+    lists: int | None = None,
+    probes: int = 32,
+    code_bytes: int = 48,
+    spare: int = 10,
+) -> Faiss:
+    """Lists of product-quantised vectors (arXiv 1702.08734): the smallest in memory beside the vectors.
+
+    Args:
+        similarity: "cosine" of unit vectors, or "euclidean".
+        dim: Length of a vector; a multiple of ``code_bytes``.
+        lists: Cells of the coarse quantiser; a 40th of the rows by default, at most 4 times their square root.
+        probes: Lists that a search looks into.
+        code_bytes: Bytes of a row.
+        spare: Candidates scored exactly for each hit that is wanted.
+    """
+    _positive(lists=lists or 1, probes=probes, code_bytes=code_bytes, spare=spare)
+    if dim % code_bytes:
+        raise BadInput(f"code_bytes is {code_bytes}; it must divide the length of a vector, {dim}")
+    library = _faiss()
+
+    def make(rows: int) -> Any:
+        cells = lists or max(1, min(rows // 40, int(4 * rows**0.5)))
+        if rows < max(CODES, cells):
+            raise BadInput(
+                f"faiss_ivfpq learns its codes from at least {max(CODES, cells)} rows, there are {rows}; use exact"
+            )
+        return library.index_factory(dim, f"IVF{cells},PQ{code_bytes}np")
+
+    def parameters(selector: Any, count: int) -> Any:
+        return library.SearchParametersIVF(nprobe=probes, sel=selector)
+
+    return Faiss(similarity, make, spare, parameters)
+
+
+def faiss_float16(similarity: Similarity, dim: int, *, spare: int = 2) -> Faiss:
+    """Every row is looked at, with half precision numbers; ``spare`` candidates of each hit are scored exactly."""
+    return _scalar(similarity, dim, "QT_fp16", spare)
+
+
+def faiss_int8(similarity: Similarity, dim: int, *, spare: int = 4) -> Faiss:
+    """Every row is looked at, with a byte for each number; ``spare`` candidates of each hit are scored exactly."""
+    return _scalar(similarity, dim, "QT_8bit", spare)
+
+
+def faiss_binary(similarity: Similarity, dim: int, *, spare: int = 20) -> Faiss:
+    """Every row is looked at, with a bit for each number; ``spare`` candidates of each hit are scored exactly."""
+    _positive(spare=spare)
+    library = _faiss()
+
+    def parameters(selector: Any, count: int) -> Any:
+        return None if selector is None else library.SearchParameters(sel=selector)
+
+    return Faiss(similarity, lambda rows: library.IndexBinaryFlat(-(-dim // 8) * 8), spare, parameters, binary=True)
+
+
+def _scalar(similarity: Similarity, dim: int, form: str, spare: int) -> Faiss:
+    _positive(spare=spare)
+    library = _faiss()
+
+    def parameters(selector: Any, count: int) -> Any:
+        return None if selector is None else library.SearchParameters(sel=selector)
+
+    kind = getattr(library.ScalarQuantizer, form)
+    return Faiss(similarity, lambda rows: library.IndexScalarQuantizer(dim, kind, library.METRIC_L2), spare, parameters)
+
+
+def _positive(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise BadInput(f"{name} is {value}; it must be at least 1")
+
+
+def _faiss() -> Any:
+    try:
+        import faiss as library
+    except ImportError as error:
+        raise MissingExtra("faiss", "faiss") from error
+    return library

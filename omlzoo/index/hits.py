@@ -1,0 +1,115 @@
+"""What a search found: rows, scores, distances, probabilities, and whether a query is like anything at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from omlzoo.checkpoints.calibration import Calibration
+from omlzoo.data.table import Table
+from omlzoo.embedding.embeddings import ERROR, Embeddings
+from omlzoo.files import new_file
+from omlzoo.ops.nearest import Similarity
+from omlzoo.pages.render import Card, Row, gallery_page, thumbnail
+
+__all__ = ["Hits"]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What a search found.
+
+    Attributes:
+        ids: (Q, k) rows of the index's table, the nearest first; -1 where there are fewer.
+        scores: (Q, k) float32, higher is nearer: the cosine of normalised vectors, else minus the Euclidean distance;
+            -inf where there is no hit or the query could not be read.
+        queries: A row per query: path, label, ... and error.
+        embeddings: All rows of the index.
+        similarity: What the scores are: "cosine", or "euclidean".
+        calibration: What the distances mean, or None: nobody measured it, or the queries are texts.
+        root: Where the queries' relative paths start.
+        pictures: The queries that were PIL images, by their number.
+        accepted: (Q, k) bool, whether a hit passes the threshold of the search; None where it had none.
+        texts: The queries are texts.
+    """
+
+    ids: np.ndarray
+    scores: np.ndarray
+    queries: pd.DataFrame
+    embeddings: Embeddings
+    similarity: Similarity
+    calibration: Calibration | None = None
+    root: Path = Path()
+    pictures: Mapping[int, Image.Image] = field(default_factory=dict)
+    accepted: np.ndarray | None = None
+    texts: bool = False
+
+    @property
+    def is_known(self) -> np.ndarray | None:
+        """(Q,) bool, whether any hit passes the threshold of the search; None where there was none."""
+        return None if self.accepted is None else np.asarray(self.accepted.any(axis=1))
+
+    @property
+    def distances(self) -> np.ndarray:
+        """(Q, k) Euclidean distances of the hits, of unit vectors sqrt(2 - 2 cosine); infinite where there is none."""
+        if self.similarity == "euclidean":
+            return -self.scores
+        return np.where(self.ids < 0, np.inf, np.sqrt(np.maximum(0, 2 - 2 * np.maximum(self.scores, -1))))
+
+    @property
+    def probabilities(self) -> np.ndarray | None:
+        """(Q, k) chances that a hit is right, in a gallery like that of the calibration; None without one."""
+        return None if self.calibration is None else self.calibration.probability.of(self.distances)
+
+    def table(self) -> pd.DataFrame:
+        """A row per hit: query (its number), rank (from 1), score, id, and the columns of the found row.
+
+        Also "accepted" where the search had a threshold, and "probability" where the index is calibrated.
+        """
+        query, rank = np.nonzero(self.ids >= 0)
+        ids = self.ids[query, rank]
+        found = self.embeddings.table.iloc[ids].drop(columns=ERROR).reset_index(drop=True)
+        head = pd.DataFrame({"query": query, "rank": rank + 1, "score": self.scores[query, rank], "id": ids})
+        for name, values in (("accepted", self.accepted), ("probability", self.probabilities)):
+            if values is not None:
+                head[name] = values[query, rank]
+        return pd.concat([head, found], axis=1)
+
+    def html(self, path: str | Path) -> None:
+        """Write one page with the pictures: each query, its hits, scores, and right or wrong where labels are known."""
+        gallery = Table(self.embeddings.table, Path(self.embeddings.record.root), "the index")
+        boxes, files = gallery.boxes(), gallery.files()
+        own = Table(self.queries, self.root, "queries")
+        rows = []
+        for number, (file, box) in enumerate(zip(own.files(), own.boxes(), strict=True)):
+            label = self.queries["label"].iloc[number] if "label" in self.queries else None
+            error = self.queries[ERROR].iloc[number]
+            cards: list[Card] = []
+            for place, score in zip(self.ids[number], self.scores[number], strict=True):
+                if place < 0:
+                    continue
+                found = gallery.frame["label"].iloc[place] if "label" in gallery.frame else None
+                right = None if label is None or found is None else str(label) == str(found)
+                title = str(files[place].name) if found is None else str(found)
+                said = f"{score:.3f}"
+                if self.accepted is not None and not self.accepted[number][len(cards)]:
+                    said += ", below the threshold"
+                cards.append(Card(thumbnail(files[place], boxes[place]), title, said, right))
+            name = self.queries["path"].iloc[number] if self.texts else file.name if label is None else str(label)
+            picture = None if self.texts else thumbnail(self.pictures.get(number, file), box)
+            unknown = self.is_known is not None and not error and not self.is_known[number]
+            rows.append(Row(Card(picture, f"query: {name}", "unknown" if unknown else error), cards))
+        facts = [
+            f"{len(rows)} queries among {self.embeddings.good.sum():,} pictures, model {self.embeddings.record.model}",
+            _explain(self.similarity),
+        ]
+        with new_file(path) as temporary:
+            temporary.write_text(gallery_page("Search results", facts, rows), encoding="utf-8")
+
+
+def _explain(similarity: Similarity) -> str:
+    meaning = {"cosine": "the cosine similarity", "euclidean": "minus the Euclidean distance"}
+    return f"The score is {meaning[similarity]}: higher is nearer."

@@ -1,0 +1,192 @@
+"""What a search is asked with, made comparable: pictures and texts through the very model of the vectors, vectors as
+they are."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from omlzoo.checkpoints.folder import state_digest
+from omlzoo.data.images import SUFFIXES
+from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
+from omlzoo.embedding.extraction import embed
+from omlzoo.errors import BadInput, OmlzooError
+from omlzoo.models._extractor import Extractor
+from omlzoo.zoo import registry
+from omlzoo.zoo.text_model import TextModel, get_text_model
+
+__all__ = ["Asker", "Queries", "pictures_in", "texts_in"]
+
+Queries = (
+    Sequence[str | Path | Image.Image]
+    | str
+    | Path
+    | Image.Image
+    | np.ndarray
+    | torch.Tensor
+    | Embeddings
+    | pd.DataFrame
+)
+
+FEW = 64  # vectors whose table is kept
+SAID = 80  # characters of a text that a message repeats
+
+
+class Asker:
+    """Queries for vectors of one record.
+
+    Attributes:
+        record: How the vectors were made.
+    """
+
+    def __init__(self, record: Record, model: Extractor | None = None) -> None:
+        self.record = record
+        self._model = model
+        self._text_model: TextModel | None = None
+
+    def embedded(self, queries: Queries) -> Embeddings:
+        """The queries' vectors, a row for each.
+
+        Raises:
+            BadInput: They are of another model, preprocessing, normalisation or length.
+        """
+        record = self.record
+        if isinstance(queries, torch.Tensor):
+            queries = queries.detach().cpu().numpy()
+        if isinstance(queries, np.ndarray):
+            return self._vectors(queries)
+        if not isinstance(queries, Embeddings):
+            queries = embed(
+                self.model(),
+                queries,
+                precision="bf16" if record.precision == "bf16" else "fp32",
+                fast=record.decoding == "scaled",
+                progress=False,
+            )
+            if record.full_dim is not None:
+                queries = queries.truncated(record.dim)
+        record.check_comparable(queries.record)
+        return queries
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether the record's checkpoint has a text tower."""
+        try:
+            return registry.get_weights(self.record.model).entry.text is not None
+        except OmlzooError:  # a model that lives in this process only
+            return False
+
+    def worded(self, texts: Sequence[str]) -> Embeddings:
+        """Vectors of length 1 of texts, by the text tower of the record's checkpoint; ``path`` is the text.
+
+        Raises:
+            BadInput: The checkpoint has no text tower, or its weights are not those of the vectors.
+        """
+        if self._text_model is None and not self.reads_texts:
+            said = repr(texts[0]) if len(texts[0]) <= SAID else f"{texts[0][:SAID]!r}..."
+            raise BadInput(f"{said} names no file, and {self.record.model} has no text tower that could read it")
+        vectors = self.text_model()(texts)[:, : self.record.dim].numpy()
+        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        table = pd.DataFrame({"path": pd.Series(texts, dtype="str"), ERROR: pd.Series([""] * len(texts), dtype="str")})
+        return Embeddings(vectors, table, replace(self.record, normalized=True))
+
+    def text_model(self) -> TextModel:
+        """The text tower of the model that made the vectors; opened once, and refused if its weights are not theirs."""
+        if self._text_model is None:
+            if registry.get_weights(self.record.model).entry.sha256 != self.record.sha256:
+                self._opened()
+            self._text_model = get_text_model(self.record.model)
+        return self._text_model
+
+    def model(self) -> Extractor:
+        """The model that made the vectors; opened once, and refused if its weights are not the same."""
+        if self._model is None:
+            self._model = self._opened()
+        return self._model
+
+    def _opened(self) -> Extractor:
+        record = self.record
+        in_no_file = record.sha256.startswith("state:")  # or in one whose sha256 its entry does not know
+        try:
+            model = registry.get_model(
+                record.model, image_size=record.preprocessing().crop, normalize=record.normalized
+            )
+        except OmlzooError as error:
+            if not in_no_file:
+                raise
+            raise BadInput(
+                f"the vectors are of {record.model} with weights that were in no file, so pictures cannot be "
+                f"embedded for them ({error}); search with vectors, or build the index of a saved model"
+            ) from error
+        found = f"state:{state_digest(model.state_dict())}" if in_no_file else str(model.entry.sha256)
+        if found != record.sha256:
+            raise BadInput(
+                f"{record.model} has the weights {found[:16]} now, the index was made with "
+                f"{record.sha256[:16]}; embed the pictures again"
+            )
+        return model
+
+    def _vectors(self, given: np.ndarray) -> Embeddings:
+        if given.ndim != 2 or given.shape[1] != self.record.dim:
+            raise BadInput(f"vectors have the shape {given.shape}; it must be (queries, {self.record.dim})")
+        table = (_numbered if len(given) <= FEW else _numbered.__wrapped__)(len(given)).copy()
+        vectors = given.astype(np.float32)
+        if self.record.normalized:
+            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return Embeddings(vectors, table, self.record)
+
+
+@lru_cache(FEW)
+def _numbered(count: int) -> pd.DataFrame:
+    """A table for vectors without one; to make it takes longer than to search for a few."""
+    names = pd.Series([f"vector {i}" for i in range(count)], dtype="str")
+    return pd.DataFrame({"path": names, ERROR: pd.Series([""] * count, dtype="str")})
+
+
+def pictures_in(queries: Queries) -> dict[int, Image.Image]:
+    """The queries that are PIL images, by their number."""
+    given = [queries] if isinstance(queries, Image.Image) else queries if isinstance(queries, Sequence) else []
+    return {number: item for number, item in enumerate(given) if isinstance(item, Image.Image)}
+
+
+def texts_in(queries: Queries, text: bool | None = None) -> list[str] | None:
+    """The queries as texts, or None where they are none.
+
+    Args:
+        queries: As of a search.
+        text: Whether strings are texts. None: they are where none of them names a file or folder, ends like a
+            picture's name, or has a slash.
+
+    Raises:
+        BadInput: They are to be texts and are no strings, or some are texts and others are not.
+    """
+    listed: Sequence[object] = (
+        [queries] if isinstance(queries, str) else queries if isinstance(queries, list | tuple) else []
+    )
+    given = [one for one in listed if isinstance(one, str)]
+    strings = bool(given) and len(given) == len(listed)
+    if text is None and strings:
+        worded = [_is_text(one) for one in given]
+        if any(worded) and not all(worded):
+            first, other = given[worded.index(True)][:SAID], given[worded.index(False)][:SAID]
+            raise BadInput(
+                f"{first!r} is no file and {other!r} is one by its name; search for texts and for pictures one after "
+                "the other"
+            )
+        text = all(worded)
+    if text and not strings:
+        raise BadInput(f"text is True, but the queries are {type(queries).__name__}; give a string, or a list of them")
+    return given if text else None
+
+
+def _is_text(query: str) -> bool:
+    try:
+        exists = Path(query).exists()
+    except (OSError, ValueError):  # too long for a file's name, or with a character that none has
+        exists = False
+    return not ("/" in query or "\\" in query or Path(query).suffix.lower() in SUFFIXES or exists)

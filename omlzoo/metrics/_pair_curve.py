@@ -1,0 +1,281 @@
+"""Distances of all pairs, counted in blocks: pairs of one label and pairs of two, never all of them in memory.
+
+Rows are sorted by label, so that pairs of one label, pairs of a row with itself and pairs that are ignored lie in a
+narrow band of each block, and the rest of it needs no mask.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omlzoo.errors import BadInput
+from omlzoo.metrics._selection import Selection
+
+__all__ = ["PairCurve", "pair_curve", "pairs_by_label"]
+
+ROWS, COLUMNS = 512, 4096  # of a block; its distances have 8 MB
+EXACT = 1 << 24  # pairs up to which every distance is kept
+BINS = 1 << 16  # of squared distances, beyond that
+
+
+@dataclass(frozen=True)
+class PairCurve:
+    """How many pairs are at most so far apart.
+
+    Attributes:
+        distances: (T,) Euclidean, ascending: all that occur, or the upper ends of bins.
+        same: (T,) pairs of one label at that distance or nearer.
+        other: (T,) pairs of two labels.
+        exact: Whether ``distances`` are all that occur. Else the counts at a distance are right to the pairs of the
+            bin itself and of its two neighbours, which :meth:`resolution` gives.
+    """
+
+    distances: np.ndarray
+    same: np.ndarray
+    other: np.ndarray
+    exact: bool
+
+    @property
+    def accepted(self) -> np.ndarray:
+        """(T,) share of same-label pairs that are at most so far apart (the true accept rate)."""
+        return self.same / max(1, int(self.same[-1]))
+
+    @property
+    def wrongly_accepted(self) -> np.ndarray:
+        """(T,) share of other-label pairs that are at most so far apart (the false accept rate)."""
+        return self.other / max(1, int(self.other[-1]))
+
+    def after(self, place: int) -> float:
+        """A distance that accepts everything up to a place and nothing beyond: between it and the next."""
+        if place < 0:
+            return float(self.distances[0]) / 2
+        if not self.exact or place + 1 == len(self.distances):
+            return float(self.distances[place])
+        return float(self.distances[place] + self.distances[place + 1]) / 2
+
+    def within(self, distance: float) -> tuple[float, float]:
+        """Shares of same-label and of other-label pairs that are at most so far apart."""
+        place = int(np.searchsorted(self.distances, distance, side="right")) - 1
+        return (float(self.accepted[place]), float(self.wrongly_accepted[place])) if place >= 0 else (0.0, 0.0)
+
+    def resolution(self, distance: float) -> float:
+        """By how much the share of same-label pairs nearer than a distance may be wrong; 0 where the curve is exact."""
+        place = int(np.searchsorted(self.distances, distance))
+        low, high = max(0, place - 2), min(len(self.distances) - 1, place + 1)
+        return 0.0 if self.exact else float(self.accepted[high] - self.accepted[low])
+
+    def distance_at_far(self, far: float) -> float:
+        """The quantile of the distances of other-label pairs, interpolated as numpy does."""
+        rank = far * (int(self.other[-1]) - 1)
+        low, high = (
+            float(self.distances[np.searchsorted(self.other, int(place), side="right")])
+            for place in (np.floor(rank), np.ceil(rank))
+        )
+        return low + (high - low) * float(rank - np.floor(rank))
+
+    def nearer(self, distance: float) -> tuple[float, float]:
+        """Shares of same-label and of other-label pairs that are nearer than a distance."""
+        place = int(np.searchsorted(self.distances, distance)) - 1
+        return (float(self.accepted[place]), float(self.wrongly_accepted[place])) if place >= 0 else (0.0, 0.0)
+
+
+def pair_curve(vectors: Tensor, pairs: Selection) -> PairCurve:
+    """Count the pairs of vectors (N, D) by their Euclidean distance.
+
+    Up to 2^24 pairs every distance is kept, computed in float64. Beyond that squared distances are counted in 65,536
+    bins of equal width, of products in float32.
+
+    Raises:
+        BadInput: There is no pair of one label, or none of two.
+    """
+    count = len(pairs.queries) * len(pairs.gallery) // (2 if pairs.symmetric else 1)
+    curve = _every_distance(vectors, pairs) if count <= EXACT else _histogram(vectors, pairs)
+    for kind, counted in (("one label", curve.same), ("two labels", curve.other)):
+        if not len(counted) or not counted[-1]:
+            raise BadInput(f"there is no pair of {kind}; a threshold between same and other needs both")
+    return curve
+
+
+def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each label, how many of its pairs are at most so far apart.
+
+    Args:
+        vectors: (N, D).
+        labels: (N,) codes from 0.
+        edges: (K,) distances, ascending.
+
+    Returns:
+        Pairs of the label's own rows, each counted twice, and pairs of them with rows of other labels: (T, K + 1)
+        each, the last column counting all.
+    """
+    every = np.arange(len(labels))
+    sizes, steps = np.bincount(labels), len(edges)
+    counts = np.zeros((2, len(sizes), steps + 1), dtype=np.int64)
+    counts[:, :, -1] = sizes * (sizes - 1), sizes * (len(labels) - sizes)
+    limit = float(edges[-1]) ** 2 * (1 + 1e-5)
+    step = float(edges[1] - edges[0]) if steps > 1 else 0.0
+    even = step > 0 and np.allclose(np.diff(edges), step, rtol=1e-9)  # which needs no search
+
+    def add(band: Band, squares: Tensor) -> None:
+        flat = squares.numpy().ravel()
+        near = np.flatnonzero(flat <= limit).astype(np.int32)  # few of all pairs
+        rows = near // squares.shape[1]
+        columns = near - rows * squares.shape[1]
+        if band.corner:
+            after = columns > rows
+            near, rows, columns = near[after], rows[after], columns[after]
+        distances = np.sqrt(np.maximum(flat[near], 0))
+        if even:
+            places = np.ceil((distances - edges[0]) * (1 / step)).clip(0, steps).astype(np.int32)
+        else:
+            places = np.searchsorted(edges, distances).astype(np.int32)
+        codes = labels[band.rows][rows], labels[band.others][columns]
+        same = codes[0] == codes[1]
+        _add(counts[0], codes[0][same], places[same], 2)
+        for side in codes:
+            _add(counts[1], side[~same], places[~same], 1)
+
+    _through(vectors, Selection(labels, every, every), add, halves=True)
+    for kind in counts:
+        kind[:, :-1] = kind[:, :-1].cumsum(axis=1)
+    return counts[0], counts[1]
+
+
+def _add(table: np.ndarray, codes: np.ndarray, places: np.ndarray, times: int) -> None:
+    """Count (code, place) into a table (T, K + 1), whose last column has all and stays as it is."""
+    if not len(codes):
+        return
+    within = places < table.shape[1] - 1
+    first, width = int(codes.min()), table.shape[1]
+    count = int(codes.max()) - first + 1
+    found = np.bincount((codes[within] - first) * width + places[within], minlength=count * width)
+    table[first : first + count] += times * found.reshape(count, width)
+
+
+@dataclass(frozen=True)
+class Band:
+    """The part of a block that needs masks.
+
+    Attributes:
+        rows: (R,) of the vectors, in the block's order.
+        others: (C,) of the vectors, its columns.
+        corner: Whether it begins with the same rows, so that only pairs above the diagonal count.
+        columns: Of the block, that the masks are of.
+        same: (R, columns) bool: pairs of one label that count.
+        ignored: (R, columns) bool: pairs that do not count.
+    """
+
+    rows: np.ndarray
+    others: np.ndarray
+    corner: bool
+    columns: slice
+    same: Tensor
+    ignored: Tensor
+
+
+def _every_distance(vectors: Tensor, pairs: Selection) -> PairCurve:
+    kept: tuple[list[Tensor], list[Tensor]] = ([], [])
+    vectors = vectors.double()
+    rounding = 1e-13 * float(vectors.square().sum(dim=1).max())
+
+    def add(band: Band, squares: Tensor) -> None:
+        squares = torch.where(squares > rounding, squares, 0.0)
+        distances = squares.sqrt_().float()  # in which equal distances are equal
+        inside, low, high = distances[:, band.columns], band.columns.start, band.columns.stop
+        kept[0].append(inside[band.same])
+        kept[1].extend(
+            [inside[~band.same & ~band.ignored], distances[:, :low].flatten(), distances[:, high:].flatten()]
+        )
+
+    _through(vectors, pairs, add, halves=pairs.symmetric)
+    same, other = (torch.cat(each).sort().values.numpy() for each in kept)
+    distances = np.unique(np.concatenate([same, other]))
+    counts = [np.searchsorted(each, distances, side="right") for each in (same, other)]
+    return PairCurve(distances.astype(np.float64), counts[0], counts[1], exact=True)
+
+
+def _histogram(vectors: Tensor, pairs: Selection) -> PairCurve:
+    longest = float(vectors.double().square().sum(dim=1).max())
+    scale = BINS / (4 * max(longest, 1e-30) * (1 + 1e-6))  # no two rows are farther apart than twice the longest
+    same, every = torch.zeros(BINS, dtype=torch.int64), torch.zeros(BINS, dtype=torch.int64)
+
+    def add(band: Band, squares: Tensor) -> None:
+        places = squares.clamp_(0, BINS - 1).to(torch.int32)
+        inside = places[:, band.columns]
+        same.add_(_count(inside[band.same], BINS))
+        every.add_(_count(places.flatten(), BINS) - _count(inside[band.ignored], BINS))
+
+    _through(vectors.float() * scale**0.5, pairs, add, halves=pairs.symmetric)
+    edges = np.sqrt((np.arange(BINS) + 1) / scale)
+    found = every.cumsum(0).numpy(), same.cumsum(0).numpy()
+    last = int(np.searchsorted(found[0], found[0][-1])) + 1  # the bins beyond it are empty
+    return PairCurve(edges[:last], found[1][:last], (found[0] - found[1])[:last], exact=False)
+
+
+def _through(vectors: Tensor, pairs: Selection, add: Callable[[Band, Tensor], None], halves: bool) -> None:
+    """Give squared distances of all pairs, block by block; ``halves``: of each pair of rows only one order.
+
+    The norms stand beside the vectors, so that a product is the distances; rounding may make one slightly negative.
+    """
+    queries = pairs.queries[np.argsort(pairs.labels[pairs.queries], kind="stable")]
+    gallery = pairs.gallery[np.argsort(pairs.labels[pairs.gallery], kind="stable")]
+    norms, one = vectors.square().sum(dim=1, keepdim=True), torch.ones(len(vectors), 1, dtype=vectors.dtype)
+    left = torch.cat([vectors * -2, norms, one], dim=1)[torch.from_numpy(queries)]
+    right = torch.cat([vectors, one, norms], dim=1)[torch.from_numpy(gallery)]
+    wide = pairs.sequences is not None and _across_labels(pairs.sequences, pairs.labels)
+    buffer = torch.empty(ROWS * COLUMNS, dtype=vectors.dtype)
+    for start in range(0, len(queries), ROWS):
+        rows = slice(start, min(start + ROWS, len(queries)))
+        for first in range(start if halves else 0, len(gallery), COLUMNS):
+            columns = slice(first, min(first + COLUMNS, len(gallery)))
+            shape = rows.stop - rows.start, columns.stop - columns.start
+            squares = buffer[: shape[0] * shape[1]].view(shape)
+            torch.mm(left[rows], right[columns].T, out=squares)
+            add(_band(pairs, queries[rows], gallery[columns], halves and first == start, wide), squares)
+
+
+def _band(pairs: Selection, rows: np.ndarray, columns: np.ndarray, corner: bool, wide: bool) -> Band:
+    """The masks of a block; a ``corner`` begins with the same rows, of which it would have both orders."""
+    codes = pairs.labels[columns]
+    low = int(np.searchsorted(codes, pairs.labels[rows[0]]))
+    high = int(np.searchsorted(codes, pairs.labels[rows[-1]], side="right"))
+    if corner:
+        low, high = 0, max(high, len(rows))
+    if wide:
+        low, high = 0, len(columns)
+    part = columns[low:high]
+    ignored = rows[:, None] == part[None, :]
+    if pairs.sequences is not None:
+        mine, theirs = pairs.sequences[rows], pairs.sequences[part]
+        ignored |= (mine[:, None] == theirs[None, :]) & (mine[:, None] >= 0)
+    if corner:
+        ignored |= np.tri(len(rows), len(part), -1, dtype=bool)
+    same = (pairs.labels[rows][:, None] == pairs.labels[part][None, :]) & ~ignored
+    return Band(rows, columns, corner, slice(low, high), torch.from_numpy(same), torch.from_numpy(ignored))
+
+
+def _across_labels(sequences: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether a sequence has rows of two labels."""
+    known = sequences >= 0
+    both = np.unique(np.stack([sequences[known], labels[known]]), axis=1)
+    return bool(both.shape[1] > len(np.unique(sequences[known])))
+
+
+def _count(places: Tensor, bins: int) -> Tensor:
+    """How often each place from 0 occurs (bins,), counted by all cores."""
+    flat = places.flatten()
+    if len(flat) < ROWS * 64:
+        return torch.bincount(flat, minlength=bins)
+    parts = flat.chunk(torch.get_num_threads())
+    return torch.stack(list(_pool().map(lambda part: torch.bincount(part, minlength=bins), parts))).sum(dim=0)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count())

@@ -1,0 +1,1 @@
+"""Computations on embeddings and labels: tensors in, tensors out."""

@@ -1,0 +1,118 @@
+"""The extractor, a loss and our batches in Lightning's Trainer, for those whose training runs there already."""
+
+from typing import Any
+
+import pandas as pd
+import torch
+from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning import Trainer as LightningTrainer
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Sampler
+
+from omlzoo.data import table as tables
+from omlzoo.data.augmentations import augmentation
+from omlzoo.data.dataset import Batch, Pictures, Seeded, collate
+from omlzoo.data.transforms import Transform
+from omlzoo.embedding.extraction import embed_table
+from omlzoo.evaluation.evaluation import evaluate_embeddings
+from omlzoo.evaluation.report import Report
+from omlzoo.models._extractor import Extractor
+from omlzoo.samplers.share import Share
+
+__all__ = ["MetricLearning", "Retrieval", "training_batches"]
+
+
+class MetricLearning(LightningModule):
+    """Trains an extractor with a loss by AdamW, the learning rate falling as a cosine.
+
+    Args:
+        model: Built by ``omlzoo.get_model``.
+        loss: Called with embeddings (B, dim) and labels (B,); of several processes give it ``gather=True``.
+        lr: Peak learning rate.
+        weight_decay: Of AdamW.
+    """
+
+    def __init__(self, model: Extractor, loss: nn.Module, lr: float = 1e-4, weight_decay: float = 1e-4) -> None:
+        super().__init__()
+        self.model, self.loss, self.lr, self.weight_decay = model.train(), loss, lr, weight_decay
+        self.transform = Transform(model.entry.preprocess)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embeddings (B, dim) of normalised images (B, 3, H, W)."""
+        return self.model(images)  # type: ignore[no-any-return]
+
+    def training_step(self, batch: Batch) -> Tensor | None:
+        """The loss of a batch of :func:`training_batches`; batches without a readable picture are left out."""
+        pixels, labels, _, bad = batch
+        self.log("unreadable", float(len(bad)), reduce_fx="sum", on_step=False, on_epoch=True)
+        if not len(labels):
+            return None
+        value: Tensor = self.loss(self.model(self.transform.normalize(pixels)), labels)
+        self.log_dict({"loss": value.detach(), **getattr(self.loss, "stats", {})}, batch_size=len(labels))
+        return value
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class Retrieval(Callback):
+    """Measures the validation rows of a table after every so many epochs, and logs cmc@1, map@5 and map@r.
+
+    Args:
+        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label.
+        every: Epochs from one measurement to the next.
+
+    Attributes:
+        reports: One for each measurement; in the first process.
+    """
+
+    def __init__(self, table: str | pd.DataFrame, every: int = 1, root: str | None = None) -> None:
+        rows = tables.read(table, "evaluate", root)
+        self.rows = rows.rows((rows.frame["split"] == "validation").to_numpy())
+        self.every = every
+        self.reports: list[Report] = []
+
+    def on_train_epoch_end(self, trainer: LightningTrainer, pl_module: LightningModule) -> None:
+        """Measure."""
+        if (trainer.current_epoch + 1) % self.every:
+            return
+        module: Any = pl_module
+        if trainer.is_global_zero:
+            module.model.eval()
+            device = str(module.device)
+            found = embed_table(module.model, self.rows, precision="fp32", device=device, progress=False)
+            self.reports.append(evaluate_embeddings(found, self.rows.name, thorough=False))
+            module.model.train()
+            metrics = {name: self.reports[-1].metrics[name] for name in ("cmc@1", "map@5", "map@r")}
+            pl_module.log_dict(metrics, rank_zero_only=True)
+        trainer.strategy.barrier()
+
+
+def training_batches(
+    model: Extractor,
+    table: str | pd.DataFrame,
+    make_sampler: Any,
+    augment: str = "photo",
+    seed: int = 0,
+    workers: int = 0,
+    root: str | None = None,
+) -> DataLoader[Any]:
+    """Batches of the train rows for ``Trainer(use_distributed_sampler=False)``, each process its share.
+
+    Args:
+        model: Its preprocessing decides the size.
+        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label.
+        make_sampler: Labels (N,) to a sampler, such as ``lambda labels: Balanced(labels, 8, 4)``.
+        augment: A name of omlzoo.data.augmentations.
+        seed: Of the augmentation.
+        workers: Processes that load pictures.
+        root: Where relative paths start; the table's folder by default.
+    """
+    rows = tables.read(table, "train", root)
+    rows = rows.rows((rows.frame["split"] == "train").to_numpy())
+    data = Pictures(rows, augmentation(augment, model.entry.preprocess))
+    batches: Sampler[Any] = Share(Seeded(make_sampler(rows.frame["label"].to_numpy()), seed))
+    return DataLoader(data, batch_sampler=batches, collate_fn=collate, num_workers=workers)

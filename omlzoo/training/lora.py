@@ -1,0 +1,45 @@
+"""Low-rank updates of linear layers (LoRA, arXiv 2106.09685), by the peft library."""
+
+from typing import Any
+
+from torch import nn
+
+from omlzoo.errors import BadInput, MissingExtra
+from omlzoo.models._extractor import Extractor
+
+__all__ = ["add_lora", "merge_lora"]
+
+
+def add_lora(model: Extractor, rank: int) -> None:
+    """Freeze the model, and train updates of that rank beside each linear layer of its middle stages.
+
+    Raises:
+        BadInput: It has no such layer.
+        MissingExtra: peft is not installed.
+    """
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise MissingExtra("peft", "lora") from error
+    within = {
+        id(part)
+        for stage in model.stages()[1:-1]
+        for whole in stage
+        if isinstance(whole, nn.Module)
+        for part in whole.modules()
+    }
+    names = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and id(part) in within]
+    if not names:
+        raise BadInput(f"lora is {rank}, but {type(model).__name__} has no linear layers in its blocks; set lora to 0")
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names), model)
+
+
+def merge_lora(model: nn.Module) -> nn.Module:
+    """The model with the updates added to its layers, in place; without any, it is left as it is."""
+    for name, part in list(model.named_modules()):
+        layer: Any = part
+        if hasattr(layer, "lora_A") and hasattr(layer, "get_base_layer"):
+            layer.merge()
+            above, _, last = name.rpartition(".")
+            setattr(model.get_submodule(above), last, layer.get_base_layer())
+    return model

@@ -1,0 +1,1 @@
+"""Names to working models, and models to files of other programs."""

@@ -1,0 +1,82 @@
+"""A foreign checkpoint becomes a folder of ours: safetensors and an entry."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from omlzoo import catalog
+from omlzoo.checkpoints import folder, layouts, manifest, safe_load
+from omlzoo.checkpoints.manifest import Entry
+from omlzoo.errors import BadInput, UnknownName
+from omlzoo.zoo import registry
+from omlzoo.zoo.fingerprint import fingerprint
+
+__all__ = ["convert"]
+
+
+def convert(
+    file: str | Path,
+    arch: str,
+    out: str | Path,
+    *,
+    layout: str | None = None,
+    like: str | None = None,
+    normalize: bool | None = None,
+    overwrite: bool = False,
+) -> tuple[Entry, str]:
+    """Write ``model.safetensors`` and ``entry.json`` from a checkpoint file in a known layout.
+
+    Tensors go from file to file; the whole model is never in memory twice. Nothing in the file is run.
+
+    Args:
+        file: A ``.safetensors``, ``.pth`` or TorchScript file.
+        arch: An architecture of :mod:`omlzoo.models`, such as "vits16".
+        out: The folder, which ``omlzoo.get_model`` then opens.
+        layout: A name of :data:`omlzoo.checkpoints.layouts.LAYOUTS`; by default it is recognised from the keys.
+        like: A checkpoint of the zoo whose architecture's arguments, preprocessing and normalisation are taken; by
+            default the first one of the same architecture.
+        normalize: Divide embeddings by their L2 norm; as ``like`` does by default.
+        overwrite: Replace a checkpoint that stands there.
+
+    Returns:
+        The entry that was written, and the layout.
+
+    Raises:
+        UnknownName: There is no such architecture, layout or checkpoint.
+        WeightsMismatch: The file is damaged, its layout is not known, or its tensors do not fit.
+        BadInput: The folder has a checkpoint already, or no checkpoint of the zoo has the architecture.
+    """
+    file, out = Path(file), Path(out)
+    if not file.is_file():
+        raise BadInput(f"{file}: there is no such file")
+    if (out / folder.WEIGHTS).exists() and not overwrite:
+        raise BadInput(f"{out} has a {folder.WEIGHTS} already; give another name, or remove it first")
+    if arch not in catalog.names("models"):
+        raise UnknownName("omlzoo.models", arch, catalog.names("models"))
+    example = _example(arch, like)
+    raw = safe_load.open_file(file, str(file))
+    layout = layout or layouts.recognise(raw, str(file))
+    state = layouts.convert(raw, layout, str(file))
+    entry = manifest.without_address(
+        example, name=out.resolve().name, license=None, commercial=None, citation=None, preprocess_oml=None,
+        normalize=example.normalize if normalize is None else normalize,
+        source=f"{file.name}, converted from the layout {layout}",
+        notes=f"Preprocessing and arguments as of {example.name}; check that they are those of these weights.",
+    )  # fmt: skip
+    registry.check_fit(entry, state)
+    folder.check_finite(state, str(file))
+    folder.save(state, entry, out, overwrite=overwrite)
+    written = replace(folder.open_entry(out), fingerprint=fingerprint(registry.get_model(out)))
+    return folder.rewrite(written, out), layout
+
+
+def _example(arch: str, like: str | None) -> Entry:
+    if like is not None:
+        entry = manifest.find(like)
+        if entry.arch != arch:
+            raise BadInput(f"{like} is a {entry.arch}, not a {arch}; name a checkpoint of the same architecture")
+        return entry
+    for name in manifest.names():
+        entry = manifest.find(name)
+        if entry.arch == arch:
+            return entry
+    raise BadInput(f"no checkpoint of the zoo is a {arch}, so its preprocessing is not known; write the entry by hand")

@@ -1,0 +1,228 @@
+"""export(): a model as ONNX, TorchScript or ExecuTorch, checked by running it, with its entry inside."""
+
+import copy
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from omlzoo.checkpoints import cache, manifest
+from omlzoo.checkpoints.folder import state_digest
+from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch
+from omlzoo.files import new_file
+from omlzoo.models._extractor import Extractor
+from omlzoo.zoo import executorch, fingerprint
+from omlzoo.zoo.registry import open_model
+
+__all__ = ["Exported", "compiled", "export", "read_entry"]
+
+KEY = "omlzoo_entry"
+TOLERANCE = 1e-4  # of the embedding's largest number: another engine adds in another order
+LEAST_COSINE = 0.95  # of an int8 model on the checked pictures; below it something went wrong, not merely rounded
+BATCHES = (1, 3)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: The file.
+        size: (height, width) of the pictures that it takes; the batch is free, for ExecuTorch it is one picture.
+        difference: The largest seen between its embeddings and the model's, as a share of the largest number.
+        cosine: The least between them.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    difference: float
+    cosine: float
+
+
+class _Bare(nn.Module):
+    """Images to embeddings and nothing else."""
+
+    def __init__(self, model: Extractor) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(images)  # type: ignore[no-any-return]
+
+
+def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = False) -> Exported:
+    """Write a model for another engine: ``.onnx`` for ONNX Runtime, OpenVINO and others, ``.pt``, TorchScript, or
+    ``.pte``, ExecuTorch, for phones.
+
+    It takes normalised images (B, 3, H, W) float32, B free (1 for ExecuTorch) and H, W those of the model's
+    preprocessing, and gives embeddings (B, dim). The entry with all that preprocessing needs is inside
+    (:func:`read_entry`). The file is run on two batches before it takes its name.
+
+    Args:
+        model: An extractor, or what ``omlzoo.get_model`` opens.
+        path: Ends in .onnx, .pt or .pte.
+        int8: Weights of linear layers and convolutions as 8-bit integers, numbers rounded as they come (ONNX only):
+            smaller, faster on some machines, less exact; docs/results.md has what it costs.
+
+    Raises:
+        BadInput: Another ending, int8 for another engine than ONNX, or a model without an entry.
+        WeightsMismatch: The file computes something else than the model; nothing is written.
+        MissingExtra: onnx, onnxscript or onnxruntime, or executorch, is not installed.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in (".onnx", ".pt", ".pte"):
+        raise BadInput(f"{path}: the name must end in .onnx, .pt (TorchScript) or .pte (ExecuTorch)")
+    if int8 and kind != ".onnx":
+        raise BadInput(f"{path}: int8 is for .onnx")
+    extractor = open_model(model)
+    facts = extractor.entry
+    if extractor.changed:
+        facts = manifest.without_address(facts, source=f"weights of one's own, started from {facts.name}")
+    entry, size = manifest.dump(facts), facts.preprocess.crop
+    bare = _Bare(copy.deepcopy(extractor).float().cpu().eval())
+    with new_file(path) as temporary:
+        if kind == ".onnx":
+            _write_onnx(bare, size, temporary, entry, int8)
+        elif kind == ".pte":
+            executorch.write_program(bare, size, temporary, KEY, entry)
+        else:
+            _write_torchscript(bare, size, temporary, entry)
+        try:
+            difference, cosine = _compare(bare, size, temporary, kind)
+        except Exception as error:  # engines raise classes of their own
+            said = (str(error).splitlines() or [type(error).__name__])[-1]
+            raise WeightsMismatch(f"{path}: what was exported does not run: {said[:300]}") from error
+        if cosine < LEAST_COSINE or (not int8 and difference > TOLERANCE):
+            raise WeightsMismatch(
+                f"{path}: what was exported differs from the model by {difference:.1e} of its largest number (cosine "
+                f"{cosine:.4f}); this version of torch or onnxruntime computes something else: try another"
+            )
+    return Exported(path, size, difference, cosine)
+
+
+def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
+    """The model in ONNX Runtime: from images (B, 3, H, W) float32 to embeddings (B, dim), safe for many threads.
+
+    The exported file is kept under ``OMLZOO_HOME``, by the weights and the versions that made it. Each call computes on
+    one processor: whoever calls runs as many at once as there are.
+
+    Raises:
+        WeightsMismatch: It computes something else than the model.
+        MissingExtra: onnx, onnxscript or onnxruntime is not installed.
+    """
+    runtime = _onnx("onnxruntime")
+    facts = json.dumps([state_digest(model.state_dict()), model.entry.preprocess.crop, model.normalize,
+                        repr(model), torch.__version__, runtime.__version__])  # fmt: skip
+    path = cache.home() / "engines" / f"{hashlib.sha256(facts.encode()).hexdigest()}.onnx"
+    if not path.is_file():
+        logging.getLogger("omlzoo").info("compiling the model for ONNX Runtime; the result is kept in %s", path.parent)
+        export(model, path)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda images: torch.from_numpy(np.asarray(session.run(None, {"images": images.contiguous().numpy()})[0]))
+
+
+def read_entry(path: str | Path) -> dict[str, Any]:
+    """The entry inside an exported file, as plain values.
+
+    Raises:
+        BadInput: It has none.
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".pt":
+            files = {KEY: ""}
+            _load_torchscript(path, files)
+            text: Any = files[KEY]
+        elif path.suffix.lower() == ".pte":
+            text = executorch.read_text(path, KEY)
+        else:
+            found = {
+                each.key: each.value for each in _onnx("onnx").load(str(path), load_external_data=False).metadata_props
+            }
+            text = found[KEY]
+        entry: dict[str, Any] = json.loads(text)
+    except MissingExtra:
+        raise
+    except Exception as error:  # readers of other formats raise classes of their own
+        raise BadInput(f"{path}: has no entry of ours ({error}); give a file that `omlzoo export` wrote") from error
+    return entry
+
+
+def _write_onnx(bare: nn.Module, size: tuple[int, int], path: Path, entry: str, int8: bool) -> None:
+    onnx, _ = _onnx("onnx"), _onnx("onnxscript")
+    whole = path.with_name(f"{path.name}.float") if int8 else path
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program: Any = torch.onnx.export(
+                bare, (torch.zeros(2, 3, *size),), dynamo=True, input_names=["images"], output_names=["embeddings"],
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},), verbose=False,
+            )  # fmt: skip
+        program.save(str(whole))
+        if int8:
+            quantization = _onnx("onnxruntime.quantization")
+            quantization.quantize_dynamic(str(whole), str(path), weight_type=quantization.QuantType.QInt8)
+    finally:
+        if int8:
+            whole.unlink(missing_ok=True)
+    proto = onnx.load(str(path))
+    onnx.helper.set_model_props(proto, {KEY: entry})
+    onnx.save(proto, str(path))
+
+
+def _write_torchscript(bare: nn.Module, size: tuple[int, int], path: Path, entry: str) -> None:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # deprecated, and what it cannot follow is caught by the comparison
+        traced = torch.jit.trace(bare, torch.zeros(2, 3, *size), check_trace=False)  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, str(path), _extra_files={KEY: entry})
+
+
+def _compare(bare: nn.Module, size: tuple[int, int], path: Path, kind: str) -> tuple[float, float]:
+    """Largest difference, as a share of the largest number, and least cosine, on batches of two sizes."""
+    images = torch.randn(max(BATCHES), 3, *size, generator=torch.Generator().manual_seed(0))
+    images[0] = bare.model.transforms()(fingerprint.picture())  # type: ignore[operator,union-attr]
+    difference, cosine = 0.0, 1.0
+    with torch.inference_mode():
+        run = _runner(path, kind)
+        for batch in BATCHES:
+            wanted, found = bare(images[:batch]), run(images[:batch])
+            if found.shape != wanted.shape or not torch.isfinite(found).all():
+                return float("inf"), 0.0
+            difference = max(difference, float((found - wanted).abs().max() / wanted.abs().max()))
+            cosine = min(cosine, float(nn.functional.cosine_similarity(found, wanted).min()))
+    return difference, cosine
+
+
+def _runner(path: Path, kind: str) -> Any:
+    if kind == ".pt":
+        return _load_torchscript(path, {})
+    if kind == ".pte":
+        return executorch.load_program(path)
+    session = _onnx("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda images: torch.from_numpy(np.asarray(session.run(None, {"images": images.numpy()})[0]))
+
+
+def _load_torchscript(path: Path, files: dict[str, str]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated
+        return torch.jit.load(str(path), _extra_files=files)  # type: ignore[no-untyped-call]
+
+
+def _onnx(package: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise MissingExtra(package.split(".")[0], "onnx") from error

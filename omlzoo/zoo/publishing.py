@@ -1,0 +1,72 @@
+"""A checkpoint of one's own on the Hugging Face Hub, with its facts and a model card."""
+
+import json
+import re
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from omlzoo.checkpoints import folder, hub, manifest
+from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.timm_config import to_config
+from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.pages.render import model_card
+from omlzoo.zoo import registry
+
+__all__ = ["push"]
+
+
+def push(run: str | Path, repo: str, *, private: bool = False) -> str:
+    """Upload weights, entry, model card and, where timm builds the same body, timm's ``config.json``, in one commit.
+
+    ``omlzoo.get_model("hf-hub:<repo>")`` opens what was pushed.
+
+    Args:
+        run: A folder that finetune, convert or save wrote.
+        repo: "organisation/name"; made where needed.
+        private: Of a repository that is made.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        BadInput: ``run`` is no such folder, or ``repo`` no such name.
+        WeightsUnavailable: The weights are damaged, or the Hub refuses.
+    """
+    run = Path(run)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise BadInput(f"repo is {repo!r}; it must be organisation/name")
+    if not run.is_dir():
+        raise BadInput(f"{run} is no folder; give one that finetune, convert or save wrote")
+    weights = registry.get_weights(run.resolve())
+    entry = replace(weights.entry, name=repo.rpartition("/")[2], repo=None, revision=None)
+    if entry.license is None:
+        warnings.warn(f"{run}: its entry states no licence; nobody may use what has none", OmlzooWarning, stacklevel=2)
+    files: dict[str, Path | bytes] = {
+        folder.WEIGHTS: weights.fetch(afresh=True),
+        folder.ENTRY: manifest.dump(entry).encode(),
+        "README.md": card(entry, repo, run).encode(),
+    }
+    config = to_config(entry)
+    if config is not None:
+        files["config.json"] = json.dumps(config, indent=2).encode()
+    return hub.upload(repo, files, f"{entry.name}, by omlzoo", private)
+
+
+def card(entry: Entry, repo: str, run: Path) -> str:
+    """The model card: what the Hub reads above, what people read below."""
+    results = [
+        EvalResult(task_type="image-feature-extraction", dataset_type="image", dataset_name=metric.dataset,
+                   metric_type=metric.metric, metric_value=metric.value)
+        for metric in entry.metrics
+    ]  # fmt: skip
+    metadata = ModelCardData(
+        license=entry.license, library_name="omlzoo", pipeline_tag="image-feature-extraction", model_name=entry.name,
+        tags=["metric-learning", "image-retrieval", "omlzoo", entry.arch], eval_results=results or None,
+    )  # fmt: skip
+    recipe = run / "recipe.toml"
+    return model_card(
+        entry, repo, metadata.to_yaml().strip(), recipe.read_text(encoding="utf-8").strip() if recipe.is_file() else ""
+    )
