@@ -41,9 +41,9 @@ def __getattr__(name: str) -> Any:
     if name in ROOMS:
         return import_module(f"omlzoo.{name}")
     if name in manifest.names():
-        from omlzoo.zoo import registry
+        from omlzoo.zoo.registry import checkpoint
 
-        return registry.checkpoint(name)
+        return checkpoint(name)
     from omlzoo.errors import UnknownName
 
     raise AttributeError(str(UnknownName("omlzoo", name, [*ACTS, *ROOMS, *manifest.names()])))

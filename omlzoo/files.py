@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import glob
+import hashlib
 import os
 import platform
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from omlzoo.errors import BadInput
 
-__all__ = ["check_free", "new_file", "new_folder", "recovered"]
+__all__ = ["check_free", "file_digest", "new_file", "new_folder", "recovered"]
 
 PART = ".part"
 
@@ -122,3 +123,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,11 +1,18 @@
-"""JSON that every reader takes: numbers that are not finite become null."""
+"""JSON in and out: written so that every reader takes it, read strictly into dataclasses."""
 
 import json
 import math
+import types
+import typing
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, Literal, TypeVar
 
-__all__ = ["to_json"]
+from omlzoo.errors import BadEntry
+
+__all__ = ["build", "to_json"]
+
+Kind = TypeVar("Kind")
 
 
 def to_json(value: Any) -> str:
@@ -21,3 +28,51 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a number of numpy
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def build(kind: type[Kind], raw: Any, where: str) -> Kind:
+    """The dataclass that parsed JSON describes; dataclasses, unions with None, tuples and literals may lie within.
+
+    Args:
+        kind: A dataclass.
+        raw: What ``json.loads`` gave.
+        where: Of what, for the message.
+
+    Raises:
+        BadEntry: A key is missing or unknown, or a value is of another type; the place in it is named.
+    """
+    return typing.cast(Kind, _value(kind, raw, where))
+
+
+def _value(kind: Any, raw: Any, where: str) -> Any:
+    """``raw`` as ``kind`` (a dataclass, union, tuple, literal, dict or plain type); strict."""
+    if is_dataclass(kind):
+        return _fields(kind, raw, where)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return None if raw is None else _value(next(a for a in args if a is not type(None)), raw, where)
+    if origin is Literal:
+        if raw not in args:
+            raise BadEntry(f"{where} is {raw!r}; it must be one of {', '.join(map(str, args))}")
+        return raw
+    if origin is tuple:
+        fixed = args if args[-1] is not Ellipsis else args[:1] * len(raw if isinstance(raw, list) else ())
+        if not isinstance(raw, list) or len(raw) != len(fixed):
+            raise BadEntry(f"{where} is {raw!r}; it must be a list" + (f" of {len(fixed)}" if fixed else ""))
+        return tuple(_value(a, value, f"{where}[{i}]") for i, (a, value) in enumerate(zip(fixed, raw, strict=True)))
+    plain = origin or kind
+    wanted = (int, float) if plain is float else plain
+    if not isinstance(raw, wanted) or (isinstance(raw, bool) and plain is not bool):
+        raise BadEntry(f"{where} is {raw!r}; it must be of type {plain.__name__}")
+    return float(raw) if plain is float else raw
+
+
+def _fields(kind: Any, raw: Any, where: str) -> Any:
+    known = {field.name: field.type for field in fields(kind)}
+    if not isinstance(raw, Mapping):
+        raise BadEntry(f"{where} is {raw!r}; it must be an object with the keys {', '.join(known)}")
+    missing, unknown = sorted(known.keys() - raw.keys()), sorted(raw.keys() - known.keys())
+    if missing or unknown:
+        parts = [f"misses {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(unknown)}"] * bool(unknown)
+        raise BadEntry(f"{where}: {' and '.join(parts)}; its keys are exactly: {', '.join(known)}")
+    return kind(**{key: _value(known[key], raw[key], f"{where}: {key}") for key in known})

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from omlzoo.checkpoints import folder as checkpoint
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.facts import Metric
+from omlzoo.checkpoints.entry import Metric, dump_entry
+from omlzoo.checkpoints.folder import WEIGHTS, open_entry, save_folder
 from omlzoo.data import table
 from omlzoo.data.images import to_rgb
 from omlzoo.evaluation.evaluation import evaluate
@@ -45,20 +45,20 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     args = parser.parse_args()
     model = get_model(str(args.run.resolve()))
-    arch = checkpoint.open_entry(args.run).arch
+    arch = open_entry(args.run).arch
     name = f"{arch}_omniglot"
     state = {key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()}
     with tempfile.TemporaryDirectory() as folder:
-        entry = checkpoint.open_entry(args.run)
+        entry = open_entry(args.run)
         turned = replace(entry, name=name, arch_args={"turns": TURNS}, dim=entry.dim * TURNS)
-        half = checkpoint.save(state, turned, folder)
+        half = save_folder(state, turned, folder)
         report = evaluate(folder, args.table, precision="fp32")
         torch.manual_seed(0)
         printed = fingerprint.fingerprint(get_model(folder))
         random = evaluate(get_model(folder, weights=None), args.table, precision="fp32").metrics["cmc@1"]
         bundled = manifest.folder() / "bundled" / f"{name}.safetensors"
         bundled.parent.mkdir(exist_ok=True)
-        shutil.copy(Path(folder) / checkpoint.WEIGHTS, bundled)
+        shutil.copy(Path(folder) / WEIGHTS, bundled)
     raw = raw_pixels(args.table)
     where = "scripts/bundle_omniglot.py, the 2,120 validation pictures, each against all others"
     metrics = tuple(Metric(DATASET, key, round(report.metrics[key], 4), "omlzoo", where, "upstream") for key in SHOWN)
@@ -70,7 +70,7 @@ def main() -> None:
         "log in docs/omniglot",
         notes="Made for the demo and the tests: small drawings of characters, dark on light.",
     )  # fmt: skip
-    (manifest.folder() / f"{name}.json").write_text(manifest.dump(entry), encoding="utf-8")
+    (manifest.folder() / f"{name}.json").write_text(dump_entry(entry), encoding="utf-8")
     log = Path(__file__).parent.parent / "docs" / "omniglot"
     log.mkdir(parents=True, exist_ok=True)
     for file in ("recipe.toml", "history.csv"):

@@ -22,7 +22,7 @@ import train_omniglot
 
 from omlzoo.models._extractor import Extractor
 from omlzoo.training import Recipe, finetune
-from omlzoo.zoo import registry
+from omlzoo.zoo.registry import get_model
 
 CASES: dict[str, dict[str, Any]] = {
     "triplet, hard": {"loss": "TripletLoss"},
@@ -46,7 +46,7 @@ METRICS = ("cmc@1", "map@r")
 
 def start(data: str, seed: int) -> Extractor:
     torch.manual_seed(seed)
-    return train_omniglot.start() if data == "omniglot" else registry.get_model("resnet_small_omniglot")
+    return train_omniglot.start() if data == "omniglot" else get_model("resnet_small_omniglot")
 
 
 def run(data: str, table: Path, case: str, seed: int, file: Path) -> None:

@@ -18,8 +18,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoSibling
 
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.facts import Text, Tokenizer
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry, Text, Tokenizer, dump_entry
 
 
 class CannotPin(Exception):
@@ -116,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
         for line in lines:
             print(f"{entry.name}: {line}")
         if lines and args.write:
-            (manifest.folder() / f"{entry.name}.json").write_text(manifest.dump(new), encoding="utf-8")
+            (manifest.folder() / f"{entry.name}.json").write_text(dump_entry(new), encoding="utf-8")
     done = "written" if args.write else "would change; --write writes them"
     print(f"{len(hosted)} of {len(entries)} entries are on the Hub: {changed} {done}, {refused} could not be pinned")
     return int(bool(refused))

@@ -25,7 +25,7 @@ from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from omlzoo import catalog
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.data import table
 from omlzoo.data.images import to_rgb

@@ -20,8 +20,7 @@ import torch
 
 import omlzoo
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.facts import Metric
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry, Metric, dump_entry
 from omlzoo.errors import OmlzooError
 from omlzoo.zoo import fingerprint
 
@@ -76,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         figures = ", ".join(f"{m.metric} {m.value:.4f}" for m in new.metrics if m not in entry.metrics)
         print(f"{name}: {'fingerprint as stored' if entry.fingerprint else 'fingerprint new'} {figures}".rstrip())
         if args.write and new != entry:
-            (manifest.folder() / f"{name}.json").write_text(manifest.dump(new), encoding="utf-8")
+            (manifest.folder() / f"{name}.json").write_text(dump_entry(new), encoding="utf-8")
     print(f"{len(names) - len(failed)} of {len(names)} entries are what they say")
     return int(bool(failed))
 

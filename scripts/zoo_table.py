@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.weights import Weights
 
 ROOT = Path(__file__).parent.parent

@@ -14,7 +14,7 @@ from toys import toy, toy_entry
 
 import omlzoo
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.manifest import dump
+from omlzoo.checkpoints.entry import dump_entry
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.index.queries import Asker, pictures_in, texts_in
@@ -156,7 +156,7 @@ def test_weights_that_no_entry_pins_are_opened_again_and_compared(
     hub.publish("asking/unpinned", "model.safetensors", content)
     entry = toy_entry("vit_toy", repo="asking/unpinned", file="model.safetensors")
     (tmp_path / "zoo").mkdir()
-    (tmp_path / "zoo" / f"{entry.name}.json").write_text(dump(entry))
+    (tmp_path / "zoo" / f"{entry.name}.json").write_text(dump_entry(entry))
     monkeypatch.setattr(manifest, "folder", lambda: tmp_path / "zoo")
     manifest.names.cache_clear()
     manifest.find.cache_clear()

@@ -17,7 +17,8 @@ from references import random_resnet
 from text_entries import publish, with_text
 
 import omlzoo
-from omlzoo.checkpoints import cache, folder, manifest
+from omlzoo.checkpoints import cache, manifest
+from omlzoo.checkpoints.folder import save_folder
 from omlzoo.cli import COMMANDS, main
 from omlzoo.models._extractor import Extractor
 
@@ -134,7 +135,7 @@ def test_the_doctor_tells_what_is_here_and_fails_where_it_is_broken(
     assert BUNDLED[0] in out
     assert "OMLZOO_HOME" in out
     entry = manifest.find("vits16_sop")
-    folder.save({"x": torch.ones(4)}, entry, cache.folder(entry.name))
+    save_folder({"x": torch.ones(4)}, entry, cache.folder(entry.name))
     path = cache.folder(entry.name) / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     code, out, _ = run(capsys, "doctor", "--check", "--json")

@@ -11,7 +11,8 @@ import torch
 from toys import toy, toy_entry
 
 import omlzoo
-from omlzoo.checkpoints import cache, manifest
+from omlzoo.checkpoints import cache
+from omlzoo.checkpoints.entry import dump_entry
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadInput, WeightsMismatch
 from omlzoo.models._extractor import Extractor
@@ -64,7 +65,7 @@ def test_onnx_of_every_family(family: str, tmp_path: Path) -> None:
     with torch.inference_mode():
         wanted = model(images).numpy()
     assert np.abs(run_onnx(tmp_path / "m.onnx", images) - wanted).max() < 1e-4 * np.abs(wanted).max()
-    assert read_entry(tmp_path / "m.onnx") == json.loads(manifest.dump(model.weights.entry))  # type: ignore[union-attr]
+    assert read_entry(tmp_path / "m.onnx") == json.loads(dump_entry(model.weights.entry))  # type: ignore[union-attr]
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 

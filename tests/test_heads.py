@@ -5,8 +5,7 @@ import torch
 
 from omlzoo.errors import BadInput
 from omlzoo.losses import HyperbolicContrastive
-from omlzoo.ops.heads import PoincareHead
-from omlzoo.ops.poincare import to_ball
+from omlzoo.ops.poincare import PoincareHead, to_ball
 
 
 def test_the_poincare_head_is_a_layer_and_the_map() -> None:

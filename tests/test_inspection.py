@@ -8,7 +8,9 @@ from loopback_hub import LoopbackHub
 from safetensors.torch import save
 from toys import toy_entry
 
-from omlzoo.checkpoints import cache, fetch, folder, local, manifest
+from omlzoo.checkpoints import cache, local, manifest
+from omlzoo.checkpoints.fetch import fetch_weights
+from omlzoo.checkpoints.folder import save_folder
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,7 @@ def test_the_bundled_checkpoint_is_here_and_whole() -> None:
 
 def test_a_kept_file_is_found_and_damage_is_seen_when_asked() -> None:
     entry = manifest.find("vits16_sop")
-    folder.save({"x": torch.ones(4)}, entry, cache.folder(entry.name))
+    save_folder({"x": torch.ones(4)}, entry, cache.folder(entry.name))
     assert of("vits16_sop").path == cache.folder("vits16_sop") / "model.safetensors"
     path = cache.folder("vits16_sop") / "model.safetensors"
     content = bytearray(path.read_bytes())
@@ -47,7 +49,7 @@ def test_a_file_in_the_hub_clients_cache_is_found(hub: LoopbackHub) -> None:
     sha256 = hub.publish("zoo/doctor", "model.safetensors", content)
     entry = toy_entry(repo="zoo/doctor", file="model.safetensors", sha256=sha256, revision="a" * 40)
     assert local._file(entry) == (None, sha256)
-    path = fetch.fetch(entry)
+    path = fetch_weights(entry)
     assert local._file(entry) == (path, sha256)
 
 

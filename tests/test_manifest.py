@@ -9,13 +9,14 @@ from toys import PREPROCESS, toy_entry
 
 from omlzoo import catalog
 from omlzoo.checkpoints import layouts, manifest
+from omlzoo.checkpoints.entry import dump_entry, read_entry
 from omlzoo.errors import BadEntry, UnknownName
 
 NAMES = manifest.names()
 
 
 def written(folder: Path, **changes: object) -> Path:
-    raw = json.loads(manifest.dump(toy_entry())) | changes
+    raw = json.loads(dump_entry(toy_entry())) | changes
     path = folder / "resnet_toy_test.json"
     path.write_text(json.dumps({key: value for key, value in raw.items() if value != "DROP"}))
     return path
@@ -57,14 +58,14 @@ def test_an_entry_is_complete(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_is_what_its_entry_writes(name: str) -> None:
     path = manifest.folder() / f"{name}.json"
-    assert json.loads(path.read_text()) == json.loads(manifest.dump(manifest.find(name)))
+    assert json.loads(path.read_text()) == json.loads(dump_entry(manifest.find(name)))
 
 
 def test_an_entry_survives_writing_and_reading(tmp_path: Path) -> None:
     entry = toy_entry()
     path = tmp_path / "x.json"
-    path.write_text(manifest.dump(entry))
-    assert manifest.read(path) == entry
+    path.write_text(dump_entry(entry))
+    assert read_entry(path) == entry
 
 
 @pytest.mark.parametrize(
@@ -94,19 +95,19 @@ def test_an_entry_survives_writing_and_reading(tmp_path: Path) -> None:
 def test_a_fault_names_the_file_the_key_and_the_rule(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     path = written(tmp_path, **changes)
     with pytest.raises(BadEntry, match=message) as caught:
-        manifest.read(path)
+        read_entry(path)
     assert str(path) in str(caught.value)
 
 
 def test_a_name_must_be_the_files(tmp_path: Path) -> None:
     with pytest.raises(BadEntry, match="it must be the file's, 'other'"):
-        manifest.read(written(tmp_path), "other")
+        read_entry(written(tmp_path), "other")
 
 
 def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(BadEntry, match="not a readable JSON file"):
-        manifest.read(tmp_path / "x.json")
+        read_entry(tmp_path / "x.json")
 
 
 def test_near_names_are_suggested() -> None:
@@ -115,8 +116,8 @@ def test_near_names_are_suggested() -> None:
 
 
 def test_the_text_towers_facts_are_checked_too(tmp_path: Path) -> None:
-    raw = json.loads(manifest.dump(manifest.find("openai_vitb32_224")))["text"]
-    assert manifest.read(written(tmp_path, text=raw)).text == manifest.find("openai_vitb32_224").text
+    raw = json.loads(dump_entry(manifest.find("openai_vitb32_224")))["text"]
+    assert read_entry(written(tmp_path, text=raw)).text == manifest.find("openai_vitb32_224").text
     wrong = [
         ({"params": "DROP"}, "text misses params"),
         ({"arch": "bert"}, "text: arch is 'bert'; it must be one of clip_text, siglip_text"),
@@ -127,4 +128,4 @@ def test_the_text_towers_facts_are_checked_too(tmp_path: Path) -> None:
     for change, message in wrong:
         changed = {key: value for key, value in (raw | change).items() if value != "DROP"}
         with pytest.raises(BadEntry, match=message.replace("text misses", "text: misses")):
-            manifest.read(written(tmp_path, text=changed))
+            read_entry(written(tmp_path, text=changed))

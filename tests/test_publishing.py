@@ -13,8 +13,8 @@ from safetensors.torch import save
 from toys import toy
 
 import omlzoo
-from omlzoo.checkpoints import folder
-from omlzoo.checkpoints.facts import Metric
+from omlzoo.checkpoints.entry import Metric
+from omlzoo.checkpoints.folder import open_entry, rewrite_entry
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.models._extractor import Extractor
 from omlzoo.zoo.publishing import push
@@ -51,7 +51,7 @@ def test_the_card_says_what_the_hub_and_people_read(hub: LoopbackHub, tmp_path: 
 def test_metrics_stand_in_the_card_as_the_hub_reads_them(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
     found = Metric("shoes", "cmc@1", 0.875, "omlzoo finetune", "report.json", "upstream")
     model.save(tmp_path / "shoes")
-    folder.rewrite(replace(folder.open_entry(tmp_path / "shoes"), metrics=(found,)), tmp_path / "shoes")
+    rewrite_entry(replace(open_entry(tmp_path / "shoes"), metrics=(found,)), tmp_path / "shoes")
     push(tmp_path / "shoes", "me/shoes3")
     _, head, body = hub.pushed["README.md"].decode().split("---\n", 2)
     (index,) = yaml.safe_load(head)["model-index"]

@@ -10,7 +10,7 @@ from text_entries import publish
 from toys import toy_entry
 
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry, dump_entry, read_entry
 from omlzoo.errors import WeightsMismatch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
@@ -85,7 +85,7 @@ def test_pin_goes_through_all_names_and_writes_only_when_asked(
     assert "1 would change; --write writes them, 1 could not be pinned" in out
     assert not list(tmp_path.iterdir())
     assert pin.main([hosted[0], "--write"]) == 0
-    assert manifest.read(tmp_path / f"{hosted[0]}.json") == replace(entry, revision=COMMIT, sha256=sha256, size=7)
+    assert read_entry(tmp_path / f"{hosted[0]}.json") == replace(entry, revision=COMMIT, sha256=sha256, size=7)
 
 
 def test_an_entry_is_verified_and_measured(drawn: Path) -> None:
@@ -108,14 +108,14 @@ def test_another_fingerprint_is_reported_and_not_overwritten(
     wrong = replace(BUNDLED, fingerprint=(0.5,) * 32)
     with pytest.raises(WeightsMismatch, match="fingerprint is off by"):
         verify_zoo.verified(wrong)
-    (tmp_path / f"{BUNDLED.name}.json").write_text(manifest.dump(wrong))
+    (tmp_path / f"{BUNDLED.name}.json").write_text(dump_entry(wrong))
     (tmp_path / "bundled").symlink_to(manifest.folder() / "bundled")
     monkeypatch.setattr(manifest, "folder", lambda: tmp_path)
     manifest.find.cache_clear()
     try:
         assert verify_zoo.main([BUNDLED.name, "--write"]) == 1
         assert f"{BUNDLED.name}: FAILED" in capsys.readouterr().out
-        assert manifest.read(tmp_path / f"{BUNDLED.name}.json") == wrong
+        assert read_entry(tmp_path / f"{BUNDLED.name}.json") == wrong
     finally:
         manifest.find.cache_clear()
 

@@ -20,9 +20,8 @@ from safetensors.torch import load_file, save
 from toys import toy, toy_entry
 
 from omlzoo.checkpoints import cache as store
-from omlzoo.checkpoints import fetch, manifest
-from omlzoo.checkpoints.facts import Upstream
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry, Upstream, dump_entry
+from omlzoo.checkpoints.fetch import fetch_entry, fetch_weights, install_weights
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import OmlzooWarning, WeightsMismatch, WeightsUnavailable
 
@@ -56,36 +55,36 @@ def child(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_file_is_fetched_once_and_then_needs_no_network(entry: Entry, hub: LoopbackHub) -> None:
-    path = fetch.fetch(entry)
+    path = fetch_weights(entry)
     assert path.read_bytes() == CONTENT
     asked = len(hub.requests)
     assert asked
-    assert fetch.fetch(entry) == path
+    assert fetch_weights(entry) == path
     assert len(hub.requests) == asked
 
 
 def test_wrong_bytes_of_the_right_length_are_refused_and_removed(entry: Entry, hub: LoopbackHub) -> None:
     hub.faults["corrupt"] = True
     with pytest.raises(WeightsUnavailable, match=r"has sha256 .*, the entry says .*; the file was removed"):
-        fetch.fetch(entry)
+        fetch_weights(entry)
     assert not cached(entry)
     hub.faults.clear()
-    assert fetch.fetch(entry).read_bytes() == CONTENT
+    assert fetch_weights(entry).read_bytes() == CONTENT
 
 
 def test_a_file_that_changes_in_the_cache_is_noticed(entry: Entry, hub: LoopbackHub) -> None:
-    path = fetch.fetch(entry)
+    path = fetch_weights(entry)
     damaged = bytearray(CONTENT)
     damaged[-1] ^= 1
     path.resolve().write_bytes(damaged)
     with pytest.raises(WeightsUnavailable, match="has sha256"):
-        fetch.fetch(entry)
-    assert fetch.fetch(entry).read_bytes() == CONTENT
+        fetch_weights(entry)
+    assert fetch_weights(entry).read_bytes() == CONTENT
 
 
 def test_an_entry_that_promises_another_file_is_refused(entry: Entry) -> None:
     with pytest.raises(WeightsUnavailable, match=r"the entry says 0{16}\.\.\."):
-        fetch.fetch(replace(entry, sha256="0" * 64))
+        fetch_weights(replace(entry, sha256="0" * 64))
 
 
 @pytest.mark.parametrize(
@@ -103,27 +102,27 @@ def test_an_entry_that_promises_another_file_is_refused(entry: Entry) -> None:
 def test_a_refusal_says_what_to_do(entry: Entry, hub: LoopbackHub, fault: tuple[int, str | None], message: str) -> None:
     hub.faults["status"] = fault
     with pytest.raises(WeightsUnavailable, match=message) as caught:
-        fetch.fetch(entry)
+        fetch_weights(entry)
     assert str(caught.value).startswith(f"{entry.name}: {entry.repo}@{COMMIT[:12]}/model.safetensors: ")
     assert not cached(entry)
     hub.faults.clear()
-    assert fetch.fetch(entry).read_bytes() == CONTENT
+    assert fetch_weights(entry).read_bytes() == CONTENT
 
 
 def test_the_next_call_succeeds_after_an_error_of_the_server(entry: Entry, hub: LoopbackHub) -> None:
     hub.faults["get_status"] = 500
     with pytest.raises(WeightsUnavailable, match="answered 500; try again later"):
-        fetch.fetch(entry)
+        fetch_weights(entry)
     assert not cached(entry)
     hub.faults.clear()
-    assert fetch.fetch(entry).read_bytes() == CONTENT
+    assert fetch_weights(entry).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("fault", [{"truncate": 1000}, {"truncate": 0}])
 def test_a_body_that_breaks_off_leaves_nothing(entry: Entry, hub: LoopbackHub, fault: dict[str, Any]) -> None:
     hub.faults.update(fault)
     with pytest.raises(WeightsUnavailable, match="broke off|answered"):
-        fetch.fetch(entry)
+        fetch_weights(entry)
     assert not cached(entry)
 
 
@@ -132,27 +131,27 @@ def test_a_body_that_breaks_off_leaves_nothing(entry: Entry, hub: LoopbackHub, f
 def test_an_overloaded_or_slow_server_is_named(entry: Entry, hub: LoopbackHub, fault: dict[str, Any]) -> None:
     hub.faults.update(fault)  # the client tries again for half a minute
     with pytest.raises(WeightsUnavailable, match="answered 503|broke off"):
-        fetch.fetch(entry)
+        fetch_weights(entry)
     assert not cached(entry)
 
 
 def test_an_answer_without_a_hash_is_refused(entry: Entry, hub: LoopbackHub) -> None:
     hub.faults["no_etag"] = True
     with pytest.raises(WeightsUnavailable, match="not in the local cache"):
-        fetch.fetch(entry)
+        fetch_weights(entry)
 
 
 def test_an_unpinned_entry_is_verified_against_the_announced_hash_and_said(entry: Entry, hub: LoopbackHub) -> None:
     loose = replace(entry, revision=None, sha256=None)
     with pytest.warns(OmlzooWarning, match="is unpinned: its entry has no revision and sha256; .* the Hub announced"):
-        assert fetch.fetch(loose).read_bytes() == CONTENT
+        assert fetch_weights(loose).read_bytes() == CONTENT
     hub.clear()
 
 
 def test_an_unpinned_entry_with_wrong_bytes_is_refused(entry: Entry, hub: LoopbackHub) -> None:
     hub.faults["corrupt"] = True
     with pytest.warns(OmlzooWarning, match="unpinned"), pytest.raises(WeightsUnavailable, match="has sha256"):
-        fetch.fetch(replace(entry, sha256=None))
+        fetch_weights(replace(entry, sha256=None))
     assert not cached(entry)
 
 
@@ -162,7 +161,7 @@ def test_a_read_only_home_is_said_and_does_no_harm(
     (tmp_path / "file").touch()
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "file" / "below"))  # a file in the way: nothing can be written
     with pytest.warns(OmlzooWarning, match="so weights are hashed at every load; set OMLZOO_HOME"):
-        assert fetch.fetch(entry).read_bytes() == CONTENT
+        assert fetch_weights(entry).read_bytes() == CONTENT
 
 
 def test_offline_without_cache_says_so_at_once(hub: LoopbackHub) -> None:
@@ -174,10 +173,10 @@ def test_offline_without_cache_says_so_at_once(hub: LoopbackHub) -> None:
 
 
 def test_offline_with_cache_works(entry: Entry, hub: LoopbackHub) -> None:
-    path = fetch.fetch(entry)
-    code = f"from omlzoo.checkpoints import fetch, manifest; import pathlib; entry = manifest.read(pathlib.Path({str(path.parent / 'e.json')!r}))"
-    (path.parent / "e.json").write_text(manifest.dump(entry))
-    found = child(code + "\nprint(fetch.fetch(entry))", HF_HUB_OFFLINE="1")
+    path = fetch_weights(entry)
+    code = f"from omlzoo.checkpoints.entry import read_entry; from omlzoo.checkpoints.fetch import fetch_weights; import pathlib; entry = read_entry(pathlib.Path({str(path.parent / 'e.json')!r}))"
+    (path.parent / "e.json").write_text(dump_entry(entry))
+    found = child(code + "\nprint(fetch_weights(entry))", HF_HUB_OFFLINE="1")
     assert found.stdout.strip() == str(path), found.stderr
 
 
@@ -210,12 +209,12 @@ OML = {
 
 def test_the_authors_file_is_converted_once(upstream: Callable[..., Entry], hub: LoopbackHub) -> None:
     entry = upstream(OML)
-    path = fetch.fetch(entry)
+    path = fetch_weights(entry)
     assert path.suffix == ".safetensors"
     assert all(torch.equal(load_file(path)[key], VIT[key]) for key in VIT)
     assert sorted(p.name for p in path.parent.iterdir()) == ["entry.json", "model.safetensors"]
     asked = len(hub.requests)
-    assert fetch.fetch(entry) == path
+    assert fetch_weights(entry) == path
     assert len(hub.requests) == asked
     assert Weights(entry).fetch() == path
 
@@ -223,13 +222,13 @@ def test_the_authors_file_is_converted_once(upstream: Callable[..., Entry], hub:
 def test_a_file_of_another_hash_is_refused_and_removed(upstream: Callable[..., Entry], tmp_path: Path) -> None:
     entry = upstream(OML, hash_="md5:000000")
     with pytest.raises(WeightsUnavailable, match=r"has md5 .*, published is 000000; the download was removed"):
-        fetch.fetch(entry)
+        fetch_weights(entry)
     assert not left(tmp_path)
 
 
 def test_a_file_without_a_published_hash_is_said(upstream: Callable[..., Entry]) -> None:
     with pytest.warns(OmlzooWarning, match="is unpinned: nobody published a hash"):
-        fetch.fetch(upstream(OML, hash_=None))
+        fetch_weights(upstream(OML, hash_=None))
 
 
 class Payload:
@@ -244,7 +243,7 @@ def test_a_pickle_is_never_run(upstream: Callable[..., Entry], tmp_path: Path, m
     with pytest.raises(
         WeightsMismatch, match="no checkpoint of plain tensors, and other pickled objects are not loaded"
     ):
-        fetch.fetch(upstream({"state_dict": Payload()}))
+        fetch_weights(upstream({"state_dict": Payload()}))
     assert not (tmp_path / "payload_ran").exists()
 
 
@@ -252,9 +251,9 @@ def test_a_web_page_is_no_checkpoint(upstream: Callable[..., Entry], hub: Loopba
     entry = upstream(OML)
     hub.serve("vits16_test.ckpt", b"<html>moved</html>")
     with pytest.raises(WeightsUnavailable, match="has md5"):
-        fetch.fetch(entry)
+        fetch_weights(entry)
     with pytest.warns(OmlzooWarning, match="unpinned"), pytest.raises(WeightsMismatch, match="no checkpoint"):
-        fetch.fetch(replace(entry, upstream=replace(entry.upstream, hash=None)))
+        fetch_weights(replace(entry, upstream=replace(entry.upstream, hash=None)))
 
 
 @pytest.mark.parametrize("fault", [{"get_status": 404}, {"truncate": 100}, {"stall": 3}])
@@ -264,20 +263,20 @@ def test_a_broken_download_leaves_nothing_and_the_next_works(
     entry = upstream(OML)
     hub.faults.update(fault)
     with pytest.raises(WeightsUnavailable, match="answered 404|could not be downloaded"):
-        fetch.fetch(entry)
+        fetch_weights(entry)
     assert not left(tmp_path)
     hub.faults.clear()
-    assert fetch.fetch(entry).is_file()
+    assert fetch_weights(entry).is_file()
 
 
 def test_a_damaged_conversion_is_noticed(upstream: Callable[..., Entry]) -> None:
     entry = upstream(OML)
-    path = fetch.fetch(entry)
+    path = fetch_weights(entry)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(WeightsUnavailable, match="the file was removed; fetch again"):
-        fetch.fetch(entry)
+        fetch_weights(entry)
 
 
 # -- our own forms --------------------------------------------------------------------------------------------------
@@ -286,17 +285,17 @@ def test_a_damaged_conversion_is_noticed(upstream: Callable[..., Entry]) -> None
 def test_a_repository_with_our_files_is_an_entry(hub: LoopbackHub) -> None:
     sha256 = hub.publish("me/shoes", "model.safetensors", CONTENT)
     entry = toy_entry(name="shoes", file="model.safetensors", sha256=sha256)
-    hub.publish("me/shoes", "entry.json", manifest.dump(entry).encode())
-    found = fetch.fetch_entry("me/shoes")
+    hub.publish("me/shoes", "entry.json", dump_entry(entry).encode())
+    found = fetch_entry("me/shoes")
     assert (found.repo, found.revision, found.sha256) == ("me/shoes", COMMIT, sha256)
-    assert fetch.fetch(found).read_bytes() == CONTENT
+    assert fetch_weights(found).read_bytes() == CONTENT
 
 
 def test_an_entry_without_any_source_is_refused() -> None:
     with pytest.raises(WeightsUnavailable, match="names no repository, upstream file or bundled file"):
-        fetch.fetch(toy_entry())
+        fetch_weights(toy_entry())
     with pytest.raises(WeightsUnavailable, match="is missing; install omlzoo again"):
-        fetch.fetch(toy_entry(file="gone.safetensors"))
+        fetch_weights(toy_entry(file="gone.safetensors"))
 
 
 # -- the order of sources ---------------------------------------------------------------------------------------------
@@ -312,11 +311,11 @@ def test_a_mirror_serves_where_the_hub_does_not_and_it_is_said(entry: Entry, hub
     url = hub.serve("mirror/model.safetensors", CONTENT)
     mirrored = replace(entry, repo="zoo/gone", mirrors=(f"{hub.url}/plain/nothing", url))
     with pytest.warns(OmlzooWarning) as said:
-        path = fetch.fetch(mirrored)
+        path = fetch_weights(mirrored)
     assert path.read_bytes() == CONTENT
     assert [str(warning.message).endswith("Another source served") for warning in said] == [True, True]
     asked = len(hub.requests)
-    assert fetch.fetch(mirrored) == path  # kept in our folder: nobody is asked again
+    assert fetch_weights(mirrored) == path  # kept in our folder: nobody is asked again
     assert len(hub.requests) == asked
 
 
@@ -326,7 +325,7 @@ def test_a_mirror_with_other_bytes_is_refused_and_the_next_asked(
     bad = hub.serve("bad/model.safetensors", CONTENT[:-1] + b"x")
     good = hub.serve("good/model.safetensors", CONTENT)
     with pytest.warns(OmlzooWarning, match="the download was removed; use another mirror"):
-        path = fetch.fetch(replace(entry, repo=None, file=None, revision=None, mirrors=(bad, good)))
+        path = fetch_weights(replace(entry, repo=None, file=None, revision=None, mirrors=(bad, good)))
     assert path.read_bytes() == CONTENT
 
 
@@ -335,29 +334,29 @@ def test_where_no_source_serves_each_refusal_is_told(entry: Entry, hub: Loopback
     with pytest.raises(
         WeightsUnavailable, match="none of its 3 sources served: zoo/gone.*; .*plain/a answered 404.*; .*plain/b"
     ):
-        fetch.fetch(lost)
+        fetch_weights(lost)
     assert not left(own_home.parent)
 
 
 def test_the_authors_file_serves_where_the_hub_does_not(upstream: Callable[..., Entry], hub: LoopbackHub) -> None:
     entry = replace(upstream(OML), repo="zoo/gone", file="model.safetensors", sha256="a" * 64, layout="timm_vit")
     with pytest.warns(OmlzooWarning, match="Another source served"):
-        path = fetch.fetch(entry)
+        path = fetch_weights(entry)
     asked = len(hub.requests)
-    assert fetch.fetch(entry) == path
+    assert fetch_weights(entry) == path
     assert len(hub.requests) == asked
 
 
 def test_a_wrong_etag_does_no_harm(entry: Entry, hub: LoopbackHub) -> None:
     hub.faults["etag"] = "b" * 64
-    assert fetch.fetch(entry).read_bytes() == CONTENT  # the entry's sha256 decides
+    assert fetch_weights(entry).read_bytes() == CONTENT  # the entry's sha256 decides
     hub.faults.clear()
 
 
 def test_an_unpinned_file_under_a_wrong_etag_is_refused(entry: Entry, hub: LoopbackHub) -> None:
     hub.faults["etag"] = "b" * 64
     with pytest.warns(OmlzooWarning, match="unpinned"), pytest.raises(WeightsUnavailable, match="has sha256"):
-        fetch.fetch(replace(entry, sha256=None))
+        fetch_weights(replace(entry, sha256=None))
     assert not cached(entry)
 
 
@@ -371,24 +370,24 @@ def test_a_bundle_is_written_and_taken(
     wanted = entry if pinned else replace(entry, sha256=None, revision=None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OmlzooWarning)
-        path = fetch.fetch(wanted)
+        path = fetch_weights(wanted)
     store.copy(path, store.kept(wanted) or wanted, tmp_path / "usb" / entry.name)
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "another machine"))
-    installed = fetch.install(wanted, tmp_path / "usb")
+    installed = install_weights(wanted, tmp_path / "usb")
     assert installed.read_bytes() == CONTENT
-    assert fetch.fetch(wanted) == installed
+    assert fetch_weights(wanted) == installed
 
 
 def test_a_damaged_or_foreign_bundle_is_refused(entry: Entry, own_home: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailable, match="has no model.safetensors; write it with"):
-        fetch.install(entry, tmp_path / "usb")
-    store.copy(fetch.fetch(entry), entry, tmp_path / "usb" / entry.name)
+        install_weights(entry, tmp_path / "usb")
+    store.copy(fetch_weights(entry), entry, tmp_path / "usb" / entry.name)
     with pytest.raises(WeightsUnavailable, match="holds other weights than the entry promises"):
-        fetch.install(replace(entry, sha256="0" * 64), tmp_path / "usb")
+        install_weights(replace(entry, sha256="0" * 64), tmp_path / "usb")
     file = tmp_path / "usb" / entry.name / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(WeightsUnavailable, match="copy the bundle again"):
-        fetch.install(entry, tmp_path / "usb")
+        install_weights(entry, tmp_path / "usb")
     assert not (own_home / "weights").exists()
 
 
@@ -396,13 +395,14 @@ def test_a_damaged_or_foreign_bundle_is_refused(entry: Entry, own_home: Path, tm
 
 FETCH = """
 import pathlib, sys
-from omlzoo.checkpoints import fetch, manifest
-print(fetch.fetch(manifest.read(pathlib.Path(sys.argv[1]))))
+from omlzoo.checkpoints.entry import read_entry
+from omlzoo.checkpoints.fetch import fetch_weights
+print(fetch_weights(read_entry(pathlib.Path(sys.argv[1]))))
 """
 
 
 def start(entry: Entry, folder: Path) -> "subprocess.Popen[str]":
-    (folder / "entry.json").write_text(manifest.dump(entry))
+    (folder / "entry.json").write_text(dump_entry(entry))
     return subprocess.Popen(
         [sys.executable, "-c", FETCH, str(folder / "entry.json")],
         stdout=subprocess.PIPE,
@@ -436,7 +436,7 @@ def test_after_a_killed_download_the_next_call_succeeds(
     process.kill()
     process.communicate()
     hub.faults.clear()
-    path = fetch.fetch(wanted)
+    path = fetch_weights(wanted)
     assert path.is_file()
     assert not [file for file in left(tmp_path) if ".download." in str(file)]
 
@@ -444,12 +444,13 @@ def test_after_a_killed_download_the_next_call_succeeds(
 REFUSED = """
 import resource, signal, sys
 from pathlib import Path
-from omlzoo.checkpoints import fetch, manifest
+from omlzoo.checkpoints.entry import read_entry
+from omlzoo.checkpoints.fetch import fetch_weights
 if len(sys.argv) > 2:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
-    print(fetch.fetch(manifest.read(Path(sys.argv[1]))))
+    print(fetch_weights(read_entry(Path(sys.argv[1]))))
 except OSError as error:
     print(type(error).__name__, error)
 """
@@ -459,7 +460,7 @@ except OSError as error:
 def test_a_cache_of_the_client_that_cannot_be_written_is_one_clear_error(
     place: str, entry: Entry, hub: LoopbackHub, tmp_path: Path
 ) -> None:
-    (tmp_path / "entry.json").write_text(manifest.dump(entry))
+    (tmp_path / "entry.json").write_text(dump_entry(entry))
     (tmp_path / "file").touch()
     cache = tmp_path / "file" / "below" if place == "read-only" else tmp_path / "cache"
     limit = ["20000"] if place == "full" else []  # the largest file the process may write: what a full disk does

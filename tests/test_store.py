@@ -13,9 +13,11 @@ import torch
 from safetensors.torch import save_file
 from toys import toy_entry
 
-from omlzoo.checkpoints import cache, folder
-from omlzoo.checkpoints.facts import Upstream
+from omlzoo.checkpoints import cache
+from omlzoo.checkpoints.entry import Upstream
+from omlzoo.checkpoints.folder import ENTRY, save_folder
 from omlzoo.errors import WeightsMismatch, WeightsUnavailable
+from omlzoo.files import file_digest
 
 UPSTREAM = Upstream("https://example.org/x.pth", "md5:abcdef", "timm_vit")
 
@@ -45,9 +47,9 @@ def test_what_serves_an_entry(local: dict[str, object], entry: dict[str, object]
 
 def test_a_damaged_entry_in_our_folder_counts_as_none(home: Path) -> None:
     entry = toy_entry("vit_toy", upstream=UPSTREAM)
-    folder.save({"x": torch.ones(2)}, entry, cache.folder(entry.name))
+    save_folder({"x": torch.ones(2)}, entry, cache.folder(entry.name))
     assert cache.kept(entry) is not None
-    (cache.folder(entry.name) / folder.ENTRY).write_text("{}")
+    (cache.folder(entry.name) / ENTRY).write_text("{}")
     assert cache.kept(entry) is None
 
 
@@ -94,7 +96,7 @@ def test_a_full_disk_while_writing_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_weights_with_nan_are_refused_though_their_hash_is_right(tmp_path: Path) -> None:
     save_file({"a": torch.ones(3), "b": torch.tensor([1.0, float("nan"), float("inf")])}, tmp_path / "x.safetensors")
-    sha256 = folder.digest(tmp_path / "x.safetensors")
+    sha256 = file_digest(tmp_path / "x.safetensors")
     with pytest.raises(WeightsMismatch, match="2 values of b are NaN or infinite"):
         cache.verify(tmp_path / "x.safetensors", sha256, "x", remedy="")
 
@@ -104,10 +106,10 @@ def test_a_verified_file_is_hashed_again_only_when_asked_or_changed(
 ) -> None:
     path = tmp_path / "x.safetensors"
     save_file({"a": torch.ones(3)}, path)
-    sha256 = folder.digest(path)
+    sha256 = file_digest(path)
     hashed = []
-    digest = folder.digest
-    monkeypatch.setattr(folder, "digest", lambda p: hashed.append(p) or digest(p))
+    digest = file_digest
+    monkeypatch.setattr(cache, "file_digest", lambda p: hashed.append(p) or digest(p))
     cache.verify(path, sha256, "x", remedy="")
     cache.verify(path, sha256, "x", remedy="")
     assert len(hashed) == 1

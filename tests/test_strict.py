@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from omlzoo.errors import BadEntry
-from omlzoo.strict import build
+from omlzoo.jsonio import build
 
 
 @dataclass(frozen=True)

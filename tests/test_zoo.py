@@ -15,11 +15,14 @@ from toys import PREPROCESS, toy, toy_entry
 
 import omlzoo
 from omlzoo import catalog
-from omlzoo.checkpoints import folder, manifest
+from omlzoo.checkpoints import manifest
+from omlzoo.checkpoints.entry import dump_entry
+from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry, save_folder
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadEntry, BadInput, OmlzooWarning, UnknownName, WeightsMismatch
+from omlzoo.files import file_digest
 from omlzoo.models._extractor import Extractor
-from omlzoo.zoo import registry
+from omlzoo.zoo.registry import checkpoint
 
 NAMES = manifest.names()
 
@@ -99,7 +102,7 @@ def test_an_unknown_name_or_folder_is_answered() -> None:
     with pytest.raises(BadEntry, match=r"runs/nothing: has no entry.json; give a folder"):
         omlzoo.get_model("runs/nothing")
     with pytest.raises(UnknownName, match="did you mean vits16_dino"):
-        registry.checkpoint("vits16_dinoo")
+        checkpoint("vits16_dinoo")
 
 
 def test_weights_from_another_file_in_a_known_layout(tmp_path: Path) -> None:
@@ -122,13 +125,13 @@ def test_weights_from_another_file_in_a_known_layout(tmp_path: Path) -> None:
 
 def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path, model: Extractor) -> None:
     model.save(tmp_path / "m")
-    path = tmp_path / "m" / folder.WEIGHTS
+    path = tmp_path / "m" / WEIGHTS
     good = {name: value.clone() for name, value in load_file(path).items()}
 
     def broken(changes: dict[str, torch.Tensor | None]) -> str:
         state = {name: value for name, value in (good | changes).items() if value is not None}
-        entry = folder.open_entry(tmp_path / "m")
-        folder.save(state, entry, tmp_path / "m", overwrite=True)  # type: ignore[arg-type]
+        entry = open_entry(tmp_path / "m")
+        save_folder(state, entry, tmp_path / "m", overwrite=True)  # type: ignore[arg-type]
         with pytest.raises(WeightsMismatch) as caught:
             omlzoo.get_model(str(tmp_path / "m"))
         return str(caught.value)
@@ -137,8 +140,8 @@ def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path, model: Extr
     assert "extra is not part of it" in broken({"extra": torch.ones(1)})
     assert "bn1.bias is (3,) and must be (64,)" in broken({"bn1.bias": torch.ones(3)})
     path.write_bytes(b"\xff" * 100)
-    entry = replace(folder.open_entry(tmp_path / "m"), sha256=folder.digest(path))
-    (tmp_path / "m" / folder.ENTRY).write_text(manifest.dump(entry))
+    entry = replace(open_entry(tmp_path / "m"), sha256=file_digest(path))
+    (tmp_path / "m" / ENTRY).write_text(dump_entry(entry))
     with pytest.raises(WeightsMismatch, match="not a whole safetensors file"):
         omlzoo.get_model(str(tmp_path / "m"))
 
@@ -152,7 +155,7 @@ def test_weights_of_another_architecture_are_refused() -> None:
 
 def test_half_precision_files_become_float32_models(tmp_path: Path, model: Extractor) -> None:
     state = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
-    folder.save(state, toy_entry(), tmp_path / "half")
+    save_folder(state, toy_entry(), tmp_path / "half")
     opened = omlzoo.get_model(str(tmp_path / "half"))
     assert {parameter.dtype for parameter in opened.parameters()} == {torch.float32}
     assert torch.equal(opened.state_dict()["conv1.weight"], model.state_dict()["conv1.weight"].half().float())
@@ -172,11 +175,11 @@ def test_someones_repository_opens(hub: LoopbackHub, tmp_path: Path, model: Extr
 
 def test_training_in_the_loaded_weights_does_not_touch_the_file(tmp_path: Path, model: Extractor) -> None:
     model.save(tmp_path / "m")
-    before = (tmp_path / "m" / folder.WEIGHTS).read_bytes()
+    before = (tmp_path / "m" / WEIGHTS).read_bytes()
     opened = omlzoo.get_model(str(tmp_path / "m"))
     with torch.no_grad():
         for parameter in opened.parameters():
             parameter.add_(1)
-    assert (tmp_path / "m" / folder.WEIGHTS).read_bytes() == before
+    assert (tmp_path / "m" / WEIGHTS).read_bytes() == before
     assert Weights(toy_entry()).preprocess == PREPROCESS
     assert toy("vit_toy").weights.pinned is False

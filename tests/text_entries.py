@@ -12,8 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from toys import toy
 
 import omlzoo
-from omlzoo.checkpoints.facts import Text
-from omlzoo.checkpoints.facts import Tokenizer as Rules
+from omlzoo.checkpoints.entry import Text
+from omlzoo.checkpoints.entry import Tokenizer as Rules
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.models._extractor import Extractor
 

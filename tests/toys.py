@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from omlzoo import catalog
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.models._extractor import Extractor

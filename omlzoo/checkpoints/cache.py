@@ -17,11 +17,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from omlzoo.checkpoints import folder as checkpoint
-from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry, dump_entry
+from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry
+from omlzoo.checkpoints.state_dict import check_finite, load_tensors
 from omlzoo.errors import BadEntry, OmlzooWarning, WeightsUnavailable
-from omlzoo.files import new_file
+from omlzoo.files import file_digest, new_file
 
 __all__ = ["copy", "folder", "home", "kept", "serves", "verify", "work"]
 
@@ -45,10 +45,10 @@ def kept(entry: Entry) -> Entry | None:
     A damaged or outdated ``entry.json`` counts as none: the weights are then fetched again.
     """
     try:
-        local = checkpoint.open_entry(folder(entry.name))
+        local = open_entry(folder(entry.name))
     except BadEntry:
         return None
-    return local if (folder(entry.name) / checkpoint.WEIGHTS).is_file() and serves(local, entry) else None
+    return local if (folder(entry.name) / WEIGHTS).is_file() and serves(local, entry) else None
 
 
 def serves(local: Entry, entry: Entry) -> bool:
@@ -63,12 +63,12 @@ def serves(local: Entry, entry: Entry) -> bool:
 
 def copy(source: Path, entry: Entry, to: Path) -> Entry:
     """Put a file and its facts into a folder; returns the facts with the file's name, sha256 and size."""
-    with new_file(to / checkpoint.WEIGHTS) as temporary:
+    with new_file(to / WEIGHTS) as temporary:
         shutil.copyfile(source, temporary)
-        sha256, size = checkpoint.digest(temporary), temporary.stat().st_size
-        entry = replace(entry, file=checkpoint.WEIGHTS, sha256=sha256, size=size)
-        with new_file(to / checkpoint.ENTRY) as text:
-            text.write_text(manifest.dump(entry), encoding="utf-8")
+        sha256, size = file_digest(temporary), temporary.stat().st_size
+        entry = replace(entry, file=WEIGHTS, sha256=sha256, size=size)
+        with new_file(to / ENTRY) as text:
+            text.write_text(dump_entry(entry), encoding="utf-8")
     return entry
 
 
@@ -120,12 +120,12 @@ def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False
             return path
     except (OSError, ValueError):
         pass  # no record, or a damaged one: the file is hashed
-    found = checkpoint.digest(path)
+    found = file_digest(path)
     if found != sha256:
         raise WeightsUnavailable(
             f"{name}: {path} has sha256 {found[:16]}..., the entry says {sha256[:16]}...; {remedy}"
         )
-    checkpoint.check_finite(checkpoint.load(path), name)
+    check_finite(load_tensors(path), name)
     try:
         with new_file(record) as temporary:
             temporary.write_text(json.dumps(seen))

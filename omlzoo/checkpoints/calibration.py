@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from omlzoo.errors import BadInput, UnknownName
 from omlzoo.files import new_file
-from omlzoo.jsonio import to_json
-from omlzoo.strict import build
+from omlzoo.jsonio import build, to_json
 
 if TYPE_CHECKING:  # the manifest is read without it
     import numpy as np

@@ -1,25 +1,21 @@
 """From an entry to its verified local file: our folder, the package, the Hub, mirrors, the authors' own file."""
 
-import json
-import shutil
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from omlzoo.checkpoints import cache, folder, hub, layouts, manifest, safe_load, timm_config
-from omlzoo.checkpoints.facts import Text, Tokenizer, Upstream
-from omlzoo.checkpoints.manifest import HUB, Entry
+from omlzoo.checkpoints import cache, hub, layouts, manifest, safe_load, timm_config
+from omlzoo.checkpoints.entry import HUB, Entry, Upstream, read_entry
+from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry, save_folder
 from omlzoo.errors import BadEntry, OmlzooWarning, WeightsUnavailable
-from omlzoo.files import new_file
+from omlzoo.files import file_digest
 
-__all__ = ["carry_text", "fetch", "fetch_entry", "fetch_text", "fetch_tokenizer", "install", "install_text"]
-
-TOKENIZER, RULES = "tokenizer.json", "tokenizer.facts.json"
+__all__ = ["fetch_entry", "fetch_weights", "install_bundle", "install_weights"]
 
 
-def fetch(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
+def fetch_weights(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
     """The local, verified safetensors file of an entry: from a cache if it is there, else downloaded.
 
     Sources are tried in order: our folder, the Hub, the entry's mirrors, the authors' file. Where one fails and a later
@@ -60,54 +56,6 @@ def fetch(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
     raise WeightsUnavailable(f"{entry.name}: none of its {len(refusals)} sources served: {said}") from refusals[0]
 
 
-def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
-    """The verified local safetensors file of an entry's text tower.
-
-    Raises:
-        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
-    """
-    return fetch(_tower(entry, text), progress)
-
-
-def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -> Path:
-    """The verified local ``tokenizer.json`` of an entry's text tower.
-
-    Raises:
-        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
-    """
-    name = f"{entry.name}.text"
-    path = cache.folder(name) / TOKENIZER
-    if not _carried(path, tokenizer):
-        path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
-    if tokenizer.sha256 is None:
-        where = f"{tokenizer.repo}/{tokenizer.file}"
-        said = f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing"
-        warnings.warn(said, OmlzooWarning, stacklevel=3)
-        return path
-    found = folder.digest(path)
-    if found != tokenizer.sha256:
-        path.resolve().unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        raise WeightsUnavailable(
-            f"{name}: {path} has sha256 {found[:16]}..., the entry says {tokenizer.sha256[:16]}...; "
-            "the file was removed; fetch it again"
-        )
-    return path
-
-
-def carry_text(entry: Entry, text: Text, to: Path) -> tuple[Path, Path]:
-    """Text tower and tokenizer, in ``<name>.text`` of a folder that is carried to a machine without network.
-
-    Raises:
-        WeightsUnavailable: They cannot be had, or their bytes are not the promised ones.
-    """
-    tower = _tower(entry, text)
-    path, tokenizer = fetch_text(entry, text), fetch_tokenizer(entry, text.tokenizer)
-    cache.copy(path, cache.kept(tower) or tower, to / tower.name)
-    _copy_tokenizer(tokenizer, text.tokenizer, to / tower.name)
-    return to / tower.name / folder.WEIGHTS, to / tower.name / TOKENIZER
-
-
 def fetch_entry(repo: str, progress: bool = True) -> Entry:
     """The entry of someone's Hub repository: its ``entry.json``, or what a plain timm repository's config says.
 
@@ -115,18 +63,18 @@ def fetch_entry(repo: str, progress: bool = True) -> Entry:
         WeightsUnavailable: It cannot be had.
         BadEntry: It does not follow the schema.
     """
-    path = hub.download_first(repo, (folder.ENTRY, "config.json"), f"{HUB}{repo}", progress)
+    path = hub.download_first(repo, (ENTRY, "config.json"), f"{HUB}{repo}", progress)
     commit = path.parent.name  # the snapshot folder is named by the commit
     revision = commit if len(commit) == 40 else None
-    if path.name != folder.ENTRY:
+    if path.name != ENTRY:
         return replace(timm_config.from_config(path.read_text(encoding="utf-8"), repo), revision=revision)
-    entry = manifest.read(path)
+    entry = read_entry(path)
     if entry.file is None or entry.sha256 is None:
         raise BadEntry(f"{HUB}{repo}: its entry.json lacks file or sha256; save the model again and upload both files")
     return replace(entry, repo=repo, revision=revision, upstream=None, mirrors=())
 
 
-def install(entry: Entry, bundle: Path) -> Path:
+def install_weights(entry: Entry, bundle: Path) -> Path:
     """Take the weights from a folder that ``omlzoo fetch --to`` wrote into our own, verified.
 
     Args:
@@ -136,71 +84,22 @@ def install(entry: Entry, bundle: Path) -> Path:
     Raises:
         WeightsUnavailable: The bundle has none, or others than the entry promises.
     """
-    return _install(entry, bundle, f"omlzoo fetch {entry.name} --to {bundle}")
+    return install_bundle(entry, bundle, f"omlzoo fetch {entry.name} --to {bundle}")
 
 
-def install_text(entry: Entry, text: Text, bundle: Path) -> tuple[Path, Path]:
-    """As :func:`install`, the text tower and its tokenizer.
-
-    Raises:
-        WeightsUnavailable: The bundle has none, or others than the entry promises.
-    """
-    tower, wrote = _tower(entry, text), f"omlzoo fetch {entry.name} --text --to {bundle}"
-    path, carried = _install(tower, bundle, wrote), bundle / tower.name / TOKENIZER
-    if not carried.is_file():
-        raise WeightsUnavailable(f"{tower.name}: {carried} is not there; `{wrote}` writes it where there is network")
-    if not _carried(carried, text.tokenizer):
-        raise WeightsUnavailable(
-            f"{tower.name}: {carried} is another tokenizer than the entry promises; write the bundle again"
-        )
-    _copy_tokenizer(carried, text.tokenizer, cache.folder(tower.name))
-    return path, fetch_tokenizer(entry, text.tokenizer)
-
-
-def _install(entry: Entry, bundle: Path, wrote: str) -> Path:
+def install_bundle(entry: Entry, bundle: Path, wrote: str) -> Path:
     place = bundle / entry.name
-    if not (place / folder.WEIGHTS).is_file():
+    if not (place / WEIGHTS).is_file():
         raise WeightsUnavailable(
-            f"{entry.name}: {place} has no {folder.WEIGHTS}; write it with `{wrote}` where there is network"
+            f"{entry.name}: {place} has no {WEIGHTS}; write it with `{wrote}` where there is network"
         )
-    theirs = folder.open_entry(place)
+    theirs = open_entry(place)
     if theirs.sha256 is None or not cache.serves(theirs, entry):
         raise WeightsUnavailable(f"{entry.name}: {place} holds other weights than the entry promises; write it again")
-    cache.verify(place / folder.WEIGHTS, theirs.sha256, entry.name, remedy="copy the bundle again", afresh=True)
+    cache.verify(place / WEIGHTS, theirs.sha256, entry.name, remedy="copy the bundle again", afresh=True)
     with cache.work(entry.name):
-        cache.copy(place / folder.WEIGHTS, theirs, cache.folder(entry.name))
-    return cache.folder(entry.name) / folder.WEIGHTS
-
-
-def _tower(entry: Entry, text: Text) -> Entry:
-    """The text tower as a checkpoint of its own."""
-    if text.repo is None:
-        raise WeightsUnavailable(
-            f"{entry.name}: no repository with its text tower as safetensors is known; open the authors' file with "
-            f"omlzoo.get_text_model({entry.name!r}, weights=FILE)"
-        )
-    return manifest.without_address(
-        entry, name=f"{entry.name}.text", repo=text.repo, revision=text.revision, file=text.file, sha256=text.sha256
-    )
-
-
-def _copy_tokenizer(file: Path, tokenizer: Tokenizer, to: Path) -> None:
-    with new_file(to / TOKENIZER) as temporary:
-        shutil.copyfile(file, temporary)
-    with new_file(to / RULES) as temporary:
-        temporary.write_text(json.dumps(asdict(tokenizer)), encoding="utf-8")
-
-
-def _carried(path: Path, tokenizer: Tokenizer) -> bool:
-    """Whether a file beside a text tower is this tokenizer: by its sha256, or by what is kept of where it is from."""
-    if not path.is_file():
-        return False
-    if tokenizer.sha256 is not None:
-        return folder.digest(path) == tokenizer.sha256
-    try:
-        return bool(json.loads((path.parent / RULES).read_text(encoding="utf-8")) == asdict(tokenizer))
-    except (OSError, ValueError):
-        return False
+        cache.copy(place / WEIGHTS, theirs, cache.folder(entry.name))
+    return cache.folder(entry.name) / WEIGHTS
 
 
 def _bundled(entry: Entry, afresh: bool) -> Path:
@@ -215,14 +114,14 @@ def _bundled(entry: Entry, afresh: bool) -> Path:
 
 
 def _own(entry: Entry, local: Entry, afresh: bool) -> Path:
-    path = cache.folder(entry.name) / folder.WEIGHTS
+    path = cache.folder(entry.name) / WEIGHTS
     if local.sha256 is None:
-        raise WeightsUnavailable(f"{entry.name}: {path.parent / folder.ENTRY} has no sha256; remove that folder")
+        raise WeightsUnavailable(f"{entry.name}: {path.parent / ENTRY} has no sha256; remove that folder")
     try:
         return cache.verify(path, local.sha256, entry.name, remedy="the file was removed; fetch again", afresh=afresh)
     except WeightsUnavailable:
         path.unlink(missing_ok=True)
-        (path.parent / folder.ENTRY).unlink(missing_ok=True)
+        (path.parent / ENTRY).unlink(missing_ok=True)
         raise
 
 
@@ -254,11 +153,11 @@ def _from_hub(entry: Entry, repo: str, file: str, progress: bool, afresh: bool) 
 
 def _from_mirror(entry: Entry, url: str, sha256: str, progress: bool) -> Path:
     with cache.work(entry.name) as scratch:
-        hub.download_url(url, scratch / folder.WEIGHTS, entry.name, progress)
+        hub.download_url(url, scratch / WEIGHTS, entry.name, progress)
         remedy = "the download was removed; use another mirror"
-        cache.verify(scratch / folder.WEIGHTS, sha256, entry.name, remedy)
-        cache.copy(scratch / folder.WEIGHTS, entry, cache.folder(entry.name))
-    return cache.folder(entry.name) / folder.WEIGHTS
+        cache.verify(scratch / WEIGHTS, sha256, entry.name, remedy)
+        cache.copy(scratch / WEIGHTS, entry, cache.folder(entry.name))
+    return cache.folder(entry.name) / WEIGHTS
 
 
 def _from_authors(entry: Entry, upstream: Upstream, progress: bool) -> Path:
@@ -266,13 +165,13 @@ def _from_authors(entry: Entry, upstream: Upstream, progress: bool) -> Path:
     place = cache.folder(entry.name)
     with cache.work(entry.name) as scratch:
         if cache.kept(entry) is not None:  # another process was first
-            return place / folder.WEIGHTS
+            return place / WEIGHTS
         file = scratch / "upstream"
         hub.download_url(upstream.url, file, entry.name, progress)
         _check_published_hash(upstream, file, entry.name)
         state = layouts.convert(safe_load.open_file(file, entry.name), upstream.layout, entry.name)
-        folder.save(state, replace(entry, repo=None, revision=None), place, overwrite=True)
-    return place / folder.WEIGHTS
+        save_folder(state, replace(entry, repo=None, revision=None), place, overwrite=True)
+    return place / WEIGHTS
 
 
 def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:
@@ -280,7 +179,7 @@ def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:
         warnings.warn(f"{name} is unpinned: nobody published a hash of {upstream.url}", OmlzooWarning, stacklevel=5)
         return
     algorithm, _, published = upstream.hash.partition(":")
-    found = folder.digest(file, algorithm)
+    found = file_digest(file, algorithm)
     if not found.startswith(published):
         raise WeightsUnavailable(
             f"{name}: {upstream.url} has {algorithm} {found[:16]}..., published is {published}; "

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from omlzoo.checkpoints import cache, hub, manifest
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import OmlzooError
 

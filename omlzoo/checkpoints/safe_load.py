@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from omlzoo.checkpoints import folder
+from omlzoo.checkpoints.state_dict import load_tensors
 from omlzoo.errors import WeightsMismatch
 
 __all__ = ["open_file"]
@@ -27,7 +27,7 @@ def open_file(path: Path, name: str) -> Mapping[str, Any]:
     with path.open("rb") as file:
         start = file.read(9)
     if len(start) == 9 and start[8:] == b"{":  # eight bytes of length, then a JSON header
-        return folder.load(path)
+        return load_tensors(path)
     try:
         if _is_torchscript(path):
             return torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-any-return, no-untyped-call]

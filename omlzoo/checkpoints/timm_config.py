@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from omlzoo import catalog
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry
 

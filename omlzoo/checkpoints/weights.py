@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.facts import Metric
-from omlzoo.checkpoints.manifest import HUB, Entry
+from omlzoo.checkpoints.entry import HUB, Entry, Metric, without_address
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import UnknownName
 
@@ -111,15 +110,15 @@ class Weights:
         Raises:
             BadInput: The folder has a checkpoint already, or is a file.
         """
-        from omlzoo.checkpoints import folder as checkpoint
+        from omlzoo.checkpoints.folder import save_folder
 
         entry, name = self.entry, Path(folder).resolve().name
         if changed or entry.sha256 is None:
             source = f"weights of one's own, started from {entry.name}"
             text = None if changed else entry.text  # other weights have left its vectors
-            entry = manifest.without_address(entry, name=name, source=source, text=text)
+            entry = without_address(entry, name=name, source=source, text=text)
         entry = replace(entry, name=name, repo=None, revision=None, upstream=None, mirrors=(), gated=False)
-        checkpoint.save(state, entry, folder, overwrite)
+        save_folder(state, entry, folder, overwrite)
 
     def fetch(self, progress: bool = True, afresh: bool = False) -> Path:
         """The verified local file, downloaded where needed.
@@ -132,10 +131,10 @@ class Weights:
             WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
         """
         from omlzoo.checkpoints import cache
-        from omlzoo.checkpoints import fetch as sources
+        from omlzoo.checkpoints.fetch import fetch_weights
 
         if self.file is None:
-            return sources.fetch(self.entry, progress, afresh)
+            return fetch_weights(self.entry, progress, afresh)
         if self.entry.sha256 is None:
             return self.file
         return cache.verify(

@@ -5,12 +5,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from omlzoo.checkpoints import cache, fetch
-from omlzoo.checkpoints.facts import Text
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints import cache
+from omlzoo.checkpoints.entry import Entry, Text
+from omlzoo.checkpoints.fetch import install_weights
+from omlzoo.checkpoints.fetch_text import carry_text, fetch_text, fetch_tokenizer, install_text
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadInput
-from omlzoo.zoo import fingerprint, registry
+from omlzoo.zoo import fingerprint
+from omlzoo.zoo.registry import get_model, get_weights
 
 __all__ = ["fetch_command"]
 
@@ -39,11 +41,11 @@ def fetch_command(
     """
     if not names:
         raise BadInput("give the names of checkpoints; `omlzoo list` shows them")
-    found = [registry.get_weights(name) for name in names]  # all names are known before the first download
+    found = [get_weights(name) for name in names]  # all names are known before the first download
     if text and not any(weights.entry.text for weights in found):
         raise BadInput(f"--text: none of {', '.join(names)} has a text tower; `omlzoo show NAME` says whether one has")
     for weights in found:
-        path = weights.fetch(afresh=check) if source is None else fetch.install(weights.entry, source)
+        path = weights.fetch(afresh=check) if source is None else install_weights(weights.entry, source)
         if to is not None:
             cache.copy(path, cache.kept(weights.entry) or weights.entry, to / weights.name)
             path = to / weights.name
@@ -54,14 +56,14 @@ def fetch_command(
 
 def _text_files(entry: Entry, text: Text, to: Path | None, source: Path | None) -> tuple[Path, Path]:
     if source is not None:
-        files = fetch.install_text(entry, text, source)
+        files = install_text(entry, text, source)
     elif to is None:
-        files = fetch.fetch_text(entry, text), fetch.fetch_tokenizer(entry, text.tokenizer)
-    return files if to is None else fetch.carry_text(entry, text, to)
+        files = fetch_text(entry, text), fetch_tokenizer(entry, text.tokenizer)
+    return files if to is None else carry_text(entry, text, to)
 
 
 def _checked(weights: Weights) -> str:
-    model = registry.get_model(weights.name)
+    model = get_model(weights.name)
     expected = weights.entry.fingerprint
     if expected is None:
         return "  (no fingerprint is stored yet; scripts/verify_zoo.py writes it)"

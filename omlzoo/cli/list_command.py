@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from omlzoo.cli.output import best_metric, print_columns, print_json
-from omlzoo.zoo import registry
+from omlzoo.zoo.registry import get_weights, list_models
 
 __all__ = ["list_command"]
 
@@ -31,10 +31,7 @@ def list_command(
     json
         Print one JSON document.
     """
-    found = [
-        registry.get_weights(name)
-        for name in registry.list_models(pattern, family=family, license=license, commercial=commercial)
-    ]
+    found = [get_weights(name) for name in list_models(pattern, family=family, license=license, commercial=commercial)]
     if json:
         print_json([
             {"name": w.name, "dim": w.dim, "params": w.params, "license": w.license,

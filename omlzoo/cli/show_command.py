@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from omlzoo.cli.output import print_json
-from omlzoo.zoo import registry
+from omlzoo.zoo.registry import get_weights
 
 __all__ = ["show_command"]
 
@@ -19,7 +19,7 @@ def show_command(name: str, *, json: bool = False) -> None:
     json
         Print one JSON document.
     """
-    weights = registry.get_weights(name)
+    weights = get_weights(name)
     if json:
         print_json({**weights.meta, "pinned": weights.pinned})
         return

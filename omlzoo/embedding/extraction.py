@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from omlzoo.checkpoints.folder import state_digest
+from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
 from omlzoo.data.images import SUFFIXES
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, read_embeddings, read_metadata

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from omlzoo.checkpoints import folder
 from omlzoo.checkpoints.calibration import Calibration, CutPoint, Energy, energy
+from omlzoo.checkpoints.folder import open_entry, rewrite_entry
 from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
@@ -110,7 +110,7 @@ def calibrate(
         open_set=open_set,
     )  # fmt: skip
     if save and isinstance(model, str | Path) and Path(model).is_dir():
-        folder.rewrite(replace(folder.open_entry(model), calibration=result), model)
+        rewrite_entry(replace(open_entry(model), calibration=result), model)
     return result
 
 

@@ -5,14 +5,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from omlzoo.checkpoints import folder as checkpoint
 from omlzoo.checkpoints.calibration import Calibration
+from omlzoo.checkpoints.folder import open_entry
 from omlzoo.embedding.embeddings import Embeddings, Record
 from omlzoo.embedding.shards import load_embeddings
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.files import recovered
 from omlzoo.index.index import FACTS, VECTORS, Index, Recall
-from omlzoo.zoo import registry
+from omlzoo.zoo.registry import get_weights
 
 __all__ = ["Index", "build_index", "open_index"]
 
@@ -80,7 +80,7 @@ def open_index(folder: str | Path) -> Index:
 
 def _read_calibration(path: Path) -> Calibration:
     if path.is_dir():
-        found = checkpoint.open_entry(path).calibration
+        found = open_entry(path).calibration
         if found is None:
             raise BadInput(f"{path}: its entry has no calibration; run `omlzoo calibrate {path} TABLE`")
         return found
@@ -95,7 +95,7 @@ def _of_model(embeddings: Embeddings) -> Calibration | None:
     record, model = embeddings.record, embeddings.model
     facts = getattr(model, "weights", None)
     if facts is None and Path(record.model).is_dir():
-        facts = registry.get_weights(record.model)
+        facts = get_weights(record.model)
     found: Calibration | None = None if facts is None else facts.entry.calibration
     if found is None:
         return None

@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from omlzoo.checkpoints.folder import state_digest
+from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data.images import SUFFIXES
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
 from omlzoo.embedding.extraction import embed
 from omlzoo.errors import BadInput, OmlzooError
 from omlzoo.models._extractor import Extractor
-from omlzoo.zoo import registry
+from omlzoo.zoo.registry import get_model, get_weights
 from omlzoo.zoo.text_model import TextModel, get_text_model
 
 __all__ = ["Asker", "Queries", "pictures_in", "texts_in"]
@@ -77,7 +77,7 @@ class Asker:
     def reads_texts(self) -> bool:
         """Whether the record's checkpoint has a text tower."""
         try:
-            return registry.get_weights(self.record.model).entry.text is not None
+            return get_weights(self.record.model).entry.text is not None
         except OmlzooError:  # a model that lives in this process only
             return False
 
@@ -98,7 +98,7 @@ class Asker:
     def text_model(self) -> TextModel:
         """The text tower of the model that made the vectors; opened once, and refused if its weights are not theirs."""
         if self._text_model is None:
-            if registry.get_weights(self.record.model).entry.sha256 != self.record.sha256:
+            if get_weights(self.record.model).entry.sha256 != self.record.sha256:
                 self._opened()
             self._text_model = get_text_model(self.record.model)
         return self._text_model
@@ -113,9 +113,7 @@ class Asker:
         record = self.record
         in_no_file = record.sha256.startswith("state:")  # or in one whose sha256 its entry does not know
         try:
-            model = registry.get_model(
-                record.model, image_size=record.preprocessing().crop, normalize=record.normalized
-            )
+            model = get_model(record.model, image_size=record.preprocessing().crop, normalize=record.normalized)
         except OmlzooError as error:
             if not in_no_file:
                 raise

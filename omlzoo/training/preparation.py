@@ -21,7 +21,7 @@ from omlzoo.memory import MemoryBank
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._projected import Projected
 from omlzoo.ops.all_gather import processes
-from omlzoo.ops.heads import PoincareHead
+from omlzoo.ops.poincare import PoincareHead
 from omlzoo.training.recipe import Recipe
 
 __all__ = [

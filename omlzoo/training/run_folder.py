@@ -8,14 +8,12 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from omlzoo.checkpoints import folder as checkpoint
-from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.facts import Metric
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints.entry import Entry, Metric, without_address
+from omlzoo.checkpoints.folder import save_folder
 from omlzoo.evaluation.report import Report
 from omlzoo.files import new_file
 from omlzoo.models._extractor import Extractor
-from omlzoo.zoo import registry
+from omlzoo.zoo.registry import get_model
 
 __all__ = ["CACHE", "DUPLICATES", "LAST", "LOGGED", "RECIPE", "REPORT", "Run", "read_run", "write_history", "write_run"]
 
@@ -42,7 +40,7 @@ class Run:
 
     def model(self) -> Extractor:
         """The fine-tuned extractor."""
-        return registry.get_model(str(self.folder))
+        return get_model(str(self.folder))
 
 
 def read_run(folder: Path) -> Run:
@@ -75,10 +73,10 @@ def write_run(
         for name in LOGGED
         if name in run.report.metrics
     )
-    ours = manifest.without_address(
+    ours = without_address(
         entry, name=run.folder.resolve().name, metrics=metrics, preprocess_oml=None, source=entry.source
     )
-    checkpoint.save(model.state_dict(), ours, run.folder, overwrite=True)
+    save_folder(model.state_dict(), ours, run.folder, overwrite=True)
     _write(run.folder / RECIPE, recipe)
     if duplicates:
         _write(run.folder / DUPLICATES, pd.DataFrame(duplicates).to_csv(index=False))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from omlzoo.checkpoints import folder
+from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
 from omlzoo.data.augmentations import augmentation
 from omlzoo.data.dataset import Pictures, Seeded, collate
@@ -75,7 +75,7 @@ class Trainer:
         self.rows, self.table_name = rows, rows.name
         self.identity = {
             "recipe": recipe.to_toml(), "table": fingerprint(rows),
-            "start": folder.state_digest(model.state_dict()),
+            "start": state_digest(model.state_dict()),
         }  # fmt: skip
         self.body = model.to(self.device).to(memory_format=torch.channels_last)
         self.transform = Transform(self.body.entry.preprocess)

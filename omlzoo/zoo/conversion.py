@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from omlzoo import catalog
-from omlzoo.checkpoints import folder, layouts, manifest, safe_load
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints import layouts, manifest, safe_load
+from omlzoo.checkpoints.entry import Entry, without_address
+from omlzoo.checkpoints.folder import WEIGHTS, open_entry, rewrite_entry, save_folder
+from omlzoo.checkpoints.state_dict import check_finite
 from omlzoo.errors import BadInput, UnknownName
-from omlzoo.zoo import registry
 from omlzoo.zoo.fingerprint import fingerprint
+from omlzoo.zoo.registry import check_fit, get_model
 
 __all__ = ["convert"]
 
@@ -48,25 +50,25 @@ def convert(
     file, out = Path(file), Path(out)
     if not file.is_file():
         raise BadInput(f"{file}: there is no such file")
-    if (out / folder.WEIGHTS).exists() and not overwrite:
-        raise BadInput(f"{out} has a {folder.WEIGHTS} already; give another name, or remove it first")
+    if (out / WEIGHTS).exists() and not overwrite:
+        raise BadInput(f"{out} has a {WEIGHTS} already; give another name, or remove it first")
     if arch not in catalog.names("models"):
         raise UnknownName("omlzoo.models", arch, catalog.names("models"))
     example = _example(arch, like)
     raw = safe_load.open_file(file, str(file))
     layout = layout or layouts.recognise(raw, str(file))
     state = layouts.convert(raw, layout, str(file))
-    entry = manifest.without_address(
+    entry = without_address(
         example, name=out.resolve().name, license=None, commercial=None, citation=None, preprocess_oml=None,
         normalize=example.normalize if normalize is None else normalize,
         source=f"{file.name}, converted from the layout {layout}",
         notes=f"Preprocessing and arguments as of {example.name}; check that they are those of these weights.",
     )  # fmt: skip
-    registry.check_fit(entry, state)
-    folder.check_finite(state, str(file))
-    folder.save(state, entry, out, overwrite=overwrite)
-    written = replace(folder.open_entry(out), fingerprint=fingerprint(registry.get_model(out)))
-    return folder.rewrite(written, out), layout
+    check_fit(entry, state)
+    check_finite(state, str(file))
+    save_folder(state, entry, out, overwrite=overwrite)
+    written = replace(open_entry(out), fingerprint=fingerprint(get_model(out)))
+    return rewrite_entry(written, out), layout
 
 
 def _example(arch: str, like: str | None) -> Entry:

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from omlzoo.checkpoints import cache, manifest
-from omlzoo.checkpoints.folder import state_digest
+from omlzoo.checkpoints import cache
+from omlzoo.checkpoints.entry import dump_entry, without_address
+from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch
 from omlzoo.files import new_file
 from omlzoo.models._extractor import Extractor
@@ -86,8 +87,8 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
     extractor = open_model(model)
     facts = extractor.entry
     if extractor.changed:
-        facts = manifest.without_address(facts, source=f"weights of one's own, started from {facts.name}")
-    entry, size = manifest.dump(facts), facts.preprocess.crop
+        facts = without_address(facts, source=f"weights of one's own, started from {facts.name}")
+    entry, size = dump_entry(facts), facts.preprocess.crop
     bare = _Bare(copy.deepcopy(extractor).float().cpu().eval())
     with new_file(path) as temporary:
         if kind == ".onnx":

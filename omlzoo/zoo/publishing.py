@@ -8,12 +8,13 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from omlzoo.checkpoints import folder, hub, manifest
-from omlzoo.checkpoints.manifest import Entry
+from omlzoo.checkpoints import hub
+from omlzoo.checkpoints.entry import Entry, dump_entry
+from omlzoo.checkpoints.folder import ENTRY, WEIGHTS
 from omlzoo.checkpoints.timm_config import to_config
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.pages.render import model_card
-from omlzoo.zoo import registry
+from omlzoo.zoo.registry import get_weights
 
 __all__ = ["push"]
 
@@ -40,13 +41,13 @@ def push(run: str | Path, repo: str, *, private: bool = False) -> str:
         raise BadInput(f"repo is {repo!r}; it must be organisation/name")
     if not run.is_dir():
         raise BadInput(f"{run} is no folder; give one that finetune, convert or save wrote")
-    weights = registry.get_weights(run.resolve())
+    weights = get_weights(run.resolve())
     entry = replace(weights.entry, name=repo.rpartition("/")[2], repo=None, revision=None)
     if entry.license is None:
         warnings.warn(f"{run}: its entry states no licence; nobody may use what has none", OmlzooWarning, stacklevel=2)
     files: dict[str, Path | bytes] = {
-        folder.WEIGHTS: weights.fetch(afresh=True),
-        folder.ENTRY: manifest.dump(entry).encode(),
+        WEIGHTS: weights.fetch(afresh=True),
+        ENTRY: dump_entry(entry).encode(),
         "README.md": card(entry, repo, run).encode(),
     }
     config = to_config(entry)

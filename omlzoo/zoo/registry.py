@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omlzoo import catalog
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.manifest import HUB, Entry
+from omlzoo.checkpoints.entry import HUB, Entry, without_address
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadEntry, BadInput, OmlzooWarning, UnknownName, WeightsMismatch
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from omlzoo.models._extractor import Extractor
 
-__all__ = ["Checkpoint", "checkpoint", "get_model", "get_weights", "list_models", "open_model"]
+__all__ = ["Checkpoint", "check_fit", "checkpoint", "get_model", "get_weights", "list_models", "open_model"]
 
 ImageSize = int | tuple[int, int]
 
@@ -87,9 +87,9 @@ def get_weights(name: str | Path) -> Weights:
     """
     name = str(name)
     if name.startswith(HUB):
-        from omlzoo.checkpoints import fetch
+        from omlzoo.checkpoints.fetch import fetch_entry
 
-        return Weights(fetch.fetch_entry(name.removeprefix(HUB)))
+        return Weights(fetch_entry(name.removeprefix(HUB)))
     if name in manifest.names():
         return Weights(manifest.find(name))
     folder = Path(name)
@@ -142,11 +142,11 @@ def get_model(
     facts = replace(facts, entry=replace(facts.entry, **changes))
     model = _build(facts.entry, blank=source is not None)
     if source is not None:
-        from omlzoo.checkpoints.folder import fill
+        from omlzoo.checkpoints.state_dict import load_into
 
         wanted = model.state_dict()
         state = _read(source, wanted, progress) if isinstance(source, Weights) else _read_foreign(source, wanted)
-        fill(model, wanted, state, facts.entry.name, facts.entry.arch)
+        load_into(model, wanted, state, facts.entry.name, facts.entry.arch)
     model.weights, model.changed = facts, False
     if source is not None and facts.entry.commercial is False:
         said = f"{facts.name}: its licence, {facts.license}, allows no commercial use"
@@ -175,14 +175,14 @@ def _same_architecture(ours: Weights, theirs: Weights) -> Weights:
 
 def _unmeasured(facts: Weights, what: str) -> Weights:
     source = f"{what}, in the architecture of {facts.entry.name}"
-    return Weights(manifest.without_address(facts.entry, source=source), origin=what)
+    return Weights(without_address(facts.entry, source=source), origin=what)
 
 
 def _read(facts: Weights, wanted: Mapping[str, "Tensor"], progress: bool) -> Mapping[str, "Tensor"]:
     from omlzoo.checkpoints import layouts
-    from omlzoo.checkpoints.folder import load
+    from omlzoo.checkpoints.state_dict import load_tensors
 
-    state = load(facts.fetch(progress))
+    state = load_tensors(facts.fetch(progress))
     if facts.entry.layout is None or state.keys() == wanted.keys():  # as where the authors' file was converted
         return state
     return layouts.convert(state, facts.entry.layout, facts.name)
@@ -191,7 +191,7 @@ def _read(facts: Weights, wanted: Mapping[str, "Tensor"], progress: bool) -> Map
 def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
     """A file with our keys, or in a foreign layout that is recognised by its keys and said."""
     from omlzoo.checkpoints import layouts, safe_load
-    from omlzoo.checkpoints.folder import check_finite
+    from omlzoo.checkpoints.state_dict import check_finite
 
     if not path.is_file():
         raise BadInput(
@@ -223,6 +223,6 @@ def _build(entry: Entry, blank: bool) -> "Extractor":
 
 def check_fit(entry: Entry, state: Mapping[str, "Tensor"]) -> None:
     """Raise WeightsMismatch where the names or shapes of a state dict are not those of the entry's architecture."""
-    from omlzoo.checkpoints.folder import compare
+    from omlzoo.checkpoints.state_dict import compare_shapes
 
-    compare(_build(entry, blank=True).state_dict(), state, entry.name, entry.arch)
+    compare_shapes(_build(entry, blank=True).state_dict(), state, entry.name, entry.arch)

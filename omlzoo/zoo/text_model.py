@@ -6,12 +6,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from omlzoo.checkpoints import fetch, folder, manifest, safe_load
+from omlzoo.checkpoints import manifest, safe_load
+from omlzoo.checkpoints.fetch_text import fetch_text, fetch_tokenizer
+from omlzoo.checkpoints.state_dict import check_finite, load_into
 from omlzoo.errors import BadEntry, BadInput
 from omlzoo.models._blank import Blank
 from omlzoo.models._extractor import unit
 from omlzoo.models._text_tower import TOWERS, TextTower, text_state
-from omlzoo.zoo import registry
+from omlzoo.zoo.registry import get_weights
 from omlzoo.zoo.tokenizer import Tokens
 
 __all__ = ["TextModel", "get_text_model"]
@@ -75,7 +77,7 @@ def get_text_model(
         WeightsMismatch: They do not fit the architecture.
         MissingExtra: Packages of the extra ``text`` are not installed.
     """
-    entry = registry.get_weights(name).entry
+    entry = get_weights(name).entry
     if entry.text is None:
         known = [one for one in manifest.names() if manifest.find(one).text is not None]
         raise BadInput(f"{entry.name} has no text tower; those that have: {', '.join(known)}")
@@ -83,9 +85,9 @@ def get_text_model(
     for path in (weights, tokenizer):
         if path is not None and not Path(path).is_file():
             raise BadInput(f"{path}: there is no such file")
-    file = fetch.fetch_text(entry, text, progress) if weights is None else Path(weights)
+    file = fetch_text(entry, text, progress) if weights is None else Path(weights)
     if tokenizer is None:
-        tokenizer = fetch.fetch_tokenizer(entry, text.tokenizer, progress)
+        tokenizer = fetch_tokenizer(entry, text.tokenizer, progress)
     with Blank():
         try:
             tower = TOWERS[text.arch](**text.arch_args)
@@ -94,8 +96,8 @@ def get_text_model(
                 f"{entry.name}: text: arch_args {text.arch_args} do not suit {text.arch}: {error}"
             ) from error
     state = text_state(safe_load.open_file(file, str(file)), str(file))
-    folder.check_finite(state, str(file))
-    folder.fill(tower, tower.state_dict(), state, entry.name, text.arch)
+    check_finite(state, str(file))
+    load_into(tower, tower.state_dict(), state, entry.name, text.arch)
     tokenizer, rules = Path(tokenizer), text.tokenizer
     tokens = Tokens(tokenizer, length=tower.length, clean=rules.clean, begin=rules.begin, end=rules.end, pad=rules.pad)
     if tokens.size > tower.vocabulary:

@@ -1,0 +1,115 @@
+"""The files of a text tower and of its tokenizer: fetched, verified, carried to a machine without network."""
+
+import json
+import shutil
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+from omlzoo.checkpoints import cache, hub
+from omlzoo.checkpoints.entry import Entry, Text, Tokenizer, without_address
+from omlzoo.checkpoints.fetch import fetch_weights, install_bundle
+from omlzoo.checkpoints.folder import WEIGHTS
+from omlzoo.errors import OmlzooWarning, WeightsUnavailable
+from omlzoo.files import file_digest, new_file
+
+__all__ = ["carry_text", "fetch_text", "fetch_tokenizer", "install_text"]
+
+TOKENIZER, RULES = "tokenizer.json", "tokenizer.facts.json"
+
+
+def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
+    """The verified local safetensors file of an entry's text tower.
+
+    Raises:
+        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
+    """
+    return fetch_weights(_tower(entry, text), progress)
+
+
+def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -> Path:
+    """The verified local ``tokenizer.json`` of an entry's text tower.
+
+    Raises:
+        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
+    """
+    name = f"{entry.name}.text"
+    path = cache.folder(name) / TOKENIZER
+    if not _carried(path, tokenizer):
+        path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
+    if tokenizer.sha256 is None:
+        where = f"{tokenizer.repo}/{tokenizer.file}"
+        said = f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing"
+        warnings.warn(said, OmlzooWarning, stacklevel=3)
+        return path
+    found = file_digest(path)
+    if found != tokenizer.sha256:
+        path.resolve().unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        raise WeightsUnavailable(
+            f"{name}: {path} has sha256 {found[:16]}..., the entry says {tokenizer.sha256[:16]}...; "
+            "the file was removed; fetch it again"
+        )
+    return path
+
+
+def carry_text(entry: Entry, text: Text, to: Path) -> tuple[Path, Path]:
+    """Text tower and tokenizer, in ``<name>.text`` of a folder that is carried to a machine without network.
+
+    Raises:
+        WeightsUnavailable: They cannot be had, or their bytes are not the promised ones.
+    """
+    tower = _tower(entry, text)
+    path, tokenizer = fetch_text(entry, text), fetch_tokenizer(entry, text.tokenizer)
+    cache.copy(path, cache.kept(tower) or tower, to / tower.name)
+    _copy_tokenizer(tokenizer, text.tokenizer, to / tower.name)
+    return to / tower.name / WEIGHTS, to / tower.name / TOKENIZER
+
+
+def install_text(entry: Entry, text: Text, bundle: Path) -> tuple[Path, Path]:
+    """As :func:`omlzoo.checkpoints.fetch.install_weights`, the text tower and its tokenizer.
+
+    Raises:
+        WeightsUnavailable: The bundle has none, or others than the entry promises.
+    """
+    tower, wrote = _tower(entry, text), f"omlzoo fetch {entry.name} --text --to {bundle}"
+    path, carried = install_bundle(tower, bundle, wrote), bundle / tower.name / TOKENIZER
+    if not carried.is_file():
+        raise WeightsUnavailable(f"{tower.name}: {carried} is not there; `{wrote}` writes it where there is network")
+    if not _carried(carried, text.tokenizer):
+        raise WeightsUnavailable(
+            f"{tower.name}: {carried} is another tokenizer than the entry promises; write the bundle again"
+        )
+    _copy_tokenizer(carried, text.tokenizer, cache.folder(tower.name))
+    return path, fetch_tokenizer(entry, text.tokenizer)
+
+
+def _tower(entry: Entry, text: Text) -> Entry:
+    """The text tower as a checkpoint of its own."""
+    if text.repo is None:
+        raise WeightsUnavailable(
+            f"{entry.name}: no repository with its text tower as safetensors is known; open the authors' file with "
+            f"omlzoo.get_text_model({entry.name!r}, weights=FILE)"
+        )
+    return without_address(
+        entry, name=f"{entry.name}.text", repo=text.repo, revision=text.revision, file=text.file, sha256=text.sha256
+    )
+
+
+def _copy_tokenizer(file: Path, tokenizer: Tokenizer, to: Path) -> None:
+    with new_file(to / TOKENIZER) as temporary:
+        shutil.copyfile(file, temporary)
+    with new_file(to / RULES) as temporary:
+        temporary.write_text(json.dumps(asdict(tokenizer)), encoding="utf-8")
+
+
+def _carried(path: Path, tokenizer: Tokenizer) -> bool:
+    """Whether a file beside a text tower is this tokenizer: by its sha256, or by what is kept of where it is from."""
+    if not path.is_file():
+        return False
+    if tokenizer.sha256 is not None:
+        return file_digest(path) == tokenizer.sha256
+    try:
+        return bool(json.loads((path.parent / RULES).read_text(encoding="utf-8")) == asdict(tokenizer))
+    except (OSError, ValueError):
+        return False
