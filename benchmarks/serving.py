@@ -217,7 +217,7 @@ if __name__ == "__main__":
         opened = omlzoo.open_index(index)
         files = opened.table().files()[:100]
         pictures = [file.read_bytes() for file in files]
-        model = opened.asker.model()
+        model = opened.encoder.model()
         image = model.transforms()(Image.open(files[0]).convert("RGB"))[None]
         import torch
 

@@ -111,7 +111,7 @@ def million(rows: int) -> None:
             table = Table(pd.DataFrame({"path": [f"{i:07d}.jpg" for i in range(count)]}), Path(name), "made")
             shards = Shards.open(Path(name) / f"v{count}", extraction.record_of(model, Path(name), run))
             for what, act in (
-                ("embedding", lambda: shard_writer.fill(shards, table, run, (32, 2), False)),  # noqa: B023
+                ("embedding", lambda: shard_writer.fill_shards(shards, table, run, (32, 2), False)),  # noqa: B023
                 ("finding out that all is there", lambda: shards.missing(table)),  # noqa: B023
                 ("taking other values", lambda: shards.refresh(table)),  # noqa: B023
             ):

@@ -13,7 +13,7 @@ from omlzoo.models.vit import vits16
 from omlzoo.training.optimization import Optimization
 from omlzoo.training.preparation import freeze
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.training_model import Trained
+from omlzoo.training.training_model import TrainingModel
 
 
 def step(frozen: int, precision: str, cached: bool) -> float:
@@ -21,7 +21,7 @@ def step(frozen: int, precision: str, cached: bool) -> float:
     model = vits16().train()
     for part in freeze(model, frozen):
         part.eval()
-    work = Optimization(Trained(model, stage=frozen * cached), TripletLoss(0.2), Recipe(lr=1e-5), 100, precision)
+    work = Optimization(TrainingModel(model, stage=frozen * cached), TripletLoss(0.2), Recipe(lr=1e-5), 100, precision)
     images, labels = torch.randn(32, 3, 224, 224), torch.arange(32) // 4
     if cached:
         with torch.no_grad():

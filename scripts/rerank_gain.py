@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 import omlzoo
 from omlzoo.data import table as tables
-from omlzoo.data.dataset import Pictures, Seeded, collate
+from omlzoo.data.dataset import ImageTable, Seeded, collate
 from omlzoo.data.images import to_rgb
 from omlzoo.data.transforms import Transform
 from omlzoo.miners import HardTriplets
@@ -56,7 +56,7 @@ def scorer_of(model: Extractor, name: str, train: tables.Table, seconds: float) 
     transform = Transform(model.entry.preprocess)
     loss = PairwiseLoss(scorer, model, HardTriplets())
     work = Optimization(nn.Identity(), loss, Recipe(loss_lr=1.0, lr=3e-4, schedule="constant"), 1000, "fp32")
-    data = Pictures(train, transform.pixels)
+    data = ImageTable(train, transform.pixels)
     batches = Seeded(Balanced(train.frame["label"].tolist(), 16, 4), 0)
     scorer.train()
     start = time.perf_counter()

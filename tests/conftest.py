@@ -1,13 +1,10 @@
 """The tests' own Hub, caches and pictures. Nothing here reaches the network or the user's caches."""
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from loopback_hub import LoopbackHub
 
 HUB = LoopbackHub()
@@ -24,12 +21,11 @@ os.environ.update(
 for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_TOKEN"):
     os.environ.pop(name, None)
 
+from places import SHARED  # noqa: E402
 from toys import toy  # noqa: E402
 
 from omlzoo.data import synthetic  # noqa: E402
 from omlzoo.models._extractor import Extractor  # noqa: E402
-
-SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
 @pytest.fixture

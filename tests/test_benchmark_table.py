@@ -1,8 +1,8 @@
 """Tiny archives laid out as the official ones become tables that check without a fault."""
 
-import sys
 from pathlib import Path
 
+import benchmark_table
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +10,6 @@ from PIL import Image
 
 from omlzoo.data import table
 from omlzoo.errors import BadInput
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import benchmark_table
 
 
 def picture(path: Path, size: tuple[int, int] = (40, 30)) -> None:

@@ -2,14 +2,11 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import omlzoo
 from omlzoo.checkpoints import manifest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
 
 def run(code: str) -> str:

@@ -4,24 +4,21 @@ A rule is one test over all files, and its message lists every breach. docs/arch
 """
 
 import ast
-import sys
 import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "omlzoo"
-sys.path.insert(0, str(ROOT / "scripts"))
+import house
+from places import PROJECT
 
-import house  # noqa: E402
+from omlzoo import catalog
 
-from omlzoo import catalog  # noqa: E402
-
-FLOORS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["omlzoo"]["floors"]
+PACKAGE = PROJECT / "omlzoo"
+FLOORS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["omlzoo"]["floors"]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 DOORS = {"omlzoo", "omlzoo.__main__"}  # what users import, and what python -m runs
-MODULES = {name: tree for name, tree in house.sources().items() if name not in DOORS}
+SOURCES = house.sources()
+MODULES = {name: tree for name, tree in SOURCES.items() if name not in DOORS}
 PATHS = {
     name: path
     for name in MODULES
@@ -46,7 +43,7 @@ def imported(module: str) -> set[str]:
             node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
         ]
         tree = ast.Module(body, [])
-    return house.imported(tree, set(house.sources())) - {module}
+    return house.imported(tree, set(SOURCES)) - {module}
 
 
 EDGES = {module: imported(module) for module in MODULES}
@@ -79,7 +76,7 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 
 def test_arrows_between_rooms_stay_few() -> None:
-    rooms = house.between_rooms(house.arrows(house.sources()))
+    rooms = house.between_rooms(house.arrows(SOURCES))
     assert sum(map(len, rooms.values())) <= 70
     assert {room: len(others) for room, others in rooms.items() if len(others) > 12 and room != "cli"} == {}
 

@@ -1,9 +1,8 @@
 """Losses and miners of other libraries work in our places unchanged, and ours in theirs."""
 
-from pathlib import Path
-
 import pytest
 import torch
+from places import PROJECT
 from torch import nn
 
 from omlzoo.data.dataset import Batch
@@ -83,4 +82,4 @@ def test_losses_of_lightly_take_our_embeddings() -> None:
 
 
 def test_this_file_stands_beside_the_examples() -> None:
-    assert (Path(__file__).parent.parent / "docs" / "losses.md").is_file()
+    assert (PROJECT / "docs" / "losses.md").is_file()

@@ -3,11 +3,12 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
+
+from places import PROJECT
 
 import omlzoo
 
-ROOT = Path(__file__).parent.parent
+ROOT = PROJECT
 
 
 def test_the_table_of_checkpoints_is_up_to_date() -> None:

@@ -1,10 +1,12 @@
 """The scripts that a maintainer runs online, against the loopback hub and the bundled checkpoint."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pin
 import pytest
+import strokes
+import verify_zoo
 from loopback_hub import COMMIT, LoopbackHub
 from text_entries import publish
 from toys import toy_entry
@@ -12,11 +14,6 @@ from toys import toy_entry
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import Entry, dump_entry, read_entry
 from omlzoo.errors import WeightsMismatch
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import pin
-import strokes
-import verify_zoo
 
 FILE = "model.safetensors"
 BUNDLED = manifest.find("resnet_small_omniglot")

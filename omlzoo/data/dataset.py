@@ -12,13 +12,13 @@ from omlzoo.data.images import to_rgb
 from omlzoo.data.table import Table
 from omlzoo.errors import BadImage
 
-__all__ = ["Batch", "Item", "Pictures", "Seeded", "collate"]
+__all__ = ["Batch", "ImageTable", "Item", "Seeded", "collate"]
 
 Item = tuple[Tensor | None, int, int, str]
 Batch = tuple[Tensor, Tensor, Tensor, list[tuple[int, str]]]
 
 
-class Pictures(Dataset[Item]):
+class ImageTable(Dataset[Item]):
     """Rows of a table as (pixels (3, H, W) uint8, label code, row, error).
 
     Args:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from omlzoo.data.preprocess import Preprocess
-from omlzoo.embedding.quantization import VECTOR, Form, pack, unpack
+from omlzoo.embedding.quantization import VECTOR, VectorFormat, pack, unpack
 from omlzoo.errors import BadInput
 from omlzoo.files import new_file
 
@@ -143,7 +143,7 @@ class Embeddings:
         record = replace(self.record, dim=dim, full_dim=self.record.full_dim or self.record.dim)
         return replace(self, vectors=np.ascontiguousarray(vectors), record=record)
 
-    def save(self, path: str | Path, form: Form = "float32") -> None:
+    def save(self, path: str | Path, form: VectorFormat = "float32") -> None:
         """Write Parquet: the table's columns, ``error``, and ``vector``, a fixed-size list, null where it failed.
 
         Args:

@@ -18,8 +18,8 @@ from omlzoo.data import table as tables
 from omlzoo.data.images import SUFFIXES
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, read_embeddings, read_metadata
 from omlzoo.embedding.pipeline import Picture, Pipeline, Precision
-from omlzoo.embedding.quantization import Form
-from omlzoo.embedding.shard_writer import fill, say_failures
+from omlzoo.embedding.quantization import VectorFormat
+from omlzoo.embedding.shard_writer import fill_shards, say_failures
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.models._extractor import Extractor
@@ -86,7 +86,7 @@ def embed_shards(
     out: str | Path,
     *,
     root: str | Path | None = None,
-    form: Form = "float32",
+    form: VectorFormat = "float32",
     prune: bool = False,
     batch_size: int = 32,
     precision: Precision = "auto",
@@ -126,7 +126,7 @@ def embed_shards(
     run = pipeline_of(extractor, precision, device, fast, runtime)
     shards = Shards.open(out, record_of(extractor, table.root, run), form)
     with shards.lock():
-        fill(shards, table, run, _arguments(batch_size, workers), progress)
+        fill_shards(shards, table, run, _arguments(batch_size, workers), progress)
         other = shards.refresh(table)
         if other:
             said = f"{other} pictures that were there have other values in {table.name} now; these were taken"
@@ -172,7 +172,7 @@ def embed_table(
             return finished
         parts = Shards.temporary(Path(out).with_name(f"{Path(out).name}.parts"), record)
         with parts.lock():
-            resumed = fill(parts, table, run, how, progress)
+            resumed = fill_shards(parts, table, run, how, progress)
             vectors, errors = parts.of(table)
     frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
     stats = {

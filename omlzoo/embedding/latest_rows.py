@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-__all__ = ["BLOCK", "BOX", "KEY", "Ledger", "keys_of", "whole_paths"]
+__all__ = ["BLOCK", "BOX", "KEY", "LatestRows", "keys_of", "whole_paths"]
 
 KEY = "S16"
 BLOCK = 1 << 16  # rows whose names are in memory at once
@@ -17,7 +17,7 @@ BOX = ["x_1", "y_1", "x_2", "y_2"]
 
 
 @dataclass(frozen=True)
-class Ledger:
+class LatestRows:
     """The newest row of each of M pictures.
 
     Attributes:
@@ -39,7 +39,7 @@ class Ledger:
     @staticmethod
     def of(
         keys: np.ndarray, files: np.ndarray, rows: np.ndarray, sizes: np.ndarray, removed: tuple[np.ndarray, np.ndarray]
-    ) -> "Ledger":
+    ) -> "LatestRows":
         """Of all rows in the order they were written; pictures whose newest row was removed are not in it.
 
         Args:
@@ -56,7 +56,7 @@ class Ledger:
         chosen = chosen[~np.isin(_places(files[chosen], rows[chosen]), _places(*removed))]
         files, rows = files[chosen], rows[chosen]
         by_file = np.lexsort((rows, files))
-        return Ledger(keys[chosen], files, rows, sizes[chosen], by_file, files[by_file])
+        return LatestRows(keys[chosen], files, rows, sizes[chosen], by_file, files[by_file])
 
     def __len__(self) -> int:
         return len(self.keys)

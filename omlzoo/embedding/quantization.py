@@ -7,20 +7,20 @@ import pyarrow as pa
 
 from omlzoo.errors import BadInput
 
-__all__ = ["SCALE", "VECTOR", "Form", "check_form", "pack", "unpack"]
+__all__ = ["SCALE", "VECTOR", "VectorFormat", "check_form", "pack", "unpack"]
 
-Form = Literal["float32", "float16", "int8"]
+VectorFormat = Literal["float32", "float16", "int8"]
 VECTOR, SCALE = "vector", "vector_scale"
 LEVELS = 127  # of int8, to either side
 
 
 def check_form(form: str) -> None:
     """Refuse a form that there is not."""
-    if form not in get_args(Form):
-        raise BadInput(f"form is {form!r}; it must be one of {', '.join(get_args(Form))}")
+    if form not in get_args(VectorFormat):
+        raise BadInput(f"form is {form!r}; it must be one of {', '.join(get_args(VectorFormat))}")
 
 
-def pack(table: pa.Table, vectors: np.ndarray, good: np.ndarray, form: Form) -> pa.Table:
+def pack(table: pa.Table, vectors: np.ndarray, good: np.ndarray, form: VectorFormat) -> pa.Table:
     """The table with its vectors as a fixed-size list, null where ``good`` (N,) is false.
 
     float16 rounds to 11 bits, about 5e-4 of each number; int8 to a 254th of the row's largest number, which stands in

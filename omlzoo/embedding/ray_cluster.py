@@ -13,7 +13,7 @@ import pandas as pd
 from omlzoo.data import table as tables
 from omlzoo.embedding.extraction import record_of
 from omlzoo.embedding.pipeline import Pipeline, Precision
-from omlzoo.embedding.quantization import Form
+from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.shard_writer import check_writable, embed_part
 from omlzoo.embedding.shards import ROWS, Shards
 from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning
@@ -49,7 +49,7 @@ def embed_on_ray(
     gpus: float = 0.0,
     address: str | None = None,
     root: str | Path | None = None,
-    form: Form = "float32",
+    form: VectorFormat = "float32",
     rows: int = ROWS,
     batch_size: int = 32,
     precision: Precision = "fp32",

@@ -13,10 +13,10 @@ from omlzoo.embedding.shards import ROWS, Shards
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.progress import TerminalBar, bar
 
-__all__ = ["check_writable", "embed_part", "fill", "say_failures"]
+__all__ = ["check_writable", "embed_part", "fill_shards", "say_failures"]
 
 
-def fill(shards: Shards, table: Table, run: Pipeline, how: tuple[int, int | None], progress: bool) -> int:
+def fill_shards(shards: Shards, table: Table, run: Pipeline, how: tuple[int, int | None], progress: bool) -> int:
     """Compute the rows that the shards lack, a file at a time; returns how many they had."""
     check_writable(table)
     missing = shards.missing(table)

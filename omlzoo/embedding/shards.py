@@ -22,8 +22,8 @@ from filelock import FileLock, Timeout
 
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, joined, read_embeddings, read_metadata
-from omlzoo.embedding.latest_rows import BLOCK, BOX, KEY, Ledger, keys_of, whole_paths
-from omlzoo.embedding.quantization import Form, check_form
+from omlzoo.embedding.latest_rows import BLOCK, BOX, KEY, LatestRows, keys_of, whole_paths
+from omlzoo.embedding.quantization import VectorFormat, check_form
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.files import new_file
 
@@ -47,10 +47,10 @@ class Shards:
 
     folder: Path
     record: Record
-    form: Form = "float32"
+    form: VectorFormat = "float32"
 
     @staticmethod
-    def open(folder: str | Path, record: Record | None = None, form: Form = "float32") -> "Shards":
+    def open(folder: str | Path, record: Record | None = None, form: VectorFormat = "float32") -> "Shards":
         """The shards of a folder, which is made if there is none and a record is given.
 
         Raises:
@@ -198,7 +198,7 @@ class Shards:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _bury(self, newest: Ledger, gone: np.ndarray) -> int:
+    def _bury(self, newest: LatestRows, gone: np.ndarray) -> int:
         if len(gone):
             number = len(list(self.folder.glob("removed-*.parquet")))
             with new_file(self.folder / f"removed-{number:08d}.parquet") as temporary:
@@ -245,7 +245,7 @@ class Shards:
                     vectors[place], errors[place] = shard.vectors[row], why[row]
         return vectors, errors
 
-    def _newest(self) -> Ledger:
+    def _newest(self) -> LatestRows:
         """Of each picture its newest row, and its file's size and time of change then."""
         removed = [pq.read_table(path) for path in sorted(self.folder.glob("removed-*.parquet"))]
         gone = [
@@ -263,7 +263,7 @@ class Shards:
             rows.append(np.arange(len(frame)))
             sizes.append(frame[[SIZE, CHANGED]].to_numpy(dtype=np.int64))
         whole = [np.concatenate(parts) for parts in (keys, files, rows, sizes)]
-        return Ledger.of(whole[0], whole[1], whole[2], whole[3], (gone[0], gone[1]))
+        return LatestRows.of(whole[0], whole[1], whole[2], whole[3], (gone[0], gone[1]))
 
 
 def load_embeddings(path: str | Path) -> Embeddings:

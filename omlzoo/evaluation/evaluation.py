@@ -13,7 +13,7 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.pipeline import Precision
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.evaluation.findings import find
+from omlzoo.evaluation.findings import find_issues
 from omlzoo.evaluation.report import Report
 from omlzoo.metrics.bootstrap import intervals
 from omlzoo.metrics.consistency import utilities
@@ -156,6 +156,6 @@ def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, as
     if len(good) > 1:
         metrics |= pcf(good.vectors, (0.5, 0.9))
     means = intervals(ranking.values, labels[ranking.queries]) if len(ranking.queries) else {}
-    found_things = tuple(find(good.vectors, good.table, ranking))
+    found_things = tuple(find_issues(good.vectors, good.table, ranking))
     return replace(report, metrics=metrics, facts=facts, intervals=means, findings=found_things, curve=curve,
                    utilities=usable)  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 
 from omlzoo.metrics.ranking import RetrievalPerQuery
 
-__all__ = ["Finding", "find"]
+__all__ = ["Finding", "find_issues"]
 
 LOOKED_AT, AGREEING = 5, 4  # first hits of a query, and how many of one other label make its own label doubtful
 ALIKE = 1e-3  # share of the middle distance below which two pictures are one
@@ -35,7 +35,7 @@ class Finding:
     rows: tuple[dict[str, Any], ...] = ()
 
 
-def find(vectors: np.ndarray, frame: pd.DataFrame, ranking: RetrievalPerQuery) -> list[Finding]:
+def find_issues(vectors: np.ndarray, frame: pd.DataFrame, ranking: RetrievalPerQuery) -> list[Finding]:
     """What is worth looking at, of vectors (N, D), their rows, and the first hits of the queries."""
     labels = frame["label"].astype(str).to_numpy()
     paths = frame["path"].astype(str).to_numpy()

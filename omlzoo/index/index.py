@@ -19,7 +19,7 @@ from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.files import new_folder
 from omlzoo.index.backends._backend import Backend
 from omlzoo.index.hits import Hits
-from omlzoo.index.queries import Asker, Queries, pictures_in, texts_in
+from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
 from omlzoo.ops.nearest import Similarity
 
 __all__ = ["FACTS", "VECTORS", "Index", "Recall"]
@@ -84,7 +84,7 @@ class Index:
             self.searcher.add(embeddings.vectors, rows)
         else:
             self.searcher.restore(kept, embeddings.vectors, rows)
-        self.asker = Asker(embeddings.record, embeddings.model)
+        self.encoder = QueryEncoder(embeddings.record, embeddings.model)
 
     def __repr__(self) -> str:
         return f"Index({self.size} rows, {self.backend}, {self.similarity}, model {self.embeddings.record.model})"
@@ -142,7 +142,7 @@ class Index:
             raise BadInput(f"threshold is {threshold!r}, measured between pictures; for a text give a least score")
         cut = self._cut_point(threshold)
         allowed = None if where is None else matching(self.embeddings.table, where) & self._good
-        found = self.asker.embedded(queries) if texts is None else self.asker.worded(texts)
+        found = self.encoder.encode_images(queries) if texts is None else self.encoder.encode_texts(texts)
         good = found.good
         width = min(max(k, self._looked_at(cut)), self.size)
         ids = np.full((len(found), width), -1, dtype=np.int64)

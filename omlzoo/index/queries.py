@@ -20,7 +20,7 @@ from omlzoo.models._extractor import Extractor
 from omlzoo.zoo.registry import get_model, get_weights
 from omlzoo.zoo.text_model import TextModel, get_text_model
 
-__all__ = ["Asker", "Queries", "pictures_in", "texts_in"]
+__all__ = ["Queries", "QueryEncoder", "pictures_in", "texts_in"]
 
 Queries = (
     Sequence[str | Path | Image.Image]
@@ -37,7 +37,7 @@ FEW = 64  # vectors whose table is kept
 SAID = 80  # characters of a text that a message repeats
 
 
-class Asker:
+class QueryEncoder:
     """Queries for vectors of one record.
 
     Attributes:
@@ -49,7 +49,7 @@ class Asker:
         self._model = model
         self._text_model: TextModel | None = None
 
-    def embedded(self, queries: Queries) -> Embeddings:
+    def encode_images(self, queries: Queries) -> Embeddings:
         """The queries' vectors, a row for each.
 
         Raises:
@@ -81,7 +81,7 @@ class Asker:
         except OmlzooError:  # a model that lives in this process only
             return False
 
-    def worded(self, texts: Sequence[str]) -> Embeddings:
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Vectors of length 1 of texts, by the text tower of the record's checkpoint; ``path`` is the text.
 
         Raises:

@@ -6,7 +6,7 @@ What it may be off by is known for every query, so that a search which looks clo
 import torch
 from torch import Tensor
 
-__all__ = ["Bytes", "multiplies_bytes"]
+__all__ = ["Int8Rows", "multiplies_bytes"]
 
 MOST = 127  # of a signed byte, the same on both sides of zero
 BLOCK = 1 << 18  # numbers
@@ -18,7 +18,7 @@ def multiplies_bytes() -> bool:
     return supported is not None and bool(supported()) and hasattr(torch, "_int_mm")
 
 
-class Bytes:
+class Int8Rows:
     """Rows (G, D) float32 on the CPU in bytes of one scale.
 
     Attributes:

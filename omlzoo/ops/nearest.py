@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.ops.int8 import Bytes, multiplies_bytes
+from omlzoo.ops.int8 import Int8Rows, multiplies_bytes
 from omlzoo.ops.knn_graph import among_themselves, best_of_each
 from omlzoo.ops.topk import largest
 
-__all__ = ["Gallery", "Similarity", "nearest", "nearest_blocks", "scores_of"]
+__all__ = ["NeighborSearch", "Similarity", "nearest", "nearest_blocks", "scores_of"]
 
 Similarity = Literal["cosine", "euclidean"]
 
@@ -56,7 +56,7 @@ def nearest(
     Returns:
         Scores (Q, k) float32, higher is nearer, and positions (Q, k) int64; -inf and -1 where fewer than k are left.
     """
-    return Gallery(gallery, similarity).nearest(queries, k, own=own, groups=groups)
+    return NeighborSearch(gallery, similarity).nearest(queries, k, own=own, groups=groups)
 
 
 def nearest_blocks(
@@ -69,7 +69,7 @@ def nearest_blocks(
     groups: tuple[Tensor, Tensor] | None = None,
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """As :func:`nearest`, a block of queries at a time: (rows, scores, positions)."""
-    return Gallery(gallery, similarity).blocks(queries, k, own=own, groups=groups)
+    return NeighborSearch(gallery, similarity).blocks(queries, k, own=own, groups=groups)
 
 
 def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
@@ -93,7 +93,7 @@ def _of(
     return None if own is None else own[rows], None if groups is None else (groups[0][rows], groups[1])
 
 
-class Gallery:
+class NeighborSearch:
     """Rows (G, D), checked and prepared once for any number of searches; :func:`nearest` says what they give."""
 
     def __init__(self, gallery: Tensor, similarity: Similarity) -> None:
@@ -114,7 +114,7 @@ class Gallery:
         self.longest = longest if similarity == "euclidean" else 0.0
         self.space = threading.local()
         able = gallery.device.type == "cpu" and len(gallery) >= LARGE and multiplies_bytes()
-        self.bytes: Bytes | None = None  # made when they pay
+        self.bytes: Int8Rows | None = None  # made when they pay
         self.saved = 0.0 if able else -math.inf  # times that the rows need not have been read in float32
         self.asked = self.open = 0  # queries that bytes were looked at for, and those that they left open
 
@@ -154,14 +154,14 @@ class Gallery:
                 found = self._search(queries[block], k, *_of(own, groups, block), ready=ready, rough=rough)
             yield block, *found
 
-    def _bytes_for(self, queries: int) -> Bytes | None:
+    def _bytes_for(self, queries: int) -> Int8Rows | None:
         """The rows in bytes, once so much was asked that they pay; None where they do not."""
         self.saved += 0.5 + queries / 32
         if self.saved < PAYS or self.open > max(ROUGH, DOUBT * self.asked):
             return None
         self.asked += queries
         if self.bytes is None:
-            self.bytes = Bytes(self.moved)
+            self.bytes = Int8Rows(self.moved)
         return self.bytes
 
     def _search(
@@ -172,7 +172,7 @@ class Gallery:
         groups: tuple[Tensor, Tensor] | None,
         spare: int = SPARE,
         ready: tuple[Tensor, Tensor] | None = None,
-        rough: Bytes | None = None,
+        rough: Int8Rows | None = None,
     ) -> tuple[Tensor, Tensor]:
         count = self._count(k, spare if rough is None else max(ROUGH, k))
         moved = queries - self.centre
@@ -215,7 +215,7 @@ class Gallery:
         count: int,
         own: Tensor | None,
         groups: tuple[Tensor, Tensor] | None,
-        rough: Bytes | None,
+        rough: Int8Rows | None,
     ) -> tuple[Tensor, Tensor]:
         """The best ``count`` by matrix products: values (Q, count) and positions."""
         if rough is not None and len(queries) > ROUGH:  # more at once would not stay in the cache
@@ -258,7 +258,7 @@ class Gallery:
             return torch.mm(queries, rows.T, out=out)
         return torch.addmm(self.half_squares[None, start:stop], queries, rows.T, beta=-1, out=out)
 
-    def _roughly(self, rough: Bytes, queries: tuple[Tensor, Tensor], start: int, stop: int) -> Tensor:
+    def _roughly(self, rough: Int8Rows, queries: tuple[Tensor, Tensor], start: int, stop: int) -> Tensor:
         """About what :meth:`_product` gives: for "cosine" int32, still to be scaled."""
         shape = len(queries[0]), stop - start
         size = shape[0] * shape[1]

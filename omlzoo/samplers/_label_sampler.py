@@ -9,7 +9,7 @@ from torch.utils.data import Sampler
 
 from omlzoo.errors import BadInput
 
-__all__ = ["Draw", "LabelSampler", "Rows", "rounds", "sorting"]
+__all__ = ["LabelGroups", "LabelSampler", "RoundRobin", "rounds", "sorting"]
 
 ENOUGH = 20  # random bits; with fewer, rows of one label would often be drawn alike
 TOGETHER = 1024  # batches that are drawn at once: the first comes soon
@@ -24,7 +24,7 @@ class LabelSampler(Sampler[list[int]]):
     """
 
     def __init__(self, labels: Sequence[Any], n_instances: int, seed: int) -> None:
-        self.rows = Rows(labels, n_instances)
+        self.rows = LabelGroups(labels, n_instances)
         self.seed = seed
         self.epoch = 0
         self.repeating = int((self.rows.sizes < n_instances).sum())
@@ -61,7 +61,7 @@ class LabelSampler(Sampler[list[int]]):
         return labels_of
 
 
-class Rows:
+class LabelGroups:
     """Rows sorted by label, from which the next ``n_instances`` of any label can be drawn.
 
     Attributes:
@@ -105,14 +105,14 @@ class Rows:
         order = np.argsort(of_label, kind="stable")
         return np.split(order, np.cumsum(np.bincount(of_label))[:-1])
 
-    def shuffled(self, random: np.random.Generator) -> "Draw":
-        return Draw(self, sorting(self.codes, random).astype(self.order.dtype))
+    def shuffled(self, random: np.random.Generator) -> "RoundRobin":
+        return RoundRobin(self, sorting(self.codes, random).astype(self.order.dtype))
 
 
-class Draw:
+class RoundRobin:
     """Goes through the shuffled rows of each label in turn."""
 
-    def __init__(self, rows: Rows, order: np.ndarray) -> None:
+    def __init__(self, rows: LabelGroups, order: np.ndarray) -> None:
         self.rows, self.order = rows, order
         self.used = np.zeros_like(rows.sizes)
         self.steps = np.arange(rows.n_instances, dtype=order.dtype)

@@ -10,15 +10,15 @@ from torch import Tensor
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.index.hits import Hits
 from omlzoo.index.index import Index
-from omlzoo.serving.row_facts import Rows
+from omlzoo.serving.row_facts import RowFacts
 
-__all__ = ["OWN", "Asked", "Wish", "answers"]
+__all__ = ["OWN", "Request", "SearchOptions", "answers"]
 
 OWN = ("id", "picture", "score", "probability", "accepted")  # keys of ours in an answer
 
 
 @dataclass(frozen=True)
-class Wish:
+class SearchOptions:
     """How to search.
 
     Attributes:
@@ -33,7 +33,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """One request: a picture, a vector or a text, and what is wanted of it; None: its vector.
 
     Attributes:
@@ -46,10 +46,10 @@ class Asked:
     pixels: Tensor | None = None
     vector: np.ndarray | None = None
     text: str | None = None
-    wish: Wish | None = None
+    wish: SearchOptions | None = None
 
 
-def answers(index: Index, rows: Rows, run: Pipeline, batch: Sequence[Asked]) -> list[Any]:
+def answers(index: Index, rows: RowFacts, run: Pipeline, batch: Sequence[Request]) -> list[Any]:
     """Of each request its vector (dim,), or what was found, or the error of its search."""
     record = index.embeddings.record
     vectors = np.zeros((len(batch), record.dim), dtype=np.float32)
@@ -60,7 +60,7 @@ def answers(index: Index, rows: Rows, run: Pipeline, batch: Sequence[Asked]) -> 
             whole = whole / np.maximum(np.linalg.norm(whole, axis=1, keepdims=True), 1e-12)
         vectors[seen] = whole
     found: list[Any] = list(vectors)
-    alike: dict[tuple[Wish | None, bool], list[int]] = {}
+    alike: dict[tuple[SearchOptions | None, bool], list[int]] = {}
     for place, asked in enumerate(batch):
         if asked.vector is not None:
             vectors[place] = asked.vector
@@ -77,17 +77,19 @@ def answers(index: Index, rows: Rows, run: Pipeline, batch: Sequence[Asked]) -> 
     return found
 
 
-def _told(index: Index, rows: Rows, wish: Wish | None, vectors: np.ndarray, texts: list[str] | None) -> list[Any]:
+def _told(
+    index: Index, rows: RowFacts, wish: SearchOptions | None, vectors: np.ndarray, texts: list[str] | None
+) -> list[Any]:
     """Answers to requests that ask alike."""
     if wish is None:
-        return list(index.asker.worded(texts or ()).vectors)
+        return list(index.encoder.encode_texts(texts or ()).vectors)
     where = None if wish.where is None else dict(wish.where)
     queries = vectors if texts is None else texts
     hits = index.search(queries, wish.k, where=where, threshold=wish.threshold, text=texts is not None)
     return _found(hits, rows)
 
 
-def _found(hits: Hits, rows: Rows) -> list[dict[str, Any]]:
+def _found(hits: Hits, rows: RowFacts) -> list[dict[str, Any]]:
     chances, accepted, known = hits.probabilities, hits.accepted, hits.is_known
     query, rank = np.nonzero(hits.ids >= 0)
     answers: list[dict[str, Any]] = [

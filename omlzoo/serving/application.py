@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from fastapi import FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
+from fastapi import FastAPI, File, Form, HTTPException, Query, Response, UploadFile
+from fastapi import Request as HTTPRequest
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from starlette.concurrency import run_in_threadpool
@@ -21,12 +22,12 @@ from omlzoo.embedding.extraction import Runtime, pipeline_of
 from omlzoo.embedding.pipeline import Precision
 from omlzoo.errors import BadImage, OmlzooError, OmlzooWarning
 from omlzoo.index.index import Index
-from omlzoo.serving.answers import OWN, Asked, Wish, answers
+from omlzoo.serving.answers import OWN, Request, SearchOptions, answers
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.limits import COOKIE, Gate, Limits
-from omlzoo.serving.monitoring import Counted
-from omlzoo.serving.pictures import Gallery, read_upload
-from omlzoo.serving.row_facts import Rows
+from omlzoo.serving.monitoring import Monitoring
+from omlzoo.serving.pictures import Pictures, read_upload
+from omlzoo.serving.row_facts import RowFacts
 
 __all__ = ["application"]
 
@@ -60,8 +61,8 @@ def application(
     """
     limits = limits or Limits()
     precision: Precision = "bf16" if index.embeddings.record.precision == "bf16" else "fp32"
-    run = pipeline_of(index.asker.model(), precision, "auto" if runtime == "torch" else "cpu", False, runtime)
-    gallery, facts_of, reads_texts = Gallery(index, roots), Rows(index), _reads_texts(index)
+    run = pipeline_of(index.encoder.model(), precision, "auto" if runtime == "torch" else "cpu", False, runtime)
+    gallery, facts_of, reads_texts = Pictures(index, roots), RowFacts(index), _reads_texts(index)
     hidden = [name for name in OWN if name in index.embeddings.table]
     if hidden:
         said = f"the table's columns {', '.join(hidden)} are not shown: answers have keys of these names of their own"
@@ -71,7 +72,7 @@ def application(
     batches = Histogram("omlzoo_batch", "Pictures of a batch", buckets=(1, 2, 4, 8, 16, 32), registry=registry)
     cores = torch.get_num_threads()
 
-    def compute(batch: Sequence[Asked]) -> list[Any]:
+    def compute(batch: Sequence[Request]) -> list[Any]:
         share = cores // max(1, batcher.running)  # batches that are computed at once share the cores
         torch.set_num_threads(max(1, share))  # of this thread
         return answers(index, facts_of, run, batch)
@@ -91,14 +92,14 @@ def application(
         from starlette.middleware.trustedhost import TrustedHostMiddleware
 
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    app.add_middleware(Counted, registry=registry)
+    app.add_middleware(Monitoring, registry=registry)
 
     @app.exception_handler(OmlzooError)
-    async def refuse(request: Request, error: OmlzooError) -> Response:
+    async def refuse(request: HTTPRequest, error: OmlzooError) -> Response:
         return JSONResponse({"detail": str(error)}, 415 if isinstance(error, BadImage) else 422)
 
     @app.exception_handler(Busy)
-    async def busy(request: Request, error: Busy) -> Response:
+    async def busy(request: HTTPRequest, error: Busy) -> Response:
         return JSONResponse({"detail": "too much is waiting; try again"}, 503, {"Retry-After": "1"})
 
     async def pixels_of(image: UploadFile, box: str | None) -> Any:
@@ -120,11 +121,11 @@ def application(
         if not reads_texts:
             raise HTTPException(422, f"{index.embeddings.record.model} has no text tower; give image or item")
         words = (text or "").encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
-        if not index.asker.text_model().tokens.has_words(words):  # else it would fail the batch it is in
+        if not index.encoder.text_model().tokens.has_words(words):  # else it would fail the batch it is in
             raise HTTPException(422, f"the text {words[:80]!r} has no words; describe what to look for")
         return words
 
-    async def ask(asked: Asked) -> Any:
+    async def ask(asked: Request) -> Any:
         try:
             return await asyncio.wait_for(batcher(asked), limits.seconds)
         except TimeoutError as error:
@@ -159,7 +160,7 @@ def application(
     ) -> dict[str, Any]:
         if (image is None) == (text is None):
             raise HTTPException(422, "give either image, a picture, or text, words")
-        vector = await ask(Asked(text=words_of(text)) if image is None else Asked(await pixels_of(image, box)))
+        vector = await ask(Request(text=words_of(text)) if image is None else Request(await pixels_of(image, box)))
         record = index.embeddings.record
         return {"vector": vector.tolist(), "dim": record.dim, "model": record.model, "sha256": record.sha256}
 
@@ -178,13 +179,13 @@ def application(
         if k > limits.hits:
             raise HTTPException(422, f"k is {k}; it must be at most {limits.hits}")
         columns = _columns(where)
-        wish = Wish(k, None if columns is None else tuple(columns.items()), _threshold(threshold))
+        wish = SearchOptions(k, None if columns is None else tuple(columns.items()), _threshold(threshold))
         if image is not None:
-            found: dict[str, Any] = await ask(Asked(pixels=await pixels_of(image, box), wish=wish))
+            found: dict[str, Any] = await ask(Request(pixels=await pixels_of(image, box), wish=wish))
         elif text is not None:
-            found = await ask(Asked(text=words_of(text), wish=wish))
+            found = await ask(Request(text=words_of(text), wish=wish))
         else:
-            found = await ask(Asked(vector=index.embeddings.vectors[_row(index, item)], wish=wish))
+            found = await ask(Request(vector=index.embeddings.vectors[_row(index, item)], wish=wish))
         return found
 
     @app.get("/items")
@@ -221,10 +222,10 @@ def application(
 
 def _reads_texts(index: Index) -> bool:
     """Whether texts can be searched for; the tower is opened now, not at the first request."""
-    if not index.asker.reads_texts:
+    if not index.encoder.reads_texts:
         return False
     try:
-        index.asker.text_model()
+        index.encoder.text_model()
     except OmlzooError as error:
         warnings.warn(f"texts are not searched for: {error}", OmlzooWarning, stacklevel=3)
         return False

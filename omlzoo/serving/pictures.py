@@ -11,14 +11,14 @@ from omlzoo.data.images import SUFFIXES, to_rgb
 from omlzoo.errors import BadImage, BadInput
 from omlzoo.index.index import Index
 
-__all__ = ["Gallery", "read_upload"]
+__all__ = ["Pictures", "read_upload"]
 
 SIDE = 320  # pixels of a shown picture's longer side
 KEPT = 512  # shown pictures in memory
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
-class Gallery:
+class Pictures:
     """The pictures of an index's rows.
 
     Args:

@@ -10,10 +10,10 @@ import pyarrow as pa
 from omlzoo.embedding.embeddings import ERROR
 from omlzoo.index.index import Index
 
-__all__ = ["Rows"]
+__all__ = ["RowFacts"]
 
 
-class Rows:
+class RowFacts:
     """The columns of an index's table, ready for a few rows at a time: a table of pandas takes ten times as long."""
 
     def __init__(self, index: Index) -> None:

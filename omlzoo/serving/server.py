@@ -17,7 +17,7 @@ __all__ = ["check_address", "is_loopback", "serve_forever"]
 HEADERS = 10.0  # seconds for a request's first line and headers
 
 
-class Patient(H11Protocol):
+class HeaderTimeout(H11Protocol):
     """uvicorn's protocol, which also ends connections that do not finish their headers."""
 
     def connection_made(self, transport: Any) -> None:
@@ -60,7 +60,7 @@ def serve_forever(app: FastAPI, host: str, port: int, connections: int, seconds:
         BadInput: The port is taken.
     """
     config = uvicorn.Config(
-        app, host=host, port=port, http=Patient, limit_concurrency=connections, timeout_keep_alive=5,
+        app, host=host, port=port, http=HeaderTimeout, limit_concurrency=connections, timeout_keep_alive=5,
         timeout_graceful_shutdown=int(seconds) or 1, log_level="warning", server_header=False, access_log=False,
         h11_max_incomplete_event_size=16_384, proxy_headers=False, ws="none",
     )  # fmt: skip

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from omlzoo.data.dataset import Item, Pictures, collate
+from omlzoo.data.dataset import ImageTable, Item, collate
 from omlzoo.errors import BadInput
 from omlzoo.progress import bar
 
-__all__ = ["Frozen"]
+__all__ = ["FrozenFeatures"]
 
 BATCH = 32  # pictures that go through the stages at once
 
 
-class Frozen(Dataset[Item]):
+class FrozenFeatures(Dataset[Item]):
     """A picture's row and a seed give what the stages made of one of its views, as float32.
 
     Args:
@@ -28,7 +28,7 @@ class Frozen(Dataset[Item]):
         seed: Of the augmentations.
     """
 
-    def __init__(self, pictures: Pictures, views: int, file: Path, seed: int) -> None:
+    def __init__(self, pictures: ImageTable, views: int, file: Path, seed: int) -> None:
         self.pictures, self.views, self.file, self.seed = pictures, views, file, seed
         self.errors: dict[int, str] = {}
         self.shape: tuple[int, ...] = ()

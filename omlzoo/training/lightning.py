@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from omlzoo.data import table as tables
 from omlzoo.data.augmentations import augmentation
-from omlzoo.data.dataset import Batch, Pictures, Seeded, collate
+from omlzoo.data.dataset import Batch, ImageTable, Seeded, collate
 from omlzoo.data.transforms import Transform
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.evaluation.evaluation import evaluate_embeddings
@@ -113,6 +113,6 @@ def training_batches(
     """
     rows = tables.read(table, "train", root)
     rows = rows.rows((rows.frame["split"] == "train").to_numpy())
-    data = Pictures(rows, augmentation(augment, model.entry.preprocess))
+    data = ImageTable(rows, augmentation(augment, model.entry.preprocess))
     batches: Sampler[Any] = Share(Seeded(make_sampler(rows.frame["label"].to_numpy()), seed))
     return DataLoader(data, batch_sampler=batches, collate_fn=collate, num_workers=workers)

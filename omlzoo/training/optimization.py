@@ -15,7 +15,7 @@ from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
 from omlzoo.training.distributed import share_gradients
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.training_model import Trained
+from omlzoo.training.training_model import TrainingModel
 
 __all__ = ["Optimization", "checkpoint_blocks", "learning_rate"]
 
@@ -30,8 +30,8 @@ class Optimization:
     """Optimizer, learning rates, scaler and average of the weights of a run.
 
     Args:
-        model: What a step calls, images (B, 3, H, W) float to embeddings (B, D): a :class:`Trained`, an Extractor, or
-            one of them in DistributedDataParallel.
+        model: What a step calls, images (B, 3, H, W) float to embeddings (B, D): a :class:`TrainingModel`, an
+            Extractor, or one of them in DistributedDataParallel.
         loss: Called with embeddings and labels; its own parameters are trained with the model's.
         recipe: The settings.
         steps: Of the whole run.
@@ -57,7 +57,7 @@ class Optimization:
         """The extractor to measure and keep: the average where there is one and a step was taken."""
         average: Any = self.average
         found: nn.Module = average.module if average is not None and self.steps else self.body
-        return found.body if isinstance(found, Trained) else found
+        return found.body if isinstance(found, TrainingModel) else found
 
     def batch(self, images: Tensor, labels: Tensor, named: Callable[[], str]) -> float:
         """Add the gradients of a batch; a step follows once there are ``accumulate`` of them. Returns the loss.
@@ -191,7 +191,7 @@ def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[
     one after it, and the loss's own parameters have ``loss_lr`` times the model's.
     """
     share: dict[int, float] = {}
-    stages = model.stages() if isinstance(model, Extractor | Trained) else []
+    stages = model.stages() if isinstance(model, Extractor | TrainingModel) else []
     for number, stage in enumerate(stages):
         for part in stage:
             for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():

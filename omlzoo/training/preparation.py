@@ -28,13 +28,13 @@ __all__ = [
     "add_projection",
     "check_cache",
     "drop_paths",
-    "fingerprint",
     "freeze",
     "loader_processes",
     "make_head",
     "make_loss",
     "make_sampler",
     "set_apart",
+    "table_digest",
 ]
 
 HYPERBOLIC = "HyperbolicContrastive"
@@ -202,7 +202,7 @@ def loader_processes(rows: int) -> int:
     return max(1, min(8, cores - 1))
 
 
-def fingerprint(rows: tables.Table) -> str:
+def table_digest(rows: tables.Table) -> str:
     """Counts and sha256 of all rows in their order, by which a resumed run knows its table."""
     counts = f"{len(rows)} rows of {rows.frame['label'].nunique()} labels"
     columns = ", ".join(map(str, rows.frame.columns))

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
 from omlzoo.data.augmentations import augmentation
-from omlzoo.data.dataset import Pictures, Seeded, collate
+from omlzoo.data.dataset import ImageTable, Seeded, collate
 from omlzoo.data.transforms import Transform
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.pipeline import multiplies_bf16
@@ -29,7 +29,7 @@ from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.samplers.share import Share
 from omlzoo.training import notices, state
 from omlzoo.training.distributed import everyone, is_first, join, share_model
-from omlzoo.training.frozen_features import Frozen
+from omlzoo.training.frozen_features import FrozenFeatures
 from omlzoo.training.loggers import find_log, open_log
 from omlzoo.training.loop import EpochSummary, train_epoch
 from omlzoo.training.lora import add_lora, merge_lora
@@ -37,18 +37,18 @@ from omlzoo.training.optimization import Optimization, checkpoint_blocks
 from omlzoo.training.preparation import (
     check_cache,
     drop_paths,
-    fingerprint,
     freeze,
     loader_processes,
     make_head,
     make_loss,
     make_sampler,
     set_apart,
+    table_digest,
 )  # fmt: skip
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import CACHE, LAST, LOGGED, RECIPE, Run, write_history, write_run
 from omlzoo.training.state import Progress
-from omlzoo.training.training_model import Trained
+from omlzoo.training.training_model import TrainingModel
 from omlzoo.training.validation import embed_together, final_report, pack_ranking
 
 __all__ = ["Trainer"]
@@ -74,16 +74,16 @@ class Trainer:
         self.fit, self.selection = set_apart(rows.rows((split == "train").to_numpy()), recipe)
         self.rows, self.table_name = rows, rows.name
         self.identity = {
-            "recipe": recipe.to_toml(), "table": fingerprint(rows),
+            "recipe": recipe.to_toml(), "table": table_digest(rows),
             "start": state_digest(model.state_dict()),
         }  # fmt: skip
         self.body = model.to(self.device).to(memory_format=torch.channels_last)
         self.transform = Transform(self.body.entry.preprocess)
         torch.manual_seed(recipe.seed)
         check_cache(model, recipe)
-        data = Pictures(self.fit, augmentation(recipe.augment, self.body.entry.preprocess))
+        data = ImageTable(self.fit, augmentation(recipe.augment, self.body.entry.preprocess))
         n_labels = int(data.codes.max()) + 1
-        self.kept = Frozen(data, recipe.cache, out / CACHE, recipe.seed) if recipe.cache else None
+        self.kept = FrozenFeatures(data, recipe.cache, out / CACHE, recipe.seed) if recipe.cache else None
         self.sampler = make_sampler(self.fit, recipe)
         self.batches = Seeded(self.sampler, recipe.seed)
         self.workers = recipe.workers if recipe.workers >= 0 else loader_processes(len(data))
@@ -97,7 +97,7 @@ class Trainer:
         if recipe.lora:
             add_lora(model, recipe.lora)
         stage = recipe.freeze if recipe.cache else 0
-        self.model = Trained(model, make_head(recipe, model.dim), stage).to(self.device)
+        self.model = TrainingModel(model, make_head(recipe, model.dim), stage).to(self.device)
         loss = make_loss(recipe, recipe.poincare or model.dim, n_labels, processes() > 1).to(self.device)
         steps = recipe.epochs * -(-len(self.batches) // recipe.accumulate)
         half = "bf16" if multiplies_bf16(self.device) else "fp32"

@@ -4,10 +4,10 @@ from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor
 
-__all__ = ["Trained"]
+__all__ = ["TrainingModel"]
 
 
-class Trained(nn.Module):
+class TrainingModel(nn.Module):
     """Embeddings, or the head's points, of images or of what the stages before ``stage`` gave of them.
 
     Args:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from omlzoo.ops.nearest import Gallery, Similarity
+from omlzoo.ops.nearest import NeighborSearch, Similarity
 
 __all__ = ["exact"]
 
@@ -20,17 +20,17 @@ class Flat:
     def __init__(self, similarity: Similarity) -> None:
         self.similarity: Similarity = similarity
         self.rows = np.empty(0, dtype=np.int64)
-        self.gallery = Gallery(torch.empty(0, 0), similarity)
+        self.gallery = NeighborSearch(torch.empty(0, 0), similarity)
 
     def add(self, vectors: np.ndarray, rows: np.ndarray) -> None:
         """Search these rows (M,) of ``vectors`` (N, dim) too."""
         self.rows = np.concatenate([self.rows, rows])
-        self.gallery = Gallery(_tensor(vectors, self.rows), self.similarity)
+        self.gallery = NeighborSearch(_tensor(vectors, self.rows), self.similarity)
 
     def remove(self, rows: np.ndarray) -> None:
         """Forget these rows (M,)."""
         keep = ~np.isin(self.rows, rows)
-        self.gallery = Gallery(self.gallery.gallery[torch.from_numpy(keep)], self.similarity)
+        self.gallery = NeighborSearch(self.gallery.gallery[torch.from_numpy(keep)], self.similarity)
         self.rows = self.rows[keep]
 
     def search(
@@ -48,7 +48,7 @@ class Flat:
         if allowed is not None:
             keep = torch.from_numpy(allowed[rows])
             if int(keep.sum()) * FEW < len(rows):
-                rows, gallery = rows[keep.numpy()], Gallery(gallery.gallery[keep], self.similarity)
+                rows, gallery = rows[keep.numpy()], NeighborSearch(gallery.gallery[keep], self.similarity)
             else:  # those that may not be found are in the group of all queries
                 groups = torch.zeros(len(queries), dtype=torch.int64), keep.long().neg()
         place = None if own is None else torch.from_numpy(_places(rows, own))

@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omlzoo.embedding.latest_rows import Ledger, keys_of, whole_paths
+from omlzoo.embedding.latest_rows import LatestRows, keys_of, whole_paths
 
 WRITTEN = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=5), max_size=6)  # names of each file's rows
 REMOVED = st.sets(st.tuples(st.integers(0, 5), st.integers(0, 4)))
@@ -23,7 +23,7 @@ def test_the_newest_row_counts_unless_it_was_removed(written: list[list[int]], r
     )
     gone = np.array(sorted(removed), dtype=np.int64).reshape(-1, 2)
     frame = pd.DataFrame({"path": names.astype(str)})
-    found = Ledger.of(
+    found = LatestRows.of(
         keys_of(frame, Path()), files, rows, np.stack([names, names + 1], axis=1), (gone[:, 0], gone[:, 1])
     )
     assert len(found) == len(expected)

@@ -17,7 +17,7 @@ from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import dump_entry
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.index.queries import Asker, pictures_in, texts_in
+from omlzoo.index.queries import QueryEncoder, pictures_in, texts_in
 from omlzoo.models._extractor import Extractor
 
 WORDS = ["red shoe with white sole", "blue hat"]
@@ -30,11 +30,11 @@ def embeddings(drawn: Path, model: Extractor, tmp_path: Path) -> Embeddings:
 
 
 def test_vectors_tensors_and_pictures(embeddings: Embeddings, drawn: Path) -> None:
-    asker = Asker(embeddings.record)
+    encoder = QueryEncoder(embeddings.record)
     wanted = embeddings.vectors[:2]
     for given in (wanted * 3, torch.from_numpy(wanted), [drawn.parent / path for path in embeddings.table["path"][:2]]):
-        assert np.allclose(asker.embedded(given).vectors, wanted, atol=1e-5)
-    assert asker.model() is asker.model()
+        assert np.allclose(encoder.encode_images(given).vectors, wanted, atol=1e-5)
+    assert encoder.model() is encoder.model()
     picture = Image.new("RGB", (40, 40))
     assert pictures_in(picture) == {0: picture}
     assert pictures_in(["a.jpg", picture]) == {1: picture}
@@ -42,7 +42,7 @@ def test_vectors_tensors_and_pictures(embeddings: Embeddings, drawn: Path) -> No
 
 def test_other_vectors_are_refused(embeddings: Embeddings) -> None:
     with pytest.raises(BadInput, match=r"vectors have the shape \(3,\)"):
-        Asker(embeddings.record).embedded(np.zeros(3))
+        QueryEncoder(embeddings.record).encode_images(np.zeros(3))
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_weights_that_no_entry_pins_are_opened_again_and_compared(
 def test_threads_that_ask_first_wait_for_the_directions(worded: tuple[Embeddings, np.ndarray]) -> None:
     index = omlzoo.build_index(worded[0])
     wanted = omlzoo.build_index(worded[0]).search(WORDS, k=3).ids.tolist()
-    index.asker.text_model()
+    index.encoder.text_model()
     with ThreadPoolExecutor(8) as pool:
         found = [one.result().ids.tolist() for one in [pool.submit(index.search, WORDS, 3) for _ in range(16)]]
     assert found == [wanted] * 16

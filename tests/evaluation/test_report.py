@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import PROJECT
 from toys import toy
 
 import omlzoo
 from omlzoo.errors import BadInput
 from omlzoo.metrics import compare
 
-SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "report.schema.json").read_text())
+SCHEMA = json.loads((PROJECT / "docs" / "report.schema.json").read_text())
 
 
 def test_the_json_follows_the_schema(drawn: Path, tmp_path: Path) -> None:

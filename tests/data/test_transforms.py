@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from places import DATA
 from torchvision import transforms as tv
 
 import omlzoo
@@ -90,7 +90,7 @@ def test_every_checkpoint_transforms_every_mode(name: str) -> None:
             assert torch.isfinite(found).all()
 
 
-OML = json.loads((Path(__file__).parent / "data" / "oml_transforms.json").read_text())["transforms"]
+OML = json.loads((DATA / "oml_transforms.json").read_text())["transforms"]
 
 
 def waves(height: int, width: int) -> Image.Image:

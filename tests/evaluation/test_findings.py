@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omlzoo.evaluation.findings import Finding, find
+from omlzoo.evaluation.findings import Finding, find_issues
 from omlzoo.metrics import retrieval_per_query
 
 
 def found(vectors: np.ndarray, labels: list[str]) -> dict[str, Finding]:
     frame = pd.DataFrame({"path": [f"{row}.png" for row in range(len(labels))], "label": labels})
-    return {each.kind: each for each in find(vectors, frame, retrieval_per_query(vectors, labels))}
+    return {each.kind: each for each in find_issues(vectors, frame, retrieval_per_query(vectors, labels))}
 
 
 @pytest.fixture

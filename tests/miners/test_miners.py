@@ -1,13 +1,13 @@
 """Miners equal the loop, and Open Metric Learning's choice."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import DATA
 from torch import Tensor
 
 from omlzoo import catalog
@@ -25,7 +25,7 @@ from omlzoo.miners import (
 )  # fmt: skip
 
 MINERS = sorted(set(catalog.names("miners")) - {"GivenTriplets", "StackedTriplets"})  # those do not look at labels
-CASES = json.loads((Path(__file__).parent / "data" / "oml_pml_triplet.json").read_text())["cases"]
+CASES = json.loads((DATA / "oml_pml_triplet.json").read_text())["cases"]
 
 
 def batch(size: int, labels: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -120,7 +120,7 @@ def test_easy_positives_are_the_nearest(size: int, count: int, seed: int) -> Non
     assert triplets(EasyPositive()(embeddings, labels)) == wanted
 
 
-PEERS = json.loads((Path(__file__).parent / "data" / "peers_losses.json").read_text())
+PEERS = json.loads((DATA / "peers_losses.json").read_text())
 GIVEN, GIVEN_LABELS = torch.tensor(PEERS["embeddings"]), torch.tensor(PEERS["labels"])
 
 

@@ -1,12 +1,12 @@
 """Re-ranking equals fast-reid's and Open Metric Learning's own numbers, and a dense loop; it costs no square."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from places import DATA
 from torch import nn
 
 from omlzoo.errors import BadInput
@@ -18,7 +18,7 @@ from omlzoo.training.loop import train_epoch
 from omlzoo.training.optimization import Optimization
 from omlzoo.training.recipe import Recipe
 
-CASES = json.loads((Path(__file__).parent / "data" / "peers_reranking.json").read_text())["cases"]
+CASES = json.loads((DATA / "peers_reranking.json").read_text())["cases"]
 
 
 def parts(case: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

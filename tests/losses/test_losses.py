@@ -2,11 +2,11 @@
 
 import inspect
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from places import DATA
 from torch import Tensor, nn
 
 from omlzoo import catalog
@@ -37,7 +37,7 @@ from omlzoo.memory import MemoryBank
 from omlzoo.miners import AllTriplets, GivenTriplets, HardTriplets, MultiSimilarityPairs, StackedTriplets
 
 LOSSES = sorted(set(catalog.names("losses")) - {"SimilarityDistillation"})  # that one is called with a teacher
-CASES = json.loads((Path(__file__).parent / "data" / "oml_pml_triplet.json").read_text())["cases"]
+CASES = json.loads((DATA / "oml_pml_triplet.json").read_text())["cases"]
 DIM, LABELS = 6, 4
 
 
@@ -139,7 +139,7 @@ def test_settings_that_make_no_sense_are_refused(call: Any, message: str) -> Non
         call()
 
 
-PEERS = json.loads((Path(__file__).parent / "data" / "peers_losses.json").read_text())
+PEERS = json.loads((DATA / "peers_losses.json").read_text())
 GIVEN = torch.tensor(PEERS["embeddings"])
 GIVEN_LABELS = torch.tensor(PEERS["labels"])
 GIVEN_REFERENCES = torch.tensor(PEERS["ref_embeddings"]), torch.tensor(PEERS["ref_labels"])
@@ -506,10 +506,7 @@ def test_half_precision_is_finite_and_close(name: str, kind: torch.dtype) -> Non
 
 # -- the authors' own code, run once; origins are in the file ---------------------------------------------------------
 
-AUTHORS = {
-    case["name"]: case
-    for case in json.loads((Path(__file__).parent / "data" / "authors_losses.json").read_text())["cases"]
-}
+AUTHORS = {case["name"]: case for case in json.loads((DATA / "authors_losses.json").read_text())["cases"]}
 
 
 def numbers(case: str, part: str, name: str) -> Tensor:

@@ -37,7 +37,7 @@ from omlzoo.serving.application import application
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.limits import Limits
 from omlzoo.serving.pictures import read_upload
-from omlzoo.serving.row_facts import Rows
+from omlzoo.serving.row_facts import RowFacts
 from omlzoo.serving.server import check_address
 
 FREE = Limits(per_second=1e6, burst=10**6)
@@ -119,7 +119,7 @@ def test_texts_are_answered_as_the_index_does(worded: Index) -> None:
         assert [hit["id"] for hit in hits] == wanted.ids[0].tolist()
         assert [hit["score"] for hit in hits] == pytest.approx(wanted.scores[0].tolist())
         vector = client.post("/embed", data={"text": "red shoe"}).json()["vector"]
-        assert vector == pytest.approx(worded.asker.worded(["red shoe"]).vectors[0].tolist())
+        assert vector == pytest.approx(worded.encoder.encode_texts(["red shoe"]).vectors[0].tolist())
         for empty in ("!!!", "&nbsp;", "\t"):
             answer = client.post("/search", data={"text": empty})
             assert (answer.status_code, "has no words" in answer.json()["detail"]) == (422, True)
@@ -509,7 +509,7 @@ def test_facts_of_rows_are_json_whatever_the_columns_hold() -> None:
          "whole": pd.array([None, 3], dtype="Int64"), "box": [[1, 2.5], [np.nan]], 7: ["u", "v"], "error": ["", ""]}
     )  # fmt: skip
     index: Any = SimpleNamespace(embeddings=SimpleNamespace(table=table))
-    rows = Rows(index)
+    rows = RowFacts(index)
     assert rows[np.array([1, 0])] == [
         {"label": None, "count": 2, "price": None, "new": False, "mixed": "x", "month": "2020-02", "when": None, "kind": None,
          "whole": 3, "box": [None], "7": "v", "id": 1, "picture": "/items/1/picture"},

@@ -10,7 +10,7 @@ from omlzoo.data.table import Table, read
 from omlzoo.embedding import shard_writer
 from omlzoo.embedding.extraction import record_of
 from omlzoo.embedding.pipeline import Pipeline
-from omlzoo.embedding.shard_writer import check_writable, embed_part, fill
+from omlzoo.embedding.shard_writer import check_writable, embed_part, fill_shards
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
@@ -22,9 +22,9 @@ def test_files_of_so_many_rows_and_the_number_that_is_given(
     monkeypatch.setattr(shard_writer, "ROWS", 60)
     table, run = read(drawn, "embed"), Pipeline.of(model, "fp32", "cpu")
     shards = Shards.open(tmp_path / "v", record_of(model, table.root, run))
-    assert fill(shards, table, run, (32, 1), False) == 0
+    assert fill_shards(shards, table, run, (32, 1), False) == 0
     assert [len(part) for part in shards] == [60, 60, 40]
-    assert fill(shards, table, run, (32, 1), False) == 160
+    assert fill_shards(shards, table, run, (32, 1), False) == 160
     before = shards.load().vectors
     done: list[int] = []
     part = table.rows(np.arange(160) < 60)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import toy
 from torch import Tensor, nn
+from toys import toy
 
 from omlzoo.errors import BadInput
 from omlzoo.losses import ProxyAnchorLoss, SupConLoss

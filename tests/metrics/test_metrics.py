@@ -1,7 +1,6 @@
 """Metrics equal a loop one can read, Open Metric Learning's and PyTorch Metric Learning's own values."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import DATA
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics import (
@@ -27,7 +27,7 @@ from omlzoo.metrics import (
 )
 from omlzoo.metrics._pair_curve import PairCurve
 
-CASES = json.loads((Path(__file__).parent / "data" / "oml_pml_retrieval.json").read_text())["cases"]
+CASES = json.loads((DATA / "oml_pml_retrieval.json").read_text())["cases"]
 KS = (1, 5, 10, 20)
 
 
@@ -162,7 +162,7 @@ def test_a_tensor_with_a_gradient_and_flags_of_other_kinds() -> None:
             retrieval(embeddings, [0, 0, 1, 1, 2, 2], is_query=flags)
 
 
-PEERS = json.loads((Path(__file__).parent / "data" / "peers_evaluation.json").read_text())["cases"]
+PEERS = json.loads((DATA / "peers_evaluation.json").read_text())["cases"]
 
 
 @pytest.mark.parametrize("case", PEERS, ids=range(len(PEERS)))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omlzoo.samplers._label_sampler import Rows, rounds, sorting
+from omlzoo.samplers._label_sampler import LabelGroups, rounds, sorting
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 30), st.integers(0, 99))
@@ -25,7 +25,7 @@ def test_rounds_give_distinct_numbers_and_each_alike(count: int, size: int, batc
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(0, 99))
 @settings(max_examples=50, deadline=None)
 def test_a_label_gives_its_rows_in_turn(labels: list[int], seed: int) -> None:
-    rows = Rows(labels, 1)
+    rows = LabelGroups(labels, 1)
     draw = rows.shuffled(np.random.default_rng(seed))
     code = 0
     size = int(rows.sizes[code])
@@ -38,7 +38,7 @@ def test_a_label_gives_its_rows_in_turn(labels: list[int], seed: int) -> None:
 
 
 def test_labels_of_each_category() -> None:
-    rows = Rows(["b", "a", "b", "c"], 1)
+    rows = LabelGroups(["b", "a", "b", "c"], 1)
     named = [[rows.names[code] for code in codes] for codes in rows.by_category(["x", "y", "x", "x"])]
     assert sorted(map(sorted, named)) == [["a"], ["b", "c"]]
 
@@ -46,7 +46,7 @@ def test_labels_of_each_category() -> None:
 @given(st.lists(st.integers(0, 4), min_size=5, max_size=30), st.integers(1, 4), st.integers(0, 99))
 @settings(max_examples=50, deadline=None)
 def test_many_batches_at_once_are_those_drawn_one_by_one(labels: list[int], n_instances: int, seed: int) -> None:
-    rows = Rows(labels, n_instances)
+    rows = LabelGroups(labels, n_instances)
     chosen = np.stack([np.random.default_rng(i).permutation(len(rows.sizes))[:2] for i in range(6)])
     one, many = (rows.shuffled(np.random.default_rng(seed)) for _ in range(2))
     assert many.batches(chosen[:4]) + many.batches(chosen[4:]) == [one(batch) for batch in chosen]
@@ -73,6 +73,6 @@ def test_every_order_of_equal_codes_comes(largest: int) -> None:
 
 def test_labels_of_every_kind_are_coded() -> None:
     for labels in ([5, 0, 5, 7], [500, -1, 500, 7], ["b", "a", "b", "c"], [0.5, 0.1, 0.5, 2]):
-        rows = Rows(labels, 1)
+        rows = LabelGroups(labels, 1)
         assert [rows.names[code] for code in rows.codes] == labels
         assert rows.sizes.sum() == 4

@@ -8,12 +8,12 @@ from toys import PREPROCESS
 
 from omlzoo.data import table
 from omlzoo.data.augmentations import augmentation
-from omlzoo.data.dataset import Pictures, Seeded, collate
+from omlzoo.data.dataset import ImageTable, Seeded, collate
 from omlzoo.samplers import Balanced
 
 
 def test_row_and_seed_decide_the_picture(drawn: Path) -> None:
-    data = Pictures(table.read(drawn, "train"), augmentation("drawing", PREPROCESS))
+    data = ImageTable(table.read(drawn, "train"), augmentation("drawing", PREPROCESS))
     torch.manual_seed(1)
     first = data[3, 42][0]
     before = torch.get_rng_state()
@@ -26,7 +26,7 @@ def test_row_and_seed_decide_the_picture(drawn: Path) -> None:
 
 def test_labels_are_coded_in_order(drawn: Path) -> None:
     rows = table.read(drawn, "train")
-    data = Pictures(rows, augmentation("none", PREPROCESS))
+    data = ImageTable(rows, augmentation("none", PREPROCESS))
     assert data[0, 0][1] == 0
     assert len(set(data.codes)) == rows.frame["label"].nunique() == max(data.codes) + 1
 
@@ -35,7 +35,7 @@ def test_broken_pictures_are_named_and_left_out_of_the_batch(tmp_path: Path) -> 
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"broken")
     frame = table.read(tmp_path, "embed").frame.assign(label=[1, 2])
-    data = Pictures(table.Table(frame, tmp_path, "t"), augmentation("none", PREPROCESS))
+    data = ImageTable(table.Table(frame, tmp_path, "t"), augmentation("none", PREPROCESS))
     pixels, labels, rows, bad = collate([data[0, 0], data[1, 0]])
     assert pixels.shape == (1, 3, 32, 32)
     assert labels.tolist() == [0]

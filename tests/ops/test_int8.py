@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omlzoo.ops.int8 import Bytes, multiplies_bytes
+from omlzoo.ops.int8 import Int8Rows, multiplies_bytes
 
 pytestmark = pytest.mark.skipif(not multiplies_bytes(), reason="the processor does not multiply bytes (VNNI)")
 
@@ -17,7 +17,7 @@ def test_the_margin_holds_for_every_pair(rows: int, dim: int, size: float, seed:
     gallery = torch.randn(rows, dim, generator=draw) * size * torch.rand(rows, 1, generator=draw)
     queries = torch.randn(5, dim, generator=draw)
     queries[0] = 0
-    coarse = Bytes(gallery)
+    coarse = Int8Rows(gallery)
     found, scales = coarse.of(queries)
     whole = coarse.products(found, 0, rows, torch.empty(5, rows, dtype=torch.int32))
     off = (whole * (scales * coarse.scale) - queries.double() @ gallery.double().T).abs()
@@ -26,6 +26,6 @@ def test_the_margin_holds_for_every_pair(rows: int, dim: int, size: float, seed:
 
 
 def test_rows_of_nothing_are_no_trouble() -> None:
-    coarse = Bytes(torch.zeros(4, 8))
+    coarse = Int8Rows(torch.zeros(4, 8))
     assert coarse.error == 0
     assert coarse.margin(torch.ones(2, 8)).tolist() == [0, 0]

@@ -10,7 +10,7 @@ from torch import Tensor
 from omlzoo.errors import BadInput
 from omlzoo.ops import nearest as room
 from omlzoo.ops.int8 import multiplies_bytes
-from omlzoo.ops.nearest import Gallery, nearest
+from omlzoo.ops.nearest import NeighborSearch, nearest
 
 
 def by_hand(
@@ -67,7 +67,7 @@ def test_with_bytes_it_equals_the_loop(seed: int, similarity: str) -> None:
     own = torch.randint(-1, 90, (20,), generator=draw)
     groups = torch.randint(-1, 4, (20,), generator=draw), torch.randint(-1, 4, (90,), generator=draw)
     for k in (1, 5, 40):
-        searched = Gallery(gallery, similarity)  # type: ignore[arg-type]
+        searched = NeighborSearch(gallery, similarity)  # type: ignore[arg-type]
         ids = searched.nearest(queries, k, own=own, groups=groups)[1]
         assert searched.bytes is not None
         for row, expected in enumerate(by_hand(queries, gallery, k, similarity, own, groups)):
@@ -83,7 +83,7 @@ def test_rows_that_bytes_cannot_tell_apart_are_looked_at_closely(similarity: str
     gallery = torch.randn(1, 32, generator=draw) + 1e-4 * torch.randn(400, 32, generator=draw)
     gallery[7] *= 3  # the scale of the bytes
     queries = gallery[:6] + 1e-5
-    searched = Gallery(gallery, similarity)  # type: ignore[arg-type]
+    searched = NeighborSearch(gallery, similarity)  # type: ignore[arg-type]
     nobody = torch.full((6,), -1)
     wanted = by_hand(queries, gallery, 4, similarity, nobody, (nobody, torch.zeros(400)))
     assert searched.nearest(queries, 4)[1].tolist() == wanted
@@ -100,7 +100,7 @@ def test_queries_of_any_length(first: str, similarity: str, length: float, monke
     centres = torch.nn.functional.normalize(torch.randn(20, 16, generator=draw))
     gallery = torch.nn.functional.normalize(centres.repeat(100, 1) + 0.02 * torch.randn(2000, 16, generator=draw))
     queries = torch.nn.functional.normalize(torch.randn(10, 16, generator=draw)) * length
-    found = Gallery(gallery, similarity).nearest(queries, 10)  # type: ignore[arg-type]
+    found = NeighborSearch(gallery, similarity).nearest(queries, 10)  # type: ignore[arg-type]
     scores = room.scores_of(queries, gallery[None].expand(10, -1, -1), similarity)  # type: ignore[arg-type]
     order = scores.sort(dim=1, descending=True, stable=True)
     assert torch.equal(found[0], order.values[:, :10])
@@ -111,17 +111,17 @@ def test_queries_of_any_length(first: str, similarity: str, length: float, monke
 def test_bytes_are_made_when_they_pay_and_given_up_where_they_leave_much_open() -> None:
     draw = torch.Generator().manual_seed(0)
     rows = torch.nn.functional.normalize(torch.randn(room.LARGE, 32, generator=draw))
-    searched = Gallery(rows, "cosine")
+    searched = NeighborSearch(rows, "cosine")
     for _ in range(int(room.PAYS / (0.5 + 1 / 32))):
         searched.nearest(rows[:1], 3)
         assert searched.bytes is None
     searched.nearest(rows[:1], 3)
     assert searched.bytes is not None
-    alike = Gallery(rows[:1] + 1e-5 * torch.randn(room.LARGE, 32, generator=draw), "cosine")
+    alike = NeighborSearch(rows[:1] + 1e-5 * torch.randn(room.LARGE, 32, generator=draw), "cosine")
     for _ in range(4):
         alike.nearest(rows[:1000], 3)
     assert alike.open == 1000, "then it was the float32 pass at once"
-    assert Gallery(rows[:100], "cosine").saved == -torch.inf, "a small one is never worth it"
+    assert NeighborSearch(rows[:100], "cosine").saved == -torch.inf, "a small one is never worth it"
 
 
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 5), st.integers(0, 10_000))

@@ -2,10 +2,10 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
+from places import DATA
 
 from omlzoo.ops.poincare import distances, to_ball
 
@@ -51,7 +51,7 @@ def test_gradients_are_finite_also_near_the_boundary(length: float, kind: torch.
 
 
 def test_points_and_distances_are_the_authors() -> None:
-    cases = json.loads((Path(__file__).parent / "data" / "authors_losses.json").read_text())["cases"]
+    cases = json.loads((DATA / "authors_losses.json").read_text())["cases"]
     case = next(case for case in cases if case["name"] == "hyp_metric_ball")
     v, w = (torch.tensor(case["inputs"][name], dtype=torch.float64) for name in "vw")
     out = {name: torch.tensor(values, dtype=torch.float64) for name, values in case["outputs"].items()}
