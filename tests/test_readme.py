@@ -30,6 +30,6 @@ def test_every_name_it_uses_is_there() -> None:
 
 def test_every_test_that_the_documents_name_is_there() -> None:
     named = re.findall(r"`(test_\w+)`", (ROOT / "docs/reliability.md").read_text())
-    code = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    code = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert len(named) > 30
     assert [name for name in named if f"def {name}(" not in code] == []

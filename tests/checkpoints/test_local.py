@@ -55,7 +55,8 @@ def test_a_file_in_the_hub_clients_cache_is_found(hub: LoopbackHub) -> None:
 
 def test_leftovers_of_killed_downloads_are_listed(home: Path) -> None:
     (home / "weights" / "x" / ".download.abc").mkdir(parents=True)
-    assert local.leftovers() == [home / "weights" / "x" / ".download.abc"]
+    ours = [path for path in local.leftovers() if path.is_relative_to(home)]  # other tests share the client's cache
+    assert ours == [home / "weights" / "x" / ".download.abc"]
 
 
 def test_settings_are_told_and_the_token_is_not(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

@@ -415,7 +415,7 @@ def test_a_second_request_that_never_finishes_its_headers_is_cut_off(
     monkeypatch.setattr(serving, "HEADERS", 0.5)
 
     async def talk() -> bytes:
-        config = uvicorn.Config(application(index, limits=FREE), port=0, http=serving.Patient, log_level="error")
+        config = uvicorn.Config(application(index, limits=FREE), port=0, http=serving.HeaderTimeout, log_level="error")
         running = uvicorn.Server(config)
         task = asyncio.create_task(running.serve())
         while not running.started:
@@ -531,7 +531,7 @@ def test_who_sends_too_much_reads_why(index: Index) -> None:
 
     async def talk() -> list[bytes]:
         app = application(index, limits=replace(FREE, megabytes=1))
-        running = uvicorn.Server(uvicorn.Config(app, port=0, http=serving.Patient, log_level="error"))
+        running = uvicorn.Server(uvicorn.Config(app, port=0, http=serving.HeaderTimeout, log_level="error"))
         task = asyncio.create_task(running.serve())
         while not running.started:
             await asyncio.sleep(0.02)
