@@ -1,5 +1,7 @@
 """The errors and the warning of omlzoo: a message says what, the value, the rule and the remedy."""
 
+import sys
+import warnings
 from collections.abc import Collection, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
@@ -14,6 +16,7 @@ __all__ = [
     "UnknownName",
     "WeightsMismatch",
     "WeightsUnavailable",
+    "notice",
 ]
 
 
@@ -75,6 +78,18 @@ class MissingExtra(OmlzooError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'omlzoo[{extra}]'")
+
+
+def notice(text: str) -> None:
+    """Say something once, as an :class:`OmlzooWarning` whose place is the first line outside the package.
+
+    Args:
+        text: What was skipped, replaced or not verified.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, OmlzooWarning, stacklevel=level)
 
 
 def _likeness(name: str, other: str) -> float:

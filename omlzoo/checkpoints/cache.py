@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +19,7 @@ from filelock import FileLock
 from omlzoo.checkpoints.entry import Entry, dump_entry
 from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry
 from omlzoo.checkpoints.state_dict import check_finite, load_tensors
-from omlzoo.errors import BadEntry, OmlzooWarning, WeightsUnavailable
+from omlzoo.errors import BadEntry, WeightsUnavailable, notice
 from omlzoo.files import file_digest, new_file
 
 __all__ = ["copy", "folder", "home", "kept", "serves", "verify", "work"]
@@ -130,9 +129,5 @@ def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False
         with new_file(record) as temporary:
             temporary.write_text(json.dumps(seen))
     except OSError as error:
-        warnings.warn(
-            f"{home()} cannot be written ({error}), so weights are hashed at every load; set OMLZOO_HOME",
-            OmlzooWarning,
-            stacklevel=2,
-        )
+        notice(f"{home()} cannot be written ({error}), so weights are hashed at every load; set OMLZOO_HOME")
     return path

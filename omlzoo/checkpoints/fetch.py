@@ -1,6 +1,5 @@
 """From an entry to its verified local file: our folder, the package, the Hub, mirrors, the authors' own file."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,7 +8,7 @@ from pathlib import Path
 from omlzoo.checkpoints import cache, hub, layouts, manifest, safe_load, timm_config
 from omlzoo.checkpoints.entry import HUB, Entry, Upstream, read_entry
 from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry, save_folder
-from omlzoo.errors import BadEntry, OmlzooWarning, WeightsUnavailable
+from omlzoo.errors import BadEntry, WeightsUnavailable, notice
 from omlzoo.files import file_digest
 
 __all__ = ["fetch_entry", "fetch_weights", "install_bundle", "install_weights"]
@@ -48,7 +47,7 @@ def fetch_weights(entry: Entry, progress: bool = True, afresh: bool = False) -> 
             refusals.append(error)
             continue
         for refusal in refusals:
-            warnings.warn(f"{refusal}. Another source served", OmlzooWarning, stacklevel=3)
+            notice(f"{refusal}. Another source served")
         return path
     if len(refusals) == 1:
         raise refusals[0]
@@ -136,11 +135,7 @@ def _from_hub(entry: Entry, repo: str, file: str, progress: bool, afresh: bool) 
         )
         checked = "against the sha256 of the entry" if entry.sha256 else said
         missing = " and ".join(key for key in ("revision", "sha256") if getattr(entry, key) is None)
-        warnings.warn(
-            f"{entry.name} is unpinned: its entry has no {missing}; {file} was checked {checked}",
-            OmlzooWarning,
-            stacklevel=4,
-        )
+        notice(f"{entry.name} is unpinned: its entry has no {missing}; {file} was checked {checked}")
     if expected is None:
         return path
     try:
@@ -176,7 +171,7 @@ def _from_authors(entry: Entry, upstream: Upstream, progress: bool) -> Path:
 
 def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:
     if upstream.hash is None:
-        warnings.warn(f"{name} is unpinned: nobody published a hash of {upstream.url}", OmlzooWarning, stacklevel=5)
+        notice(f"{name} is unpinned: nobody published a hash of {upstream.url}")
         return
     algorithm, _, published = upstream.hash.partition(":")
     found = file_digest(file, algorithm)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from omlzoo.checkpoints import cache, hub
 from omlzoo.checkpoints.entry import Entry, Text, Tokenizer, without_address
 from omlzoo.checkpoints.fetch import fetch_weights, install_bundle
 from omlzoo.checkpoints.folder import WEIGHTS
-from omlzoo.errors import OmlzooWarning, WeightsUnavailable
+from omlzoo.errors import WeightsUnavailable, notice
 from omlzoo.files import file_digest, new_file
 
 __all__ = ["carry_text", "fetch_text", "fetch_tokenizer", "install_text"]
@@ -40,7 +39,7 @@ def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -
     if tokenizer.sha256 is None:
         where = f"{tokenizer.repo}/{tokenizer.file}"
         said = f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing"
-        warnings.warn(said, OmlzooWarning, stacklevel=3)
+        notice(said)
         return path
     found = file_digest(path)
     if found != tokenizer.sha256:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from omlzoo.embedding.pipeline import Picture, Pipeline, Precision
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.shard_writer import fill_shards, say_failures
 from omlzoo.embedding.shards import Shards
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.progress import bar
 from omlzoo.zoo.exporting import compiled
@@ -130,11 +129,11 @@ def embed_shards(
         other = shards.refresh(table)
         if other:
             said = f"{other} pictures that were there have other values in {table.name} now; these were taken"
-            warnings.warn(said, OmlzooWarning, stacklevel=2)
+            notice(said)
         if prune:
             gone = shards.prune(table)
             if gone:
-                warnings.warn(f"{gone} pictures are not in {table.name} any more; removed", OmlzooWarning, stacklevel=2)
+                notice(f"{gone} pictures are not in {table.name} any more; removed")
     return shards
 
 
@@ -168,7 +167,7 @@ def embed_table(
         finished = _finished(Path(out), record)
         if finished is not None:
             said = f"{out} was finished already; it was read, and nothing was computed"
-            warnings.warn(said, OmlzooWarning, stacklevel=3)
+            notice(said)
             return finished
         parts = Shards.temporary(Path(out).with_name(f"{Path(out).name}.parts"), record)
         with parts.lock():
@@ -235,8 +234,8 @@ def _arguments(batch_size: int, workers: int | None) -> tuple[int, int | None]:
 
 
 def _say(table: tables.Table) -> None:
-    for notice in table.notices:
-        warnings.warn(notice, OmlzooWarning, stacklevel=4)
+    for text in table.notices:
+        notice(text)
 
 
 def _pictures(source: Source, root: str | Path | None) -> tuple[tables.Table, Sequence[Picture] | None]:

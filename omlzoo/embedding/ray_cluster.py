@@ -3,7 +3,6 @@
 import io
 import logging
 import os
-import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from omlzoo.embedding.pipeline import Pipeline, Precision
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.shard_writer import check_writable, embed_part
 from omlzoo.embedding.shards import ROWS, Shards
-from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning
+from omlzoo.errors import BadInput, MissingExtra, notice
 from omlzoo.zoo.registry import open_model
 
 __all__ = ["embed_on_ray"]
@@ -94,8 +93,8 @@ def embed_on_ray(
             raise BadInput(f"{name} is {value}; it must be at least 1")
     table = tables.read(source, "embed", root)
     check_writable(table)
-    for notice in table.notices:
-        warnings.warn(notice, OmlzooWarning, stacklevel=2)
+    for text in table.notices:
+        notice(text)
     extractor = open_model(model)
     shards = Shards.open(out, record_of(extractor, table.root, Pipeline.of(extractor, precision, device, fast)), form)
     started = not ray.is_initialized()
@@ -126,7 +125,7 @@ def embed_on_ray(
             ray.shutdown()
     if failed:
         said = f"{failed} of {len(missing)} pictures could not be read and have no vector (column error says why)"
-        warnings.warn(said, OmlzooWarning, stacklevel=2)
+        notice(said)
     return shards
 
 

@@ -1,7 +1,6 @@
 """Embedding into a folder of shards: what it lacks is computed and written, a file at a time."""
 
 import time
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +9,7 @@ import pyarrow as pa
 from omlzoo.data.table import Table
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.shards import ROWS, Shards
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.progress import TerminalBar, bar
 
 __all__ = ["check_writable", "embed_part", "fill_shards", "say_failures"]
@@ -80,4 +79,4 @@ def say_failures(errors: list[str], drawn: TerminalBar, count: int | None = None
     if failed:
         drawn.clear()
         said = f"{len(failed)} of {count or len(errors)} pictures could not be read and have no vector; the first: "
-        warnings.warn(said + failed[0], OmlzooWarning, stacklevel=5)
+        notice(said + failed[0])

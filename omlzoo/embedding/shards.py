@@ -9,7 +9,6 @@ another row, and of several rows of one picture the last counts.
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, joined, read_embeddings, read_metadata
 from omlzoo.embedding.latest_rows import BLOCK, BOX, KEY, LatestRows, keys_of, whole_paths
 from omlzoo.embedding.quantization import VectorFormat, check_form
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.files import new_file
 
 __all__ = ["ROWS", "Shards", "load_embeddings"]
@@ -92,7 +91,7 @@ class Shards:
             if not (folder / FACTS).is_file():
                 raise
             with Shards(folder, record).lock():  # not that of a run that is at work
-                warnings.warn(f"{folder} is of a run with other settings; it was removed", OmlzooWarning, 4)
+                notice(f"{folder} is of a run with other settings; it was removed")
                 shutil.rmtree(folder)
             return Shards.open(folder, record)
 

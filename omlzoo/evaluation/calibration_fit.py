@@ -1,6 +1,5 @@
 """calibrate(): what the distances of a model mean, found on labels that it was not trained on."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from omlzoo.checkpoints.folder import open_entry, rewrite_entry
 from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
 from omlzoo.evaluation.probability import fit_probability
 from omlzoo.metrics._pair_curve import PairCurve, pair_curve, pairs_by_label
@@ -138,7 +137,7 @@ class _Hits:
         lost = int((~possible).sum())
         if lost and len(distances):
             said = f"{lost} of {len(possible)} queries have no relevant picture in the gallery"
-            warnings.warn(f"{said} and calibrate nothing", OmlzooWarning, 4)
+            notice(f"{said} and calibrate nothing")
         if not len(distances):
             raise BadInput("no query has a relevant picture in the gallery; there is nothing to calibrate on")
         self.distances, self.labels_right, self.query_labels = distances, right[possible], labels[0][possible]
@@ -205,7 +204,7 @@ def _of_queries(
     rules += [(name, said, "distance", value) for name, said, value in fits if value is not None]
     left_out = ", ".join(name for name, _, value in fits if value is None)
     if left_out:
-        warnings.warn(f"{left_out}: left out, {len(first.known)} queries are too few for the fit", OmlzooWarning, 3)
+        notice(f"{left_out}: left out, {len(first.known)} queries are too few for the fit")
     said = f"rather known than unknown where {prior:g} of queries are unknown"
     rules.append(("ratio", said, "distance", likelihood_ratio(first.known, first.unknown, prior)))
     points = []
@@ -276,6 +275,6 @@ def _embedded(
         said = (
             f"{len(both)} labels of the validation rows are also training labels, such as {sorted(map(str, both))[0]}"
         )
-        warnings.warn(f"{said}; thresholds for new labels will be too strict or too loose", OmlzooWarning, 3)
+        notice(f"{said}; thresholds for new labels will be too strict or too loose")
     rows = read.rows(held_out)
     return embed_table(open_model(model), rows, precision=precision, device=device, progress=progress), rows.name

@@ -1,6 +1,5 @@
 """evaluate(): a model on the validation rows of a table."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.pipeline import Precision
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.findings import find_issues
 from omlzoo.evaluation.report import Report
 from omlzoo.metrics.bootstrap import intervals
@@ -125,7 +124,7 @@ def evaluate_embeddings(
     metrics = averages(ranking, **({} if categories is None else {"per_category": categories}))
     if metrics["queries_without_relevant"]:
         count = f"{metrics['queries_without_relevant']} of {metrics['queries']} queries"
-        warnings.warn(f"{count} have no relevant picture in the gallery and are not averaged in", OmlzooWarning, 3)
+        notice(f"{count} have no relevant picture in the gallery and are not averaged in")
     facts = {
         "model": embeddings.record.model,
         "weights sha256": embeddings.record.sha256,

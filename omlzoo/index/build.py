@@ -1,7 +1,6 @@
 """build_index() and open_index()."""
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.checkpoints.folder import open_entry
 from omlzoo.embedding.embeddings import Embeddings, Record
 from omlzoo.embedding.shards import load_embeddings
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.files import recovered
 from omlzoo.index.index import FACTS, VECTORS, Index, Recall
 from omlzoo.zoo.registry import get_weights
@@ -102,6 +101,6 @@ def _of_model(embeddings: Embeddings) -> Calibration | None:
     try:
         found.check(record.sha256, record.preprocess_hash, record.normalized)
     except BadInput as error:
-        warnings.warn(f"the calibration of {record.model} is not used: {error}", OmlzooWarning, 3)
+        notice(f"the calibration of {record.model} is not used: {error}")
         return None
     return found

@@ -1,7 +1,6 @@
 """The index: embeddings that answer pictures, paths and vectors with their nearest rows."""
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from omlzoo.checkpoints.calibration import Calibration, CutPoint, energy
 from omlzoo.data.filters import Where, matching
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings, joined
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.files import new_folder
 from omlzoo.index.backends._backend import Backend
 from omlzoo.index.hits import Hits
@@ -73,7 +72,7 @@ class Index:
             raise BadInput(f"none of the {len(embeddings)} rows has a vector; there is nothing to search")
         left = int((~self._good & (embeddings.table[ERROR] != REMOVED)).sum())
         if left:
-            warnings.warn(f"{left} of {len(embeddings)} rows have no vector and are never found", OmlzooWarning, 3)
+            notice(f"{left} of {len(embeddings)} rows have no vector and are never found")
         make = catalog.find("index.backends", backend)
         try:
             self.searcher: Backend = make(self.similarity, embeddings.record.dim, **self.options)
@@ -199,9 +198,7 @@ class Index:
         files = theirs.files()
         known = np.array([key in here and file.is_file() for key, file in zip(_keys(theirs), files, strict=True)], bool)
         if known.any():
-            warnings.warn(
-                f"{known.sum()} of {len(known)} pictures are in the index already and were left out", OmlzooWarning, 2
-            )
+            notice(f"{known.sum()} of {len(known)} pictures are in the index already and were left out")
         new = embeddings.rows(~known)
         if embeddings.record.root != ours.record.root:
             kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]

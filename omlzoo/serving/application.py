@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from omlzoo.embedding.embeddings import ERROR
 from omlzoo.embedding.extraction import Runtime, pipeline_of
 from omlzoo.embedding.pipeline import Precision
-from omlzoo.errors import BadImage, OmlzooError, OmlzooWarning
+from omlzoo.errors import BadImage, OmlzooError, notice
 from omlzoo.index.index import Index
 from omlzoo.serving.answers import OWN, Request, SearchOptions, answers
 from omlzoo.serving.batching import Batcher, Busy
@@ -66,7 +65,7 @@ def application(
     hidden = [name for name in OWN if name in index.embeddings.table]
     if hidden:
         said = f"the table's columns {', '.join(hidden)} are not shown: answers have keys of these names of their own"
-        warnings.warn(said, OmlzooWarning, stacklevel=2)
+        notice(said)
     decoding = asyncio.Semaphore(DECODERS)
     registry = CollectorRegistry()
     batches = Histogram("omlzoo_batch", "Pictures of a batch", buckets=(1, 2, 4, 8, 16, 32), registry=registry)
@@ -227,7 +226,7 @@ def _reads_texts(index: Index) -> bool:
     try:
         index.encoder.text_model()
     except OmlzooError as error:
-        warnings.warn(f"texts are not searched for: {error}", OmlzooWarning, stacklevel=3)
+        notice(f"texts are not searched for: {error}")
         return False
     return True
 

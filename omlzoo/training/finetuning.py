@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pandas as pd
 import torch
 
 from omlzoo.data import table as tables
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.files import check_free
 from omlzoo.models._extractor import Extractor
 from omlzoo.training.defaults import suggest
@@ -66,7 +65,7 @@ def finetune(
     out = Path(out)
     finished = resume and not (out / LAST).is_file() and (out / REPORT).is_file()
     if resume and not finished and not (out / LAST).is_file():
-        warnings.warn(f"{out} has no saved state; the run begins", OmlzooWarning, stacklevel=2)
+        notice(f"{out} has no saved state; the run begins")
         resume = False
     if not resume and (out / LAST).is_file():
         raise BadInput(f"{out} holds an unfinished run; go on with resume, or give another name")
@@ -81,8 +80,8 @@ def finetune(
     recipe = known.changed(chosen)
     if finished:
         return _finished(out, recipe)
-    for notice in rows.notices:
-        warnings.warn(notice, OmlzooWarning, stacklevel=2)
+    for text in rows.notices:
+        notice(text)
     with torch.random.fork_rng(devices=[]):
         trainer = Trainer(_start(model, recipe), rows, recipe, out, device, progress)
         return trainer.run(resume, {"settings chosen from the table": said or "none"})
@@ -95,7 +94,7 @@ def _finished(out: Path, recipe: Recipe) -> Run:
         raise BadInput(
             f"{out} is finished, with another recipe: {difference(was, recipe.to_toml())}; give another name"
         )
-    warnings.warn(f"{out} is finished already; nothing was done", OmlzooWarning, stacklevel=3)
+    notice(f"{out} is finished already; nothing was done")
     return read_run(out)
 
 

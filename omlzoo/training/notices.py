@@ -1,11 +1,10 @@
 """What a run says once: unreadable pictures, batches without pairs, copies across the split, what chose the epoch."""
 
-import warnings
 from typing import Any
 
 from omlzoo.curation.leakage import find_duplicates
 from omlzoo.data import table as tables
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.training.distributed import everyone, from_first, is_first
 from omlzoo.training.loop import EpochSummary
 from omlzoo.training.recipe import Recipe
@@ -71,4 +70,4 @@ def what_chose(selection: tables.Table | None, recipe: Recipe) -> str:
 
 def _say(text: str) -> None:
     if is_first():
-        warnings.warn(text, OmlzooWarning, stacklevel=7)
+        notice(text)

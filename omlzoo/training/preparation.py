@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import os
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch.utils.data import Sampler
 from omlzoo import catalog
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.data import table as tables
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.memory import MemoryBank
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._projected import Projected
@@ -53,7 +52,7 @@ def set_apart(train: tables.Table, recipe: Recipe) -> tuple[tables.Table, tables
     if len(names) - count < 2:
         few = f"{len(names)} distinct values of {column} in training are too few to set {count} apart"
         said = f"{few}; the last epoch is kept"
-        warnings.warn(said, OmlzooWarning, stacklevel=4)
+        notice(said)
         return train, None
     chosen = set(np.random.default_rng((recipe.seed, 7)).permutation(names)[:count].tolist())
     apart = train.frame[column].isin(chosen).to_numpy()
@@ -83,12 +82,12 @@ def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
         )
         if sampler.short:
             said = f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches"
-            warnings.warn(said, OmlzooWarning, stacklevel=5)
+            notice(said)
     if sampler.repeating:
         said = (
             f"{sampler.repeating} labels have fewer than {recipe.n_instances} pictures, so some repeat within a batch"
         )
-        warnings.warn(said, OmlzooWarning, stacklevel=5)
+        notice(said)
     return sampler  # type: ignore[no-any-return]
 
 

@@ -1,6 +1,5 @@
 """What a run has so far, and the file from which it goes on after any interruption."""
 
-import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.files import new_file
 from omlzoo.training.distributed import from_first, is_first
 from omlzoo.training.loop import EpochSummary
@@ -81,7 +80,7 @@ def read(path: Path, work: Optimization, identity: dict[str, str]) -> Progress:
     if len(state["random"]["cuda"]) == torch.cuda.device_count() > 0:
         torch.cuda.set_rng_state_all(state["random"]["cuda"])
     elif state["random"]["cuda"]:
-        warnings.warn("the run began on other GPUs; dropout goes on with other random numbers", OmlzooWarning, 3)
+        notice("the run began on other GPUs; dropout goes on with other random numbers")
     values = state["progress"]
     summary = values.pop("summary")
     return Progress(**values, summary=None if summary is None else EpochSummary(**summary))

@@ -2,7 +2,6 @@
 
 import json
 import re
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from omlzoo.checkpoints import hub
 from omlzoo.checkpoints.entry import Entry, dump_entry
 from omlzoo.checkpoints.folder import ENTRY, WEIGHTS
 from omlzoo.checkpoints.timm_config import to_config
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, notice
 from omlzoo.pages.render import model_card
 from omlzoo.zoo.registry import get_weights
 
@@ -44,7 +43,7 @@ def push(run: str | Path, repo: str, *, private: bool = False) -> str:
     weights = get_weights(run.resolve())
     entry = replace(weights.entry, name=repo.rpartition("/")[2], repo=None, revision=None)
     if entry.license is None:
-        warnings.warn(f"{run}: its entry states no licence; nobody may use what has none", OmlzooWarning, stacklevel=2)
+        notice(f"{run}: its entry states no licence; nobody may use what has none")
     files: dict[str, Path | bytes] = {
         WEIGHTS: weights.fetch(afresh=True),
         ENTRY: dump_entry(entry).encode(),

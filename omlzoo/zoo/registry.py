@@ -3,7 +3,6 @@
 Reading facts needs no torch: what does is imported inside the functions that use it.
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from omlzoo import catalog
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import HUB, Entry, without_address
 from omlzoo.checkpoints.weights import Weights
-from omlzoo.errors import BadEntry, BadInput, OmlzooWarning, UnknownName, WeightsMismatch
+from omlzoo.errors import BadEntry, BadInput, UnknownName, WeightsMismatch, notice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -150,7 +149,7 @@ def get_model(
     model.weights, model.changed = facts, False
     if source is not None and facts.entry.commercial is False:
         said = f"{facts.name}: its licence, {facts.license}, allows no commercial use"
-        warnings.warn(said, OmlzooWarning, stacklevel=2)
+        notice(said)
     return model.eval()
 
 
@@ -200,7 +199,7 @@ def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "T
     state: Mapping[str, Tensor] = safe_load.open_file(path, str(path))
     if state.keys() != wanted.keys():
         layout = layouts.recognise(state, str(path))
-        warnings.warn(f"{path} was read in the layout {layout}", OmlzooWarning, stacklevel=3)
+        notice(f"{path} was read in the layout {layout}")
         state = layouts.convert(state, layout, str(path))
     check_finite(state, str(path))
     return state

@@ -2,7 +2,6 @@
 
 import html
 import string
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning, WeightsMismatch
+from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch, notice
 
 __all__ = ["Clean", "Tokens", "cleaned"]
 
@@ -93,5 +92,5 @@ class Tokens:
             found[row, : len(numbers)] = torch.tensor(numbers)
         if cut:
             said = f"{cut} of {len(texts)} texts have more than {room} tokens and were cut"
-            warnings.warn(said, OmlzooWarning, stacklevel=2)
+            notice(said)
         return found
