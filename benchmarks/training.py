@@ -10,9 +10,10 @@ from measuring import arguments, peer, ratio, seconds, show
 from omlzoo.embedding.pipeline import multiplies_bf16
 from omlzoo.losses import TripletLoss
 from omlzoo.models.vit import vits16
-from omlzoo.training.optimization import Optimization
-from omlzoo.training.preparation import freeze
+from omlzoo.training.freezing import freeze
+from omlzoo.training.objective import Supervised
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.step import Optimization
 from omlzoo.training.training_model import TrainingModel
 
 
@@ -21,12 +22,14 @@ def step(frozen: int, precision: str, cached: bool) -> float:
     model = vits16().train()
     for part in freeze(model, frozen):
         part.eval()
-    work = Optimization(TrainingModel(model, stage=frozen * cached), TripletLoss(0.2), Recipe(lr=1e-5), 100, precision)
+    work = Optimization(
+        TrainingModel(model, stage=frozen * cached), Supervised(TripletLoss(0.2)), Recipe(lr=1e-5), 100, precision
+    )
     images, labels = torch.randn(32, 3, 224, 224), torch.arange(32) // 4
     if cached:
         with torch.no_grad():
             images = model.until(images, frozen)
-    return seconds(lambda: work.batch(images, labels, str), runs=5)
+    return seconds(lambda: work.batch([images], labels, torch.arange(len(labels)), str), runs=5)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ from omlzoo.ops.nearest import nearest
 from omlzoo.rerank import PairScorer, PairwiseLoss, by_pairs, expand, k_reciprocal
 from omlzoo.samplers import Balanced
 from omlzoo.training.loop import train_epoch
-from omlzoo.training.optimization import Optimization
+from omlzoo.training.objective import Supervised
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.step import Optimization
 
 Ranking = Callable[[], np.ndarray]
 
@@ -55,7 +56,9 @@ def scorer_of(model: Extractor, name: str, train: tables.Table, seconds: float) 
     scorer = PairScorer(body, body.dim)
     transform = Transform(model.entry.preprocess)
     loss = PairwiseLoss(scorer, model, HardTriplets())
-    work = Optimization(nn.Identity(), loss, Recipe(loss_lr=1.0, lr=3e-4, schedule="constant"), 1000, "fp32")
+    work = Optimization(
+        nn.Identity(), Supervised(loss), Recipe(loss_lr=1.0, lr=3e-4, schedule="constant"), 1000, "fp32"
+    )
     data = ImageTable(train, transform.pixels)
     batches = Seeded(Balanced(train.frame["label"].tolist(), 16, 4), 0)
     scorer.train()
@@ -63,7 +66,7 @@ def scorer_of(model: Extractor, name: str, train: tables.Table, seconds: float) 
     for epoch in count():
         batches.set_epoch(epoch)
         for batch in DataLoader(data, batch_sampler=batches, collate_fn=collate):
-            train_epoch(work, [batch], transform.normalize)
+            train_epoch(work, [batch], lambda pixels: [transform.normalize(pixels)])
             if time.perf_counter() - start > seconds:
                 break
         if time.perf_counter() - start > seconds:

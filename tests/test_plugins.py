@@ -10,8 +10,9 @@ from omlzoo.losses import TripletLoss
 from omlzoo.ops.pairs import check_batch
 from omlzoo.samplers import Balanced
 from omlzoo.training.loop import train_epoch
-from omlzoo.training.optimization import Optimization
+from omlzoo.training.objective import Supervised
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.step import Optimization
 
 pml = pytest.importorskip("pytorch_metric_learning", reason="pytorch-metric-learning is not installed")
 from pytorch_metric_learning import losses as pml_losses  # noqa: E402
@@ -25,11 +26,13 @@ def train(loss: nn.Module) -> list[float]:
     """Losses of two epochs of our loop over 8 labels of 4 pictures."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 16))
-    work = Optimization(model, loss, Recipe(optimizer="SGD", lr=0.01, warmup=0, schedule="constant"), 8, "fp32")
+    work = Optimization(
+        model, Supervised(loss), Recipe(optimizer="SGD", lr=0.01, warmup=0, schedule="constant"), 8, "fp32"
+    )
     batches: list[Batch] = [
         (PIXELS[rows], LABELS[rows], torch.tensor(rows), []) for rows in Balanced(LABELS.tolist(), 4, 4)
     ]
-    return [train_epoch(work, batches, lambda pixels: pixels.float() / 255).loss for _ in range(2)]
+    return [train_epoch(work, batches, lambda pixels: [pixels.float() / 255]).loss for _ in range(2)]
 
 
 @pytest.mark.parametrize("make", [

@@ -13,12 +13,13 @@ from omlzoo.data import table as tables
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import check_free
 from omlzoo.models._extractor import Extractor
+from omlzoo.training.building import build_run
 from omlzoo.training.defaults import suggest
-from omlzoo.training.preparation import add_projection
+from omlzoo.training.parts import add_projection
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import LAST, RECIPE, REPORT, Run, read_run
+from omlzoo.training.running import Running
 from omlzoo.training.state import difference
-from omlzoo.training.trainer import Trainer
 from omlzoo.zoo.registry import open_model
 
 __all__ = ["finetune"]
@@ -83,8 +84,8 @@ def finetune(
     for text in rows.notices:
         notice(text)
     with torch.random.fork_rng(devices=[]):
-        trainer = Trainer(_start(model, recipe), rows, recipe, out, device, progress)
-        return trainer.run(resume, {"settings chosen from the table": said or "none"})
+        parts = build_run(_start(model, recipe), rows, recipe, out, device)
+        return Running(parts, {"settings chosen from the table": said or "none"}, progress).run(resume)
 
 
 def _finished(out: Path, recipe: Recipe) -> Run:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from omlzoo.errors import MissingExtra
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["Log", "find_log", "open_log"]
+__all__ = ["Log", "Nowhere", "find_log", "open_log"]
 
 
 class Log(Protocol):
@@ -23,6 +23,8 @@ class Log(Protocol):
 
 
 class Nowhere:
+    """Keeps nothing."""
+
     def add(self, step: int, numbers: dict[str, float]) -> None:
         pass
 

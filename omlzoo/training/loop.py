@@ -1,13 +1,14 @@
-"""The loop, to be read from top to bottom: batches, loss, step."""
+"""The loop, to be read from top to bottom: batches, objective, step."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from torch import Tensor
 
 from omlzoo.data.dataset import Batch
 from omlzoo.training.distributed import everyone
-from omlzoo.training.optimization import Optimization
+from omlzoo.training.step import Optimization
 
 __all__ = ["EpochSummary", "train_epoch"]
 
@@ -58,7 +59,7 @@ class EpochSummary:
 def train_epoch(
     work: Optimization,
     batches: Iterable[Batch],
-    prepare: Callable[[Tensor], Tensor],
+    prepare: Callable[[Tensor], Sequence[Tensor]],
     summary: EpochSummary | None = None,
     named: Callable[[Tensor], str] = str,
     after: Callable[[EpochSummary, float | None], None] | None = None,
@@ -66,9 +67,10 @@ def train_epoch(
     """Train in place over batches once.
 
     Args:
-        work: Model, loss and optimizer; the model is in the mode it should train in.
+        work: Model, objective and optimizer; the model is in the mode it should train in.
         batches: Of :func:`omlzoo.data.dataset.collate`.
-        prepare: Pixels (B, 3, H, W) uint8 to what the model takes, on its device.
+        prepare: What the loader gives of the pictures, such as pixels (B, 3, H, W) uint8, to the views that the model
+            takes, on its device.
         summary: What was done of this epoch already, if it goes on.
         named: Rows (B,) to a text that names their pictures, for an error.
         after: Called after each batch, with the summary and the batch's loss; None where no picture could be read.
@@ -83,8 +85,8 @@ def train_epoch(
         summary.failures += len(bad)
         value = None
         if min(everyone(len(labels))):  # every process takes part in a step, or none does
-            value = work.batch(prepare(pixels), labels.to(work.device), lambda rows=rows: named(rows))  # type: ignore[misc]
-            summary.add(value, getattr(work.loss, "stats", {}), len(labels))
+            value = work.batch(prepare(pixels), labels.to(work.device), rows, partial(named, rows))
+            summary.add(value, work.stats, len(labels))
         if after:
             after(summary, value)
     work.step()  # what accumulated since the last one

@@ -7,7 +7,6 @@ from omlzoo.data import table as tables
 from omlzoo.errors import BadInput, notice
 from omlzoo.training.distributed import everyone, from_first, is_first
 from omlzoo.training.loop import EpochSummary
-from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import DUPLICATES
 
 __all__ = ["of_duplicates", "of_epoch", "what_chose"]
@@ -60,12 +59,12 @@ def of_duplicates(rows: tables.Table) -> tuple[list[dict[str, Any]], int]:
     return found, left_out
 
 
-def what_chose(selection: tables.Table | None, recipe: Recipe) -> str:
+def what_chose(selection: tables.Table | None, metric: str) -> str:
     """Which rows chose the epoch that is kept."""
     if selection is None:
         return "nothing: the last epoch is kept"
     labels = selection.frame["label"].nunique()
-    return f"{recipe.select} of {len(selection)} pictures of {labels} labels set apart from the training labels"
+    return f"{metric} of {len(selection)} pictures of {labels} labels set apart from the training labels"
 
 
 def _say(text: str) -> None:

@@ -1,5 +1,6 @@
 """What a run has so far, and the file from which it goes on after any interruption."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.files import new_file
 from omlzoo.training.distributed import from_first, is_first
 from omlzoo.training.loop import EpochSummary
-from omlzoo.training.optimization import Optimization
+from omlzoo.training.step import Optimization
 
 __all__ = ["Progress", "difference", "read", "write"]
+
+FORMAT = 2  # of the saved state; others are refused
 
 
 @dataclass
@@ -51,25 +54,33 @@ class Progress:
     seconds: float = 0.0
 
 
-def write(path: Path, progress: Progress, work: Optimization, identity: dict[str, str]) -> None:
+def write(path: Path, progress: Progress, work: Optimization, identity: Mapping[str, str]) -> None:
     """Write everything that is needed to go on, whole or not at all; the first process does."""
     if not is_first():
         return
     values = {name: getattr(progress, name) for name in progress.__dataclass_fields__}
     summary = None if progress.summary is None else asdict(progress.summary)
     random = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
-    state = {**identity, "progress": {**values, "summary": summary}, "work": work.state_dict(), "random": random}
+    state = {
+        "format": FORMAT,
+        **identity,
+        "progress": {**values, "summary": summary},
+        "work": work.state_dict(),
+        "random": random,
+    }
     with new_file(path) as temporary:
         torch.save(state, temporary)
 
 
-def read(path: Path, work: Optimization, identity: dict[str, str]) -> Progress:
+def read(path: Path, work: Optimization, identity: Mapping[str, str]) -> Progress:
     """Put everything back.
 
     Raises:
-        BadInput: The run was another: of another table, recipe or start.
+        BadInput: The run was another: of another table, recipe or start, or of another version of omlzoo.
     """
     state: dict[str, Any] = from_first(torch.load(path, map_location="cpu", weights_only=True) if is_first() else None)
+    if state.get("format") != FORMAT:
+        raise BadInput(f"{path} was saved by another version of omlzoo; begin the run again, under another name")
     for name, now in identity.items():
         if state[name] != now:
             raise BadInput(

@@ -1,7 +1,8 @@
 """Measuring while training: each picture once, by all processes together, and what is kept of it."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,58 @@ from torch import Tensor
 from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.extraction import embed_table
+from omlzoo.embedding.pipeline import Precision
+from omlzoo.errors import BadInput, UnknownName
+from omlzoo.evaluation.evaluation import evaluate_embeddings
 from omlzoo.evaluation.report import Report, compare_rankings
 from omlzoo.metrics.ranking import RetrievalPerQuery
+from omlzoo.models._extractor import Extractor
 from omlzoo.ops.all_gather import processes
 from omlzoo.training.distributed import everyone, share_of_rows
 
-__all__ = ["embed_together", "final_report", "pack_ranking", "unpack_ranking"]
+__all__ = ["Probe", "embed_together", "final_report", "pack_ranking", "unpack_ranking"]
 
 KEPT = ("cmc@1", "map@5", "map@r")  # values of each query before training
 
 
-def embed_together(model: Any, rows: tables.Table, precision: Any, device: torch.device) -> Embeddings:
+@dataclass(frozen=True)
+class Probe:
+    """How the models of a run are measured.
+
+    Attributes:
+        metric: That of the selection rows that chooses the epoch.
+        precision: Of embedding, as in ``omlzoo.embed``.
+        device: Where the model is.
+    """
+
+    metric: str
+    precision: Precision
+    device: torch.device
+
+    def embed(self, model: Extractor, rows: tables.Table) -> Embeddings:
+        """Vectors of the rows, which all processes compute together."""
+        return embed_together(model, rows, self.precision, self.device)
+
+    def measure(self, model: Extractor, rows: tables.Table, thorough: bool = False) -> Report:
+        """The report of a model on rows."""
+        return evaluate_embeddings(self.embed(model, rows), rows.name, thorough=thorough)
+
+    def check(self, model: Extractor, rows: tables.Table) -> None:
+        """Refuse, before anything is trained, a metric that is not there or that the rows cannot have.
+
+        Raises:
+            UnknownName: There is no such metric.
+            BadInput: No label has two rows.
+        """
+        metrics = self.measure(model, rows).metrics
+        if self.metric not in metrics:
+            raise UnknownName("the metrics of the selection rows", self.metric, metrics)
+        if not math.isfinite(metrics[self.metric]):
+            count = f"{len(rows)} rows set apart from training"
+            raise BadInput(f"{self.metric} of the {count} is not a number: no label has two; set selection to 0")
+
+
+def embed_together(model: Extractor, rows: tables.Table, precision: Precision, device: torch.device) -> Embeddings:
     """Vectors of the rows: each process embeds its share, all have the whole."""
     model.eval()
     places = np.arange(len(rows))

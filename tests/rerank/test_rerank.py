@@ -15,8 +15,9 @@ from omlzoo.miners import AllTriplets
 from omlzoo.rerank import PairScorer, PairwiseLoss, before_gap, by_pairs, expand, k_reciprocal
 from omlzoo.rerank import reciprocal as room
 from omlzoo.training.loop import train_epoch
-from omlzoo.training.optimization import Optimization
+from omlzoo.training.objective import Supervised
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.step import Optimization
 
 CASES = json.loads((DATA / "peers_reranking.json").read_text())["cases"]
 
@@ -133,9 +134,9 @@ def test_a_scorer_learns_in_the_same_loop_what_distances_cannot_tell() -> None:
     pixels[torch.arange(64), :, (labels // 2) * 3, (labels % 2) * 3] = 1.0
     scorer = PairScorer(nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 4, 32), nn.ReLU()), 32)
     loss = PairwiseLoss(scorer, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), AllTriplets())
-    work = Optimization(nn.Identity(), loss, Recipe(lr=0.01, warmup=0, schedule="constant"), 100, "fp32")
+    work = Optimization(nn.Identity(), Supervised(loss), Recipe(lr=0.01, warmup=0, schedule="constant"), 100, "fp32")
     batch = (pixels[:16].to(torch.uint8), labels[:16], torch.arange(16), [])
-    losses = [train_epoch(work, [batch] * 10, lambda given: given.float()).loss for _ in range(4)]
+    losses = [train_epoch(work, [batch] * 10, lambda given: [given.float()]).loss for _ in range(4)]
     assert losses[-1] < 0.1 < losses[0]
     assert loss.stats["right"] == 1
     same = scorer(pixels[:4], pixels[4:8])

@@ -27,9 +27,11 @@ from omlzoo.models._extractor import Extractor
 from omlzoo.training import Recipe, Run
 from omlzoo.training.defaults import suggest
 from omlzoo.training.loop import train_epoch
-from omlzoo.training.optimization import Optimization, learning_rate
-from omlzoo.training.preparation import set_apart
+from omlzoo.training.objective import Supervised
+from omlzoo.training.optimizers import learning_rate
 from omlzoo.training.recipe import READY
+from omlzoo.training.split import set_apart
+from omlzoo.training.step import Optimization
 
 QUICK: dict[str, Any] = {"epochs": 2, "n_labels": 4, "n_instances": 3, "augment": "none", "lr": 1e-3, "log": "none"}
 
@@ -215,7 +217,7 @@ def test_batches_of_near_labels_are_those_of_the_last_embeddings_also_after_a_ki
 def test_ctrl_c_keeps_the_best_so_far(
     tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from omlzoo.training import trainer
+    from omlzoo.training import running
 
     epochs = []
 
@@ -225,7 +227,7 @@ def test_ctrl_c_keeps_the_best_so_far(
             raise KeyboardInterrupt
         return train_epoch(*arguments, **more)
 
-    monkeypatch.setattr(trainer, "train_epoch", interrupted)
+    monkeypatch.setattr(running, "train_epoch", interrupted)
     run = tune(model, drawn, tmp_path / "run", epochs=9)
     assert run.interrupted
     assert len(run.history) == 2
@@ -363,13 +365,13 @@ def test_the_loop_is_plain_gradient_descent() -> None:
         "warmup": 0.0,
         "schedule": "constant",
     }
-    work = Optimization(layer, Sum(), Recipe(**settings), 9, "fp32")
+    work = Optimization(layer, Supervised(Sum()), Recipe(**settings), 9, "fp32")
     nothing = torch.empty(0, dtype=torch.long)
     batches = [
         (torch.full((1, 1), 2, dtype=torch.uint8), torch.tensor([0]), torch.tensor([0]), [(5, "broken")]),
         (torch.empty(0, 1, dtype=torch.uint8), nothing, nothing, []),
     ]
-    summary = train_epoch(work, batches, lambda pixels: pixels.float())
+    summary = train_epoch(work, batches, lambda pixels: [pixels.float()])
     assert layer.weight.item() == pytest.approx(1 - 0.1 * 2 * 1.9)  # Nesterov: gradient + 0.9 x momentum
     assert (summary.batches, summary.trained, summary.loss, summary.skipped) == (2, 1, 2.0, {5: "broken"})
 
@@ -377,7 +379,7 @@ def test_the_loop_is_plain_gradient_descent() -> None:
 def test_an_interrupted_run_goes_on_and_keeps_its_first_numbers(
     tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from omlzoo.training import trainer
+    from omlzoo.training import running
 
     whole = tune(model, drawn, tmp_path / "whole", epochs=3)
     calls = []
@@ -388,7 +390,7 @@ def test_an_interrupted_run_goes_on_and_keeps_its_first_numbers(
             raise KeyboardInterrupt
         return train_epoch(*arguments, **more)
 
-    monkeypatch.setattr(trainer, "train_epoch", interrupted)
+    monkeypatch.setattr(running, "train_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tune(model, drawn, tmp_path / "run", epochs=3)
     first = tune(model, drawn, tmp_path / "run", epochs=3, resume=True)

@@ -1,14 +1,10 @@
-"""What a recipe and a table make together: the rows to train and to choose on, sampler, loss, frozen stages."""
+"""The parts of a run that a recipe names: sampler, loss with its miner, head, projection."""
 
-import hashlib
 import inspect
-import os
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
-from timm.layers.drop import DropPath
 from torch import nn
 from torch.utils.data import Sampler
 
@@ -19,45 +15,12 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.memory import MemoryBank
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._projected import Projected
-from omlzoo.ops.all_gather import processes
 from omlzoo.ops.poincare import PoincareHead
 from omlzoo.training.recipe import Recipe
 
-__all__ = [
-    "add_projection",
-    "check_cache",
-    "drop_paths",
-    "freeze",
-    "loader_processes",
-    "make_head",
-    "make_loss",
-    "make_sampler",
-    "set_apart",
-    "table_digest",
-]
+__all__ = ["add_projection", "make_head", "make_loss", "make_sampler"]
 
 HYPERBOLIC = "HyperbolicContrastive"
-DROPPING = ("drop_path", "drop_path1", "drop_path2")  # of timm's blocks
-
-
-def set_apart(train: tables.Table, recipe: Recipe) -> tuple[tables.Table, tables.Table | None]:
-    """The rows to train on and, cut off by label or category, those that choose the epoch."""
-    if recipe.selection == 0:
-        return train, None
-    column = recipe.selection_by
-    if column not in train.frame:
-        raise BadInput(f"selection_by is {column!r}, but the table has no such column; set selection_by to label")
-    names = train.frame[column].unique()
-    count = max(2 if column == "label" else 1, round(recipe.selection * len(names)))
-    if len(names) - count < 2:
-        few = f"{len(names)} distinct values of {column} in training are too few to set {count} apart"
-        said = f"{few}; the last epoch is kept"
-        notice(said)
-        return train, None
-    chosen = set(np.random.default_rng((recipe.seed, 7)).permutation(names)[:count].tolist())
-    apart = train.frame[column].isin(chosen).to_numpy()
-    cut = train.rows(apart)
-    return train.rows(~apart), replace(cut, frame=cut.frame.assign(is_query=True, is_gallery=True))
 
 
 def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
@@ -133,18 +96,6 @@ def add_projection(model: Extractor, dim: int, seed: int) -> Extractor:
     return longer.eval()
 
 
-def check_cache(model: Extractor, recipe: Recipe) -> None:
-    """Refuse a cache where there is nothing to keep, or what is kept would not stay true."""
-    for wrong, remedy in (
-        (not recipe.freeze, "nothing is frozen; set freeze to 1 or more"),
-        (bool(recipe.lora), "lora changes the frozen stages; set lora to 0"),
-        (not model.steps(), f"{type(model).__name__} cannot be cut into stages; set cache to 0"),
-        (processes() > 1, "it works in one process only; set cache to 0"),
-    ):
-        if recipe.cache and wrong:
-            raise BadInput(f"cache is {recipe.cache}, but {remedy}")
-
-
 def _one_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool) -> nn.Module:
     kind = catalog.find("losses", recipe.loss)
     takes = inspect.signature(kind).parameters
@@ -167,42 +118,3 @@ def _one_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool) -> nn.Modul
         raise BadInput(f"memory is {recipe.memory}, but {recipe.loss} compares with no other items; set memory to 0")
     longer: nn.Module = catalog.find("losses", "CrossBatch")(made, MemoryBank(recipe.memory, dim, gather=gather))
     return longer
-
-
-def freeze(model: Extractor, count: int) -> list[nn.Module]:
-    """Stop the first stages from training; returns their modules, which stay in eval mode."""
-    stages = model.stages()
-    if count >= len(stages):
-        raise BadInput(f"freeze is {count}; this model has {len(stages)} stages, freeze fewer")
-    parts = [part for stage in stages[:count] for part in stage]
-    for part in parts:
-        for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
-            parameter.requires_grad_(False)
-    return [part for part in parts if isinstance(part, nn.Module)]
-
-
-def drop_paths(model: Extractor, chance: float) -> None:
-    """Leave blocks out at random in training; the chance rises from 0 at the first to ``chance`` at the last."""
-    if not chance:
-        return
-    blocks = [part for part in model.modules() if any(hasattr(part, name) for name in DROPPING)]
-    if not blocks:
-        raise BadInput(f"drop_path is {chance}, but {type(model).__name__} has no blocks to drop; set drop_path to 0")
-    for number, block in enumerate(blocks):
-        for name in DROPPING:
-            if hasattr(block, name):
-                setattr(block, name, DropPath(chance * number / max(1, len(blocks) - 1)))
-
-
-def loader_processes(rows: int) -> int:
-    if rows < 512:
-        return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores - 1))
-
-
-def table_digest(rows: tables.Table) -> str:
-    """Counts and sha256 of all rows in their order, by which a resumed run knows its table."""
-    counts = f"{len(rows)} rows of {rows.frame['label'].nunique()} labels"
-    columns = ", ".join(map(str, rows.frame.columns))
-    return f"{counts}, columns {columns}, sha256 {hashlib.sha256(rows.frame.to_csv().encode()).hexdigest()}"

@@ -1,9 +1,8 @@
-"""From a batch to a step: groups of parameters, learning rates, precision, large batches in chunks."""
+"""From a batch to a step: the objective's gradients, precision, large batches in chunks, averaged weights."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
-from math import cos, pi
 from typing import Any
 
 import torch
@@ -14,16 +13,12 @@ from torch.optim.swa_utils import AveragedModel
 from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
 from omlzoo.training.distributed import share_gradients
+from omlzoo.training.objective import Outputs
+from omlzoo.training.optimizers import OPTIMIZERS, learning_rate, parameter_groups
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.training_model import TrainingModel
 
-__all__ = ["Optimization", "checkpoint_blocks", "learning_rate"]
-
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "AdamW": torch.optim.AdamW,
-    "Adam": torch.optim.Adam,
-    "SGD": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True),
-}
+__all__ = ["Optimization"]
 
 
 class Optimization:
@@ -32,18 +27,29 @@ class Optimization:
     Args:
         model: What a step calls, images (B, 3, H, W) float to embeddings (B, D): a :class:`TrainingModel`, an
             Extractor, or one of them in DistributedDataParallel.
-        loss: Called with embeddings and labels; its own parameters are trained with the model's.
+        objective: Called with :class:`omlzoo.training.objective.Outputs`; its own parameters are trained with the
+            model's.
         recipe: The settings.
         steps: Of the whole run.
         precision: "fp32", "bf16" or "fp16".
+        teacher: Called as the model is, without gradients, where the objective compares with a teacher.
     """
 
-    def __init__(self, model: nn.Module, loss: nn.Module, recipe: Recipe, steps: int, precision: str) -> None:
-        self.model, self.loss, self.recipe, self.precision = model, loss, recipe, precision
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: nn.Module,
+        recipe: Recipe,
+        steps: int,
+        precision: str,
+        teacher: nn.Module | None = None,
+    ) -> None:
+        self.model, self.objective, self.recipe, self.precision = model, objective, recipe, precision
+        self.teacher = teacher
         body = model.module if isinstance(model, DistributedDataParallel) else model
         self.body: nn.Module = body
-        self.device = next(chain(body.parameters(), loss.parameters())).device
-        groups = parameter_groups(body, loss, recipe)
+        self.device = next(chain(body.parameters(), objective.parameters())).device
+        groups = parameter_groups(body, objective, recipe)
         self.optimizer = OPTIMIZERS[recipe.optimizer](groups, lr=recipe.lr)
         self.schedule = learning_rate(recipe.lr, steps, recipe.warmup, recipe.schedule)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
@@ -53,18 +59,24 @@ class Optimization:
         self.overflows = 0  # steps that the scaler left out, their gradients being infinite in fp16
 
     @property
-    def measured(self) -> nn.Module:
+    def measured(self) -> Extractor:
         """The extractor to measure and keep: the average where there is one and a step was taken."""
-        average: Any = self.average
-        found: nn.Module = average.module if average is not None and self.steps else self.body
-        return found.body if isinstance(found, TrainingModel) else found
+        model: Any = self.average.module if self.average is not None and self.steps else self.body
+        extractor: Extractor = model.body if isinstance(model, TrainingModel) else model
+        return extractor
 
-    def batch(self, images: Tensor, labels: Tensor, named: Callable[[], str]) -> float:
+    @property
+    def stats(self) -> dict[str, float]:
+        """The objective's own statistics of the last batch."""
+        return dict(getattr(self.objective, "stats", {}))
+
+    def batch(self, views: Sequence[Tensor], labels: Tensor, rows: Tensor, named: Callable[[], str]) -> float:
         """Add the gradients of a batch; a step follows once there are ``accumulate`` of them. Returns the loss.
 
         Args:
-            images: (B, 3, H, W).
-            labels: (B,).
+            views: (B, 3, H, W) each, the same pictures in the same order.
+            labels: (B,) label codes.
+            rows: (B,) which picture each is.
             named: Says which pictures the batch has, for the error.
 
         Raises:
@@ -80,9 +92,13 @@ class Optimization:
             return value
 
         size = self.recipe.chunk
-        whole = not size or size >= len(images)
+        whole = not size or size >= len(labels)
         last = self.waiting + 1 >= self.recipe.accumulate
-        value = (self._whole if whole else self._in_chunks)(images, labels, check, last)
+
+        def minimised(student: Sequence[Tensor]) -> Tensor:
+            return check(self.objective(Outputs(student, self._taught(views), labels, rows)))
+
+        value = (self._whole if whole else self._in_chunks)(views, minimised, last)
         self.waiting += 1
         if last:
             self.step()
@@ -116,15 +132,16 @@ class Optimization:
     def state_dict(self) -> dict[str, Any]:
         """Everything to go on from here; only between steps."""
         return {
-            "model": self.body.state_dict(), "loss": self.loss.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(), "steps": self.steps, "overflows": self.overflows,
+            "model": self.body.state_dict(), "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict(),
+            "steps": self.steps, "overflows": self.overflows,
             "average": None if self.average is None else self.average.state_dict(),
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.body.load_state_dict(state["model"])
-        self.loss.load_state_dict(state["loss"])
+        self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.steps, self.overflows = state["steps"], state["overflows"]
@@ -137,35 +154,48 @@ class Optimization:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16 if self.precision == "bf16" else torch.float16)
 
-    def _whole(self, images: Tensor, labels: Tensor, check: Callable[[Tensor], Tensor], last: bool) -> float:
+    def _taught(self, views: Sequence[Tensor]) -> list[Tensor] | None:
+        """What the teacher makes of the views."""
+        if self.teacher is None:
+            return None
+        with torch.no_grad(), self.autocast():
+            return [self.teacher(view) for view in views]
+
+    def _whole(self, views: Sequence[Tensor], minimised: Callable[[Sequence[Tensor]], Tensor], last: bool) -> float:
         with self._together(last):
             with self.autocast():
-                value = check(self.loss(self.model(images), labels))
+                value = minimised([self.model(view) for view in views])
             _backward(self.scaler.scale(value))
         return value.item()
 
-    def _in_chunks(self, images: Tensor, labels: Tensor, check: Callable[[Tensor], Tensor], last: bool) -> float:
+    def _in_chunks(self, views: Sequence[Tensor], minimised: Callable[[Sequence[Tensor]], Tensor], last: bool) -> float:
         """Gradient caching (arXiv 2101.06983): the loss of the whole batch in the memory of one chunk.
 
         Every chunk goes through the model twice, with the same dropout; batch norm sees chunks.
         """
-        parts = torch.split(images, self.recipe.chunk)
-        drawn, found = [], []
+        parts = [torch.split(view, self.recipe.chunk) for view in views]
+        states: list[list[Tensor]] = []
+        student = []
         with torch.no_grad(), self.autocast():
-            for part in parts:
-                drawn.append(_randomness(self.device))
-                found.append(self.body(part))
-        embeddings = torch.cat(found).requires_grad_()
-        value = check(self.loss(embeddings, labels))
+            for chunks in parts:
+                embedded = []
+                for chunk in chunks:
+                    states.append(_randomness(self.device))
+                    embedded.append(self.body(chunk))
+                student.append(torch.cat(embedded).requires_grad_())
+        value = minimised(student)
         _backward(self.scaler.scale(value))
-        if embeddings.grad is None:
-            return value.item()
         after = _randomness(self.device)
-        for number, (part, pull) in enumerate(zip(parts, torch.split(embeddings.grad, self.recipe.chunk), strict=True)):
-            _draw_again(drawn[number], self.device)
-            with self._together(last and number == len(parts) - 1):
+        pulls = [None if view.grad is None else torch.split(view.grad, self.recipe.chunk) for view in student]
+        pulled = [(chunk, pull) for chunks, grads in zip(parts, pulls, strict=True)
+                  for chunk, pull in zip(chunks, grads or [None] * len(chunks), strict=True)]  # fmt: skip
+        used = [number for number, (_, pull) in enumerate(pulled) if pull is not None]
+        for number in used:
+            chunk, pull = pulled[number]
+            _draw_again(states[number], self.device)
+            with self._together(last and number == used[-1]):
                 with self.autocast():
-                    again = self.model(part)
+                    again = self.model(chunk)
                 _backward(again, pull)
         _draw_again(after, self.device)
         return value.item()
@@ -182,53 +212,6 @@ class Optimization:
             return now
         keep = min(self.recipe.ema, (1 + int(count)) / (10 + int(count)))
         return torch.lerp(now, average, keep)
-
-
-def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Groups by weight decay and share of the learning rate.
-
-    Biases, norms and tokens have no weight decay. The learning rate of a stage is ``layer_decay`` times that of the
-    one after it, and the loss's own parameters have ``loss_lr`` times the model's.
-    """
-    share: dict[int, float] = {}
-    stages = model.stages() if isinstance(model, Extractor | TrainingModel) else []
-    for number, stage in enumerate(stages):
-        for part in stage:
-            for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
-                share[id(parameter)] = recipe.layer_decay ** (len(stages) - 1 - number)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for module in (model, loss):
-        for parameter in module.parameters():
-            if parameter.requires_grad:
-                decay = recipe.weight_decay if parameter.ndim >= 2 and len(parameter) > 1 else 0.0
-                factor = recipe.loss_lr if module is loss else share.get(id(parameter), 1.0)
-                groups.setdefault((decay, factor), []).append(parameter)
-    return [{"params": found, "weight_decay": key[0], "share": key[1]} for key, found in groups.items()]
-
-
-def learning_rate(peak: float, steps: int, warmup: float, schedule: str = "cosine") -> Callable[[int], float]:
-    """A linear rise over the first share ``warmup`` of the steps, then half a cosine or a line down to 0, or level."""
-    rising = max(1, round(warmup * steps))
-
-    def at(step: int) -> float:
-        if step < rising:
-            return peak * (step + 1) / rising
-        passed = (step - rising) / max(1, steps - rising)
-        return peak * {"cosine": (1 + cos(pi * passed)) / 2, "linear": 1 - passed, "constant": 1.0}[schedule]
-
-    return at
-
-
-def checkpoint_blocks(stages: Iterable[list[nn.Module | nn.Parameter]]) -> None:
-    """Compute what lies within the middle stages again in the backward pass instead of keeping it."""
-    from functools import partial
-
-    from torch.utils.checkpoint import checkpoint
-
-    for stage in list(stages)[1:-1]:
-        for part in stage:
-            if isinstance(part, nn.Module):
-                part.forward = partial(checkpoint, part.forward, use_reentrant=False)
 
 
 def _backward(value: Tensor, gradient: Tensor | None = None) -> None:

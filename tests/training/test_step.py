@@ -10,17 +10,23 @@ from toys import toy
 
 from omlzoo.errors import BadInput
 from omlzoo.losses import ProxyAnchorLoss, SupConLoss
+from omlzoo.training.freezing import checkpoint_blocks
 from omlzoo.training.lora import add_lora, merge_lora
-from omlzoo.training.optimization import Optimization, checkpoint_blocks, parameter_groups
+from omlzoo.training.objective import Supervised
+from omlzoo.training.optimizers import parameter_groups
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.step import Optimization
 
 IMAGES = torch.randn(12, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(12) // 3
+ROWS = torch.arange(12)
 PLAIN: dict[str, Any] = {"optimizer": "SGD", "lr": 0.1, "weight_decay": 0.0, "warmup": 0.0, "schedule": "constant"}
 
 
 def work(model: nn.Module, loss: nn.Module, **settings: Any) -> Optimization:
-    return Optimization(model.train(), loss, Recipe(**PLAIN | settings), 10, settings.get("precision", "fp32"))
+    return Optimization(
+        model.train(), Supervised(loss), Recipe(**PLAIN | settings), 10, settings.get("precision", "fp32")
+    )
 
 
 class Sum(nn.Module):
@@ -38,11 +44,11 @@ def test_a_step_whose_scaled_gradient_overflows_is_left_out_and_counted() -> Non
     model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 4))
     before = copy.deepcopy(model.state_dict())
     both = work(model, Sum(1e-5), precision="fp16")
-    both.batch(IMAGES * 1e-3, LABELS, str)
+    both.batch([IMAGES * 1e-3], LABELS, ROWS, str)
     assert (both.steps, both.overflows) == (1, 1)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
-    both.batch(IMAGES * 0, LABELS, str)
+    both.batch([IMAGES * 0], LABELS, ROWS, str)
     again = work(nn.Sequential(nn.Flatten(), nn.Linear(3072, 4)), Sum(), precision="fp16")
     again.load_state_dict(both.state_dict())
     assert again.overflows == both.overflows
@@ -56,7 +62,7 @@ def test_chunks_and_recomputing_give_the_gradient_of_the_whole_batch(settings: d
         both = work(model, SupConLoss(), accumulate=2, **changes)  # no step yet: the gradients stay
         if "recompute" in changes:
             checkpoint_blocks(model.stages())
-        both.batch(IMAGES, LABELS, str)
+        both.batch([IMAGES], LABELS, ROWS, str)
         found.append([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
     assert len(found[0]) == len(found[1]) > 20
     for ours, whole in zip(found[1], found[0], strict=True):
@@ -69,7 +75,7 @@ def test_both_passes_of_a_chunk_drop_the_same_blocks() -> None:
     seen: list[Tensor] = []
     model.register_forward_hook(lambda module, given, out: seen.append(out.detach().clone()))
     both = work(model, SupConLoss(), chunk=5, accumulate=2)
-    both.batch(IMAGES, LABELS, str)
+    both.batch([IMAGES], LABELS, ROWS, str)
     assert [len(each) for each in seen] == [5, 5, 2, 5, 5, 2]
     for first, second in zip(seen[:3], seen[3:], strict=True):
         torch.testing.assert_close(first, second)
@@ -80,10 +86,10 @@ def test_accumulated_batches_step_by_their_mean_gradient() -> None:
     parts, whole = copy.deepcopy(start), copy.deepcopy(start)
     several = work(parts, Sum(), accumulate=3)
     for number in range(3):
-        several.batch(IMAGES[4 * number : 4 * number + 4], LABELS[:4], str)
+        several.batch([IMAGES[4 * number : 4 * number + 4]], LABELS[:4], ROWS[:4], str)
     assert several.steps == 1
     one = work(whole, Sum(21))
-    one.batch(IMAGES, LABELS, str)
+    one.batch([IMAGES], LABELS, ROWS, str)
     for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
@@ -92,7 +98,7 @@ def test_the_last_batches_of_an_epoch_are_used() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 4))
     several = work(model, Sum(), accumulate=5)
     before = model[1].weight.clone()
-    several.batch(IMAGES, LABELS, str)
+    several.batch([IMAGES], LABELS, ROWS, str)
     assert torch.equal(model[1].weight, before)
     several.step()
     assert not torch.equal(model[1].weight, before)
@@ -104,7 +110,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step() -> None:
     both = work(model, Sum(torch.nan))
     before = model[1].weight.clone()
     with pytest.raises(BadInput, match="the loss is nan at step 0, in the batch of a.png and b.png; lower lr"):
-        both.batch(IMAGES, LABELS, lambda: "a.png and b.png")
+        both.batch([IMAGES], LABELS, ROWS, lambda: "a.png and b.png")
     assert torch.equal(model[1].weight, before)
 
 
@@ -113,7 +119,7 @@ def test_the_average_equals_the_loop() -> None:
     both = work(model, Sum(), ema=0.6)
     average = None
     for step in range(6):
-        both.batch(torch.ones(2, 1), LABELS[:2], str)
+        both.batch([torch.ones(2, 1)], LABELS[:2], ROWS[:2], str)
         now = model.weight.item()
         keep = min(0.6, (1 + step) / (10 + step))
         average = now if average is None else keep * average + (1 - keep) * now
@@ -133,15 +139,17 @@ def test_layers_have_their_share_of_the_learning_rate() -> None:
     assert of[id(loss.proxies)]["share"] == 100
     assert of[id(model.norm.weight)]["weight_decay"] == of[id(model.cls_token)]["weight_decay"] == 0
     assert of[id(model.blocks[1].attn.qkv.weight)]["weight_decay"] == 0.1
-    both = Optimization(model, loss, Recipe(layer_decay=0.5, lr=0.1, warmup=0, schedule="constant"), 9, "fp32")
-    both.batch(IMAGES, LABELS, str)
+    both = Optimization(
+        model, Supervised(loss), Recipe(layer_decay=0.5, lr=0.1, warmup=0, schedule="constant"), 9, "fp32"
+    )
+    both.batch([IMAGES], LABELS, ROWS, str)
     assert sorted({group["lr"] for group in both.optimizer.param_groups}) == pytest.approx([0.0125, 0.025, 0.05, 0.1])
 
 
 def test_half_precision_with_a_scaled_loss_learns() -> None:
     model = toy("vit_toy")
     both = work(model, SupConLoss(), precision="fp16", optimizer="Adam", lr=0.003)
-    values = [both.batch(IMAGES, LABELS, str) for _ in range(30)]
+    values = [both.batch([IMAGES], LABELS, ROWS, str) for _ in range(30)]
     assert both.scaler.is_enabled()
     assert values[-1] < 0.7 * values[0]
 
@@ -157,7 +165,7 @@ def test_low_rank_updates_alone_are_trained_and_merge_exactly() -> None:
     assert all("lora_" in name for name in trained)
     both = work(model, SupConLoss())
     for _ in range(3):
-        both.batch(IMAGES, LABELS, str)
+        both.batch([IMAGES], LABELS, ROWS, str)
     after = model.eval()(IMAGES).detach()
     assert not torch.allclose(after, before, atol=1e-3)
     merged = merge_lora(model)

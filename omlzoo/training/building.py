@@ -1,0 +1,260 @@
+"""What a run is made of, built once from a start, a table and a recipe; each part by a function that stands alone."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Sampler
+
+from omlzoo.checkpoints.entry import Entry
+from omlzoo.checkpoints.state_dict import state_digest
+from omlzoo.data.augmentations import augmentation
+from omlzoo.data.dataset import ImageTable, Seeded, collate
+from omlzoo.data.preprocess import Preprocess
+from omlzoo.data.table import Table
+from omlzoo.data.transforms import Transform
+from omlzoo.embedding.pipeline import multiplies_bf16
+from omlzoo.models._extractor import Extractor
+from omlzoo.ops.all_gather import processes
+from omlzoo.samplers.share import Share
+from omlzoo.training.distributed import join, share_model
+from omlzoo.training.freezing import check_cache, checkpoint_blocks, drop_paths, freeze
+from omlzoo.training.frozen_features import FrozenFeatures
+from omlzoo.training.loggers import Log, find_log, open_log
+from omlzoo.training.lora import add_lora
+from omlzoo.training.objective import Supervised
+from omlzoo.training.parts import make_head, make_loss, make_sampler
+from omlzoo.training.recipe import Recipe
+from omlzoo.training.run_folder import CACHE, RECIPE
+from omlzoo.training.split import Split, split_rows, table_digest
+from omlzoo.training.step import Optimization
+from omlzoo.training.training_model import TrainingModel
+from omlzoo.training.validation import Probe
+
+__all__ = ["Inputs", "Plan", "RunParts", "TrainingData", "build_data", "build_run", "build_step", "loader_workers"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a run ends, saves its state, and gives up.
+
+    Attributes:
+        epochs: Passes over the sampler.
+        seed: Of dropout and the like.
+        save_seconds: Between two saved states within an epoch.
+        unreadable: Largest share of an epoch's pictures that may be unreadable.
+        find_copies: Whether validation pictures that are also training pictures are looked for.
+    """
+
+    epochs: int
+    seed: int
+    save_seconds: float
+    unreadable: float
+    find_copies: bool
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The pictures of a run and the order in which they come.
+
+    Attributes:
+        sampler: Row numbers of each batch.
+        batches: The same with a seed for each picture; its epoch is set before each pass.
+        loader: Loads them.
+        features: What frozen stages gave of the pictures, where that is kept; to be filled before the first pass.
+        workers: Processes that load pictures.
+        labels: How many there are.
+    """
+
+    sampler: Sampler[list[int]]
+    batches: Seeded
+    loader: DataLoader[Any]
+    features: FrozenFeatures | None
+    workers: int
+    labels: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """From what a loader gives to what a model takes.
+
+    Attributes:
+        transform: Normalises pixels.
+        device: Where the model is.
+        kept: The loader gives outputs of frozen stages, not pixels.
+    """
+
+    transform: Transform
+    device: torch.device
+    kept: bool = False
+
+    def images(self, pixels: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W) float, channels last, of pixels (B, 3, H, W) uint8."""
+        images = self.transform.normalize(pixels.to(self.device, non_blocking=True))
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def views(self, loaded: Tensor) -> list[Tensor]:
+        """The one view of each picture that supervised training takes."""
+        return [loaded.to(self.device) if self.kept else self.images(loaded)]
+
+
+@dataclass(frozen=True)
+class RunParts:
+    """Everything that a run is made of.
+
+    Attributes:
+        out: The run folder.
+        plan: When it ends, saves and gives up.
+        split: Its rows.
+        data: Its pictures and their order.
+        inputs: From what the loader gives to what the model takes.
+        body: The extractor that is trained.
+        model: What a step calls: the body and a head that only training has.
+        frozen: Modules that stay in eval mode.
+        frozen_stages: Pixels (B, 3, H, W) uint8 to what the frozen stages give of them.
+        step: Optimizer, objective and precision.
+        probe: How models are measured.
+        identity: What a saved state has to agree with.
+        start: The address of the model that the run began with.
+        entry: Its entry.
+        recipe: The text of recipe.toml, which says how to run it again.
+        open_log: Begins the log that the recipe asks for.
+    """
+
+    out: Path
+    plan: Plan
+    split: Split
+    data: TrainingData
+    inputs: Inputs
+    body: Extractor
+    model: TrainingModel
+    frozen: list[nn.Module]
+    frozen_stages: Callable[[Tensor], Tensor]
+    step: Optimization
+    probe: Probe
+    identity: Mapping[str, str]
+    start: str
+    entry: Entry
+    recipe: str
+    open_log: Callable[[], Log]
+
+
+def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device: str) -> RunParts:
+    """Every part of a run; torch's random numbers are seeded with the recipe's seed.
+
+    Args:
+        model: Where to start; it is trained in place.
+        table: With the columns label and split.
+        recipe: All settings.
+        out: The run folder; nothing is written yet.
+        device: "cpu", "cuda" or "auto".
+
+    Raises:
+        BadInput: A setting does not suit the table or the model.
+        UnknownName: There is no such loss, miner, sampler or augmentation.
+        MissingExtra: A package that a setting needs is not installed.
+    """
+    log, address = find_log(recipe.log), model.facts.address
+    where = join(torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device))
+    split = split_rows(table, recipe)
+    identity = {
+        "recipe": recipe.to_toml(), "table": table_digest(table), "start": state_digest(model.state_dict()),
+    }  # fmt: skip
+    body = model.to(where).to(memory_format=torch.channels_last)
+    check_cache(body, recipe)
+    torch.manual_seed(recipe.seed)
+    data = build_data(split.fit, recipe, body.entry.preprocess, out / CACHE, where)
+    inputs = Inputs(Transform(body.entry.preprocess), where, data.features is not None)
+    frozen = freeze(body, recipe.freeze)
+    drop_paths(body, recipe.drop_path)
+    if recipe.lora:
+        add_lora(body, recipe.lora)
+    stage = recipe.freeze if recipe.cache else 0
+    trained = TrainingModel(body, make_head(recipe, body.dim), stage).to(where)
+    step = build_step(trained, recipe, data)
+    if recipe.recompute:
+        checkpoint_blocks(body.stages())
+    command = f"omlzoo finetune {table.name} --model {address} --config {RECIPE} --out <folder>"
+    measured = "fp32" if recipe.precision == "fp16" else recipe.precision
+    return RunParts(
+        out=out,
+        plan=Plan(recipe.epochs, recipe.seed, 60 * recipe.save_minutes, recipe.unreadable, recipe.duplicates),
+        split=split,
+        data=data,
+        inputs=inputs,
+        body=body,
+        model=trained,
+        frozen=frozen,
+        frozen_stages=partial(_frozen_stages, body, inputs, step, stage),
+        step=step,
+        probe=Probe(recipe.select, measured, where),
+        identity=identity,
+        start=address,
+        entry=body.entry,
+        recipe=recipe.to_toml(command),
+        open_log=partial(open_log, log, out, recipe),
+    )
+
+
+def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path, device: torch.device) -> TrainingData:
+    """The batches of training rows, augmented.
+
+    Args:
+        rows: To train on.
+        recipe: Names augmentation and sampler.
+        preprocess: Of the model, which decides the size of the pictures.
+        cache: The file of frozen stages' outputs, where the recipe keeps them.
+        device: Where the model is.
+
+    Raises:
+        BadInput: The sampler cannot draw such batches from these rows.
+    """
+    pictures = ImageTable(rows, augmentation(recipe.augment, preprocess))
+    features = FrozenFeatures(pictures, recipe.cache, cache, recipe.seed) if recipe.cache else None
+    sampler = make_sampler(rows, recipe)
+    batches = Seeded(sampler, recipe.seed)
+    workers = recipe.workers if recipe.workers >= 0 else loader_workers(len(pictures))
+    loader: DataLoader[Any] = DataLoader(
+        features or pictures, batch_sampler=Share(batches) if processes() > 1 else batches, collate_fn=collate,
+        num_workers=0 if features else workers, generator=torch.Generator().manual_seed(recipe.seed),
+        pin_memory=device.type == "cuda",
+    )  # fmt: skip
+    return TrainingData(sampler, batches, loader, features, workers, int(pictures.codes.max()) + 1)
+
+
+def build_step(model: TrainingModel, recipe: Recipe, data: TrainingData) -> Optimization:
+    """Objective, optimizer and learning rates of a run over that data.
+
+    Args:
+        model: On its device, its frozen parts frozen.
+        recipe: The settings.
+        data: Says how many labels and batches there are.
+
+    Raises:
+        BadInput: The loss does not take the recipe's arguments.
+        UnknownName: There is no such loss or miner.
+    """
+    device = next(model.parameters()).device
+    loss = make_loss(recipe, recipe.poincare or model.body.dim, data.labels, processes() > 1).to(device)
+    steps = recipe.epochs * -(-len(data.batches) // recipe.accumulate)
+    half = "bf16" if multiplies_bf16(device) else "fp32"
+    precision = half if recipe.precision == "auto" else recipe.precision
+    return Optimization(share_model(model), Supervised(loss), recipe, steps, precision)
+
+
+def loader_workers(rows: int) -> int:
+    """Processes that load so many pictures: none for few, else a core is left to the model."""
+    if rows < 512:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores - 1))
+
+
+def _frozen_stages(body: Extractor, inputs: Inputs, step: Optimization, stage: int, pixels: Tensor) -> Tensor:
+    with torch.no_grad(), step.autocast():
+        return body.until(inputs.images(pixels), stage)

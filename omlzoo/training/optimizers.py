@@ -1,0 +1,55 @@
+"""Optimizers, the groups of parameters that they step, and learning rates over the steps of a run."""
+
+from collections.abc import Callable
+from math import cos, pi
+from typing import Any
+
+import torch
+from torch import nn
+
+from omlzoo.models._extractor import Extractor
+from omlzoo.training.recipe import Recipe
+from omlzoo.training.training_model import TrainingModel
+
+__all__ = ["OPTIMIZERS", "learning_rate", "parameter_groups"]
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "AdamW": torch.optim.AdamW,
+    "Adam": torch.optim.Adam,
+    "SGD": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True),
+}
+
+
+def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Groups by weight decay and share of the learning rate.
+
+    Biases, norms and tokens have no weight decay. The learning rate of a stage is ``layer_decay`` times that of the
+    one after it, and the loss's own parameters have ``loss_lr`` times the model's.
+    """
+    share: dict[int, float] = {}
+    stages = model.stages() if isinstance(model, Extractor | TrainingModel) else []
+    for number, stage in enumerate(stages):
+        for part in stage:
+            for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
+                share[id(parameter)] = recipe.layer_decay ** (len(stages) - 1 - number)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for module in (model, loss):
+        for parameter in module.parameters():
+            if parameter.requires_grad:
+                decay = recipe.weight_decay if parameter.ndim >= 2 and len(parameter) > 1 else 0.0
+                factor = recipe.loss_lr if module is loss else share.get(id(parameter), 1.0)
+                groups.setdefault((decay, factor), []).append(parameter)
+    return [{"params": found, "weight_decay": key[0], "share": key[1]} for key, found in groups.items()]
+
+
+def learning_rate(peak: float, steps: int, warmup: float, schedule: str = "cosine") -> Callable[[int], float]:
+    """A linear rise over the first share ``warmup`` of the steps, then half a cosine or a line down to 0, or level."""
+    rising = max(1, round(warmup * steps))
+
+    def at(step: int) -> float:
+        if step < rising:
+            return peak * (step + 1) / rising
+        passed = (step - rising) / max(1, steps - rising)
+        return peak * {"cosine": (1 + cos(pi * passed)) / 2, "linear": 1 - passed, "constant": 1.0}[schedule]
+
+    return at

@@ -1,0 +1,222 @@
+"""A run under way: its epochs, what it saves, which epoch it keeps, and the folder that it leaves."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from omlzoo.errors import BadInput
+from omlzoo.evaluation.report import Report
+from omlzoo.progress import bar
+from omlzoo.samplers.nearest_labels import NearestLabels
+from omlzoo.training import notices, state
+from omlzoo.training.building import RunParts
+from omlzoo.training.distributed import everyone, is_first
+from omlzoo.training.loggers import Log, Nowhere
+from omlzoo.training.loop import EpochSummary, train_epoch
+from omlzoo.training.lora import merge_lora
+from omlzoo.training.run_folder import LAST, LOGGED, Run, write_history, write_run
+from omlzoo.training.state import Progress
+from omlzoo.training.validation import final_report, pack_ranking
+
+__all__ = ["Running"]
+
+NAMED = 4  # pictures of a bad batch that are named
+
+
+class Running:
+    """One run under way.
+
+    Args:
+        parts: What it is made of.
+        facts: Are added to those of its report.
+        progress: Draw bars where standard error is a terminal.
+    """
+
+    def __init__(self, parts: RunParts, facts: Mapping[str, str], progress: bool) -> None:
+        self.parts, self.facts = parts, facts
+        self.progress = progress and is_first()
+        self.so_far = Progress()
+        self.log: Log = Nowhere()
+        self.started = self.saved = time.perf_counter()
+
+    def run(self, resume: bool) -> Run:
+        """Train, and write the run folder.
+
+        Args:
+            resume: Go on from the state that was saved there.
+
+        Raises:
+            BadInput: The saved state is of another run, a loss is not finite, or too few pictures can be read. Where an
+                epoch was finished, the folder has the best model.
+        """
+        parts = self.parts
+        parts.model.eval()
+        if resume:
+            self.so_far = state.read(parts.out / LAST, parts.step, parts.identity)
+        else:
+            self._begin()
+        if parts.data.features is not None:
+            parts.data.features.fill(parts.frozen_stages, parts.data.workers, self.progress)
+        self.log = parts.open_log() if is_first() else Nowhere()
+        interrupted = False
+        try:
+            for epoch in range(self.so_far.epochs, parts.plan.epochs):
+                self._epoch(epoch)
+        except KeyboardInterrupt:
+            if not self.so_far.history:
+                raise
+            interrupted = True
+        except BadInput as error:
+            if not self.so_far.history:
+                raise
+            self._finish(True)
+            raise BadInput(f"{error}; {parts.out} has the model of epoch {self.so_far.best_epoch}") from error
+        finally:
+            self.log.close()
+        return self._finish(interrupted)
+
+    def _begin(self) -> None:
+        """What is looked at before the first step, and saved."""
+        parts, split = self.parts, self.parts.split
+        if split.selection is not None:
+            parts.probe.check(parts.step.measured, split.selection)
+        if parts.plan.find_copies and len(split.validation):
+            self.so_far.duplicates, self.so_far.uncompared = notices.of_duplicates(split.table)
+        if len(split.validation):
+            report = parts.probe.measure(parts.step.measured, split.validation, thorough=True)
+            self.so_far.before, self.so_far.ranking = report.metrics, pack_ranking(report.ranking)
+        self._save()
+
+    def _epoch(self, epoch: int) -> None:
+        """Train one epoch, or the rest of one, measure it, and save."""
+        parts, so_far = self.parts, self.so_far
+        start = time.perf_counter()
+        summary = so_far.summary or EpochSummary()
+        self._set_epoch(epoch, summary.batches)
+        summary = self._train(epoch, summary)
+        parts.model.eval()
+        so_far.skipped |= notices.of_epoch(epoch, summary, so_far.skipped, parts.plan.unreadable)
+        seconds = time.perf_counter() - start
+        measured = self._choose(epoch)
+        self.log.add(parts.step.steps, measured)
+        so_far.history.append({
+            "epoch": epoch + 1, "loss": summary.loss, "lr": self._rate(), "seconds": seconds,
+            "pictures_per_second": summary.pictures / seconds, **summary.stats, **measured,
+            "skipped": len(summary.skipped), "overflows": parts.step.overflows,
+        })  # fmt: skip
+        so_far.epochs, so_far.summary = epoch + 1, None
+        self._save()
+
+    def _set_epoch(self, epoch: int, done: int) -> None:
+        """Random numbers and batches of an epoch of which ``done`` batches were trained already."""
+        parts, so_far, sampler = self.parts, self.so_far, self.parts.data.sampler
+        if not done:
+            torch.manual_seed(parts.plan.seed * 1_000_003 + epoch)  # dropout and the like
+            if epoch and isinstance(sampler, NearestLabels):
+                embeddings = parts.probe.embed(parts.step.measured, parts.split.fit)
+                vectors = torch.from_numpy(embeddings.vectors)
+                sampler.update(vectors.nan_to_num())  # of unreadable pictures: no direction
+                so_far.neighbours = sampler.neighbours
+        if isinstance(sampler, NearestLabels):
+            sampler.neighbours = so_far.neighbours
+        parts.data.batches.set_epoch(epoch, done)
+
+    def _train(self, epoch: int, summary: EpochSummary) -> EpochSummary:
+        """The batches of an epoch that are left, under a bar."""
+        parts, step, begun, done = self.parts, self.parts.step, time.perf_counter(), summary.batches
+        parts.model.train()
+        for part in parts.frozen:
+            part.eval()
+        step.objective.train()
+        with bar(len(parts.data.batches), f"epoch {epoch + 1}/{parts.plan.epochs}", "batch", self.progress) as drawn:
+            drawn.update(done)
+
+            def after(summary: EpochSummary, value: float | None) -> None:
+                if value is not None:
+                    stats = {name: f"{number:.3g}" for name, number in step.stats.items()}
+                    rate = "" if done else f"{summary.pictures / max(1e-9, time.perf_counter() - begun):.0f}/s"
+                    drawn.set_postfix({"loss": f"{value:.4f}", "pictures": rate, **stats}, refresh=False)
+                    self.log.add(step.steps, {"loss": value, "lr": self._rate(), **step.stats})
+                drawn.update()
+                due = time.perf_counter() - self.saved > parts.plan.save_seconds
+                if any(everyone(due)) and not step.waiting:
+                    self.so_far.summary = summary
+                    self._save()
+
+            return train_epoch(step, parts.data.loader, parts.inputs.views, summary, self._named, after)
+
+    def _choose(self, epoch: int) -> dict[str, float]:
+        """Keep the weights if they are the best so far; returns what the selection rows gave."""
+        parts, so_far = self.parts, self.so_far
+        selection, step = parts.split.selection, parts.step
+        metrics = {} if selection is None else parts.probe.measure(step.measured, selection).metrics
+        value = metrics.get(parts.probe.metric, float(epoch))
+        if not so_far.best or value > so_far.best_value or math.isnan(so_far.best_value):
+            so_far.best_value, so_far.best_epoch = value, epoch + 1
+            weights = step.measured.state_dict()
+            so_far.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+        return {f"selection {name}": metrics[name] for name in LOGGED if name in metrics}
+
+    def _rate(self) -> float:
+        step = self.parts.step
+        return step.schedule(max(0, step.steps - 1))
+
+    def _named(self, rows: Tensor) -> str:
+        paths = self.parts.split.fit.frame["path"]
+        names = [str(paths.iloc[row]) for row in rows[:NAMED].tolist()]
+        return ", ".join(names) + f" and {len(rows) - NAMED} more" * (len(rows) > NAMED)
+
+    def _save(self) -> None:
+        """Everything that is needed to go on from here."""
+        out, so_far = self.parts.out, replace(self.so_far, seconds=self._elapsed())
+        state.write(out / LAST, so_far, self.parts.step, self.parts.identity)
+        if is_first() and so_far.history:
+            write_history(out, so_far.history)
+        self.saved = time.perf_counter()
+
+    def _elapsed(self) -> float:
+        return self.so_far.seconds + time.perf_counter() - self.started
+
+    def _summary(self, interrupted: bool) -> dict[str, Any]:
+        """The facts of the report."""
+        parts, so_far, fit = self.parts, self.so_far, self.parts.split.fit
+        copies = "not looked for" if so_far.duplicates is None else len(so_far.duplicates)
+        return {
+            "started from": parts.start,
+            "epochs": f"{len(so_far.history)} of {parts.plan.epochs}" + (", interrupted" if interrupted else ""),
+            "epoch kept": so_far.best_epoch,
+            "chosen on": notices.what_chose(parts.split.selection, parts.probe.metric),
+            "training pictures": len(fit),
+            "training labels": int(fit.frame["label"].nunique()),
+            "training pictures that could not be read": len(so_far.skipped),
+            "validation pictures that are also training pictures": copies,
+            "pictures not compared for that, unreadable or of one colour": so_far.uncompared,
+            "trained in": parts.step.precision,
+            "steps left out because fp16 overflowed": parts.step.overflows,
+            **self.facts,
+            "seconds": round(self._elapsed(), 1),
+        }
+
+    def _finish(self, interrupted: bool) -> Run:
+        """Measure, write the run folder, and remove what was only for resuming."""
+        parts, so_far, model = self.parts, self.so_far, self.parts.step.measured
+        model.load_state_dict(so_far.best)
+        report = Report({}, self._summary(interrupted))
+        if len(parts.split.validation):
+            after = parts.probe.measure(model, parts.split.validation, thorough=True)
+            report = final_report(after, report.facts, so_far.before, so_far.ranking, so_far.history, parts.out)
+        run = Run(parts.out, report, pd.DataFrame(so_far.history), interrupted)
+        if is_first():
+            if parts.data.features is not None:
+                parts.data.features.file.unlink(missing_ok=True)
+            entry = replace(parts.entry, source=f"fine-tuned from {parts.start}")
+            dataset = Path(parts.split.table.name).stem
+            write_run(run, merge_lora(model), entry, parts.recipe, dataset, so_far.duplicates)
+        return run
