@@ -8,7 +8,6 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +16,9 @@ from PIL import Image
 
 import omlzoo
 from omlzoo.data.images import to_rgb
+from omlzoo.embedding.options import ComputeOptions, Runtime
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.models._extractor import Extractor
-from omlzoo.zoo.exporting import compiled
 
 
 def draw(folder: Path, count: int) -> list[Path]:
@@ -39,11 +38,11 @@ def draw(folder: Path, count: int) -> list[Path]:
 NAMES = {"vits16": "vits16_dino", "resnet50": "resnet50_imagenet1k_v1"}
 
 
-def core_seconds(model: Extractor, files: list[Path], engine: Any) -> tuple[float, float]:
+def core_seconds(model: Extractor, files: list[Path], runtime: Runtime) -> tuple[float, float]:
     """Seconds of one core for decoding and for the model, per picture."""
     transform = model.transforms()
     decode = seconds(lambda: [transform.pixels(to_rgb(path)) for path in files[:32]], runs=3) / 32
-    pipeline = Pipeline.of(model, "auto", "cpu", engine=engine)
+    pipeline = Pipeline.of(model, ComputeOptions(device="cpu", runtime=runtime))
     pixels, _ = pipeline.decode([(path, None) for path in files[:32]])
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -64,7 +63,7 @@ if __name__ == "__main__":
         found = omlzoo.embed(model, files, runtime=args.runtime)
         rate = len(files) / (time.perf_counter() - start)
         exact = omlzoo.embed(model, files[:64], precision="fp32").vectors
-        decode, forward = core_seconds(model, files, compiled(model) if args.runtime == "onnx" else None)
+        decode, forward = core_seconds(model, files, args.runtime)
         theirs = peer(args.oml, "embed", name, args.arch)
     cores = 2
     cosine = (

@@ -20,6 +20,7 @@ from omlzoo.data.images import to_rgb
 from omlzoo.data.table import Table
 from omlzoo.embedding import extraction, shard_writer
 from omlzoo.embedding.embeddings import Embeddings
+from omlzoo.embedding.options import ComputeOptions
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.shards import Shards
 from omlzoo.metrics import retrieval
@@ -105,13 +106,13 @@ def million(rows: int) -> None:
         )
     )
     model = omlzoo.get_model("resnet_small_omniglot")
-    run = Pipeline.of(model, "fp32", "cpu")
+    run = Pipeline.of(model, ComputeOptions(precision="fp32", workers=2, device="cpu"))
     with tempfile.TemporaryDirectory() as name:
         for count in (rows // 10, rows):
             table = Table(pd.DataFrame({"path": [f"{i:07d}.jpg" for i in range(count)]}), Path(name), "made")
             shards = Shards.open(Path(name) / f"v{count}", extraction.record_of(model, Path(name), run))
             for what, act in (
-                ("embedding", lambda: shard_writer.fill_shards(shards, table, run, (32, 2), False)),  # noqa: B023
+                ("embedding", lambda: shard_writer.fill_shards(shards, table, run, False)),  # noqa: B023
                 ("finding out that all is there", lambda: shards.missing(table)),  # noqa: B023
                 ("taking other values", lambda: shards.refresh(table)),  # noqa: B023
             ):

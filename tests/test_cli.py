@@ -306,7 +306,7 @@ def test_a_model_is_measured_against_another(
     code, out, _ = run(capsys, "evaluate", saved, drawn, "--against", saved)
     assert code == 0
     assert "+0.0000 (+0.0000 to +0.0000)" in out
-    code, out, _ = run(capsys, "evaluate", saved, drawn, "--fast")
+    code, out, _ = run(capsys, "evaluate", saved, drawn, "--no-thorough")
     assert code == 0
     assert "auc" not in out
 

@@ -1,11 +1,13 @@
 """omlzoo calibrate."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from omlzoo.checkpoints.calibration import CutPoint
+from omlzoo.cli.computing import DEFAULT, Computing
 from omlzoo.cli.output import print_columns, print_json
 
 __all__ = ["calibrate_command"]
@@ -25,6 +27,7 @@ def calibrate_command(
     json: bool = False,
     html: Path | None = None,
     root: Path | None = None,
+    options: Computing = DEFAULT,
 ) -> None:
     """Find thresholds on the validation rows of a table and store them with the model.
 
@@ -65,7 +68,7 @@ def calibrate_command(
         raise BadInput(f"{model} is no folder whose entry could be rewritten; add --out FILE.json")
     given = {"far": far, "frr": frr, "beta": beta, "unknown": unknown, "names": names}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    found = calibrate(model, table, prior=prior, root=root, **settings)
+    found = calibrate(model, table, prior=prior, root=root, **settings, **asdict(options))
     if out is not None:
         found.save(out)
     if html is not None:

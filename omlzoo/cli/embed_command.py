@@ -1,11 +1,13 @@
 """omlzoo embed."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from omlzoo.cli.computing import DEFAULT, Computing
 from omlzoo.errors import BadInput
 
 __all__ = ["embed_command"]
@@ -16,12 +18,7 @@ def embed_command(
     source: Path,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
-    batch_size: int = 32,
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
-    workers: int | None = None,
-    device: str = "auto",
-    fast: bool = False,
-    runtime: Literal["torch", "onnx"] = "torch",
+    options: Computing = DEFAULT,
     form: Literal["float32", "float16", "int8"] = "float32",
     prune: bool = False,
     root: Path | None = None,
@@ -40,18 +37,6 @@ def embed_command(
     out
         NAME.parquet, a file to write; or a folder of Parquet files that grows: pictures that it has already are not
         computed again.
-    batch_size
-        Pictures that go through the model at once.
-    precision
-        fp32, bf16, or auto: bf16 where the hardware multiplies it.
-    workers
-        Threads; as many as there are cores by default.
-    device
-        cpu, cuda, or auto.
-    fast
-        Decode large JPEGs at a smaller size: several times faster, and vectors that differ a little.
-    runtime
-        torch, or onnx: ONNX Runtime, about twice as fast for ResNets in float32.
     form
         Of the vectors in a folder.
     prune
@@ -69,28 +54,22 @@ def embed_command(
 
     if out.suffix.lower() != ".parquet":
         if engine == "ray":
-            if prune or runtime != "torch":
-                raise BadInput("--prune and --runtime are for --engine local")
+            if prune:
+                raise BadInput("--prune is for --engine local")
             from omlzoo.embedding.ray_cluster import embed_on_ray
 
             shards = embed_on_ray(
-                model, source, out, root=root, form=form, batch_size=batch_size, device=device, fast=fast,
-                precision=precision, workers=workers or 1, cpus=cpus, address=address,
+                model, source, out, root=root, form=form, cpus=cpus, address=address,
+                **{**asdict(options), "workers": options.workers or 1},
             )  # fmt: skip
             print(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
             return
-        shards = embed_shards(
-            model, source, out, root=root, form=form, prune=prune, batch_size=batch_size, precision=precision,
-            workers=workers, device=device, fast=fast, runtime=runtime,
-        )  # fmt: skip
+        shards = embed_shards(model, source, out, root=root, form=form, prune=prune, **asdict(options))
         print(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
         return
     if prune or form != "float32" or engine == "ray":
         raise BadInput("--form, --prune and --engine ray are for a folder; do not end --out in .parquet")
-    found = embed(
-        model, source, root=root, out=out, batch_size=batch_size, precision=precision, workers=workers, device=device,
-        fast=fast, runtime=runtime,
-    )  # fmt: skip
+    found = embed(model, source, root=root, out=out, **asdict(options))
     good = int(found.good.sum())
     failed = f", {len(found) - good} without a vector (column error says why)" if good < len(found) else ""
     print(f"{out}: {good} vectors of {found.record.dim} numbers{failed}")

@@ -1,10 +1,12 @@
 """omlzoo evaluate."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from omlzoo.cli.computing import DEFAULT, Computing
 from omlzoo.cli.output import print_report
 
 __all__ = ["evaluate_command"]
@@ -17,11 +19,9 @@ def evaluate_command(
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     html: Path | None = None,
     root: Path | None = None,
-    batch_size: int = 32,
     against: str | None = None,
-    fast: bool = False,
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
-    workers: int | None = None,
+    thorough: bool = True,
+    options: Computing = DEFAULT,
 ) -> None:
     """Measure a model on the validation rows of a table.
 
@@ -39,21 +39,12 @@ def evaluate_command(
         Where relative paths start; the table's folder by default.
     against
         Another model, to compare with on the same queries.
-    fast
-        Only the ranking's metrics: no pairs, whole lists, intervals, or findings.
-    batch_size
-        Pictures that go through the model at once.
-    precision
-        fp32, bf16, or auto: bf16 where the hardware multiplies it.
-    workers
-        Threads; as many as there are cores by default.
+    thorough
+        Also measure pairs, whole lists and intervals, and look for what is wrong with the rows.
     """
     from omlzoo.evaluation.evaluation import evaluate
 
-    report = evaluate(
-        model, table, root=root, batch_size=batch_size, precision=precision, workers=workers,
-        against=against, thorough=not fast,
-    )  # fmt: skip
+    report = evaluate(model, table, root=root, against=against, thorough=thorough, **asdict(options))
     if json_file is not None:
         report.save(json_file)
     if html is not None:

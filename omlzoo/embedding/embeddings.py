@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from omlzoo.data.preprocess import Preprocess
+from omlzoo.data.table import Table
 from omlzoo.embedding.quantization import VECTOR, VectorFormat, pack, unpack
 from omlzoo.errors import BadInput
 from omlzoo.files import new_file
+from omlzoo.models._extractor import Extractor
 
 __all__ = ["ERROR", "Embeddings", "Record", "joined", "read_embeddings", "read_metadata"]
 
@@ -71,6 +73,22 @@ class Record:
                     f"{key} is {theirs} there and {ours} here; embed both with the same model and settings"
                 )
 
+    def conform(self, vectors: np.ndarray) -> np.ndarray:
+        """The model's own vectors (N, D) as those of this record are: its first ``dim`` numbers, normalised again.
+
+        Args:
+            vectors: (N, D) float32, of the record's model.
+
+        Returns:
+            (N, dim) float32.
+        """
+        if self.full_dim is None:
+            return vectors
+        vectors = vectors[:, : self.dim]
+        if self.normalized:
+            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return np.ascontiguousarray(vectors)
+
     def to_json(self) -> str:
         """The record and the hash of its preprocessing as JSON."""
         return json.dumps({**asdict(self), "preprocess_hash": self.preprocess_hash}, sort_keys=True)
@@ -108,7 +126,7 @@ class Embeddings:
     vectors: np.ndarray
     table: pd.DataFrame
     record: Record
-    model: Any = field(default=None, repr=False, compare=False)
+    model: Extractor | None = field(default=None, repr=False, compare=False)
     stats: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -137,11 +155,16 @@ class Embeddings:
         """
         if not 1 <= dim <= self.record.dim:
             raise BadInput(f"dim is {dim}; it must be from 1 to {self.record.dim}")
-        vectors = self.vectors[:, :dim]
-        if self.record.normalized:
-            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         record = replace(self.record, dim=dim, full_dim=self.record.full_dim or self.record.dim)
-        return replace(self, vectors=np.ascontiguousarray(vectors), record=record)
+        return replace(self, vectors=record.conform(self.vectors), record=record)
+
+    def pictures(self, name: str = "the embeddings") -> Table:
+        """The rows as a table whose pictures can be opened.
+
+        Args:
+            name: What messages call it.
+        """
+        return Table(self.table, Path(self.record.root), name)
 
     def save(self, path: str | Path, form: VectorFormat = "float32") -> None:
         """Write Parquet: the table's columns, ``error``, and ``vector``, a fixed-size list, null where it failed.

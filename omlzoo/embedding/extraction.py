@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,19 +15,18 @@ from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
 from omlzoo.data.images import SUFFIXES
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, read_embeddings, read_metadata
-from omlzoo.embedding.pipeline import Picture, Pipeline, Precision
+from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
+from omlzoo.embedding.pipeline import DEFAULT, Picture, Pipeline
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.shard_writer import fill_shards, say_failures
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.progress import bar
-from omlzoo.zoo.exporting import compiled
 from omlzoo.zoo.registry import open_model
 
-__all__ = ["Runtime", "embed", "embed_shards", "embed_table", "pipeline_of", "record_of"]
+__all__ = ["Source", "embed", "embed_shards", "embed_table", "record_of", "source_table"]
 
-Runtime = Literal["torch", "onnx"]
 Source = str | Path | pd.DataFrame | Sequence[str | Path | Image.Image] | Image.Image
 
 
@@ -71,12 +69,10 @@ def embed(
         BadTable: The table has faults; all are listed.
         BadInput: There is no picture, or ``out`` is a file of something else.
     """
+    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
     extractor = open_model(model)
-    table, pictures = _pictures(source, root)
-    return embed_table(
-        extractor, table, pictures, out=out, batch_size=batch_size, precision=precision,
-        workers=workers, device=device, fast=fast, runtime=runtime, progress=progress,
-    )  # fmt: skip
+    table, pictures = source_table(source, root)
+    return embed_table(extractor, table, pictures, options=options, out=out, progress=progress)
 
 
 def embed_shards(
@@ -119,13 +115,14 @@ def embed_shards(
         BadTable: The table has faults; all are listed.
         BadInput: The folder holds something else, or vectors of another model or other settings.
     """
+    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
     table = tables.read(source, "embed", root)
     extractor = open_model(model)
     _say(table)
-    run = pipeline_of(extractor, precision, device, fast, runtime)
+    run = Pipeline.of(extractor, options)
     shards = Shards.open(out, record_of(extractor, table.root, run), form)
     with shards.lock():
-        fill_shards(shards, table, run, _arguments(batch_size, workers), progress)
+        fill_shards(shards, table, run, progress)
         other = shards.refresh(table)
         if other:
             said = f"{other} pictures that were there have other values in {table.name} now; these were taken"
@@ -142,24 +139,32 @@ def embed_table(
     table: tables.Table,
     pictures: Sequence[Picture] | None = None,
     *,
+    options: ComputeOptions = DEFAULT,
+    run: Pipeline | None = None,
     out: str | Path | None = None,
-    batch_size: int = 32,
-    precision: Precision = "auto",
-    workers: int | None = None,
-    device: str = "auto",
-    fast: bool = False,
-    runtime: Runtime = "torch",
     progress: bool = True,
 ) -> Embeddings:
-    """As :func:`embed`, of a table that was read already."""
-    how = _arguments(batch_size, workers)
+    """As :func:`embed`, of a table that was read already.
+
+    Args:
+        model: With an entry.
+        table: A row for each picture.
+        pictures: In place of the table's files.
+        options: How the model computes.
+        run: The model as it computes, where it was made already; ``options`` are then not looked at.
+        out: As in :func:`embed`.
+        progress: Draw a bar where standard error is a terminal.
+
+    Raises:
+        BadInput: As in :func:`embed`.
+    """
     _say(table)
     start = time.perf_counter()
-    run = pipeline_of(model, precision, device, fast, runtime)
+    run = run or Pipeline.of(model, options)
     record = record_of(model, table.root, run)
     resumed = 0
     if out is None:
-        vectors, errors = _compute(run, table, pictures, how, progress)
+        vectors, errors = _compute(run, table, pictures, progress)
     else:
         if any(isinstance(picture, Image.Image) for picture in pictures or ()):
             raise BadInput("out is for pictures in files; embed PIL images without it and call save on the result")
@@ -171,7 +176,7 @@ def embed_table(
             return finished
         parts = Shards.temporary(Path(out).with_name(f"{Path(out).name}.parts"), record)
         with parts.lock():
-            resumed = fill_shards(parts, table, run, how, progress)
+            resumed = fill_shards(parts, table, run, progress)
             vectors, errors = parts.of(table)
     frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
     stats = {
@@ -185,21 +190,15 @@ def embed_table(
     return embeddings
 
 
-def pipeline_of(model: Extractor, precision: Precision, device: str, fast: bool, runtime: Runtime) -> Pipeline:
-    if runtime not in get_args(Runtime):
-        raise BadInput(f"runtime is {runtime!r}; it must be torch or onnx")
-    return Pipeline.of(model, precision, device, fast, None if runtime == "torch" else compiled(model))
-
-
 def _compute(
-    run: Pipeline, table: tables.Table, pictures: Sequence[Picture] | None, how: tuple[int, int | None], progress: bool
+    run: Pipeline, table: tables.Table, pictures: Sequence[Picture] | None, progress: bool
 ) -> tuple[np.ndarray, list[str]]:
     """Vectors (N, dim) and errors of all rows, in memory."""
     jobs = list(zip(pictures or table.files(), table.boxes(), strict=True))
     vectors, errors = np.full((len(jobs), run.model.dim), np.nan, dtype=np.float32), [""] * len(jobs)
     with bar(len(jobs), "embed", "picture", progress) as drawn:
         done = 0
-        for found, said in run.batches(jobs, *how):
+        for found, said in run.batches(jobs):
             vectors[done : done + len(said)], errors[done : done + len(said)] = found, said
             done += len(said)
             drawn.update(len(said))
@@ -226,20 +225,22 @@ def _digest(record: Record, table: tables.Table) -> str:
     return key.hexdigest()
 
 
-def _arguments(batch_size: int, workers: int | None) -> tuple[int, int | None]:
-    for name, value in (("batch_size", batch_size), ("workers", workers)):
-        if value is not None and value < 1:
-            raise BadInput(f"{name} is {value}; it must be at least 1")
-    return batch_size, workers
-
-
 def _say(table: tables.Table) -> None:
     for text in table.notices:
         notice(text)
 
 
-def _pictures(source: Source, root: str | Path | None) -> tuple[tables.Table, Sequence[Picture] | None]:
-    """The table of a source, and its pictures where they are not the table's files."""
+def source_table(source: Source, root: str | Path | None = None) -> tuple[tables.Table, Sequence[Picture] | None]:
+    """The table of a source, and its pictures where they are not the table's files.
+
+    Args:
+        source: As of :func:`embed`.
+        root: Where relative paths start.
+
+    Raises:
+        BadTable: The table has faults.
+        BadInput: There is no picture.
+    """
     if isinstance(source, str | Path) and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir():
         source = [source]
     if isinstance(source, str | Path | pd.DataFrame):
@@ -266,5 +267,5 @@ def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
         normalized=model.normalize,
         precision=run.precision,
         root=str(root.resolve()),
-        decoding="scaled" if run.fast else "exact",
+        decoding="scaled" if run.options.fast else "exact",
     )

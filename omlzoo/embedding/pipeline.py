@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,59 +19,73 @@ from torch import Tensor, nn
 
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.data.transforms import Transform
+from omlzoo.embedding.options import ComputeOptions
 from omlzoo.errors import BadImage, BadInput
 from omlzoo.models._extractor import Extractor
+from omlzoo.zoo.exporting import compiled
 
-__all__ = ["Picture", "Pipeline", "Precision", "multiplies_bf16"]
+__all__ = ["DEFAULT", "Picture", "Pipeline", "multiplies_bf16"]
 
-Precision = Literal["auto", "fp32", "bf16"]
 Picture = Path | Image.Image
+STAGES = ("decode", "transform", "model", "write")  # what the threads spend their time with
+DEFAULT = ComputeOptions()
 
 
 @dataclass
 class Pipeline:
-    """The model as it computes, and the seconds that its threads spent."""
+    """A model as it computes, and the seconds that its threads spent.
+
+    Attributes:
+        model: On its device, in its precision.
+        transform: Its preprocessing.
+        options: How images are decoded and batched.
+        precision: "fp32" or "bf16".
+        device: Where the model is.
+        engine: Computes in place of the model: images (B, 3, H, W) float32 to vectors (B, dim); None for torch.
+        seconds: Of all threads together, by what they did: "decode", "transform", "model" and "write".
+    """
 
     model: Extractor
     transform: Transform
-    precision: str
+    options: ComputeOptions
+    precision: Literal["fp32", "bf16"]
     device: torch.device
-    seconds: dict[str, float]
-    lock: Any
-    fast: bool = False
     engine: Callable[[Tensor], Tensor] | None = None
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    lock: Any = field(default_factory=threading.Lock, repr=False)
 
     @staticmethod
-    def of(
-        model: Extractor,
-        precision: Precision,
-        device: str,
-        fast: bool = False,
-        engine: Callable[[Tensor], Tensor] | None = None,
-    ) -> "Pipeline":
-        """The model on that device in that precision, or computed by ``engine``, in float32 on the CPU."""
-        own = next(model.parameters()).device
-        if device == "auto":
-            chosen = own if own.type != "cpu" or not torch.cuda.is_available() else torch.device("cuda")
-        else:
-            chosen = _device(device)
-        if precision not in ("auto", "fp32", "bf16"):
-            raise BadInput(f"precision is {precision!r}; it must be auto, fp32 or bf16")
-        half = precision == "bf16" or (precision == "auto" and engine is None and multiplies_bf16(chosen))
-        if engine is not None and (half or chosen.type != "cpu"):
-            raise BadInput(f"another engine computes in fp32 on the CPU; precision is {precision!r}, device {chosen}")
+    def of(model: Extractor, options: ComputeOptions = DEFAULT) -> "Pipeline":
+        """The model as these options say; it is copied where it has to change for that.
+
+        Args:
+            model: With an entry.
+            options: How it computes.
+
+        Raises:
+            BadInput: There is no such device, or another engine is to compute on a GPU or in bf16.
+            MissingExtra: The engine is not installed.
+        """
+        own, engine = next(model.parameters()).device, None
+        chosen = _device(options.device, own, on_cpu=options.runtime == "onnx")
+        if options.runtime == "onnx":
+            if chosen.type != "cpu" or options.precision == "bf16":
+                said = f"precision is {options.precision!r}, device {chosen}"
+                raise BadInput(f"another engine computes in fp32 on the CPU; {said}")
+            engine = compiled(model)
+        half = options.precision == "bf16" or (
+            options.precision == "auto" and engine is None and multiplies_bf16(chosen)
+        )
         kind = torch.bfloat16 if half else torch.float32
         used = model
         if half or chosen != own or model.training or (engine is None and _convolves(model)):
             used = copy.deepcopy(model).eval().to(chosen, kind).to(memory_format=torch.channels_last)
         transform = Transform(model.entry.preprocess)
-        seconds = {"decode": 0.0, "transform": 0.0, "model": 0.0, "write": 0.0}
-        return Pipeline(used, transform, "bf16" if half else "fp32", chosen, seconds, threading.Lock(), fast, engine)
+        return Pipeline(used, transform, options, "bf16" if half else "fp32", chosen, engine)
 
-    def batches(
-        self, jobs: Sequence[tuple[Picture, Box | None]], size: int, workers: int | None
-    ) -> Iterator[tuple[np.ndarray, list[str]]]:
+    def batches(self, jobs: Sequence[tuple[Picture, Box | None]]) -> Iterator[tuple[np.ndarray, list[str]]]:
         """Vectors and errors of each batch in order, computed ahead by the workers."""
+        size, workers = self.options.batch_size, self.options.workers
         threads = max(1, min(workers or _cores(), len(jobs)))
         size = min(size, max(1, -(-len(jobs) // (4 * threads))))  # so that the workers end together
         chunks = [jobs[i : i + size] for i in range(0, len(jobs), size)]
@@ -95,6 +109,7 @@ class Pipeline:
             torch.set_num_threads(before)
 
     def both(self, jobs: Sequence[tuple[Picture, Box | None]]) -> tuple[np.ndarray, list[str]]:
+        """Vectors (B, dim) and errors of a batch, decoded and computed by this thread."""
         pixels, errors = self.decode(jobs)
         return self.vectors(pixels), errors
 
@@ -102,7 +117,7 @@ class Pipeline:
         """uint8 pictures (3, H, W), None where one cannot be read, and why."""
         start = time.perf_counter()
         transforming = 0.0
-        least = self.transform.preprocess.resize if self.fast else None
+        least = self.transform.preprocess.resize if self.options.fast else None
         pixels: list[Tensor | None] = []
         errors: list[str] = []
         for picture, box in jobs:
@@ -152,7 +167,11 @@ def _convolves(model: nn.Module) -> bool:
     return 2 * sum(count for count, ndim in numbers if ndim == 4) > sum(count for count, _ in numbers)
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, own: torch.device, on_cpu: bool) -> torch.device:
+    """The device of that name; "auto" is the model's own, or a GPU if there is one and the engine can use it."""
+    if name == "auto":
+        has_gpu = torch.cuda.is_available()
+        return torch.device("cpu") if on_cpu else own if own.type != "cpu" or not has_gpu else torch.device("cuda")
     try:
         device = torch.device(name)
     except RuntimeError as error:

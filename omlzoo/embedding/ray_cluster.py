@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pandas as pd
 
 from omlzoo.data import table as tables
 from omlzoo.embedding.extraction import record_of
-from omlzoo.embedding.pipeline import Pipeline, Precision
+from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
+from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.shard_writer import check_writable, embed_part
 from omlzoo.embedding.shards import ROWS, Shards
@@ -24,16 +26,15 @@ __all__ = ["embed_on_ray"]
 class _Worker:
     """Opens the model once and computes files."""
 
-    def __init__(self, model: str, folder: str, root: str, settings: dict[str, Any]) -> None:
-        self.shards, self.root, self.settings = Shards.open(folder), Path(root), settings
-        self.run = Pipeline.of(open_model(model), settings["precision"], settings["device"], settings["fast"])
+    def __init__(self, model: str, folder: str, root: str, options: dict[str, Any]) -> None:
+        self.shards, self.root = Shards.open(folder), Path(root)
+        self.run = Pipeline.of(open_model(model), ComputeOptions(**options))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         failed = []
         for number, frame in zip(batch["number"], batch["frame"], strict=True):
             part = tables.Table(pd.read_parquet(io.BytesIO(frame)), self.root, f"file {number}")
-            how = self.settings["batch_size"], self.settings["threads"]
-            errors = embed_part(self.shards, part, self.run, how, number=int(number))
+            errors = embed_part(self.shards, part, self.run, number=int(number))
             failed.append(sum(map(bool, errors)))
         return {"number": batch["number"], "failed": failed}
 
@@ -54,6 +55,7 @@ def embed_on_ray(
     precision: Precision = "fp32",
     device: str = "auto",
     fast: bool = False,
+    runtime: Runtime = "torch",
 ) -> Shards:
     """As ``embed_shards``, by workers of a Ray cluster, all of which see ``out`` and the pictures under the same paths.
 
@@ -76,6 +78,7 @@ def embed_on_ray(
         precision: "fp32" or "bf16"; "auto" only where all machines are alike.
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size.
+        runtime: "torch" or "onnx".
 
     Raises:
         BadTable: The table has faults.
@@ -88,15 +91,16 @@ def embed_on_ray(
         import_module("ray.data")
     except ImportError as error:
         raise MissingExtra("ray", "ray") from error
-    for name, value in (("workers", workers), ("rows", rows), ("batch_size", batch_size)):
+    for name, value in (("workers", workers), ("rows", rows)):
         if value < 1:
             raise BadInput(f"{name} is {value}; it must be at least 1")
+    options = ComputeOptions(batch_size, precision, max(1, int(cpus)), device, fast, runtime)
     table = tables.read(source, "embed", root)
     check_writable(table)
     for text in table.notices:
         notice(text)
     extractor = open_model(model)
-    shards = Shards.open(out, record_of(extractor, table.root, Pipeline.of(extractor, precision, device, fast)), form)
+    shards = Shards.open(out, record_of(extractor, table.root, Pipeline.of(extractor, options)), form)
     started = not ray.is_initialized()
     if started:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
@@ -117,9 +121,7 @@ def embed_on_ray(
                 }
                 for number, start in enumerate(range(0, len(missing), rows))
             ]
-            settings = {"precision": precision, "device": device, "fast": fast, "batch_size": batch_size,
-                        "threads": max(1, int(cpus))}  # fmt: skip
-            failed = _compute(tasks, str(model), shards, table.root, settings, workers, cpus, gpus) if tasks else 0
+            failed = _compute(tasks, str(model), shards, table.root, options, workers, cpus, gpus) if tasks else 0
     finally:
         if started:
             ray.shutdown()
@@ -130,7 +132,7 @@ def embed_on_ray(
 
 
 def _compute(
-    tasks: list[dict[str, Any]], model: str, shards: Shards, root: Path, settings: dict[str, Any],
+    tasks: list[dict[str, Any]], model: str, shards: Shards, root: Path, options: ComputeOptions,
     workers: int, cpus: float, gpus: float,
 ) -> int:  # fmt: skip
     """Run the tasks; returns how many pictures could not be read."""
@@ -140,7 +142,7 @@ def _compute(
         _Worker,
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(tasks))),
-        fn_constructor_args=(str(model), str(shards.folder.resolve()), str(root.resolve()), settings),
+        fn_constructor_args=(str(model), str(shards.folder.resolve()), str(root.resolve()), asdict(options)),
         num_cpus=cpus,
         num_gpus=gpus or None,
     )

@@ -15,8 +15,18 @@ from omlzoo.progress import TerminalBar, bar
 __all__ = ["check_writable", "embed_part", "fill_shards", "say_failures"]
 
 
-def fill_shards(shards: Shards, table: Table, run: Pipeline, how: tuple[int, int | None], progress: bool) -> int:
-    """Compute the rows that the shards lack, a file at a time; returns how many they had."""
+def fill_shards(shards: Shards, table: Table, run: Pipeline, progress: bool) -> int:
+    """Compute the rows that the shards lack, a file at a time; returns how many they had.
+
+    Args:
+        shards: The folder, locked by this process.
+        table: All rows.
+        run: The model as it computes.
+        progress: Draw a bar where standard error is a terminal.
+
+    Raises:
+        BadInput: A column of the table cannot be written as Parquet.
+    """
     check_writable(table)
     missing = shards.missing(table)
     said: list[str] = []
@@ -24,7 +34,7 @@ def fill_shards(shards: Shards, table: Table, run: Pipeline, how: tuple[int, int
         drawn.update(len(table) - len(missing))
         for start in range(0, len(missing), ROWS):
             part = Table(table.frame.iloc[missing[start : start + ROWS]], table.root, table.name)
-            said += filter(None, embed_part(shards, part, run, how, drawn.update))
+            said += filter(None, embed_part(shards, part, run, drawn.update))
         say_failures(said, drawn, len(missing))
     return len(table) - len(missing)
 
@@ -33,7 +43,6 @@ def embed_part(
     shards: Shards,
     part: Table,
     run: Pipeline,
-    how: tuple[int, int | None],
     done: Callable[[int], object] = lambda count: None,
     number: int | None = None,
 ) -> list[str]:
@@ -43,7 +52,6 @@ def embed_part(
         shards: Where the file goes.
         part: The rows.
         run: The model as it computes.
-        how: Batch size and workers.
         done: Told how many more rows are computed.
         number: Of the file; the next by default.
     """
@@ -51,7 +59,7 @@ def embed_part(
     found: list[np.ndarray] = []
     errors: list[str] = []
     try:
-        for vectors, why in run.batches(list(zip(part.files(), part.boxes(), strict=True)), *how):
+        for vectors, why in run.batches(list(zip(part.files(), part.boxes(), strict=True))):
             found.append(vectors)
             errors += why
             done(len(why))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from omlzoo.checkpoints.folder import open_entry, rewrite_entry
 from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
+from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
 from omlzoo.evaluation.probability import fit_probability
@@ -41,8 +42,12 @@ def calibrate(
     prior: float = 0.5,
     save: bool = True,
     root: str | Path | None = None,
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    batch_size: int = 32,
+    precision: Precision = "auto",
+    workers: int | None = None,
     device: str = "auto",
+    fast: bool = False,
+    runtime: Runtime = "torch",
     progress: bool = True,
 ) -> Calibration:
     """Find thresholds for targets, probabilities, and when a query is unknown, on the validation rows of a table.
@@ -70,8 +75,12 @@ def calibrate(
         prior: Share of unknown queries that is expected, for "ratio".
         save: Whether a folder's entry is rewritten.
         root: Where relative paths start; the table's folder by default.
-        precision: Of the computation.
-        device: Where the model runs.
+        batch_size: As in ``omlzoo.embed``, like the others below it.
+        precision: "fp32", "bf16" or "auto".
+        workers: Threads.
+        device: "cpu", "cuda" or "auto".
+        fast: Decode large JPEGs at a smaller size; thresholds hold for an index that was made in the same way.
+        runtime: "torch" or "onnx".
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
@@ -79,7 +88,8 @@ def calibrate(
         BadInput: A target cannot be met or measured with these rows.
         MissingExtra: scipy is not installed.
     """
-    embeddings, name = _embedded(model, table, root, precision, device, progress)
+    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
+    embeddings, name = _embedded(model, table, root, options, progress)
     good = embeddings.rows(embeddings.good)
     frame, vectors = good.table, torch.from_numpy(good.vectors)
     chosen = select(
@@ -257,7 +267,11 @@ def _interval(part: np.ndarray, whole: np.ndarray, factor: float) -> tuple[float
 
 
 def _embedded(
-    model: Any, table: Any, root: str | Path | None, precision: Any, device: str, progress: bool
+    model: Extractor | str | Path | Embeddings,
+    table: str | Path | pd.DataFrame | None,
+    root: str | Path | None,
+    options: ComputeOptions,
+    progress: bool,
 ) -> tuple[Embeddings, str]:
     if isinstance(model, Embeddings):
         if table is not None:
@@ -277,4 +291,4 @@ def _embedded(
         )
         notice(f"{said}; thresholds for new labels will be too strict or too loose")
     rows = read.rows(held_out)
-    return embed_table(open_model(model), rows, precision=precision, device=device, progress=progress), rows.name
+    return embed_table(open_model(model), rows, options=options, progress=progress), rows.name

@@ -1,7 +1,7 @@
 """evaluate(): a model on the validation rows of a table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.extraction import embed_table
-from omlzoo.embedding.pipeline import Precision
+from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.findings import find_issues
 from omlzoo.evaluation.report import Report
@@ -41,6 +41,8 @@ def evaluate(
     precision: Precision = "auto",
     workers: int | None = None,
     device: str = "auto",
+    fast: bool = False,
+    runtime: Runtime = "torch",
     progress: bool = True,
 ) -> Report:
     """Retrieval metrics of a model on the validation rows of a table.
@@ -56,14 +58,18 @@ def evaluate(
         thorough: Also measure pairs (tar@far, eer, auc, opis), whole lists (ap, inp, ndcg@10), the spread (pcf) and
             intervals over labels, and look for what is wrong with the rows.
         batch_size: As in ``omlzoo.embed``, like the others below it.
-        precision: Of the computation.
+        precision: "fp32", "bf16" or "auto".
         workers: Threads.
-        device: Where the model runs.
+        device: "cpu", "cuda" or "auto".
+        fast: Decode large JPEGs at a smaller size; so is an index measured that was made in this way.
+        runtime: "torch" or "onnx".
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
         BadTable: The table has faults; all are listed.
+        BadInput: An option breaks its rule, or table and embeddings are given together.
     """
+    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
     if against is not None:
         if isinstance(model, Embeddings):
             raise BadInput("against is given together with embeddings; give the model and the table")
@@ -77,17 +83,14 @@ def evaluate(
             raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
         read = tables.read(table, "evaluate", root)
         read = read.rows((read.frame["split"] == "validation").to_numpy())
-        embeddings = embed_table(
-            open_model(model), read, batch_size=batch_size, precision=precision,
-            workers=workers, device=device, progress=progress,
-        )  # fmt: skip
+        embeddings = embed_table(open_model(model), read, options=options, progress=progress)
         name = read.name
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
     if against is None:
         return report
     other = evaluate(
         against, table, root=root, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
-        batch_size=batch_size, precision=precision, workers=workers, device=device, progress=progress,
+        progress=progress, **asdict(options),
     )  # fmt: skip
     return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from omlzoo.checkpoints.calibration import Calibration
-from omlzoo.data import table as tables
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadImage
@@ -116,7 +115,7 @@ class _Pictures:
     """Cards of rows; each picture is read once."""
 
     def __init__(self, embeddings: Embeddings) -> None:
-        table = tables.Table(embeddings.table, Path(embeddings.record.root), "")
+        table = embeddings.pictures()
         self.files, self.boxes, self.labels = table.files(), table.boxes(), table.frame["label"].to_numpy()
         self.model = embeddings.model
         self.drawn: dict[int, str | None] = {}

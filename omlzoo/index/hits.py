@@ -80,7 +80,7 @@ class Hits:
 
     def html(self, path: str | Path) -> None:
         """Write one page with the pictures: each query, its hits, scores, and right or wrong where labels are known."""
-        gallery = Table(self.embeddings.table, Path(self.embeddings.record.root), "the index")
+        gallery = self.embeddings.pictures("the index")
         boxes, files = gallery.boxes(), gallery.files()
         own = Table(self.queries, self.root, "queries")
         rows = []

@@ -100,7 +100,7 @@ class Index:
 
     def table(self) -> Table:
         """The rows as a table with their pictures."""
-        return Table(self.embeddings.table, Path(self.embeddings.record.root), "the index")
+        return self.embeddings.pictures("the index")
 
     def search(
         self,
@@ -193,7 +193,7 @@ class Index:
         """
         ours = self.embeddings
         ours.record.check_comparable(embeddings.record)
-        theirs = Table(embeddings.table, Path(embeddings.record.root), "the new rows")
+        theirs = embeddings.pictures("the new rows")
         here = {key for key, good in zip(_keys(self.table()), self._good, strict=True) if good}
         files = theirs.files()
         known = np.array([key in here and file.is_file() for key, file in zip(_keys(theirs), files, strict=True)], bool)
@@ -285,7 +285,7 @@ class Index:
         here = self.table()
         keys = _keys(here)
         place = {keys[row]: row for row in np.flatnonzero(self._good)}
-        theirs = Table(queries.table, Path(queries.record.root), "queries")
+        theirs = queries.pictures("queries")
         return np.array([place.get(key, -1) for key in _keys(theirs)], dtype=np.int64)
 
 

@@ -14,7 +14,9 @@ from PIL import Image
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data.images import SUFFIXES
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
-from omlzoo.embedding.extraction import embed
+from omlzoo.embedding.extraction import embed_table, source_table
+from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
+from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.errors import BadInput, OmlzooError
 from omlzoo.models._extractor import Extractor
 from omlzoo.zoo.registry import get_model, get_weights
@@ -38,15 +40,20 @@ SAID = 80  # characters of a text that a message repeats
 
 
 class QueryEncoder:
-    """Queries for vectors of one record.
+    """Queries of any kind to vectors that can be compared with those of one record.
 
-    Attributes:
+    It is the one way from an image to a query vector: the library, the command and the server call it.
+
+    Args:
         record: How the vectors were made.
+        model: The extractor that made them; opened by the record's address when it is first needed.
+        runtime: Computes the queries' vectors: "torch", or "onnx", see :func:`omlzoo.embed`.
     """
 
-    def __init__(self, record: Record, model: Extractor | None = None) -> None:
-        self.record = record
+    def __init__(self, record: Record, model: Extractor | None = None, runtime: Runtime = "torch") -> None:
+        self.record, self.runtime = record, runtime
         self._model = model
+        self._run: Pipeline | None = None
         self._text_model: TextModel | None = None
 
     def encode_images(self, queries: Queries) -> Embeddings:
@@ -61,17 +68,34 @@ class QueryEncoder:
         if isinstance(queries, np.ndarray):
             return self._vectors(queries)
         if not isinstance(queries, Embeddings):
-            queries = embed(
-                self.model(),
-                queries,
-                precision="bf16" if record.precision == "bf16" else "fp32",
-                fast=record.decoding == "scaled",
-                progress=False,
-            )
+            table, pictures = source_table(queries)
+            queries = embed_table(self.model(), table, pictures, run=self.pipeline(), progress=False)
             if record.full_dim is not None:
                 queries = queries.truncated(record.dim)
         record.check_comparable(queries.record)
         return queries
+
+    def encode_pixels(self, pixels: Sequence[torch.Tensor | None]) -> np.ndarray:
+        """Vectors (B, dim) float32 of images that :meth:`pipeline` decoded; NaN where there is none."""
+        return self.record.conform(self.pipeline().vectors(pixels))
+
+    def pipeline(self) -> Pipeline:
+        """The model as it computes queries: decoding and precision are those of the record. Made once."""
+        if self._run is None:
+            record = self.record
+            precision: Precision = "bf16" if record.precision == "bf16" else "fp32"
+            fast = record.decoding == "scaled"
+            options = ComputeOptions(precision=precision, fast=fast, runtime=self.runtime)
+            self._run = Pipeline.of(self.model(), options)
+        return self._run
+
+    def with_runtime(self, runtime: Runtime) -> "QueryEncoder":
+        """The same encoder, its images' vectors computed by another engine."""
+        if runtime == self.runtime:
+            return self
+        other = QueryEncoder(self.record, self.model(), runtime)
+        other._text_model = self._text_model
+        return other
 
     @property
     def reads_texts(self) -> bool:

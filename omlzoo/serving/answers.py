@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.index.hits import Hits
 from omlzoo.index.index import Index
+from omlzoo.index.queries import QueryEncoder
 from omlzoo.serving.row_facts import RowFacts
 
 __all__ = ["OWN", "Request", "SearchOptions", "answers"]
@@ -34,62 +34,65 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class Request:
-    """One request: a picture, a vector or a text, and what is wanted of it; None: its vector.
+    """One request: a picture, a vector or a text, and how to search for it; without options its vector is wanted.
 
     Attributes:
         pixels: (3, H, W) uint8, or None.
         vector: (dim,), or None.
         text: Words, or None.
-        wish: How to search, or None.
+        options: How to search, or None.
     """
 
     pixels: Tensor | None = None
     vector: np.ndarray | None = None
     text: str | None = None
-    wish: SearchOptions | None = None
+    options: SearchOptions | None = None
 
 
-def answers(index: Index, rows: RowFacts, run: Pipeline, batch: Sequence[Request]) -> list[Any]:
-    """Of each request its vector (dim,), or what was found, or the error of its search."""
-    record = index.embeddings.record
-    vectors = np.zeros((len(batch), record.dim), dtype=np.float32)
-    seen = [place for place, asked in enumerate(batch) if asked.pixels is not None]
-    if seen:
-        whole = run.vectors([batch[place].pixels for place in seen])[:, : record.dim]
-        if record.full_dim is not None and record.normalized:
-            whole = whole / np.maximum(np.linalg.norm(whole, axis=1, keepdims=True), 1e-12)
-        vectors[seen] = whole
-    found: list[Any] = list(vectors)
+def answers(index: Index, encoder: QueryEncoder, rows: RowFacts, batch: Sequence[Request]) -> list[Any]:
+    """Of each request its vector (dim,), or what was found, or the error of its search.
+
+    Args:
+        index: Is searched.
+        encoder: Of the index; computes the vectors of pixels.
+        rows: Facts of the index's rows.
+        batch: The requests.
+    """
+    vectors = np.zeros((len(batch), index.embeddings.record.dim), dtype=np.float32)
+    pictured = [number for number, request in enumerate(batch) if request.pixels is not None]
+    if pictured:
+        vectors[pictured] = encoder.encode_pixels([batch[number].pixels for number in pictured])
+    results: list[Any] = list(vectors)
     alike: dict[tuple[SearchOptions | None, bool], list[int]] = {}
-    for place, asked in enumerate(batch):
-        if asked.vector is not None:
-            vectors[place] = asked.vector
-        if asked.wish is not None or asked.text is not None:
-            alike.setdefault((asked.wish, asked.text is not None), []).append(place)
-    for (wish, worded), places in alike.items():
-        texts = [str(batch[place].text) for place in places] if worded else None
+    for number, request in enumerate(batch):
+        if request.vector is not None:
+            vectors[number] = request.vector
+        if request.options is not None or request.text is not None:
+            alike.setdefault((request.options, request.text is not None), []).append(number)
+    for (options, in_words), numbers in alike.items():
+        texts = [str(batch[number].text) for number in numbers] if in_words else None
         try:
-            told = _told(index, rows, wish, vectors[places], texts)
+            together = _search(index, rows, options, vectors[numbers], texts)
         except Exception as error:  # of these requests alone: others of the batch asked for something else
-            told = [error] * len(places)
-        for place, answer in zip(places, told, strict=True):
-            found[place] = answer
-    return found
+            together = [error] * len(numbers)
+        for number, result in zip(numbers, together, strict=True):
+            results[number] = result
+    return results
 
 
-def _told(
-    index: Index, rows: RowFacts, wish: SearchOptions | None, vectors: np.ndarray, texts: list[str] | None
+def _search(
+    index: Index, rows: RowFacts, options: SearchOptions | None, vectors: np.ndarray, texts: list[str] | None
 ) -> list[Any]:
-    """Answers to requests that ask alike."""
-    if wish is None:
+    """Answers to requests with the same options."""
+    if options is None:
         return list(index.encoder.encode_texts(texts or ()).vectors)
-    where = None if wish.where is None else dict(wish.where)
+    where = None if options.where is None else dict(options.where)
     queries = vectors if texts is None else texts
-    hits = index.search(queries, wish.k, where=where, threshold=wish.threshold, text=texts is not None)
-    return _found(hits, rows)
+    hits = index.search(queries, options.k, where=where, threshold=options.threshold, text=texts is not None)
+    return _described(hits, rows)
 
 
-def _found(hits: Hits, rows: RowFacts) -> list[dict[str, Any]]:
+def _described(hits: Hits, rows: RowFacts) -> list[dict[str, Any]]:
     chances, accepted, known = hits.probabilities, hits.accepted, hits.is_known
     query, rank = np.nonzero(hits.ids >= 0)
     answers: list[dict[str, Any]] = [

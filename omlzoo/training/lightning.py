@@ -14,6 +14,7 @@ from omlzoo.data.augmentations import augmentation
 from omlzoo.data.dataset import Batch, ImageTable, Seeded, collate
 from omlzoo.data.transforms import Transform
 from omlzoo.embedding.extraction import embed_table
+from omlzoo.embedding.options import ComputeOptions
 from omlzoo.evaluation.evaluation import evaluate_embeddings
 from omlzoo.evaluation.report import Report
 from omlzoo.models._extractor import Extractor
@@ -82,8 +83,8 @@ class Retrieval(Callback):
         module: Any = pl_module
         if trainer.is_global_zero:
             module.model.eval()
-            device = str(module.device)
-            found = embed_table(module.model, self.rows, precision="fp32", device=device, progress=False)
+            options = ComputeOptions(precision="fp32", device=str(module.device))
+            found = embed_table(module.model, self.rows, options=options, progress=False)
             self.reports.append(evaluate_embeddings(found, self.rows.name, thorough=False))
             module.model.train()
             metrics = {name: self.reports[-1].metrics[name] for name in ("cmc@1", "map@5", "map@r")}

@@ -14,7 +14,7 @@ from torch import Tensor
 from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.extraction import embed_table
-from omlzoo.embedding.pipeline import Precision
+from omlzoo.embedding.options import ComputeOptions, Precision
 from omlzoo.errors import BadInput, UnknownName
 from omlzoo.evaluation.evaluation import evaluate_embeddings
 from omlzoo.evaluation.report import Report, compare_rankings
@@ -70,7 +70,8 @@ def embed_together(model: Extractor, rows: tables.Table, precision: Precision, d
     model.eval()
     places = np.arange(len(rows))
     mine = rows.rows(np.isin(places, places[share_of_rows(len(rows))]))
-    found = embed_table(model, mine, precision=precision, device=str(device), progress=False)
+    options = ComputeOptions(precision=precision, device=str(device))
+    found = embed_table(model, mine, options=options, progress=False)
     if processes() == 1:
         return found
     parts = everyone((found.vectors, found.table[ERROR].tolist()))

@@ -9,6 +9,7 @@ import pytest
 from omlzoo.data.table import Table, read
 from omlzoo.embedding import shard_writer
 from omlzoo.embedding.extraction import record_of
+from omlzoo.embedding.options import ComputeOptions
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.shard_writer import check_writable, embed_part, fill_shards
 from omlzoo.embedding.shards import Shards
@@ -20,15 +21,15 @@ def test_files_of_so_many_rows_and_the_number_that_is_given(
     drawn: Path, model: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shard_writer, "ROWS", 60)
-    table, run = read(drawn, "embed"), Pipeline.of(model, "fp32", "cpu")
+    table, run = read(drawn, "embed"), Pipeline.of(model, ComputeOptions(precision="fp32", workers=1, device="cpu"))
     shards = Shards.open(tmp_path / "v", record_of(model, table.root, run))
-    assert fill_shards(shards, table, run, (32, 1), False) == 0
+    assert fill_shards(shards, table, run, False) == 0
     assert [len(part) for part in shards] == [60, 60, 40]
-    assert fill_shards(shards, table, run, (32, 1), False) == 160
+    assert fill_shards(shards, table, run, False) == 160
     before = shards.load().vectors
     done: list[int] = []
     part = table.rows(np.arange(160) < 60)
-    assert embed_part(shards, part, run, (16, 1), done.append, number=0) == [""] * 60  # the same file again
+    assert embed_part(shards, part, run, done.append, number=0) == [""] * 60  # the same file again
     assert sum(done) == 60
     assert len(shards.files()) == 3
     assert np.allclose(shards.load().vectors, before, atol=1e-5)

@@ -545,3 +545,26 @@ def test_who_sends_too_much_reads_why(index: Index) -> None:
     for answer in asyncio.run(talk()):
         assert answer.startswith(b"HTTP/1.1 413")
         assert b"a request has at most 1 MB" in answer
+
+
+@pytest.mark.parametrize("dim", [None, 3])
+def test_the_server_computes_the_very_vectors_that_the_library_computes(
+    tmp_path: Path, drawn: Path, dim: int | None
+) -> None:
+    """Of an index that was made with scaled decoding, its vectors truncated or not."""
+    toy("vit_toy").save(tmp_path / "m")
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)).resize(
+        (1200, 800)
+    )
+    picture.save(tmp_path / "photo.jpg", quality=90)
+    model = omlzoo.get_model(tmp_path / "m", normalize=True)
+    embeddings = omlzoo.embed(model, tmp_path / "photo.jpg", fast=True, progress=False)
+    embeddings = embeddings if dim is None else embeddings.truncated(dim)
+    index = omlzoo.build_index(embeddings)
+    with TestClient(application(index, limits=FREE)) as client:
+        content = (tmp_path / "photo.jpg").read_bytes()
+        told = client.post("/embed", files={"image": content}).json()
+        hit = client.post("/search", files={"image": content}, data={"k": 1}).json()["hits"][0]
+    assert told["dim"] == embeddings.record.dim
+    assert told["vector"] == pytest.approx(embeddings.vectors[0].tolist(), abs=1e-6)
+    assert hit["score"] == pytest.approx(index.search([tmp_path / "photo.jpg"], k=1).scores[0, 0], abs=1e-6)

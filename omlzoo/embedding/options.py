@@ -1,0 +1,44 @@
+"""How images are decoded and a model computes: one set of options, the same wherever images are embedded."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from omlzoo.errors import BadInput
+
+__all__ = ["ComputeOptions", "Precision", "Runtime"]
+
+Precision = Literal["auto", "fp32", "bf16"]
+Runtime = Literal["torch", "onnx"]
+
+
+@dataclass(frozen=True)
+class ComputeOptions:
+    """How images are decoded and a model computes.
+
+    Attributes:
+        batch_size: Images that go through the model at once.
+        precision: fp32, bf16, or auto: bf16 where the hardware multiplies it.
+        workers: Threads; as many as there are cores by default.
+        device: cpu, cuda, cuda:N, or auto: the model's own, or a GPU if there is one.
+        fast: Decode large JPEGs at a smaller size: several times faster, and vectors that differ a little.
+        runtime: torch, or onnx: ONNX Runtime, on the CPU in float32; faster for ResNets.
+
+    Raises:
+        BadInput: A value breaks its rule.
+    """
+
+    batch_size: int = 32
+    precision: Precision = "auto"
+    workers: int | None = None
+    device: str = "auto"
+    fast: bool = False
+    runtime: Runtime = "torch"
+
+    def __post_init__(self) -> None:
+        for name, value in (("batch_size", self.batch_size), ("workers", self.workers)):
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise BadInput(f"{name} is {value}; it must be at least 1")
+        if self.precision not in get_args(Precision):
+            raise BadInput(f"precision is {self.precision!r}; it must be auto, fp32 or bf16")
+        if self.runtime not in get_args(Runtime):
+            raise BadInput(f"runtime is {self.runtime!r}; it must be torch or onnx")

@@ -1,0 +1,73 @@
+"""What a request's fields say, parsed; a field that says something else is refused with one clear line."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import File, Form, HTTPException, UploadFile
+
+from omlzoo.index.index import Index
+
+__all__ = ["Number", "Upload", "Words", "parse_box", "parse_threshold", "parse_where", "row_of"]
+
+REPEATED = 80  # characters of a field that a message repeats
+
+Number = Annotated[int, Form(ge=1)]
+Upload = Annotated[UploadFile | None, File()]
+Words = Annotated[str | None, Form(max_length=2000, description="for a model with a text tower")]
+
+
+def row_of(index: Index, row: int | None) -> int:
+    """The number of a row that can be found.
+
+    Args:
+        index: Whose rows.
+        row: As the request gives it.
+
+    Raises:
+        HTTPException: 404, there is no such row.
+    """
+    if row is None or not 0 <= row < len(index.embeddings) or not index.embeddings.good[row]:
+        raise HTTPException(404, f"there is no row {row}")
+    return row
+
+
+def parse_box(text: str | None) -> tuple[int, int, int, int] | None:
+    """The corners "left,top,right,bottom" in pixels; None for an empty field.
+
+    Raises:
+        HTTPException: 422, these are not four numbers.
+    """
+    if not text:
+        return None
+    try:
+        left, top, right, bottom = (round(float(part)) for part in text.split(","))
+    except (ValueError, OverflowError) as error:
+        raise HTTPException(422, f"box is {text[:REPEATED]!r}; it must be left,top,right,bottom in pixels") from error
+    return left, top, right, bottom
+
+
+def parse_where(text: str | None) -> dict[str, Any] | None:
+    """The columns of a JSON object and the text, or texts, each must have; None for an empty field.
+
+    Raises:
+        HTTPException: 422, this is no JSON object.
+    """
+    if not text:
+        return None
+    try:
+        columns = json.loads(text)
+        json.dumps(columns, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(422, f"where is {text[:REPEATED]!r}; it must be a JSON object") from error
+    if not isinstance(columns, dict):
+        raise HTTPException(422, f"where is {text[:REPEATED]!r}; it must be a JSON object")
+    kept = {name: tuple(map(str, value)) if isinstance(value, list) else str(value) for name, value in columns.items()}
+    return kept or None
+
+
+def parse_threshold(text: str | None) -> float | str | None:
+    """A least score, or the name of a cut-point; None for an empty field."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text

@@ -1,0 +1,131 @@
+"""The routes of the HTTP API; each asks the :class:`omlzoo.serving.service.Service` that the application holds."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Response
+from fastapi import Request as HTTPRequest
+from fastapi.responses import HTMLResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.concurrency import run_in_threadpool
+
+from omlzoo.data.filters import matching
+from omlzoo.errors import OmlzooError
+from omlzoo.serving.answers import Request, SearchOptions
+from omlzoo.serving.limits import COOKIE
+from omlzoo.serving.parsing import Number, Upload, Words, parse_threshold, parse_where, row_of
+from omlzoo.serving.service import Service
+
+__all__ = ["router"]
+
+PAGE = Path(__file__).with_name("page.html")
+
+router = APIRouter()
+
+
+async def _service_of(request: HTTPRequest) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Asked = Annotated[Service, Depends(_service_of)]
+
+
+@router.get("/", response_class=HTMLResponse)
+async def page(request: HTTPRequest, given: Annotated[str, Query(alias="token")] = "") -> Response:
+    """The search page; with the token in the address, a cookie that has it."""
+    answer = HTMLResponse(PAGE.read_text(encoding="utf-8"))
+    token = request.app.state.token
+    if token is not None and secrets.compare_digest(given.encode(), token.encode()):
+        answer.set_cookie(COOKIE, given, httponly=True, samesite="strict")
+    return answer
+
+
+@router.get("/health")
+async def health(service: Asked) -> dict[str, Any]:
+    """Whether the server answers, and over how many rows."""
+    return {"status": "ok", "rows": service.index.size}
+
+
+@router.get("/facts")
+async def facts(service: Asked) -> dict[str, Any]:
+    """Model, index, filters and limits."""
+    return service.facts()
+
+
+@router.post("/embed")
+async def embed(
+    service: Asked, image: Upload = None, text: Words = None, box: Annotated[str | None, Form()] = None
+) -> dict[str, Any]:
+    """The vector of a picture or of words."""
+    if (image is None) == (text is None):
+        raise HTTPException(422, "give either image, a picture, or text, words")
+    request = Request(text=service.words(text)) if image is None else Request(await service.pixels(image, box))
+    vector, record = await service.answer(request), service.index.embeddings.record
+    return {"vector": vector.tolist(), "dim": record.dim, "model": record.model, "sha256": record.sha256}
+
+
+@router.post("/search")
+async def search(
+    service: Asked,
+    image: Upload = None,
+    item: Annotated[int | None, Form()] = None,
+    text: Words = None,
+    box: Annotated[str | None, Form(description="left, top, right, bottom in pixels")] = None,
+    k: Number = 12,
+    threshold: Annotated[str | None, Form(description="a least score or a name of the calibration")] = None,
+    where: Annotated[str | None, Form(description='JSON, such as {"category": "boot"}')] = None,
+) -> dict[str, Any]:
+    """The nearest rows of a picture, of a row, or of words."""
+    if [image, item, text].count(None) != 2:
+        raise HTTPException(422, "give either image, a picture, or item, the number of a row, or text, words")
+    if k > service.limits.hits:
+        raise HTTPException(422, f"k is {k}; it must be at most {service.limits.hits}")
+    columns = parse_where(where)
+    options = SearchOptions(k, None if columns is None else tuple(columns.items()), parse_threshold(threshold))
+    if image is not None:
+        request = Request(pixels=await service.pixels(image, box), options=options)
+    elif text is not None:
+        request = Request(text=service.words(text), options=options)
+    else:
+        vectors = service.index.embeddings.vectors
+        request = Request(vector=vectors[row_of(service.index, item)], options=options)
+    hits: dict[str, Any] = await service.answer(request)
+    return hits
+
+
+@router.get("/items")
+async def items(
+    service: Asked,
+    start: Annotated[int, Query(ge=0)] = 0,
+    count: Annotated[int, Query(ge=1, le=1000)] = 50,
+    where: str | None = None,
+) -> dict[str, Any]:
+    """Rows of the index, a page at a time."""
+    embeddings = service.index.embeddings
+    rows = np.flatnonzero(embeddings.good & matching(embeddings.table, parse_where(where) or {}))
+    return {"count": len(rows), "items": service.row_facts[rows[start : start + count]]}
+
+
+@router.get("/items/{row}")
+async def item(service: Asked, row: int) -> dict[str, Any]:
+    """One row of the index."""
+    return service.row_facts[np.array([row_of(service.index, row)])][0]
+
+
+@router.get("/items/{row}/picture")
+async def picture(service: Asked, row: int) -> Response:
+    """The picture of a row, as a small JPEG."""
+    try:
+        content = await run_in_threadpool(service.pictures.small, row_of(service.index, row))
+    except OmlzooError as error:
+        raise HTTPException(404, f"row {row} has no picture that can be shown") from error
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.get("/metrics")
+async def metrics(service: Asked) -> Response:
+    """Counts and seconds of requests, for Prometheus."""
+    return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)

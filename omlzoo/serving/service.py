@@ -1,0 +1,147 @@
+"""What answers requests: an open index, its model, and the threads that decode and compute for it."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastapi import HTTPException, UploadFile
+from prometheus_client import CollectorRegistry, Histogram
+from starlette.concurrency import run_in_threadpool
+
+from omlzoo.embedding.embeddings import ERROR
+from omlzoo.embedding.options import Runtime
+from omlzoo.errors import BadImage, OmlzooError, notice
+from omlzoo.index.index import Index
+from omlzoo.serving.answers import OWN, Request, answers
+from omlzoo.serving.batching import Batcher, Busy
+from omlzoo.serving.limits import Limits
+from omlzoo.serving.parsing import parse_box
+from omlzoo.serving.pictures import Pictures, read_upload
+from omlzoo.serving.row_facts import RowFacts
+
+__all__ = ["Service"]
+
+NOT_OFFERED = ("path", "split", "is_query", "is_gallery", "sequence", "x_1", "x_2", "y_1", "y_2")
+DECODERS = 4  # images decoded at once, whose memory this bounds
+CHOICES = 60  # values of a column that the page offers as a filter
+REPEATED = 80  # characters of a text that a message repeats
+
+
+class Service:
+    """An open index that answers many requests at once.
+
+    Args:
+        index: Opened; its model, and its text tower if it has one, are opened now.
+        limits: Of size, pixels and time.
+        roots: Folders whose pictures are shown; by default the table's own.
+        runtime: "torch", or "onnx": ONNX Runtime, see :func:`omlzoo.embed`.
+    """
+
+    def __init__(self, index: Index, limits: Limits, roots: Sequence[Path] = (), runtime: Runtime = "torch") -> None:
+        self.index, self.limits = index, limits
+        self.encoder = index.encoder.with_runtime(runtime)
+        self.pipeline = self.encoder.pipeline()
+        self.pictures, self.row_facts = Pictures(index, roots), RowFacts(index)
+        self.reads_texts = self._opens_text_tower()
+        self.registry = CollectorRegistry()
+        self.decoding = asyncio.Semaphore(DECODERS)
+        sizes = Histogram("omlzoo_batch", "Pictures of a batch", buckets=(1, 2, 4, 8, 16, 32), registry=self.registry)
+        self.cores = torch.get_num_threads()
+        workers = self.cores if self.pipeline.device.type == "cpu" else 1
+        self.batcher = Batcher(self._compute, waiting=limits.waiting, workers=workers, seen=sizes.observe)
+        hidden = [name for name in OWN if name in index.embeddings.table]
+        if hidden:
+            columns = ", ".join(hidden)
+            notice(f"the table's columns {columns} are not shown: answers have keys of these names of their own")
+
+    async def pixels(self, image: UploadFile, box: str | None) -> torch.Tensor:
+        """A request's picture, decoded and cropped: (3, H, W) uint8.
+
+        Args:
+            image: The uploaded file.
+            box: Its field "left,top,right,bottom", if any.
+
+        Raises:
+            BadImage: It cannot be read or has too many pixels.
+            Busy: Too many requests wait for the model.
+        """
+        content = await image.read()
+        sides = parse_box(box)
+
+        def decode() -> torch.Tensor:
+            picture = read_upload(content, self.limits.megapixels, sides)
+            (pixels,), (error,) = self.pipeline.decode([(picture, None)])
+            if pixels is None:
+                raise BadImage(error)
+            return pixels
+
+        if self.batcher.queue.full():
+            raise Busy
+        async with self.decoding:
+            return await run_in_threadpool(decode)
+
+    def words(self, text: str | None) -> str:
+        """A request's text, which has words.
+
+        Raises:
+            HTTPException: 422, the model has no text tower, or the text has no words.
+        """
+        if not self.reads_texts:
+            model = self.index.embeddings.record.model
+            raise HTTPException(422, f"{model} has no text tower; give image or item")
+        words = (text or "").encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
+        if not self.index.encoder.text_model().tokens.has_words(words):  # else it would fail the batch it is in
+            raise HTTPException(422, f"the text {words[:REPEATED]!r} has no words; describe what to look for")
+        return words
+
+    async def answer(self, request: Request) -> Any:
+        """The vector, or the hits, that a request asks for.
+
+        Raises:
+            HTTPException: 503, the model did not answer in time.
+            Busy: Too many requests wait for it.
+        """
+        try:
+            return await asyncio.wait_for(self.batcher(request), self.limits.seconds)
+        except TimeoutError as error:
+            raise HTTPException(503, "the model did not answer in time; try again") from error
+
+    def facts(self) -> dict[str, Any]:
+        """What the page needs to know of the index."""
+        index, record = self.index, self.index.embeddings.record
+        return {
+            "model": record.model, "dim": record.dim, "rows": index.size, "similarity": index.similarity,
+            "backend": index.backend, "recall": None if index.recall is None else index.recall.value,
+            "thresholds": [] if index.calibration is None else [cut.name for cut in index.calibration.cut_points],
+            "filters": self._choices(), "limits": vars(self.limits), "texts": self.reads_texts,
+        }  # fmt: skip
+
+    def _compute(self, batch: Sequence[Request]) -> list[Any]:
+        share = self.cores // max(1, self.batcher.running)  # batches that are computed at once share the cores
+        torch.set_num_threads(max(1, share))  # of this thread
+        return answers(self.index, self.encoder, self.row_facts, batch)
+
+    def _opens_text_tower(self) -> bool:
+        """Whether texts can be searched for; the tower is opened now, not at the first request."""
+        if not self.index.encoder.reads_texts:
+            return False
+        try:
+            self.index.encoder.text_model()
+        except OmlzooError as error:
+            notice(f"texts are not searched for: {error}")
+            return False
+        return True
+
+    def _choices(self) -> dict[str, list[str]]:
+        """Columns with few values, and these."""
+        frame = self.index.embeddings.table[self.index.embeddings.good]
+        choices = {}
+        for name in frame.columns.drop(ERROR):
+            if name in NOT_OFFERED:
+                continue
+            values = frame[name].dropna().astype(str).unique()
+            if 1 < len(values) <= CHOICES:
+                choices[str(name)] = sorted(values)
+        return choices
