@@ -1,5 +1,6 @@
 """Pictures to upright 8-bit RGB: decoding, orientation, unusual modes, crop boxes."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from omlzoo.errors import BadImage
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictures", "read_size", "to_rgb"]
+__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictures", "read_size", "to_rgb"]
 
 MAX_PIXELS = 178_956_970  # a larger picture is refused before it is decoded; twice PIL's warning level
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
 
 Box = tuple[int, int, int, int]  # x_1, y_1, x_2, y_2: left, top, right, bottom in pixels, right and bottom outside
-Source = str | Path | Image.Image
+Source = str | Path | bytes | Image.Image
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # of pictures that are given as bytes
 
 
 def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None = None) -> Image.Image:
@@ -23,7 +25,7 @@ def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None
     gray and one-bit pictures become RGB; of an animation the first frame is taken.
 
     Args:
-        source: A file, or a PIL image.
+        source: A file, the bytes of one, or a PIL image.
         box: The part to keep, in pixels of the upright picture.
         least: (height, width) that is needed: a JPEG without a box is decoded at a half, a quarter or an eighth of its
             size where that is still twice as much; None: at its whole size.
@@ -34,11 +36,11 @@ def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None
     Raises:
         BadImage: It cannot be read whole, has more than MAX_PIXELS pixels, or the box is not inside.
     """
-    name = "the PIL image" if isinstance(source, Image.Image) else str(source)
+    name = "the PIL image" if isinstance(source, Image.Image) else _name(source)
     try:
         if isinstance(source, Image.Image):
             return _cut(_convert(ImageOps.exif_transpose(source), name), box, name)
-        with _opened(Path(source)) as image:
+        with _opened(source) as image:
             if least is not None and box is None and image.format == "JPEG":
                 side = 2 * max(least)  # of either side, as the picture may lie on its side
                 image.draft(None, (side, side))
@@ -57,7 +59,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
         BadImage: The header cannot be read, or promises more than MAX_PIXELS pixels.
     """
     try:
-        with _opened(Path(path)) as image:
+        with _opened(path) as image:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: a quarter turn
             return (image.height, image.width) if turned else image.size
     except BadImage:
@@ -81,12 +83,18 @@ def find_pictures(folder: Path) -> tuple[list[Path], int]:
     return pictures, len(files) - len(pictures)
 
 
-def _opened(path: Path) -> Image.Image:
-    image = Image.open(path)
+def _name(source: str | Path | bytes) -> str:
+    return "the picture" if isinstance(source, bytes) else str(source)
+
+
+def _opened(source: str | Path | bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(source), formats=FORMATS) if isinstance(source, bytes) else Image.open(source)
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width} x {image.height}"
         image.close()
-        raise BadImage(f"{path}: {size} pixels are more than the {MAX_PIXELS:,} that are decoded; shrink the picture")
+        raise BadImage(
+            f"{_name(source)}: {size} pixels are more than the {MAX_PIXELS:,} that are decoded; shrink the picture"
+        )
     return image
 
 

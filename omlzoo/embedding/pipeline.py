@@ -26,7 +26,7 @@ from omlzoo.zoo.exporting import compiled
 
 __all__ = ["DEFAULT", "Picture", "Pipeline", "multiplies_bf16"]
 
-Picture = Path | Image.Image
+Picture = Path | bytes | Image.Image
 STAGES = ("decode", "transform", "model", "write")  # what the threads spend their time with
 DEFAULT = ComputeOptions()
 
@@ -129,7 +129,9 @@ class Pipeline:
                 errors.append("")
             except (BadImage, MemoryError) as error:
                 pixels.append(None)
-                errors.append(str(error) or f"{picture}: not enough memory")
+                errors.append(
+                    str(error) or f"{picture if isinstance(picture, Path) else 'a picture'}: not enough memory"
+                )
         self._count("decode", start, transforming)
         return pixels, errors
 

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from omlzoo.data.images import SUFFIXES, to_rgb
+from omlzoo.data.images import FORMATS, SUFFIXES, to_rgb
 from omlzoo.errors import BadImage, BadInput
 from omlzoo.index.index import Index
 
-__all__ = ["Pictures", "read_upload"]
+__all__ = ["Pictures", "check_upload"]
 
 SIDE = 320  # pixels of a shown picture's longer side
 KEPT = 512  # shown pictures in memory
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
 class Pictures:
@@ -47,22 +46,23 @@ class Pictures:
         return _jpeg(to_rgb(file, self.boxes[row], (SIDE, SIDE)))
 
 
-def read_upload(content: bytes, megapixels: float, box: tuple[int, int, int, int] | None = None) -> Image.Image:
-    """The upright RGB picture of a request.
+def check_upload(content: bytes, megapixels: float) -> None:
+    """Refuse the bytes of a request that are no picture, or one of too many pixels, before they are decoded.
+
+    Args:
+        content: Of the uploaded file.
+        megapixels: The largest number of pixels, in millions.
 
     Raises:
-        BadImage: It is none, is damaged, has too many pixels, or the box is not inside.
+        BadImage: They are none, or there are too many pixels.
     """
     try:
-        opened = Image.open(io.BytesIO(content), formats=FORMATS)
-        if opened.width * opened.height > megapixels * 1e6:
-            raise BadImage(f"the picture has {opened.width} x {opened.height} pixels; at most {megapixels:g} million")
-        opened.load()
-    except BadImage:
-        raise
+        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            width, height = opened.size
     except Exception as error:  # decoders raise anything on hostile bytes
         raise BadImage("not a picture of a known format, or a damaged one") from error
-    return to_rgb(opened, box)
+    if width * height > megapixels * 1e6:
+        raise BadImage(f"the picture has {width} x {height} pixels; at most {megapixels:g} million")
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -18,7 +18,7 @@ from omlzoo.serving.answers import OWN, Request, answers
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.limits import Limits
 from omlzoo.serving.parsing import parse_box
-from omlzoo.serving.pictures import Pictures, read_upload
+from omlzoo.serving.pictures import Pictures, check_upload
 from omlzoo.serving.row_facts import RowFacts
 
 __all__ = ["Service"]
@@ -71,8 +71,8 @@ class Service:
         sides = parse_box(box)
 
         def decode() -> torch.Tensor:
-            picture = read_upload(content, self.limits.megapixels, sides)
-            (pixels,), (error,) = self.pipeline.decode([(picture, None)])
+            check_upload(content, self.limits.megapixels)
+            (pixels,), (error,) = self.pipeline.decode([(content, sides)])
             if pixels is None:
                 raise BadImage(error)
             return pixels

@@ -30,13 +30,14 @@ from text_entries import publish, with_text
 from toys import toy
 
 import omlzoo
+from omlzoo.data.images import to_rgb
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.index.index import Index
 from omlzoo.serving import server as serving
 from omlzoo.serving.application import application
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.limits import Limits
-from omlzoo.serving.pictures import read_upload
+from omlzoo.serving.pictures import check_upload
 from omlzoo.serving.row_facts import RowFacts
 from omlzoo.serving.server import check_address
 
@@ -364,7 +365,8 @@ def test_uploads_are_what_the_library_reads_elsewhere() -> None:
     exif[0x0112] = 6
     buffer = io.BytesIO()
     turned.save(buffer, "PNG", exif=exif)
-    assert read_upload(buffer.getvalue(), 1).size == (20, 30)
+    check_upload(buffer.getvalue(), 1)
+    assert to_rgb(buffer.getvalue()).size == (20, 30)
 
 
 class Server:
