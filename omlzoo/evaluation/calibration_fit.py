@@ -16,10 +16,11 @@ from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
+from omlzoo.evaluation.evaluation import select_rows
 from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
 from omlzoo.evaluation.probability import fit_probability
 from omlzoo.metrics._pair_curve import PairCurve, pair_curve, pairs_by_label
-from omlzoo.metrics._selection import Selection, count_relevant, select
+from omlzoo.metrics._selection import Selection, count_relevant
 from omlzoo.models._extractor import Extractor
 from omlzoo.ops.nearest import nearest
 from omlzoo.zoo.registry import open_model
@@ -92,10 +93,7 @@ def calibrate(
     embeddings, name = _embedded(model, table, root, options, progress)
     good = embeddings.rows(embeddings.good)
     frame, vectors = good.table, torch.from_numpy(good.vectors)
-    chosen = select(
-        len(frame), frame["label"].to_numpy(), frame["is_query"].to_numpy(bool), frame["is_gallery"].to_numpy(bool),
-        frame["sequence"].to_numpy() if "sequence" in frame else None,
-    )  # fmt: skip
+    chosen = select_rows(frame)
     curve = pair_curve(vectors, chosen)
     found = _of_pairs(curve, far, frr, beta)
     by_label = _rates_by_label(vectors, chosen, [value for _, _, value in found])

@@ -1,11 +1,11 @@
 """evaluate(): a model on the validation rows of a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+import torch
 
 from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import ERROR, Embeddings
@@ -14,15 +14,16 @@ from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.findings import find_issues
 from omlzoo.evaluation.report import Report
+from omlzoo.metrics._selection import Selection, select
 from omlzoo.metrics.bootstrap import intervals
 from omlzoo.metrics.consistency import utilities
-from omlzoo.metrics.ranking import RetrievalPerQuery, averages, retrieval_per_query
+from omlzoo.metrics.ranking import RetrievalPerQuery, averages, ranking_of
 from omlzoo.metrics.spread import pcf
-from omlzoo.metrics.verifying import verification
+from omlzoo.metrics.verifying import verification_of
 from omlzoo.models._extractor import Extractor
 from omlzoo.zoo.registry import open_model
 
-__all__ = ["evaluate", "evaluate_embeddings"]
+__all__ = ["evaluate", "evaluate_embeddings", "select_rows"]
 
 RANKS = (1, 5, 10)
 
@@ -114,16 +115,10 @@ def evaluate_embeddings(
     failed = embeddings.table[~embeddings.good]
     good = embeddings.rows(embeddings.good)
     frame = good.table
-    sequences = frame["sequence"].to_numpy() if "sequence" in frame else None
     categories = frame["category"].to_numpy() if "category" in frame else None
-    asked: dict[str, Any] = {
-        "is_query": frame["is_query"].to_numpy(bool), "is_gallery": frame["is_gallery"].to_numpy(bool),
-        "sequences": sequences,
-    }  # fmt: skip
-    ranking = retrieval_per_query(
-        good.vectors, frame["label"].to_numpy(), **asked, cmc=cmc, precision=precision_at, map=map,
-        ndcg=(10,) if thorough else (), full_list=thorough,
-    )  # fmt: skip
+    selection = select_rows(frame)
+    ranks = {"cmc": cmc, "precision": precision_at, "map": map, "hits": (), "ndcg": (10,) if thorough else ()}
+    ranking = ranking_of(torch.from_numpy(good.vectors), selection, ranks, full_list=thorough)
     metrics = averages(ranking, **({} if categories is None else {"per_category": categories}))
     if metrics["queries_without_relevant"]:
         count = f"{metrics['queries_without_relevant']} of {metrics['queries']} queries"
@@ -141,15 +136,26 @@ def evaluate_embeddings(
     }
     errors = dict(zip(failed["path"], failed[ERROR], strict=True))
     report = Report(metrics, facts, None, errors, embeddings=good, ranking=ranking)
-    return _thoroughly(report, good, ranking, asked) if thorough else report
+    return _thoroughly(report, good, ranking, selection) if thorough else report
 
 
-def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, asked: Mapping[str, Any]) -> Report:
+def select_rows(frame: pd.DataFrame) -> Selection:
+    """The queries, the gallery and the sequences of a table's rows, checked.
+
+    Raises:
+        BadInput: A label is missing, or there is no query or no gallery row.
+    """
+    sequences = frame["sequence"].to_numpy() if "sequence" in frame else None
+    flags = frame["is_query"].to_numpy(bool), frame["is_gallery"].to_numpy(bool)
+    return select(len(frame), frame["label"].to_numpy(), *flags, sequences)
+
+
+def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, selection: Selection) -> Report:
     """The report with metrics of pairs, intervals and findings."""
     labels = good.table["label"].astype(str).to_numpy()
     metrics, facts, curve, usable = dict(report.metrics), dict(report.facts), None, None
     try:
-        found = verification(good.vectors, labels, **asked)
+        found = verification_of(torch.from_numpy(good.vectors), selection)
         usable = utilities(good.vectors, labels, curve=found.curve)
         curve = found.curve
         metrics |= {**found.metrics, "opis": usable.opis}

@@ -8,6 +8,7 @@ from omlzoo.metrics.consistency import utilities as utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery as RetrievalPerQuery
 from omlzoo.metrics.ranking import averages as averages
 from omlzoo.metrics.ranking import metrics_of_hits as metrics_of_hits
+from omlzoo.metrics.ranking import ranking_of as ranking_of
 from omlzoo.metrics.ranking import retrieval as retrieval
 from omlzoo.metrics.ranking import retrieval_per_query as retrieval_per_query
 from omlzoo.metrics.spread import alignment as alignment
@@ -18,3 +19,4 @@ from omlzoo.metrics.verifying import auc as auc
 from omlzoo.metrics.verifying import eer as eer
 from omlzoo.metrics.verifying import fnmr_at_fmr as fnmr_at_fmr
 from omlzoo.metrics.verifying import verification as verification
+from omlzoo.metrics.verifying import verification_of as verification_of

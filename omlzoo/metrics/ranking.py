@@ -18,8 +18,8 @@ the number of relevant rows (of its label) in R, and h the number among the firs
 Each is averaged over the queries with n > 0; the others are counted.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,10 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._average_precision import average_precision
-from omlzoo.metrics._selection import NOBODY, Flags, Ids, as_array, count_relevant, select
+from omlzoo.metrics._selection import NOBODY, Flags, Ids, Selection, as_array, count_relevant, select
 from omlzoo.ops.nearest import Similarity, nearest_blocks
 
-__all__ = ["RetrievalPerQuery", "averages", "metrics_of_hits", "retrieval", "retrieval_per_query"]
+__all__ = ["RetrievalPerQuery", "averages", "metrics_of_hits", "ranking_of", "retrieval", "retrieval_per_query"]
 
 
 @dataclass(frozen=True)
@@ -132,58 +132,111 @@ def retrieval_per_query(
     full_list: bool = False,
     similarity: Similarity = "euclidean",
 ) -> RetrievalPerQuery:
-    """The values of each query before :func:`retrieval` averages them; the arguments are the same."""
+    """The values of each query before :func:`retrieval` averages them; the arguments are the same.
+
+    Args:
+        embeddings: (N, D).
+        labels: (N,) ids of any kind.
+        is_query: (N,) bool; all rows by default.
+        is_gallery: (N,) bool; all rows by default.
+        sequences: (N,) ids of bursts or tracks.
+        cameras: (N,) ids.
+        cmc: Ranks k of cmc@k.
+        precision: Ranks k of precision@k.
+        map: Ranks k of map@k.
+        hits: Ranks k of hits@k.
+        ndcg: Ranks k of ndcg@k.
+        full_list: Add "ap" and "inp".
+        similarity: What the order is by: "euclidean", or "cosine" of unit vectors.
+
+    Raises:
+        BadInput: As in :func:`retrieval`.
+    """
     vectors = torch.as_tensor(embeddings).detach()
     if vectors.ndim != 2:
         raise BadInput(f"embeddings have the shape {tuple(vectors.shape)}; it must be (N, dim)")
-    count = len(vectors)
+    selection = select(len(vectors), labels, is_query, is_gallery, sequences, cameras)
+    ranks = {"cmc": cmc, "precision": precision, "map": map, "hits": hits, "ndcg": ndcg}
+    return ranking_of(vectors, selection, ranks, full_list=full_list, similarity=similarity)
+
+
+def ranking_of(
+    vectors: Tensor,
+    selection: Selection,
+    ranks: Mapping[str, Sequence[int]],
+    *,
+    full_list: bool = False,
+    similarity: Similarity = "euclidean",
+) -> RetrievalPerQuery:
+    """As :func:`retrieval_per_query`, of rows whose queries, gallery and labels were checked already.
+
+    Args:
+        vectors: (N, D).
+        selection: Of N rows.
+        ranks: Ranks k of "cmc", "precision", "map", "hits" and "ndcg".
+        full_list: Add "ap" and "inp".
+        similarity: "euclidean", or "cosine" of unit vectors.
+
+    Raises:
+        BadInput: A rank is below 1, or a vector is not finite.
+    """
+    for name, wanted in ranks.items():
+        if any(k < 1 for k in wanted):
+            raise BadInput(f"{name} is {tuple(wanted)}; ranks start at 1")
+    places = np.full(len(vectors), NOBODY)
+    places[selection.gallery] = np.arange(len(selection.gallery))
+    relevant = count_relevant(selection, places)
+    without = selection.queries[relevant == 0]
+    possible = replace(selection, queries=selection.queries[relevant > 0])
+    shown = max([1, *(k for wanted in ranks.values() for k in wanted)])
+    blocks = list(_search(vectors, possible, places, relevant[relevant > 0], ranks, shown, similarity))
+    width = min(shown, len(selection.gallery))
+    ids = torch.cat([torch.empty(0, width, dtype=torch.int64), *(ids for _, ids, _ in blocks)]).numpy()
+    scores = torch.cat([torch.empty(0, width), *(scores for _, _, scores in blocks)])
+    names = metrics_of_hits(torch.zeros(0, 1, dtype=torch.bool), torch.ones(0), torch.ones(0), ranks)
+    values = {name: np.concatenate([np.empty(0), *(block[name].numpy() for block, _, _ in blocks)]) for name in names}
+    if full_list:
+        values["ap"], values["inp"] = average_precision(vectors.cpu(), selection, possible.queries)
+    first = np.where(ids == NOBODY, NOBODY, selection.gallery[ids])
+    return RetrievalPerQuery(possible.queries, values, first, scores.numpy(), without)
+
+
+def _search(
+    vectors: Tensor,
+    selection: Selection,
+    places: np.ndarray,
+    relevant: np.ndarray,
+    ranks: Mapping[str, Sequence[int]],
+    shown: int,
+    similarity: Similarity,
+) -> Iterator[tuple[dict[str, Tensor], Tensor, Tensor]]:
+    """Of each block of queries the metrics, and places in the gallery and scores of the first ``shown`` hits.
+
+    Args:
+        vectors: (N, D).
+        selection: Its queries have relevant rows.
+        places: (N,) of each row its place in the gallery, or NOBODY.
+        relevant: (Q,) how many relevant rows a query has.
+        ranks: Of the metrics.
+        shown: Hits that are given back.
+        similarity: What the order is by.
+    """
 
     def at_vectors(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(vectors.device)
 
-    ranks = {"cmc": cmc, "precision": precision, "map": map, "hits": hits, "ndcg": ndcg}
-    for name, asked in ranks.items():
-        if any(k < 1 for k in asked):
-            raise BadInput(f"{name} is {tuple(asked)}; ranks start at 1")
-    chosen = select(count, labels, is_query, is_gallery, sequences, cameras)
-    codes, query_rows, gallery_rows, sequence = chosen.labels, chosen.queries, chosen.gallery, chosen.sequences
-
-    place = np.full(count, NOBODY)
-    place[gallery_rows] = np.arange(len(gallery_rows))
-    relevant = count_relevant(chosen, place)
-    without, query_rows, relevant = (
-        query_rows[relevant == 0],
-        query_rows[relevant > 0],
-        relevant[relevant > 0],
-    )
-    shown = max([1, *(k for asked in ranks.values() for k in asked)])
-    k = max(shown, int(relevant.max(initial=1)))
-    groups = None if sequence is None else (at_vectors(sequence[query_rows]), at_vectors(sequence[gallery_rows]))
-    gallery_codes = torch.from_numpy(codes[gallery_rows])
-    parts: list[tuple[dict[str, Tensor], Tensor, Tensor]] = []
+    queries, gallery, sequence = selection.queries, selection.gallery, selection.sequences
+    groups = None if sequence is None else (at_vectors(sequence[queries]), at_vectors(sequence[gallery]))
+    codes, asked = torch.from_numpy(selection.labels[gallery]), torch.from_numpy(selection.labels[queries])
     for rows, scores, ids in nearest_blocks(
-        _pick(vectors, query_rows), _pick(vectors, gallery_rows), k,
-        similarity=similarity, own=at_vectors(place[query_rows]), groups=groups,
+        _pick(vectors, queries), _pick(vectors, gallery), max(shown, int(relevant.max(initial=1))),
+        similarity=similarity, own=at_vectors(places[queries]), groups=groups,
     ):  # fmt: skip
         scores, ids = scores.cpu(), ids.cpu()
-        hit = (gallery_codes[ids] == torch.from_numpy(codes[query_rows[rows]])[:, None]) & (ids != NOBODY)
-        present = (ids != NOBODY).sum(dim=1)
-        values = metrics_of_hits(hit, torch.from_numpy(relevant[rows]), present, ranks)
-        parts.append((values, ids[:, :shown], scores[:, :shown]))
-    width = min(shown, len(gallery_rows))
-    first = torch.cat([ids for _, ids, _ in parts]) if parts else torch.empty(0, width, dtype=torch.int64)
-    best = torch.cat([scores for _, _, scores in parts]) if parts else torch.empty(0, width)
-    names = metrics_of_hits(torch.zeros(0, 1, dtype=torch.bool), torch.ones(0), torch.ones(0), ranks)
-    found = {name: np.concatenate([np.empty(0), *(values[name].numpy() for values, _, _ in parts)]) for name in names}
-    if full_list:
-        found["ap"], found["inp"] = average_precision(vectors.cpu(), chosen, query_rows)
-    return RetrievalPerQuery(
-        queries=query_rows,
-        values=found,
-        first=np.where(first == NOBODY, NOBODY, gallery_rows[first.numpy()]),
-        scores=best.numpy(),
-        without_relevant=without,
-    )
+        present = ids != NOBODY
+        hit = (codes[ids] == asked[rows][:, None]) & present
+        values = metrics_of_hits(hit, torch.from_numpy(relevant[rows]), present.sum(dim=1), ranks)
+        yield values, ids[:, :shown], scores[:, :shown]
 
 
 def metrics_of_hits(

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._pair_curve import PairCurve, pair_curve
-from omlzoo.metrics._selection import Flags, Ids, select
+from omlzoo.metrics._selection import Flags, Ids, Selection, select
 
-__all__ = ["Verification", "auc", "eer", "fnmr_at_fmr", "verification"]
+__all__ = ["Verification", "auc", "eer", "fnmr_at_fmr", "verification", "verification_of"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,22 @@ def verification(
         BadInput: Shapes differ, an embedding is not finite, a rate is no share, or there are no pairs of one of the two
             kinds.
     """
-    curve = _curve(embeddings, labels, far, "far", is_query, is_gallery, sequences, cameras)
+    vectors = torch.as_tensor(embeddings).detach().cpu()
+    return verification_of(vectors, select(len(vectors), labels, is_query, is_gallery, sequences, cameras), far)
+
+
+def verification_of(vectors: Tensor, selection: Selection, far: Sequence[float] = (1e-3, 1e-2)) -> Verification:
+    """As :func:`verification`, of rows whose queries, gallery and labels were checked already.
+
+    Args:
+        vectors: (N, D).
+        selection: Of N rows.
+        far: False accept rates, between 0 and 1.
+
+    Raises:
+        BadInput: As in :func:`verification`.
+    """
+    curve = _curve(vectors, selection, far, "far")
     metrics = {"auc": auc(curve), "eer": eer(curve)}
     for rate in far:
         distance = curve.distance_at_far(rate)
@@ -87,10 +102,24 @@ def fnmr_at_fmr(
     """Share of same-label pairs that are rejected at given false match rates: {"fnmr@fmr=0.001": ...}.
 
     The threshold is the quantile of the other-label distances, and a same-label pair as far as it is rejected (as Open
-    Metric Learning has it). The other arguments are those of :func:`verification`. Up to 16 million pairs it is exact;
-    beyond that right to 1/16,000 of the squared distances' range.
+    Metric Learning has it). Up to 16 million pairs it is exact; beyond that right to 1/16,000 of the squared distances'
+    range.
+
+    Args:
+        embeddings: (N, D).
+        labels: (N,) ids of any kind.
+        fmr: False match rates, between 0 and 1.
+        is_query: (N,) bool; all rows by default.
+        is_gallery: (N,) bool; all rows by default. A row is never paired with itself.
+        sequences: (N,) ids; pairs of one sequence do not count.
+        cameras: (N,) ids; pairs of one label and one camera do not count.
+
+    Raises:
+        BadInput: As in :func:`verification`.
     """
-    curve = _curve(embeddings, labels, fmr, "fmr", is_query, is_gallery, sequences, cameras)
+    vectors = torch.as_tensor(embeddings).detach().cpu()
+    selection = select(len(vectors), labels, is_query, is_gallery, sequences, cameras)
+    curve = _curve(vectors, selection, fmr, "fmr")
     return {f"fnmr@fmr={rate:g}": 1 - curve.nearer(curve.distance_at_far(rate))[0] for rate in fmr}
 
 
@@ -109,20 +138,10 @@ def eer(curve: PairCurve) -> float:
     return float(far[after - 1] + share * (far[after] - far[after - 1]))
 
 
-def _curve(
-    embeddings: np.ndarray | Tensor,
-    labels: Ids,
-    rates: Sequence[float],
-    name: str,
-    is_query: Flags,
-    is_gallery: Flags,
-    sequences: Ids,
-    cameras: Ids,
-) -> PairCurve:
+def _curve(vectors: Tensor, selection: Selection, rates: Sequence[float], name: str) -> PairCurve:
     for rate in rates:
         if not 0 <= rate <= 1:
             raise BadInput(f"{name} is {rate}; it is a share, between 0 and 1")
-    vectors = torch.as_tensor(embeddings).detach().cpu()
     if not torch.isfinite(vectors).all():
         raise BadInput("embeddings hold NaN or infinity; leave those rows out")
-    return pair_curve(vectors, select(len(vectors), labels, is_query, is_gallery, sequences, cameras))
+    return pair_curve(vectors, selection)
