@@ -133,3 +133,9 @@ def test_no_assert_and_no_print_outside_tests_and_commands() -> None:
 def test_names_say_what_a_file_is() -> None:
     drawers = {"utils", "util", "helpers", "common", "misc", "base", "manager", "types"}
     assert not [module for module in MODULES if module.rpartition(".")[2].strip("_") in drawers]
+
+
+def test_no_file_is_above_300_lines_and_no_function_above_60() -> None:
+    long = {name: len(path.read_text().splitlines()) for name, path in PATHS.items()}
+    assert {name: lines for name, lines in long.items() if lines > 300} == {}
+    assert {name: lines for lines, name in house.functions(SOURCES) if lines > 60} == {}

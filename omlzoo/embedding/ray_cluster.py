@@ -85,12 +85,7 @@ def embed_on_ray(
         BadInput: The workers want all processors, or the folder has other settings.
         MissingExtra: Ray is not installed.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        ray: Any = import_module("ray")
-        import_module("ray.data")
-    except ImportError as error:
-        raise MissingExtra("ray", "ray") from error
+    ray = _ray()
     for name, value in (("workers", workers), ("rows", rows)):
         if value < 1:
             raise BadInput(f"{name} is {value}; it must be at least 1")
@@ -105,12 +100,7 @@ def embed_on_ray(
     if started:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     try:
-        whole = ray.cluster_resources().get("CPU", 0.0)
-        if workers * cpus >= whole:
-            raise BadInput(
-                f"{workers} workers of {cpus:g} processors are all of the cluster's {whole:g}, and reading needs some: "
-                "Ray would wait for ever; give fewer workers or cpus"
-            )
+        _check_processors(ray, workers, cpus)
         with shards.lock():
             missing = shards.missing(table)
             first = shards.following()
@@ -129,6 +119,25 @@ def embed_on_ray(
         said = f"{failed} of {len(missing)} pictures could not be read and have no vector (column error says why)"
         notice(said)
     return shards
+
+
+def _ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        ray: Any = import_module("ray")
+        import_module("ray.data")
+    except ImportError as error:
+        raise MissingExtra("ray", "ray") from error
+    return ray
+
+
+def _check_processors(ray: Any, workers: int, cpus: float) -> None:
+    whole = ray.cluster_resources().get("CPU", 0.0)
+    if workers * cpus >= whole:
+        raise BadInput(
+            f"{workers} workers of {cpus:g} processors are all of the cluster's {whole:g}, and reading needs some: "
+            "Ray would wait for ever; give fewer workers or cpus"
+        )
 
 
 def _compute(

@@ -5,7 +5,7 @@ from pathlib import Path
 from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.evaluation import plots
 from omlzoo.files import new_file
-from omlzoo.pages.render import report_page
+from omlzoo.pages.render import Heading, report_page
 
 __all__ = ["write_page"]
 
@@ -15,7 +15,6 @@ COLUMNS = ("distance or energy", "shares of", "wrongly accepted", "rightly accep
 def write_page(found: Calibration, path: str | Path) -> None:
     """Write one page; figures need matplotlib, and without it the page says so."""
     facts = [
-        f"table: {found.table}",
         f"{found.queries} queries of {found.labels} labels",
         f"{found.same_pairs} pairs of one label, {found.other_pairs} of two",
         f"weights: sha256 {found.sha256}",
@@ -35,7 +34,7 @@ def write_page(found: Calibration, path: str | Path) -> None:
     ]  # fmt: skip
     numbers += [(name, [f"{value:.4f}", "", "", ""]) for name, value in found.open_set.items()]
     rules = [(each.name, each.rule) for each in found.cut_points]
-    page = report_page("Calibration", facts, numbers, COLUMNS, rules, [], figures)
+    page = report_page(Heading("Calibration", table=found.table), facts, numbers, COLUMNS, rules, [], figures)
     with new_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

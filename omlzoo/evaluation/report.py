@@ -18,7 +18,7 @@ from omlzoo.metrics._pair_curve import PairCurve
 from omlzoo.metrics.bootstrap import Comparison, compare
 from omlzoo.metrics.consistency import Utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery
-from omlzoo.pages.render import report_page
+from omlzoo.pages.render import Heading, report_page
 
 __all__ = ["DEFINITIONS", "Report", "compare_rankings"]
 
@@ -96,7 +96,7 @@ class Report:
         """
         head, numbers = number_table(self.metrics, self.before, self.intervals, self.comparison)
         calibration = calibration_of(self.embeddings)
-        facts = [f"{name}: {value}" for name, value in self.facts.items()]
+        facts = [f"{name}: {value}" for name, value in self.facts.items() if name not in ("model", "table")]
         facts += [f"Look: {each.text}." for each in self.findings]
         facts += [f"Threshold {each.name}: {each.value:.4f}, {each.rule}." for each in calibration.cut_points
                   ] if calibration else []  # fmt: skip
@@ -108,8 +108,9 @@ class Report:
             figures = report_figures(self.history, self.embeddings, self.curve, self.utilities, calibration)
         else:
             facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
+        heading = Heading("Retrieval report", str(self.facts.get("model", "")), str(self.facts.get("table", "")))
         sections = query_sections(self.embeddings, self.ranking, self.ranking_before)
-        page = report_page("Retrieval report", facts, numbers, head, list(DEFINITIONS.items()), sections, figures)
+        page = report_page(heading, facts, numbers, head, list(DEFINITIONS.items()), sections, figures)
         with new_file(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
 

@@ -13,7 +13,7 @@ from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.files import new_file
 from omlzoo.ops.nearest import Similarity
-from omlzoo.pages.render import Card, Row, gallery_page, thumbnail
+from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
 
 __all__ = ["Hits"]
 
@@ -107,7 +107,9 @@ class Hits:
             _explain(self.similarity),
         ]
         with new_file(path) as temporary:
-            temporary.write_text(gallery_page("Search results", facts, rows), encoding="utf-8")
+            temporary.write_text(
+                gallery_page(Heading("Search results", self.embeddings.record.model), facts, rows), encoding="utf-8"
+            )
 
 
 def _explain(similarity: Similarity) -> str:

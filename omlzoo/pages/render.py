@@ -2,20 +2,50 @@
 
 import base64
 import io
+import shlex
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from PIL.Image import Image
 
+import omlzoo
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.errors import BadImage
 
-__all__ = ["Card", "Row", "gallery_page", "model_card", "report_page", "thumbnail"]
+__all__ = ["Card", "Heading", "Row", "gallery_page", "model_card", "report_page", "search_page", "thumbnail"]
 
 SIDE = 160  # pixels of a thumbnail's longer side
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What every page says of itself at its top.
+
+    Attributes:
+        title: Of the page.
+        model: What made the vectors, if it is about one model.
+        table: Whose rows it is about, if any.
+        command: The command that made the page, where one did.
+        date: When it was made: today by default.
+    """
+
+    title: str
+    model: str = ""
+    table: str = ""
+    command: str = field(default_factory=lambda: _command())
+    date: str = field(default_factory=lambda: date.today().isoformat())
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Name and value of what is known, the version of omlzoo among it."""
+        version = f"omlzoo {omlzoo.__version__}"
+        values = {"model": self.model, "table": self.table, "date": self.date, "version": version,
+                  "command": self.command}  # fmt: skip
+        return [(name, value) for name, value in values.items() if value]
 
 
 @dataclass(frozen=True)
@@ -60,13 +90,29 @@ def model_card(entry: Any, repo: str, metadata: str, recipe: str) -> str:
     return _render("card.md", entry=entry, repo=repo, metadata=metadata, recipe=recipe, pre=entry.preprocess)
 
 
-def gallery_page(title: str, facts: Sequence[str], rows: Sequence[Row], figures: Sequence[str] = ()) -> str:
-    """The HTML of search results: each query with its hits, right or wrong where labels are known; figures as SVG."""
-    return _render("gallery.html", title=title, facts=facts, sections=[("", rows)], figures=figures)
+def gallery_page(heading: Heading, facts: Sequence[str], rows: Sequence[Row], figures: Sequence[str] = ()) -> str:
+    """The HTML of search results: each query with its hits, right or wrong where labels are known.
+
+    Args:
+        heading: Of the page.
+        facts: Lines below it.
+        rows: Queries with their hits.
+        figures: SVG.
+    """
+    return _render("gallery.html", heading=heading, facts=facts, sections=[("", rows)], figures=figures)
+
+
+def search_page(model: str) -> str:
+    """The HTML of the server's search page, which asks the HTTP API of the server that gives it.
+
+    Args:
+        model: Of the index.
+    """
+    return _render("search.html", heading=Heading("Search by picture", model, command=""))
 
 
 def report_page(
-    title: str,
+    heading: Heading,
     facts: Sequence[str],
     numbers: Sequence[tuple[str, Sequence[str]]],
     columns: Sequence[str],
@@ -77,7 +123,7 @@ def report_page(
     """The HTML of an evaluation.
 
     Args:
-        title: Heading.
+        heading: Of the page.
         facts: Lines below it.
         numbers: Rows of the table: a metric and its value in each column.
         columns: Names of the columns.
@@ -86,9 +132,16 @@ def report_page(
         figures: SVG.
     """
     return _render(
-        "report.html", title=title, facts=facts, numbers=numbers, columns=columns,
+        "report.html", heading=heading, facts=facts, numbers=numbers, columns=columns,
         definitions=definitions, sections=sections, figures=figures,
     )  # fmt: skip
+
+
+def _command() -> str:
+    """The command line, where the command omlzoo runs."""
+    program = Path(sys.argv[0])
+    own = program.stem == "omlzoo" or (program.name == "__main__.py" and program.parent.name == "omlzoo")
+    return shlex.join(["omlzoo", *sys.argv[1:]]) if own else ""
 
 
 def _render(template: str, **values: Any) -> str:

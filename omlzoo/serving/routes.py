@@ -1,7 +1,6 @@
 """The routes of the HTTP API; each asks the :class:`omlzoo.serving.service.Service` that the application holds."""
 
 import secrets
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,14 +12,13 @@ from starlette.concurrency import run_in_threadpool
 
 from omlzoo.data.filters import matching
 from omlzoo.errors import OmlzooError
+from omlzoo.pages.render import search_page
 from omlzoo.serving.answers import Request, SearchOptions
 from omlzoo.serving.limits import COOKIE
 from omlzoo.serving.parsing import Number, Upload, Words, parse_threshold, parse_where, row_of
 from omlzoo.serving.service import Service
 
 __all__ = ["router"]
-
-PAGE = Path(__file__).with_name("page.html")
 
 router = APIRouter()
 
@@ -34,9 +32,9 @@ Asked = Annotated[Service, Depends(_service_of)]
 
 
 @router.get("/", response_class=HTMLResponse)
-async def page(request: HTTPRequest, given: Annotated[str, Query(alias="token")] = "") -> Response:
+async def page(service: Asked, request: HTTPRequest, given: Annotated[str, Query(alias="token")] = "") -> Response:
     """The search page; with the token in the address, a cookie that has it."""
-    answer = HTMLResponse(PAGE.read_text(encoding="utf-8"))
+    answer = HTMLResponse(search_page(service.index.embeddings.record.model))
     token = request.app.state.token
     if token is not None and secrets.compare_digest(given.encode(), token.encode()):
         answer.set_cookie(COOKIE, given, httponly=True, samesite="strict")

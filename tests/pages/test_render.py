@@ -1,10 +1,14 @@
 """Pages hold their pictures and escape what users wrote."""
 
+from datetime import date
 from pathlib import Path
 
+import pytest
 from PIL import Image
+from places import PROJECT
 
-from omlzoo.pages.render import Card, Row, gallery_page, report_page, thumbnail
+import omlzoo
+from omlzoo.pages.render import Card, Heading, Row, gallery_page, report_page, search_page, thumbnail
 
 
 def test_text_is_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None:
@@ -16,7 +20,7 @@ def test_text_is_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None:
     row = Row(
         Card(picture, "<script>alert(1)</script>"), [Card(None, "b", "0.5", True), Card(picture, "c", "0.4", False)]
     )
-    page = gallery_page("Search & find", ["one fact"], [row])
+    page = gallery_page(Heading("Search & find"), ["one fact"], [row])
     assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
     assert "no picture" in page
@@ -24,6 +28,27 @@ def test_text_is_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None:
 
 
 def test_a_report_has_its_columns_and_definitions() -> None:
-    page = report_page("Report", [], [("cmc@1", ["0.5", "0.6"])], ["before", "after"], [("cmc@k", "Share")], [])
+    page = report_page(
+        Heading("Report"), [], [("cmc@1", ["0.5", "0.6"])], ["before", "after"], [("cmc@k", "Share")], []
+    )
     assert "<th>before</th><th>after</th>" in page
     assert "<dt>cmc@k</dt><dd>Share</dd>" in page
+
+
+def test_every_page_says_what_made_it_and_has_the_one_stylesheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/omlzoo", "evaluate", "vits16_dino", "my table.csv"])
+    heading = Heading("Report", "vits16_dino", "my table.csv")
+    style = (PROJECT / "omlzoo/pages/style.css").read_text()
+    pages = [gallery_page(heading, [], []), report_page(heading, [], [], [], [], [])]
+    for page in [*pages, search_page("vits16_dino")]:
+        assert style in page
+        assert page.count("<header>") == 1
+        assert f"<dd>omlzoo {omlzoo.__version__}</dd>" in page
+        assert f"<dd>{date.today().isoformat()}</dd>" in page
+        assert "<dd>vits16_dino</dd>" in page
+    assert all("<code>omlzoo evaluate vits16_dino &#39;my table.csv&#39;</code>" in page for page in pages)
+
+
+def test_a_page_of_a_library_call_names_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["my_script.py", "secret"])
+    assert "<code>" not in gallery_page(Heading("Hits"), [], [])
