@@ -5,6 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.all_gather import gather
 from omlzoo.ops.pairs import Pairs, check_batch, pair_up
@@ -27,6 +28,9 @@ class Loss(nn.Module):
         self.gather = gather
         self.empty_batches = 0
         self._last: dict[str, Tensor | float] = {}
+
+    def __repr__(self) -> str:
+        return described(self)
 
     @property
     def stats(self) -> dict[str, float]:

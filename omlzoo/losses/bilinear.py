@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.logsumexp import against_negatives
 from omlzoo.ops.pairs import Pairs
@@ -31,6 +32,9 @@ class BilinearInfoNCE(Loss):
         super().__init__(gather)
         self.temperature = positive_number("temperature", temperature)
         self.weight = nn.Parameter(torch.eye(int(positive_number("dim", dim))))
+
+    def __repr__(self) -> str:
+        return described(self, dim=str(len(self.weight)))
 
     def fold(self, keys: Tensor) -> Tensor:
         """Keys (N, D) as W k, whose inner products with plain queries are the learned similarities."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import euclidean
@@ -42,6 +43,10 @@ class ContrastiveClustering(Loss):
         self.margin, self.momentum = positive_number("margin", margin), momentum
         self.register_buffer("means", torch.zeros(n_labels, dim))
         self.register_buffer("seen", torch.zeros(n_labels, dtype=torch.bool))
+
+    def __repr__(self) -> str:
+        n_labels, dim = self.means.shape
+        return described(self, dim=str(dim), n_labels=str(n_labels))
 
     def compute(self, pairs: Pairs) -> Tensor | None:
         codes = check_codes(pairs.labels, len(self.means))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss
 from omlzoo.memory import MemoryBank
@@ -36,6 +37,9 @@ class CrossBatch(nn.Module):
         if after < 0:
             raise BadInput(f"after is {after}; it must be 0 or more")
         self.loss, self.memory, self.after = loss, memory, after
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """The loss () of embeddings (B, D) with labels (B,)."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import positive_number
 from omlzoo.ops.all_gather import gather as gathered
@@ -33,6 +34,9 @@ class SimilarityDistillation(nn.Module):
             raise BadInput(f"regression is {regression}; it must be 0 or more")
         self.temperature, self.regression, self.gather = positive_number("temperature", temperature), regression, gather
         self.stats: dict[str, float] = {"empty_batches": 0.0}
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def forward(self, embeddings: Tensor, teacher: Tensor) -> Tensor:
         """The loss () of embeddings (B, D) and the teacher's (B, E) of the same pictures; 0 where B is below 2.

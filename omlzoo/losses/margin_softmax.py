@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import cosine
@@ -55,6 +56,16 @@ class _MarginSoftmax(Loss):
         codes = {name: code for code, name in enumerate(dict.fromkeys(categories or ()))}
         self.categories: Tensor | None
         self.register_buffer("categories", torch.tensor([codes[name] for name in categories]) if categories else None)
+
+    def __repr__(self) -> str:
+        layers = [layer for layer in self.mlp if isinstance(layer, nn.Linear)]
+        categories = "" if self.categories is None else f"<{int(self.categories.max()) + 1} categories>"
+        return described(
+            self,
+            dim=str(layers[0].in_features if layers else self.weight.shape[1]),
+            mlp=str([layer.out_features for layer in layers]) if layers else "",
+            categories=categories,
+        )
 
     def lowered(self, cosine: Tensor) -> Tensor:
         """The right labels' cosines (B,) with the margin."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import cosine
@@ -40,6 +41,9 @@ class PatchContrast(Loss):
         self.temperature = positive_number("temperature", temperature)
         self.views = views
         self.draw = torch.Generator().manual_seed(seed)
+
+    def __repr__(self) -> str:
+        return described(self, seed=str(self.draw.initial_seed()))
 
     def get_extra_state(self) -> Tensor:
         """The generator's state, so that a resumed run draws on."""

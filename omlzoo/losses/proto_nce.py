@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import cosine
@@ -50,6 +51,10 @@ class ProtoNCE(Loss):
         self.register_buffer("prototypes", torch.zeros(n_labels, dim))
         self.register_buffer("spread", torch.zeros(n_labels))
         self.register_buffer("counts", torch.zeros(n_labels, dtype=torch.long))
+
+    def __repr__(self) -> str:
+        n_labels, dim = self.prototypes.shape
+        return described(self, dim=str(dim), n_labels=str(n_labels))
 
     @torch.no_grad()
     def fit(self, embeddings: Tensor, labels: Tensor) -> None:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import cosine
@@ -39,6 +40,9 @@ class ProxyAnchorLoss(Loss):
         self.n_labels, self.margin, self.scale = n_labels, margin, positive_number("scale", scale)
         self.proxies = nn.Parameter(torch.empty(n_labels, dim))
         nn.init.kaiming_normal_(self.proxies, mode="fan_out")
+
+    def __repr__(self) -> str:
+        return described(self, dim=str(self.proxies.shape[1]))
 
     def compute(self, pairs: Pairs) -> Tensor | None:
         labels = check_codes(pairs.labels, self.n_labels)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import euclidean
@@ -41,6 +42,9 @@ class SurrogatePrecision(Loss):
             raise BadInput(f"k is {k}; it must be a whole number of 1 or more, or several of them")
         self.temperature1 = positive_number("temperature1", temperature1)
         self.temperature2 = positive_number("temperature2", temperature2)
+
+    def __repr__(self) -> str:
+        return described(self, k=str(self.ks[0] if len(self.ks) == 1 else self.ks))
 
     def compute(self, pairs: Pairs) -> Tensor | None:
         if not (pairs.positive.any() and pairs.negative.any()):

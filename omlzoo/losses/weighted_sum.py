@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 
 __all__ = ["WeightedSum"]
@@ -39,6 +40,9 @@ class WeightedSum(nn.Module):
             for place, kind in enumerate(kinds)
         ]
         self.values: dict[str, Tensor] = {}
+
+    def __repr__(self) -> str:
+        return described(self, losses=str(dict(zip(self.losses, self.weights, strict=True))))
 
     def forward(self, *arguments: Any, **named: Any) -> Tensor:
         """The sum ()."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.distances import cosine
 from omlzoo.ops.pairs import pair_up
@@ -24,6 +25,9 @@ class MultiSimilarityPairs:
         if not epsilon >= 0:
             raise BadInput(f"epsilon is {epsilon}; it must be 0 or more")
         self.epsilon = epsilon
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __call__(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.distances import euclidean
 from omlzoo.ops.pairs import Pairs, label_means, pair_up
@@ -19,6 +20,9 @@ Triplets = tuple[Tensor, Tensor, Tensor]
 
 class _TripletMiner:
     """A miner implements :meth:`mine`."""
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __call__(
         self,
@@ -114,6 +118,10 @@ class NHardTriplets(_TripletMiner):
         self.positives = _places("n_positive", n_positive)
         self.negatives = _places("n_negative", n_negative)
 
+    def __repr__(self) -> str:
+        counts = [last if first == 0 else (first + 1, last) for first, last in (self.positives, self.negatives)]
+        return described(self, n_positive=str(counts[0]), n_negative=str(counts[1]))
+
     def mine(self, pairs: Pairs) -> Triplets:
         distances = euclidean(pairs.rows, pairs.others)
         near, has_near = _ranked(distances.masked_fill(~pairs.positive, -torch.inf), *self.positives, largest=True)
@@ -163,6 +171,10 @@ class GivenTriplets:
             raise BadInput(f"anchors, positives and negatives have the shapes {shapes}; they must be (T,) each")
         self.triplets = anchors, positives, negatives
 
+    def __repr__(self) -> str:
+        indices = f"<{len(self.triplets[0])} indices>"
+        return described(self, anchors=indices, positives=indices, negatives=indices)
+
     def __call__(self, embeddings: Tensor, labels: Tensor, *_: object) -> Triplets:
         """The same ones for every batch; the arguments only give the device."""
         anchors, positives, negatives = (indices.to(labels.device) for indices in self.triplets)
@@ -171,6 +183,9 @@ class GivenTriplets:
 
 class StackedTriplets:
     """Batches of T anchors, then T positives, then T negatives, in the same order; labels do not matter."""
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __call__(self, embeddings: Tensor, labels: Tensor, *_: object) -> Triplets:
         """Indices 0 to T - 1, T to 2T - 1, 2T to 3T - 1.

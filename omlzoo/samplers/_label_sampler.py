@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from torch.utils.data import Sampler
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 
 __all__ = ["LabelGroups", "LabelSampler", "RoundRobin", "rounds", "sorting"]
@@ -28,6 +29,11 @@ class LabelSampler(Sampler[list[int]]):
         self.seed = seed
         self.epoch = 0
         self.repeating = int((self.rows.sizes < n_instances).sum())
+
+    def __repr__(self) -> str:
+        labels = f"<{len(self.rows.codes)} rows of {len(self.rows.sizes)} labels>"
+        categories = f"<{len(getattr(self, 'labels_of', ()))} categories>"
+        return described(self, labels=labels, categories=categories, n_instances=str(self.rows.n_instances))
 
     def __len__(self) -> int:
         """Batches of an epoch."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from torch import distributed as dist
 from torch.utils.data import Sampler
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 
 __all__ = ["Share"]
@@ -38,6 +39,9 @@ class Share(Sampler[list[Any]]):
         if not 0 <= self.rank < self.processes:
             raise BadInput(f"rank is {self.rank}; it must be between 0 and the number of processes, {self.processes}")
         self.sampler = sampler
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __len__(self) -> int:
         return len(self.sampler)
