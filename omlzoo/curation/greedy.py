@@ -63,8 +63,8 @@ def choose(
         free[row] = False
         for objective in objectives:
             objective.chosen(int(row))
-    found: list[int] = []
-    while len(found) < min(count, int(free.sum()) + len(found)):
+    selected: list[int] = []
+    while len(selected) < min(count, int(free.sum()) + len(selected)):
         worth = np.where(free, 0.0, -np.inf)  # logarithm of the product
         with np.errstate(divide="ignore"):
             for objective in objectives:
@@ -75,8 +75,8 @@ def choose(
         row = int(worth.argmax())
         if worth[row] == -np.inf:
             break
-        found.append(row)
+        selected.append(row)
         free[row] = False
         for objective in objectives:
             objective.chosen(row)
-    return np.array(found, dtype=np.int64)
+    return np.array(selected, dtype=np.int64)

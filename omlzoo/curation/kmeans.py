@@ -42,7 +42,7 @@ def clusters(vectors: np.ndarray, count: int, seed: int = 0) -> Clusters:
         raise BadInput(f"count is {count}; it must be from 1 to the {len(vectors)} rows there are")
     centres, codes = kmeans2(vectors, count, minit="++", rng=seed, missing="warn")
     apart = np.linalg.norm(vectors - centres[codes], axis=1)
-    found = [(code, rows) for code in range(count) if len(rows := np.flatnonzero(codes == code))]
-    found.sort(key=lambda each: (-len(each[1]), each[0]))
-    members = [rows[np.argsort(apart[rows], kind="stable")] for _, rows in found]
-    return Clusters(members, np.stack([centres[code] for code, _ in found]))
+    nonempty = [(code, rows) for code in range(count) if len(rows := np.flatnonzero(codes == code))]
+    nonempty.sort(key=lambda each: (-len(each[1]), each[0]))
+    members = [rows[np.argsort(apart[rows], kind="stable")] for _, rows in nonempty]
+    return Clusters(members, np.stack([centres[code] for code, _ in nonempty]))

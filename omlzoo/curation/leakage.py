@@ -45,14 +45,14 @@ def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, i
     if not all(map(len, sides)):
         return pd.DataFrame(columns=columns), int((~usable).sum())
     queries, gallery = (torch.from_numpy(vectors[side]) for side in sides)
-    scores, places = nearest(queries, gallery, 1, similarity="cosine")
+    scores, positions = nearest(queries, gallery, 1, similarity="cosine")
     near = np.flatnonzero(scores[:, 0].numpy() >= alike)
-    left, right = frame.iloc[sides[0][near]], frame.iloc[sides[1][places[:, 0].numpy()[near]]]
-    found = pd.DataFrame(
+    left, right = frame.iloc[sides[0][near]], frame.iloc[sides[1][positions[:, 0].numpy()[near]]]
+    duplicates = pd.DataFrame(
         dict(zip(columns, [left["path"].to_numpy(), left["label"].to_numpy(), right["path"].to_numpy(),
                            right["label"].to_numpy(), scores[:, 0].numpy()[near]], strict=True))
     )  # fmt: skip
-    return found.sort_values("correlation", ascending=False, ignore_index=True), int((~usable).sum())
+    return duplicates.sort_values("correlation", ascending=False, ignore_index=True), int((~usable).sum())
 
 
 def _small(files: list[Path], boxes: list[Box | None]) -> np.ndarray:
@@ -69,10 +69,10 @@ def _small(files: list[Path], boxes: list[Box | None]) -> np.ndarray:
         levels = levels - levels.mean()
         return np.asarray(levels / np.linalg.norm(levels))
 
-    found = np.empty((len(files), SIDE**2), np.float32)
+    vectors = np.empty((len(files), SIDE**2), np.float32)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), ASKED):  # so that the pool holds few of them
             part = slice(start, start + ASKED)
             for number, levels in enumerate(pool.map(one, files[part], boxes[part]), start):
-                found[number] = levels
-    return found
+                vectors[number] = levels
+    return vectors

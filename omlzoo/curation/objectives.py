@@ -94,12 +94,12 @@ class Scores:
 
     def begin(self, vectors: np.ndarray) -> None:
         """Take the vectors (N, D)."""
-        given = np.asarray(self.given, dtype=np.float64)
-        if given.shape != (len(vectors),) or not (given >= 0).all():
+        scores = np.asarray(self.given, dtype=np.float64)
+        if scores.shape != (len(vectors),) or not (scores >= 0).all():
             raise BadInput(
-                f"scores have the shape {given.shape}; they must be ({len(vectors)},), numbers of at least 0"
+                f"scores have the shape {scores.shape}; they must be ({len(vectors)},), numbers of at least 0"
             )
-        self.shares = np.where(given < self.least, -np.inf, given / max(given.max(initial=0), 1e-300))
+        self.shares = np.where(scores < self.least, -np.inf, scores / max(scores.max(initial=0), 1e-300))
 
     def values(self) -> np.ndarray:
         """(N,) from 0 to 1."""
@@ -161,10 +161,10 @@ class Balance:
             raise BadInput(f"kinds have the shape {kinds.shape}; it must be ({len(vectors)},)")
         self.names, self.codes = np.unique(kinds, return_inverse=True)
         shares = self.target or dict.fromkeys(self.names.tolist(), 1.0)
-        wanted = np.array([float(shares.get(name, 0.0)) for name in self.names.tolist()])
-        if wanted.sum() <= 0:
+        weights = np.array([float(shares.get(name, 0.0)) for name in self.names.tolist()])
+        if weights.sum() <= 0:
             raise BadInput(f"none of the kinds {self.names[:5].tolist()} has a share in target; give one above 0")
-        self.wanted = wanted / wanted.sum() * self.count
+        self.wanted = weights / weights.sum() * self.count
         self.have = np.zeros(len(self.names))
 
     def values(self) -> np.ndarray:

@@ -45,15 +45,16 @@ def near_duplicates(vectors: np.ndarray, most: float) -> list[np.ndarray]:
             row = int(parent[row])
         return row
 
-    asked, k = np.arange(len(rows)), min(LOOKED_AT, max(1, len(rows) - 1))
-    while len(asked) and len(rows) > 1:
-        own = torch.from_numpy(asked)
+    pending, k = np.arange(len(rows)), min(LOOKED_AT, max(1, len(rows) - 1))
+    while len(pending) and len(rows) > 1:
+        own = torch.from_numpy(pending)
         scores, ids = nearest(rows[own], rows, k, similarity="euclidean", own=own)
         near = (-scores.numpy() <= most) & (ids.numpy() >= 0)
-        for place, rank in zip(*np.nonzero(near), strict=True):
-            first, second = sorted((root(int(asked[place])), root(int(ids[place, rank]))))
+        for query, rank in zip(*np.nonzero(near), strict=True):
+            first, second = sorted((root(int(pending[query])), root(int(ids[query, rank]))))
             parent[second] = first
-        asked = asked[near[:, -1]] if k < len(rows) - 1 else asked[:0]  # all that were looked at are near: look wider
+        # Rows whose k neighbours are all near may have further near ones: search these again with a larger k.
+        pending = pending[near[:, -1]] if k < len(rows) - 1 else pending[:0]
         k = min(4 * k, len(rows) - 1)
     roots = np.array([root(row) for row in range(len(rows))])
     order = np.argsort(roots, kind="stable")

@@ -78,5 +78,5 @@ def collate(items: Sequence[Item]) -> Batch:
     good = [(pixels, label, row) for pixels, label, row, _ in items if pixels is not None]
     bad = [(row, error) for pixels, _, row, error in items if pixels is None]
     stacked = torch.stack([pixels for pixels, _, _ in good]) if good else torch.empty(0, 3, 1, 1, dtype=torch.uint8)
-    labels, rows = (torch.tensor([item[place] for item in good], dtype=torch.int64) for place in (1, 2))
+    labels, rows = (torch.tensor([item[column] for item in good], dtype=torch.int64) for column in (1, 2))
     return stacked, labels, rows, bad

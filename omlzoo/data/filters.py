@@ -27,19 +27,19 @@ def matching(frame: pd.DataFrame, where: Where) -> np.ndarray:
     """
     if isinstance(where, Mapping):
         keep = np.ones(len(frame), dtype=bool)
-        for column, wanted in where.items():
+        for column, required in where.items():
             if column not in frame:
                 raise UnknownName("the table", column, [str(name) for name in frame.columns])
-            values = [wanted] if isinstance(wanted, str) or np.isscalar(wanted) else list(wanted)
+            values = [required] if isinstance(required, str) or np.isscalar(required) else list(required)
             keep &= frame[column].astype(str).isin([str(value) for value in values]).to_numpy()
         return keep
-    given = np.asarray(where)
-    if given.dtype == bool:
-        if given.shape != (len(frame),):
-            raise BadInput(f"the mask of rows has the shape {given.shape}; it must be ({len(frame)},)")
-        return given
-    if given.size and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= len(frame)):
-        raise BadInput(f"rows are {given.ravel()[:5].tolist()} ...; they must be integers from 0 to {len(frame) - 1}")
+    rows = np.asarray(where)
+    if rows.dtype == bool:
+        if rows.shape != (len(frame),):
+            raise BadInput(f"the mask of rows has the shape {rows.shape}; it must be ({len(frame)},)")
+        return rows
+    if rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= len(frame)):
+        raise BadInput(f"rows are {rows.ravel()[:5].tolist()} ...; they must be integers from 0 to {len(frame) - 1}")
     keep = np.zeros(len(frame), dtype=bool)
-    keep[given.astype(np.int64)] = True
+    keep[rows.astype(np.int64)] = True
     return keep

@@ -70,8 +70,8 @@ def check_box(box: Box, size: tuple[int, int], name: str) -> None:
     """Refuse a box that is not inside a picture of ``size`` (width, height)."""
     x_1, y_1, x_2, y_2 = box
     if not (0 <= x_1 < x_2 <= size[0] and 0 <= y_1 < y_2 <= size[1]):
-        wanted = f"0 <= x_1 < x_2 <= {size[0]} and 0 <= y_1 < y_2 <= {size[1]}"
-        raise BadImage(f"{name}: the box x_1={x_1} x_2={x_2} y_1={y_1} y_2={y_2} breaks {wanted}")
+        condition = f"0 <= x_1 < x_2 <= {size[0]} and 0 <= y_1 < y_2 <= {size[1]}"
+        raise BadImage(f"{name}: the box x_1={x_1} x_2={x_2} y_1={y_1} y_2={y_2} breaks {condition}")
 
 
 def find_pictures(folder: Path) -> tuple[list[Path], int]:
@@ -119,8 +119,8 @@ def _reason(error: BaseException) -> str:
         return "there is no such file"
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a known format, or an empty or damaged file"
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return said or type(error).__name__
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return reason or type(error).__name__
 
 
 def _hidden(path: Path) -> bool:

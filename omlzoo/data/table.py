@@ -115,9 +115,9 @@ def _picture_faults(text: pd.DataFrame, table: Table) -> Iterator[Fault]:
             if box is not None:
                 check_box(box, size, str(file))
         except BadImage as error:
-            said = str(error).removeprefix(f"{file}: ")
-            column = ", ".join(BOX) if said.startswith("the box") else "path"
-            yield Fault(int(position) + _first_row(table), column, path, said)
+            reason = str(error).removeprefix(f"{file}: ")
+            column = ", ".join(BOX) if reason.startswith("the box") else "path"
+            yield Fault(int(position) + _first_row(table), column, path, reason)
 
 
 def _in_order(faults: list[Fault]) -> list[Fault]:
@@ -165,8 +165,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
         frame = pd.read_csv(
             path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False, skip_blank_lines=False
         )
-    if len(frame.columns) == 1 and (found := [mark for mark in ";\t|" if mark in str(frame.columns[0])]):
-        raise ValueError(f"its columns are separated by {found[0]!r}; save it with commas")
+    if len(frame.columns) == 1 and (separators := [mark for mark in ";\t|" if mark in str(frame.columns[0])]):
+        raise ValueError(f"its columns are separated by {separators[0]!r}; save it with commas")
     return frame
 
 

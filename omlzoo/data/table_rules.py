@@ -34,8 +34,8 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        place = f"column {self.column}" if self.row is None else f"row {self.row}, column {self.column}"
-        return f"{place}: {self.value!r}: {self.remedy}"
+        where = f"column {self.column}" if self.row is None else f"row {self.row}, column {self.column}"
+        return f"{where}: {self.value!r}: {self.remedy}"
 
 
 @dataclass(frozen=True)

@@ -79,15 +79,15 @@ class _MarginSoftmax(Loss):
         similarity = cosine(rows, self.weight.to(rows.dtype))  # (B, n_labels x sub_centers)
         if self.sub_centers > 1:
             similarity = similarity.view(len(labels), self.n_labels, self.sub_centers).amax(dim=2)
-        places = torch.arange(len(labels), device=labels.device) * self.n_labels + labels
-        right = similarity.detach().flatten().index_select(0, places)  # (B,)
+        positions = torch.arange(len(labels), device=labels.device) * self.n_labels + labels
+        right = similarity.detach().flatten().index_select(0, positions)  # (B,)
         self.note(accuracy=(right >= similarity.detach().amax(dim=1)).float().mean(), right_cosine=right.mean())
         with torch.enable_grad():
             low = self.lowered(right.requires_grad_())
             (slope,) = torch.autograd.grad(low.sum(), right)
         smoothing = self._spread(labels).to(similarity) * self.label_smoothing if self.label_smoothing else None
-        found: Tensor = _CrossEntropy.apply(similarity, places, low.detach(), slope, self.scale, smoothing)
-        return found.mean()
+        values: Tensor = _CrossEntropy.apply(similarity, positions, low.detach(), slope, self.scale, smoothing)
+        return values.mean()
 
     def _spread(self, labels: Tensor) -> Tensor:
         """Over which labels smoothing spreads, (B, n_labels) or (1, n_labels), each row with the sum 1."""
@@ -113,29 +113,29 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, cosine: Tensor, places: Tensor, low: Tensor, slope: Tensor, scale: float, smoothing: Tensor | None
+        ctx: Any, cosine: Tensor, positions: Tensor, low: Tensor, slope: Tensor, scale: float, smoothing: Tensor | None
     ) -> Tensor:  # fmt: skip
         logits = cosine * scale
-        logits.view(-1).index_copy_(0, places, low * scale)
+        logits.view(-1).index_copy_(0, positions, low * scale)
         shares = logits.softmax(dim=1)
-        found = logits.amax(dim=1) - shares.amax(dim=1).log()  # log of the sum of exponentials
-        share = torch.ones_like(found) if smoothing is None else 1 - smoothing.sum(dim=1)
-        found -= share * scale * low
+        losses = logits.amax(dim=1) - shares.amax(dim=1).log()  # log of the sum of exponentials
+        share = torch.ones_like(losses) if smoothing is None else 1 - smoothing.sum(dim=1)
+        losses -= share * scale * low
         if smoothing is not None:
-            found -= (logits * smoothing).sum(dim=1)
+            losses -= (logits * smoothing).sum(dim=1)
             shares -= smoothing
-        shares.view(-1).index_add_(0, places, -share.expand_as(slope))
+        shares.view(-1).index_add_(0, positions, -share.expand_as(slope))
         ctx.scale = scale
-        ctx.save_for_backward(shares, places, slope)
-        return found
+        ctx.save_for_backward(shares, positions, slope)
+        return losses
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        pull, places, slope = ctx.saved_tensors  # (B, n_labels): the gradient of the logits
+        pull, positions, slope = ctx.saved_tensors  # (B, n_labels): the gradient of the logits
         gradient = pull * (gradients[0] * ctx.scale)[:, None]
         flat = gradient.view(-1)
-        flat.index_copy_(0, places, flat.index_select(0, places) * slope)
+        flat.index_copy_(0, positions, flat.index_select(0, positions) * slope)
         return gradient, None, None, None, None, None
 
 

@@ -75,8 +75,8 @@ class PatchContrast(Loss):
     def _hard(self, tokens: Tensor, labels: Tensor) -> Tensor:
         """(N,): the nearest mean direction is another label's."""
         unit = torch.nn.functional.normalize(tokens)
-        _, means, places, _ = label_means(unit, labels)
-        return cosine(unit, means).argmax(dim=1).ne(places)
+        _, means, nearest_own, _ = label_means(unit, labels)
+        return cosine(unit, means).argmax(dim=1).ne(nearest_own)
 
     def _choose(self, labels: Tensor, hard: Tensor) -> Tensor:
         """Indices of at most ``views`` tokens of each label, half of them hard where there are as many."""

@@ -112,6 +112,6 @@ class ProtoNCE(Loss):
 def _clusters(rows: Tensor, codes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Labels, means of their unit vectors, mean distances to these, and numbers of rows."""
     unit = torch.nn.functional.normalize(rows.float())
-    names, means, places, counts = label_means(unit, codes)
-    far = (unit - means[places]).norm(dim=1)
-    return names, means, far.new_zeros(len(names)).index_add(0, places, far) / counts, counts
+    names, means, indices, counts = label_means(unit, codes)
+    far = (unit - means[indices]).norm(dim=1)
+    return names, means, far.new_zeros(len(names)).index_add(0, indices, far) / counts, counts

@@ -71,5 +71,5 @@ class SurrogatePrecision(Loss):
             to_positive = distances.flatten().index_select(0, rows * distances.shape[1] + columns)[:, None]
             return torch.sigmoid((to_positive - to_all) / self.temperature2).sum(dim=1)
 
-        found: Tensor = checkpoint(ranks, distances, use_reentrant=False) if again else ranks(distances)
-        return found
+        values: Tensor = checkpoint(ranks, distances, use_reentrant=False) if again else ranks(distances)
+        return values

@@ -79,12 +79,12 @@ def _of_lists(
 ) -> tuple[Tensor, Tensor]:
     """Distances (T, 1) of anchors to positives and to negatives; each pair is computed once."""
     pairs = torch.cat([anchors * len(others) + positives, anchors * len(others) + negatives])
-    distinct, places = torch.unique(pairs, return_inverse=True)
+    distinct, inverse = torch.unique(pairs, return_inverse=True)
     if len(distinct) * FEW > len(rows) * len(others):
         values = euclidean(rows, others).flatten().index_select(0, pairs)
     else:
         first, second = distinct // len(others), distinct % len(others)
-        values = (rows.index_select(0, first) - others.index_select(0, second)).norm(dim=1).index_select(0, places)
+        values = (rows.index_select(0, first) - others.index_select(0, second)).norm(dim=1).index_select(0, inverse)
     return values[: len(anchors), None], values[len(anchors) :, None]
 
 

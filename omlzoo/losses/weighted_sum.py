@@ -36,8 +36,8 @@ class WeightedSum(nn.Module):
         self.weights = list(losses.values())
         kinds = [type(loss).__name__ for loss in losses]
         self.names = [
-            kind if kinds.count(kind) == 1 else f"{kind}{kinds[:place].count(kind) + 1}"
-            for place, kind in enumerate(kinds)
+            kind if kinds.count(kind) == 1 else f"{kind}{kinds[:number].count(kind) + 1}"
+            for number, kind in enumerate(kinds)
         ]
         self.values: dict[str, Tensor] = {}
 
@@ -54,10 +54,10 @@ class WeightedSum(nn.Module):
     @property
     def stats(self) -> dict[str, float]:
         """Numbers of the last call."""
-        found = {f"{name}.value": float(value) for name, value in self.values.items()}
+        numbers = {f"{name}.value": float(value) for name, value in self.values.items()}
         empty = []
         for name, loss in zip(self.names, self.losses, strict=True):
             own: dict[str, float] = dict(getattr(loss, "stats", {}))
             empty.append(own.pop("empty_batches", 0.0))
-            found |= {f"{name}.{key}": number for key, number in own.items()}
-        return {**found, "empty_batches": min(empty)}
+            numbers |= {f"{name}.{key}": number for key, number in own.items()}
+        return {**numbers, "empty_batches": min(empty)}

@@ -30,28 +30,29 @@ def average_precision(vectors: Tensor, pairs: Selection, queries: np.ndarray) ->
     gallery = pairs.gallery
     order = np.argsort(pairs.labels[gallery], kind="stable")
     ordered = pairs.labels[gallery][order]
-    found = vectors[torch.from_numpy(gallery)].float()
-    norms = found.square().sum(dim=1)
+    gallery_vectors = vectors[torch.from_numpy(gallery)].float()
+    norms = gallery_vectors.square().sum(dim=1)
     size = max(1, NUMBERS // len(gallery))
     values: tuple[list[Tensor], list[Tensor]] = ([], [])
     for start in range(0, len(queries), size):
         rows = queries[start : start + size]
-        asked = vectors[torch.from_numpy(rows)].float()
-        squares = torch.addmm(norms, asked, found.T, alpha=-2)  # less the query's own norm, which orders nothing
+        query_vectors = vectors[torch.from_numpy(rows)].float()
+        # The query's own norm is left out, as it does not change the order.
+        squares = torch.addmm(norms, query_vectors, gallery_vectors.T, alpha=-2)
         first = np.searchsorted(ordered, pairs.labels[rows])
         last = np.searchsorted(ordered, pairs.labels[rows], side="right")
-        places = first[:, None] + np.arange((last - first).max())[None, :]
-        there = places < last[:, None]
-        places = order[np.where(there, places, 0)]
-        there &= gallery[places] != rows[:, None]
+        positions = first[:, None] + np.arange((last - first).max())[None, :]
+        there = positions < last[:, None]
+        positions = order[np.where(there, positions, 0)]
+        there &= gallery[positions] != rows[:, None]
         ignored = torch.from_numpy(rows[:, None] == gallery[None, :])
         if pairs.sequences is not None:
             mine, all_ = pairs.sequences[rows], pairs.sequences[gallery]
             same = (mine[:, None] == all_[None, :]) & (mine[:, None] >= 0)
             ignored |= torch.from_numpy(same)
-            there &= ~np.take_along_axis(same, places, axis=1)
+            there &= ~np.take_along_axis(same, positions, axis=1)
         squares.masked_fill_(ignored, torch.inf)
-        far = squares.gather(1, torch.from_numpy(places)).masked_fill_(~torch.from_numpy(there), torch.inf)
+        far = squares.gather(1, torch.from_numpy(positions)).masked_fill_(~torch.from_numpy(there), torch.inf)
         far = far.sort(dim=1).values  # (R, M), of the relevant rows, infinite where there are fewer
         before = _at_most(squares, far)
         hits = torch.searchsorted(far, far, right=True)
@@ -69,7 +70,7 @@ def _at_most(squares: Tensor, limits: Tensor) -> Tensor:
     if limits.shape[1] <= FEW:
         plain, ends = squares.numpy(), limits.numpy()
         return torch.from_numpy(
-            np.stack([np.count_nonzero(plain <= ends[:, [place]], axis=1) for place in range(ends.shape[1])], axis=1)
+            np.stack([np.count_nonzero(plain <= ends[:, [column]], axis=1) for column in range(ends.shape[1])], axis=1)
         )
     width = limits.shape[1] + 1
     steps = torch.searchsorted(limits, squares)  # how many limits are below each

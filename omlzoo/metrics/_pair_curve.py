@@ -61,28 +61,28 @@ class PairCurve:
 
     def within(self, distance: float) -> tuple[float, float]:
         """Shares of same-label and of other-label pairs that are at most so far apart."""
-        place = int(np.searchsorted(self.distances, distance, side="right")) - 1
-        return (float(self.accepted[place]), float(self.wrongly_accepted[place])) if place >= 0 else (0.0, 0.0)
+        index = int(np.searchsorted(self.distances, distance, side="right")) - 1
+        return (float(self.accepted[index]), float(self.wrongly_accepted[index])) if index >= 0 else (0.0, 0.0)
 
     def resolution(self, distance: float) -> float:
         """By how much the share of same-label pairs nearer than a distance may be wrong; 0 where the curve is exact."""
-        place = int(np.searchsorted(self.distances, distance))
-        low, high = max(0, place - 2), min(len(self.distances) - 1, place + 1)
+        index = int(np.searchsorted(self.distances, distance))
+        low, high = max(0, index - 2), min(len(self.distances) - 1, index + 1)
         return 0.0 if self.exact else float(self.accepted[high] - self.accepted[low])
 
     def distance_at_far(self, far: float) -> float:
         """The quantile of the distances of other-label pairs, interpolated as numpy does."""
         rank = far * (int(self.other[-1]) - 1)
         low, high = (
-            float(self.distances[np.searchsorted(self.other, int(place), side="right")])
-            for place in (np.floor(rank), np.ceil(rank))
+            float(self.distances[np.searchsorted(self.other, int(position), side="right")])
+            for position in (np.floor(rank), np.ceil(rank))
         )
         return low + (high - low) * float(rank - np.floor(rank))
 
     def nearer(self, distance: float) -> tuple[float, float]:
         """Shares of same-label and of other-label pairs that are nearer than a distance."""
-        place = int(np.searchsorted(self.distances, distance)) - 1
-        return (float(self.accepted[place]), float(self.wrongly_accepted[place])) if place >= 0 else (0.0, 0.0)
+        index = int(np.searchsorted(self.distances, distance)) - 1
+        return (float(self.accepted[index]), float(self.wrongly_accepted[index])) if index >= 0 else (0.0, 0.0)
 
 
 def pair_curve(vectors: Tensor, pairs: Selection) -> PairCurve:
@@ -132,14 +132,14 @@ def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tu
             near, rows, columns = near[after], rows[after], columns[after]
         distances = np.sqrt(np.maximum(flat[near], 0))
         if even:
-            places = np.ceil((distances - edges[0]) * (1 / step)).clip(0, steps).astype(np.int32)
+            bins = np.ceil((distances - edges[0]) * (1 / step)).clip(0, steps).astype(np.int32)
         else:
-            places = np.searchsorted(edges, distances).astype(np.int32)
+            bins = np.searchsorted(edges, distances).astype(np.int32)
         codes = labels[band.rows][rows], labels[band.others][columns]
         same = codes[0] == codes[1]
-        _add(counts[0], codes[0][same], places[same], 2)
+        _add(counts[0], codes[0][same], bins[same], 2)
         for side in codes:
-            _add(counts[1], side[~same], places[~same], 1)
+            _add(counts[1], side[~same], bins[~same], 1)
 
     _through(vectors, Selection(labels, every, every), add, halves=True)
     for kind in counts:
@@ -154,8 +154,8 @@ def _add(table: np.ndarray, codes: np.ndarray, places: np.ndarray, times: int) -
     within = places < table.shape[1] - 1
     first, width = int(codes.min()), table.shape[1]
     count = int(codes.max()) - first + 1
-    found = np.bincount((codes[within] - first) * width + places[within], minlength=count * width)
-    table[first : first + count] += times * found.reshape(count, width)
+    additions = np.bincount((codes[within] - first) * width + places[within], minlength=count * width)
+    table[first : first + count] += times * additions.reshape(count, width)
 
 
 @dataclass(frozen=True)
@@ -206,16 +206,16 @@ def _histogram(vectors: Tensor, pairs: Selection) -> PairCurve:
     same, every = torch.zeros(BINS, dtype=torch.int64), torch.zeros(BINS, dtype=torch.int64)
 
     def add(band: Band, squares: Tensor) -> None:
-        places = squares.clamp_(0, BINS - 1).to(torch.int32)
-        inside = places[:, band.columns]
+        bins = squares.clamp_(0, BINS - 1).to(torch.int32)
+        inside = bins[:, band.columns]
         same.add_(_count(inside[band.same], BINS))
-        every.add_(_count(places.flatten(), BINS) - _count(inside[band.ignored], BINS))
+        every.add_(_count(bins.flatten(), BINS) - _count(inside[band.ignored], BINS))
 
     _through(vectors.float() * scale**0.5, pairs, add, halves=pairs.symmetric)
     edges = np.sqrt((np.arange(BINS) + 1) / scale)
-    found = every.cumsum(0).numpy(), same.cumsum(0).numpy()
-    last = int(np.searchsorted(found[0], found[0][-1])) + 1  # the bins beyond it are empty
-    return PairCurve(edges[:last], found[1][:last], (found[0] - found[1])[:last], exact=False)
+    cumulative = every.cumsum(0).numpy(), same.cumsum(0).numpy()
+    last = int(np.searchsorted(cumulative[0], cumulative[0][-1])) + 1  # the bins beyond it are empty
+    return PairCurve(edges[:last], cumulative[1][:last], (cumulative[0] - cumulative[1])[:last], exact=False)
 
 
 def _through(vectors: Tensor, pairs: Selection, add: Callable[[Band, Tensor], None], halves: bool) -> None:

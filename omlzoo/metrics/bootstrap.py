@@ -58,7 +58,7 @@ def intervals(
     if not 0 < level < 1:
         raise BadInput(f"level is {level}; it is a share, above 0 and below 1")
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return {name: (float(low[place]), float(high[place])) for place, name in enumerate(names)}
+    return {name: (float(low[column]), float(high[column])) for column, name in enumerate(names)}
 
 
 def compare(
@@ -90,8 +90,8 @@ def _drawn_means(table: np.ndarray, groups: Ids, draws: int, seed: int) -> np.nd
         codes = np.unique(as_array(groups, "groups", len(table)).astype(str), return_inverse=True)[1]
         sizes = np.bincount(codes).astype(np.float64)
         sums = np.stack([np.bincount(codes, column) for column in table.T], axis=1)
-    found = np.empty((draws, table.shape[1]))
+    means = np.empty((draws, table.shape[1]))
     for draw in range(draws):
         times = np.bincount(random.integers(0, len(sums), len(sums)), minlength=len(sums)).astype(np.float64)
-        found[draw] = times @ sums / (times @ sizes)
-    return found
+        means[draw] = times @ sums / (times @ sizes)
+    return means

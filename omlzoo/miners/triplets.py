@@ -56,9 +56,13 @@ class AllTriplets(_TripletMiner):
     def mine(self, pairs: Pairs) -> Triplets:
         anchors, positives = pairs.positive.nonzero(as_tuple=True)
         negative = pairs.negative.index_select(0, anchors)  # (P, M)
-        places = negative.flatten().nonzero().flatten()  # (T,)
-        chosen = torch.repeat_interleave(negative.sum(dim=1), output_size=len(places))
-        return anchors.index_select(0, chosen), positives.index_select(0, chosen), places - chosen * negative.shape[1]
+        positions = negative.flatten().nonzero().flatten()  # (T,)
+        chosen = torch.repeat_interleave(negative.sum(dim=1), output_size=len(positions))
+        return (
+            anchors.index_select(0, chosen),
+            positives.index_select(0, chosen),
+            positions - chosen * negative.shape[1],
+        )
 
 
 class HardTriplets(_TripletMiner):
@@ -102,8 +106,8 @@ class SemiHardTriplets(_TripletMiner):
         if self.margin is not None:
             usable &= far < near + self.margin
         nearest = far.masked_fill(~usable, torch.inf).argmin(dim=1) if far.numel() else anchors
-        found = usable.any(dim=1)
-        return anchors[found], positives[found], nearest[found]
+        has_negative = usable.any(dim=1)
+        return anchors[has_negative], positives[has_negative], nearest[has_negative]
 
 
 class NHardTriplets(_TripletMiner):
@@ -215,5 +219,5 @@ def _places(name: str, n: int | tuple[int, int]) -> tuple[int, int]:
 
 def _ranked(values: Tensor, first: int, last: int, largest: bool) -> tuple[Tensor, Tensor]:
     """Columns of the first to last extreme values of each row, and which of them are finite, each (B, n)."""
-    found = values.topk(min(last, values.shape[1]), dim=1, largest=largest)
-    return found.indices[:, first:], torch.isfinite(found.values)[:, first:]
+    extremes = values.topk(min(last, values.shape[1]), dim=1, largest=largest)
+    return extremes.indices[:, first:], torch.isfinite(extremes.values)[:, first:]

@@ -34,13 +34,13 @@ def expand(
     rows, others = (
         torch.nn.functional.normalize(torch.as_tensor(each, dtype=torch.float32)) for each in (vectors, among)
     )
-    place = None if own is None else torch.as_tensor(own)
-    scores, ids = nearest(rows, others, k, similarity="cosine", own=place)
+    positions = None if own is None else torch.as_tensor(own)
+    scores, ids = nearest(rows, others, k, similarity="cosine", own=positions)
     weights = torch.where(ids >= 0, scores.clamp(min=0), 0.0)
     weights = torch.where(ids >= 0, weights.pow(alpha), 0.0)
-    found = torch.empty_like(rows)
+    expanded = torch.empty_like(rows)
     for start in range(0, len(rows), ROWS):
         part = slice(start, start + ROWS)
         near = others[ids[part].clamp(min=0)]  # (R, k, D)
-        found[part] = rows[part] + torch.einsum("rk,rkd->rd", weights[part], near)
-    return torch.nn.functional.normalize(found).numpy()
+        expanded[part] = rows[part] + torch.einsum("rk,rkd->rd", weights[part], near)
+    return torch.nn.functional.normalize(expanded).numpy()

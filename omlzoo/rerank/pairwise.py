@@ -29,8 +29,8 @@ class PairScorer(nn.Module):
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Logits (B,) of pictures (B, 3, H, W) and (B, 3, H, W)."""
-        found: Tensor = self.head(self.body(torch.cat([left, right], dim=2)))[:, 0]
-        return found
+        logits: Tensor = self.head(self.body(torch.cat([left, right], dim=2)))[:, 0]
+        return logits
 
 
 class PairwiseLoss(nn.Module):
@@ -62,11 +62,11 @@ class PairwiseLoss(nn.Module):
             self.stats["empty_batches"] += 1
             return images.sum() * 0 + sum(parameter.sum() * 0 for parameter in self.scorer.parameters())
         logits = self.scorer(images[torch.cat([anchors, anchors])], images[torch.cat([positives, negatives])])
-        wanted = torch.cat([torch.ones(len(anchors)), torch.zeros(len(anchors))]).to(logits)
+        targets = torch.cat([torch.ones(len(anchors)), torch.zeros(len(anchors))]).to(logits)
         self.stats |= {
-            "pairs": float(len(logits)), "right": float(((logits > 0) == (wanted > 0)).float().mean()),
+            "pairs": float(len(logits)), "right": float(((logits > 0) == (targets > 0)).float().mean()),
         }  # fmt: skip
-        return nn.functional.binary_cross_entropy_with_logits(logits.float(), wanted.float())
+        return nn.functional.binary_cross_entropy_with_logits(logits.float(), targets.float())
 
 
 def by_pairs(
@@ -83,10 +83,10 @@ def by_pairs(
     if top < 1:
         raise BadInput(f"top is {top}; it must be at least 1")
     first = ids[:, :top]
-    query, place = np.nonzero(first >= 0)
+    query, rank = np.nonzero(first >= 0)
     scores = np.full(first.shape, -np.inf)
     for start in range(0, len(query), pairs):
         part = slice(start, start + pairs)
-        scores[query[part], place[part]] = score(query[part], first[query[part], place[part]])
+        scores[query[part], rank[part]] = score(query[part], first[query[part], rank[part]])
     order = np.argsort(-scores, axis=1, kind="stable")
     return np.concatenate([np.take_along_axis(first, order, axis=1), ids[:, top:]], axis=1)

@@ -44,12 +44,12 @@ def k_reciprocal(
         Distances (Q, k) ascending, and positions (Q, k); infinite and -1 where fewer are left.
     """
     if not 0 <= weight <= 1 or neighbours < 1 or averaged < 1:
-        given = f"weight is {weight}, neighbours {neighbours}, averaged {averaged}"
-        raise BadInput(f"{given}; they must be in [0, 1], 1 or more, 1 or more")
-    place = np.full(len(queries), -1) if own is None else np.asarray(own)
-    outside = np.flatnonzero(place < 0)
+        settings = f"weight is {weight}, neighbours {neighbours}, averaged {averaged}"
+        raise BadInput(f"{settings}; they must be in [0, 1], 1 or more, 1 or more")
+    positions = np.full(len(queries), -1) if own is None else np.asarray(own)
+    outside = np.flatnonzero(positions < 0)
     rows = torch.from_numpy(np.concatenate([gallery, queries[outside]]).astype(np.float32))
-    mine = place.copy()
+    mine = positions.copy()
     mine[outside] = len(gallery) + np.arange(len(outside))  # of each query its row
     near = nearest(rows, rows, neighbours + 1, similarity="euclidean")[1].numpy()
     largest = _largest(rows)
@@ -65,7 +65,7 @@ def k_reciprocal(
         mixed = weight * squares.numpy().astype(np.float64) / largest[part][:, None]
         for number, row in enumerate(part):
             mixed[number] += (1 - weight) * _jaccard(encoded[row], columns, len(rows))[: len(gallery)]
-        there = place[start : start + ROWS]
+        there = positions[start : start + ROWS]
         mixed[np.flatnonzero(there >= 0), there[there >= 0]] = np.inf
         best = np.argpartition(mixed, width - 1, axis=1)[:, :width]
         best = np.sort(best, axis=1)  # equal distances: the lower position first
@@ -81,22 +81,22 @@ Sparse = list[tuple[np.ndarray, np.ndarray]]  # of each row its columns, ascendi
 def _largest(rows: torch.Tensor) -> np.ndarray:
     """Of each row the largest squared distance to another."""
     norms = rows.square().sum(dim=1)
-    found = [
+    blocks = [
         (norms[start : start + ROWS, None] + norms - 2 * rows[start : start + ROWS] @ rows.T).amax(dim=1)
         for start in range(0, len(rows), ROWS)
     ]
-    return np.asarray(torch.cat(found).numpy().astype(np.float64))
+    return np.asarray(torch.cat(blocks).numpy().astype(np.float64))
 
 
 def _reciprocal(near: np.ndarray) -> list[np.ndarray]:
     """Of each row the neighbours whose neighbour it is."""
     rows = np.arange(len(near))
-    found = []
+    neighbours = []
     for start in range(0, len(near), ROWS):
         mine = near[start : start + ROWS]  # (R, k)
         back = (near[mine] == rows[start : start + ROWS, None, None]).any(axis=2)
-        found += [each[keep] for each, keep in zip(mine, back, strict=True)]
-    return found
+        neighbours += [each[keep] for each, keep in zip(mine, back, strict=True)]
+    return neighbours
 
 
 def _encode(rows: torch.Tensor, near: np.ndarray, largest: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -121,13 +121,13 @@ def _average(encoded: Iterator[tuple[np.ndarray, np.ndarray]], near: np.ndarray)
     plain = list(encoded)
     if near.shape[1] == 1:
         return plain
-    found = []
+    averages = []
     for each in near:
         columns = np.concatenate([plain[row][0] for row in each])
         values = np.concatenate([plain[row][1] for row in each])
-        names, places = np.unique(columns, return_inverse=True)
-        found.append((names, np.bincount(places, values) / len(each)))
-    return found
+        names, inverse = np.unique(columns, return_inverse=True)
+        averages.append((names, np.bincount(inverse, values) / len(each)))
+    return averages
 
 
 def _by_column(encoded: Sparse, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -144,7 +144,7 @@ def _jaccard(
 ) -> np.ndarray:
     """Distances (count,) of a sparse vector to all rows; vectors have the sum 1."""
     starts, rows, values = columns
-    lengths = starts[one[0] + 1] - starts[one[0]]
-    flat = np.repeat(starts[one[0]] - np.r_[0, lengths.cumsum()[:-1]], lengths) + np.arange(lengths.sum())
-    shared = np.bincount(rows[flat], np.minimum(values[flat], np.repeat(one[1], lengths)), minlength=count)
+    sizes = starts[one[0] + 1] - starts[one[0]]
+    flat = np.repeat(starts[one[0]] - np.r_[0, sizes.cumsum()[:-1]], sizes) + np.arange(sizes.sum())
+    shared = np.bincount(rows[flat], np.minimum(values[flat], np.repeat(one[1], sizes)), minlength=count)
     return np.asarray(1 - shared / (2 - shared))

@@ -97,8 +97,8 @@ class LabelGroups:
             BadInput: Their number differs from that of the labels, one is missing, or a label lies in several.
         """
         if len(categories) != len(self.codes):
-            said = f"there are {len(self.codes)} labels and {len(categories)} categories"
-            raise BadInput(f"{said}; give one of each per row")
+            counts = f"there are {len(self.codes)} labels and {len(categories)} categories"
+            raise BadInput(f"{counts}; give one of each per row")
         codes = pd.factorize(np.asarray(categories))[0]
         missing = int((codes < 0).sum())
         if missing:
@@ -125,9 +125,9 @@ class RoundRobin:
 
     def __call__(self, labels: np.ndarray) -> list[int]:
         """The next rows of distinct labels (P,), as a list of P x n_instances rows."""
-        places = (self.used[labels][:, None] + self.steps) % self.rows.sizes[labels][:, None]
+        positions = (self.used[labels][:, None] + self.steps) % self.rows.sizes[labels][:, None]
         self.used[labels] += self.rows.n_instances
-        rows: list[int] = self.order[self.rows.starts[labels][:, None] + places].ravel().tolist()
+        rows: list[int] = self.order[self.rows.starts[labels][:, None] + positions].ravel().tolist()
         return rows
 
     def batches(self, labels: np.ndarray) -> list[list[int]]:
@@ -139,18 +139,20 @@ class RoundRobin:
         turn = np.empty(len(flat), dtype=self.used.dtype)  # how often the label came before in these batches
         turn[order] = np.arange(len(flat)) - np.repeat(first, counts)
         step = self.rows.n_instances
-        places = (self.used[flat] + turn * step)[:, None] + self.steps
-        places %= self.rows.sizes[flat][:, None]
+        positions = (self.used[flat] + turn * step)[:, None] + self.steps
+        positions %= self.rows.sizes[flat][:, None]
         self.used[flat[order[first]]] += counts * step
-        rows: list[list[int]] = self.order[self.rows.starts[flat][:, None] + places].reshape(len(labels), -1).tolist()
+        rows: list[list[int]] = (
+            self.order[self.rows.starts[flat][:, None] + positions].reshape(len(labels), -1).tolist()
+        )
         return rows
 
 
 def _coded(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes (N,) from 0 on, -1 where a label is missing, and the label of each code."""
     if labels.dtype.kind in "iu" and len(labels) and labels.min() >= 0 and labels.max() < 4 * len(labels):
-        found = np.bincount(labels) > 0  # small numbers: by counting, five times faster
-        return (np.cumsum(found) - 1)[labels], np.flatnonzero(found)
+        occurs = np.bincount(labels) > 0  # small numbers: by counting, five times faster
+        return (np.cumsum(occurs) - 1)[labels], np.flatnonzero(occurs)
     codes, names = pd.factorize(labels)
     return codes, np.asarray(names)
 
@@ -160,17 +162,17 @@ def sorting(codes: np.ndarray, random: np.random.Generator | None = None) -> np.
 
     Code, random number and place share one integer, so that numbers are sorted and not their places: four times faster.
     """
-    places = np.arange(len(codes), dtype=np.int64)
+    positions = np.arange(len(codes), dtype=np.int64)
     low = len(codes).bit_length()
     free = 63 - low - int(codes.max(initial=0)).bit_length()
     if random is None:
-        return np.sort((codes.astype(np.int64) << low) | places) & ((1 << low) - 1)
+        return np.sort((codes.astype(np.int64) << low) | positions) & ((1 << low) - 1)
     if free < ENOUGH:  # 2**43 rows x labels
         mixed = random.permutation(len(codes))
         return mixed[np.argsort(codes[mixed], kind="stable")]
     free = min(free, 32)
     keys = (codes.astype(np.int64) << free) | random.integers(0, 1 << free, len(codes))
-    return np.sort((keys << low) | places) & ((1 << low) - 1)
+    return np.sort((keys << low) | positions) & ((1 << low) - 1)
 
 
 def rounds(random: np.random.Generator, count: int, size: int, batches: int) -> Iterator[np.ndarray]:
@@ -179,8 +181,8 @@ def rounds(random: np.random.Generator, count: int, size: int, batches: int) -> 
     All blocks together have ``batches`` rows.
     """
     left = np.empty(0, dtype=np.int64)
-    given = 0
-    while given < batches:
+    yielded = 0
+    while yielded < batches:
         fresh = random.permutation(count)
         if len(left):
             # What is left of the last round leads; the group that it opens takes no number of it twice.
@@ -188,8 +190,8 @@ def rounds(random: np.random.Generator, count: int, size: int, batches: int) -> 
             lead = fresh[~again][: size - len(left)]
             rest = fresh[~np.isin(fresh, lead)]
             fresh = np.concatenate([left, lead, rest])
-        whole = min(len(fresh) // size, batches - given)
+        whole = min(len(fresh) // size, batches - yielded)
         for start in range(0, whole, TOGETHER):
             yield fresh[: whole * size].reshape(whole, size)[start : start + TOGETHER]
-        given += whole
+        yielded += whole
         left = fresh[whole * size :]

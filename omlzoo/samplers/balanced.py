@@ -85,19 +85,19 @@ class CategoryBalanced(LabelSampler):
         sizes = np.array([len(members) for members in self.labels_of])
         turn = [random.permutation(members) for members in self.labels_of]
         used = np.zeros(len(turn), dtype=np.int64)
-        wanted = self.n_categories * self.n_labels
+        labels_per_batch = self.n_categories * self.n_labels
         for _ in range(len(self)):
             # The order of keys u^(1/size) is that of drawing without repetition with chances in proportion to size.
             order = np.argsort(-(random.random(len(sizes)) ** (1 / sizes)))
             chosen: list[int] = []
             for category in order:
-                take = min(self.n_labels, sizes[category], wanted - len(chosen))
-                places = (used[category] + np.arange(take)) % sizes[category]
+                take = min(self.n_labels, sizes[category], labels_per_batch - len(chosen))
+                positions = (used[category] + np.arange(take)) % sizes[category]
                 used[category] += take
-                chosen.extend(turn[category][places].tolist())
-                if len(chosen) == wanted:
+                chosen.extend(turn[category][positions].tolist())
+                if len(chosen) == labels_per_batch:
                     break
-            if len(chosen) < wanted:  # every category gave its share: fill with labels not yet in the batch
+            if len(chosen) < labels_per_batch:  # every category gave its share: fill with labels not yet in the batch
                 rest = np.setdiff1d(np.arange(sizes.sum()), chosen)
-                chosen.extend(random.permutation(rest)[: wanted - len(chosen)].tolist())
+                chosen.extend(random.permutation(rest)[: labels_per_batch - len(chosen)].tolist())
             yield draw(np.array(chosen))

@@ -49,24 +49,24 @@ class DistinctCategoryBalanced(LabelSampler):
         sizes = np.array([len(members) for members in self.labels_of])
         turn, used = [random.permutation(members) for members in self.labels_of], np.zeros(len(sizes), dtype=np.int64)
         open_ = np.arange(len(sizes))  # categories with unused labels
-        wanted = self.n_categories * self.n_labels
+        labels_per_batch = self.n_categories * self.n_labels
         for _ in range(len(self)):
             if len(open_) < self.n_categories:
                 turn, used[:] = [random.permutation(members) for members in self.labels_of], 0
                 open_ = np.arange(len(sizes))
             first = random.permutation(open_)
             order = first
-            if sizes[first[: self.n_categories]].clip(max=self.n_labels).sum() < wanted:
+            if sizes[first[: self.n_categories]].clip(max=self.n_labels).sum() < labels_per_batch:
                 order = np.concatenate([first, random.permutation(np.setdiff1d(np.arange(len(sizes)), open_))])
             chosen: list[int] = []
             for category in order:
-                take = min(self.n_labels, sizes[category], wanted - len(chosen))
+                take = min(self.n_labels, sizes[category], labels_per_batch - len(chosen))
                 chosen += self._take(turn[category], used, category, take, random)
-                if len(chosen) == wanted:
+                if len(chosen) == labels_per_batch:
                     break
-            if len(chosen) < wanted:  # every category gave its share: fill with labels not yet in the batch
+            if len(chosen) < labels_per_batch:  # every category gave its share: fill with labels not yet in the batch
                 rest = np.setdiff1d(np.arange(sizes.sum()), chosen)
-                chosen += random.permutation(rest)[: wanted - len(chosen)].tolist()
+                chosen += random.permutation(rest)[: labels_per_batch - len(chosen)].tolist()
             open_ = open_[used[open_] < sizes[open_]]
             yield draw(np.array(chosen))
 

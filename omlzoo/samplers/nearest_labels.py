@@ -65,9 +65,9 @@ class NearestLabels(LabelSampler):
         unit = torch.nn.functional.normalize(embeddings.detach().float().cpu())
         means = torch.nn.functional.normalize(label_means(unit, codes)[1])
         step = max(1, CELLS // len(means))
-        found = []
+        neighbours = []
         for start in range(0, len(means), step):
             similar = means[start : start + step] @ means.T
             similar.diagonal(start).fill_(-torch.inf)
-            found.append(similar.topk(self.n_labels - 1, dim=1).indices)
-        self.neighbours = torch.cat(found)
+            neighbours.append(similar.topk(self.n_labels - 1, dim=1).indices)
+        self.neighbours = torch.cat(neighbours)
