@@ -1,4 +1,4 @@
-"""Pictures that stand on both sides of a split, as copies or nearly so: they make a measurement too good."""
+"""Pictures that are on both sides of a split, as copies or near copies, which make measured results too good."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -16,26 +16,27 @@ from omlzoo.ops.nearest import nearest
 
 __all__ = ["ALIKE", "find_duplicates"]
 
-SIDE = 32  # pixels of the small grey pictures that are compared
-FLAT = 2.0  # grey levels of standard deviation; flatter pictures are alike without being copies
-ALIKE = 0.995
-ASKED = 4096  # pictures at a time
+SIDE = 32  # side in pixels of the small grey pictures that are compared
+FLAT = 2.0  # standard deviation in grey levels below which pictures correlate without being copies
+ALIKE = 0.995  # correlation from which on two pictures count as copies
+ASKED = 4096  # pictures that are read at once
 
 
 def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, int]:
-    """Validation pictures that are nearly the same as a training picture.
+    """Find validation pictures that are nearly the same as a training picture.
 
-    Compared are small grey pictures of 32 x 32, cut out by the box, by the correlation of their levels. It finds
-    copies, other sizes, other compression and slight changes of brightness or contrast, not crops, turns or mirrors.
+    The pictures, or the parts in their boxes, are reduced to 32 x 32 grey levels and compared by the correlation of
+    these. This finds copies, also of another size, compression, or slightly different brightness or contrast. It does
+    not find crops, rotated or mirrored copies.
 
     Args:
-        table: With the column split.
-        alike: Correlation from which two pictures are called the same, up to 1.
+        table: The pictures, with the columns "label" and "split".
+        alike: Correlation from which on two pictures count as the same, at most 1.
 
     Returns:
-        A row for each such validation picture, with its most similar training picture: "path", "label", "train_path",
-        "train_label", "correlation"; sorted, the most alike first. And how many pictures were left out, unreadable or
-        of one colour.
+        A row for each such validation picture, with its most similar training picture, in the columns "path", "label",
+        "train_path", "train_label" and "correlation", the largest correlation first; and the number of pictures that
+        were left out because they cannot be read or have nearly one colour.
     """
     frame = table.frame
     vectors = _small(table.files(), table.boxes())
@@ -56,7 +57,7 @@ def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, i
 
 
 def _small(files: list[Path], boxes: list[Box | None]) -> np.ndarray:
-    """Of each picture its levels, of mean 0 and length 1 (N, SIDE²) float32; NaN where there is none to compare."""
+    """Grey levels (N, SIDE²) float32 of the pictures, with mean 0 and L2 norm 1; NaN for pictures that are left out."""
 
     def one(file: Path, box: Box | None) -> np.ndarray:
         try:
@@ -71,7 +72,7 @@ def _small(files: list[Path], boxes: list[Box | None]) -> np.ndarray:
 
     vectors = np.empty((len(files), SIDE**2), np.float32)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(files), ASKED):  # so that the pool holds few of them
+        for start in range(0, len(files), ASKED):  # in parts, so that the pool holds few pictures
             part = slice(start, start + ASKED)
             for number, levels in enumerate(pool.map(one, files[part], boxes[part]), start):
                 vectors[number] = levels

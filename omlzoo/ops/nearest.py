@@ -248,7 +248,7 @@ class NeighborSearch:
     def _mirrored(
         self, k: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor] | None:
-        """The candidates of every gallery row among the others, from half of the products; None if they are too many."""
+        """The candidates of every gallery row among the others, from half of the products; None for too many rows."""
         count = self._count(k)
         if len(self.gallery) * count > KEPT:
             return None
@@ -300,7 +300,7 @@ class NeighborSearch:
         return best or (empty, empty.long())
 
     def _product(self, queries: Tensor, start: int, stop: int) -> Tensor:
-        """Inner products; for "euclidean" half the squared norm of the gallery row is subtracted, which keeps the order."""
+        """Inner products; for "euclidean" minus half the squared norm of the gallery row, which keeps the order."""
         rows = self.moved[start:stop]
         out = self._space(len(queries) * len(rows)).view(len(queries), len(rows))
         if self.similarity == "cosine":
