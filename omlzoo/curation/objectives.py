@@ -77,7 +77,7 @@ class Typicality:
         self.shares = np.asarray(density / density.max())
 
     def values(self) -> np.ndarray:
-        """The current values (N,), from 0 to 1; -inf for rows that must not be chosen."""
+        """The current values (N,), from 0 to 1."""
         return self.shares
 
     def chosen(self, row: int) -> None:
@@ -183,7 +183,7 @@ class Balance:
         self.have = np.zeros(len(self.names))
 
     def values(self) -> np.ndarray:
-        """The current values (N,), from 0 to 1; -inf for rows that must not be chosen."""
+        """The current values (N,), from 0 to 1."""
         open_ = np.maximum(self.wanted - self.have, 0) / np.maximum(self.wanted, LEAST)
         return np.asarray(np.maximum(open_, LEAST)[self.codes])
 

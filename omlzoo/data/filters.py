@@ -1,4 +1,4 @@
-"""Which rows of a table a user means: by their columns, a mask, or their numbers."""
+"""Selection of rows of a table by values of columns, by a mask, or by row numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,16 +14,17 @@ Where = Mapping[str, Any] | np.ndarray | Sequence[int] | Sequence[bool]
 
 
 def matching(frame: pd.DataFrame, where: Where) -> np.ndarray:
-    """The rows that are meant, (N,) bool.
+    """The selected rows as a mask (N,) bool.
 
     Args:
-        frame: N rows.
-        where: Columns and the value or values that they must have, compared as text ({"category": ["boot", "shoe"]});
-            all columns must agree. Or a mask (N,), or the numbers of rows.
+        frame: The table, with N rows.
+        where: Columns with the value or values that they must have, compared as text, such as
+            {"category": ["boot", "shoe"]}; rows must fulfil all of them. Or a mask (N,) bool, or row numbers from 0 to
+            N - 1.
 
     Raises:
         UnknownName: The table has no such column.
-        BadInput: A mask has another length, or a number is no row.
+        BadInput: A mask does not have the shape (N,), or a row number is out of range.
     """
     if isinstance(where, Mapping):
         keep = np.ones(len(frame), dtype=bool)

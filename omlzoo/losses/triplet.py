@@ -45,9 +45,8 @@ class TripletLoss(Loss):
         if not count:
             return None
         margin = self.margin or 0.0
-        gap = (near + margin - far).masked_fill_(
-            ~chosen, -torch.inf
-        )  # contributes neither to the loss nor to its gradient
+        # Minus infinity contributes neither to the loss nor to its gradient.
+        gap = (near + margin - far).masked_fill_(~chosen, -torch.inf)
         del far  # frees memory, as there may be many triplets
         values = nn.functional.softplus(gap) if self.margin is None else torch.relu(gap)
         with torch.no_grad():
