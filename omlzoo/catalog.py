@@ -7,12 +7,13 @@ offers share, and are passed over.
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
+from inspect import Parameter, signature
 from pkgutil import iter_modules
 from typing import Any
 
 from omlzoo.errors import UnknownName
 
-__all__ = ["SHELVES", "exports", "find", "lazy", "names", "offers"]
+__all__ = ["SHELVES", "described", "exports", "find", "lazy", "names", "offers"]
 
 SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "rerank", "samplers")
 
@@ -73,3 +74,35 @@ def _attributes(
         return sorted(homes())
 
     return __getattr__, __dir__
+
+
+def described(thing: object, **texts: str) -> str:
+    """The constructor call that makes such an object, on one line, for its ``__repr__``.
+
+    Each constructor argument is shown with the value of the attribute of the same name. Left out are arguments without
+    such an attribute, and those that still have their default where it is None, False or an empty tuple. An array is
+    shown by the name of its class alone.
+
+    Args:
+        thing: The object.
+        texts: What to show for arguments whose value is kept under another name; an empty text leaves the argument
+            out. Names that the constructor does not take are passed over, so that a base class can give the texts of
+            all its subclasses.
+    """
+    shown = []
+    for name, parameter in signature(type(thing)).parameters.items():
+        if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+            continue
+        text = texts[name] if name in texts else _setting(getattr(thing, name, None), parameter.default)
+        if text and (name in texts or hasattr(thing, name)):
+            shown.append(f"{name}={text}")
+    call = f"{type(thing).__name__}({', '.join(shown)})"
+    return " ".join(call.split()) if "\n" in call else call
+
+
+def _setting(value: Any, default: Any) -> str:
+    """The text of an attribute's value; empty where it is the default and says nothing."""
+    if hasattr(value, "shape"):
+        return f"<{type(value).__name__}>"
+    nothing = value is None or value is False or value == ()
+    return "" if nothing and value == default else repr(value)

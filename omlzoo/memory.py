@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.all_gather import gather
 from omlzoo.ops.pairs import check_batch
@@ -45,6 +46,10 @@ class MemoryBank(nn.Module):
         self.register_buffer("added", torch.zeros(size, dtype=torch.long))
         self.register_buffer("calls", torch.zeros((), dtype=torch.long))
         self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
+
+    def __repr__(self) -> str:
+        size, dim = self.embeddings.shape
+        return described(self, size=str(size), dim=str(dim))
 
     def __len__(self) -> int:
         """How many embeddings are in it."""

@@ -1,4 +1,4 @@
-"""What to label next, what to throw out, what is there: choices over embeddings, without labels."""
+"""Curation of data by embeddings, without labels: what to label next, what to remove, and what there is."""
 
 from omlzoo.catalog import exports
 

@@ -1,4 +1,4 @@
-"""choose(): rows one at a time, each the best by the product of all objectives."""
+"""Greedy choice of rows: each is the best at its time by the product of several objectives."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ __all__ = ["Objective", "choose"]
 
 
 class Objective(Protocol):
-    """Values of rows while some are chosen.
+    """What makes rows worth choosing: values that may change as rows are chosen.
 
     Attributes:
         strength: The power that its values have in the product of all objectives.
@@ -20,31 +20,32 @@ class Objective(Protocol):
     strength: float
 
     def begin(self, vectors: np.ndarray) -> None:
-        """Take the vectors (N, D)."""
+        """Prepare for a choice among the vectors (N, D)."""
 
     def values(self) -> np.ndarray:
-        """(N,) from 0 to 1 as things stand; -inf for rows that must not be chosen."""
+        """The current values (N,), from 0 to 1; -inf for rows that must not be chosen."""
 
     def chosen(self, row: int) -> None:
-        """That row was chosen."""
+        """Take into account that a row, given by its number, was chosen."""
 
 
 def choose(
     vectors: np.ndarray, count: int, objectives: Sequence[Objective], *, start: Sequence[int] | np.ndarray = ()
 ) -> np.ndarray:
-    """Rows worth labelling, keeping or looking at, in the order they were chosen.
+    """Choose rows that are worth labelling, keeping or looking at.
 
-    At every step the row with the largest product of the objectives' values, each to the power of its strength, is
-    taken; of equal ones the first.
+    At every step the row is chosen for which the product of the objectives' values, each to the power of its strength,
+    is largest; of equal rows the first.
 
     Args:
-        vectors: (N, D).
-        count: How many; fewer are given where the objectives' limits leave no more.
-        objectives: Diversity, Typicality, Scores, Likeness, Balance, or anything with their methods.
-        start: Rows that are chosen already, such as labelled ones; they are not given again.
+        vectors: (N, D), finite.
+        count: How many rows to choose, at least 1; fewer are chosen if the limits of the objectives allow no more.
+        objectives: At least one of Diversity, Typicality, Scores, Likeness, Balance, or other objects with the methods
+            of :class:`Objective`.
+        start: Rows that are chosen already, such as labelled ones; they are not chosen again.
 
     Returns:
-        (at most count,) rows.
+        The numbers of the chosen rows, at most ``count``, in the order in which they were chosen.
 
     Raises:
         BadInput: There is no objective, count is below 1, or a vector is not finite.
@@ -63,9 +64,9 @@ def choose(
         free[row] = False
         for objective in objectives:
             objective.chosen(int(row))
-    found: list[int] = []
-    while len(found) < min(count, int(free.sum()) + len(found)):
-        worth = np.where(free, 0.0, -np.inf)  # logarithm of the product
+    selected: list[int] = []
+    while len(selected) < min(count, int(free.sum()) + len(selected)):
+        worth = np.where(free, 0.0, -np.inf)  # the logarithm of the product
         with np.errstate(divide="ignore"):
             for objective in objectives:
                 values = objective.values()
@@ -75,8 +76,8 @@ def choose(
         row = int(worth.argmax())
         if worth[row] == -np.inf:
             break
-        found.append(row)
+        selected.append(row)
         free[row] = False
         for objective in objectives:
             objective.chosen(row)
-    return np.array(found, dtype=np.int64)
+    return np.array(selected, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Pictures that stand on both sides of a split, as copies or nearly so: they make a measurement too good."""
+"""Pictures that are on both sides of a split, as copies or near copies, which make measured results too good."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -16,26 +16,27 @@ from omlzoo.ops.nearest import nearest
 
 __all__ = ["ALIKE", "find_duplicates"]
 
-SIDE = 32  # pixels of the small grey pictures that are compared
-FLAT = 2.0  # grey levels of standard deviation; flatter pictures are alike without being copies
-ALIKE = 0.995
-ASKED = 4096  # pictures at a time
+SIDE = 32  # side in pixels of the small grey pictures that are compared
+FLAT = 2.0  # standard deviation in grey levels below which pictures correlate without being copies
+ALIKE = 0.995  # correlation from which on two pictures count as copies
+ASKED = 4096  # pictures that are read at once
 
 
 def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, int]:
-    """Validation pictures that are nearly the same as a training picture.
+    """Find validation pictures that are nearly the same as a training picture.
 
-    Compared are small grey pictures of 32 x 32, cut out by the box, by the correlation of their levels. It finds
-    copies, other sizes, other compression and slight changes of brightness or contrast, not crops, turns or mirrors.
+    The pictures, or the parts in their boxes, are reduced to 32 x 32 grey levels and compared by the correlation of
+    these. This finds copies, also of another size, compression, or slightly different brightness or contrast. It does
+    not find crops, rotated or mirrored copies.
 
     Args:
-        table: With the column split.
-        alike: Correlation from which two pictures are called the same, up to 1.
+        table: The pictures, with the columns "label" and "split".
+        alike: Correlation from which on two pictures count as the same, at most 1.
 
     Returns:
-        A row for each such validation picture, with its most similar training picture: "path", "label", "train_path",
-        "train_label", "correlation"; sorted, the most alike first. And how many pictures were left out, unreadable or
-        of one colour.
+        A row for each such validation picture, with its most similar training picture, in the columns "path", "label",
+        "train_path", "train_label" and "correlation", the largest correlation first; and the number of pictures that
+        were left out because they cannot be read or have nearly one colour.
     """
     frame = table.frame
     vectors = _small(table.files(), table.boxes())
@@ -45,18 +46,18 @@ def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, i
     if not all(map(len, sides)):
         return pd.DataFrame(columns=columns), int((~usable).sum())
     queries, gallery = (torch.from_numpy(vectors[side]) for side in sides)
-    scores, places = nearest(queries, gallery, 1, similarity="cosine")
+    scores, positions = nearest(queries, gallery, 1, similarity="cosine")
     near = np.flatnonzero(scores[:, 0].numpy() >= alike)
-    left, right = frame.iloc[sides[0][near]], frame.iloc[sides[1][places[:, 0].numpy()[near]]]
-    found = pd.DataFrame(
+    left, right = frame.iloc[sides[0][near]], frame.iloc[sides[1][positions[:, 0].numpy()[near]]]
+    duplicates = pd.DataFrame(
         dict(zip(columns, [left["path"].to_numpy(), left["label"].to_numpy(), right["path"].to_numpy(),
                            right["label"].to_numpy(), scores[:, 0].numpy()[near]], strict=True))
     )  # fmt: skip
-    return found.sort_values("correlation", ascending=False, ignore_index=True), int((~usable).sum())
+    return duplicates.sort_values("correlation", ascending=False, ignore_index=True), int((~usable).sum())
 
 
 def _small(files: list[Path], boxes: list[Box | None]) -> np.ndarray:
-    """Of each picture its levels, of mean 0 and length 1 (N, SIDE²) float32; NaN where there is none to compare."""
+    """Grey levels (N, SIDE²) float32 of the pictures, with mean 0 and L2 norm 1; NaN for pictures that are left out."""
 
     def one(file: Path, box: Box | None) -> np.ndarray:
         try:
@@ -69,10 +70,10 @@ def _small(files: list[Path], boxes: list[Box | None]) -> np.ndarray:
         levels = levels - levels.mean()
         return np.asarray(levels / np.linalg.norm(levels))
 
-    found = np.empty((len(files), SIDE**2), np.float32)
+    vectors = np.empty((len(files), SIDE**2), np.float32)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(files), ASKED):  # so that the pool holds few of them
+        for start in range(0, len(files), ASKED):  # in parts, so that the pool holds few pictures
             part = slice(start, start + ASKED)
             for number, levels in enumerate(pool.map(one, files[part], boxes[part]), start):
-                found[number] = levels
-    return found
+                vectors[number] = levels
+    return vectors

@@ -1,4 +1,4 @@
-"""What makes a row worth choosing: numbers from 0 to 1 for each, some of which change as rows are chosen."""
+"""Objectives of a greedy choice: values from 0 to 1 of each row, some of which change as rows are chosen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,31 +12,31 @@ from omlzoo.ops.nearest import nearest
 
 __all__ = ["Balance", "Diversity", "Likeness", "Scores", "Typicality"]
 
-LEAST = 1e-6  # so that one objective without a wish does not silence the others
+LEAST = 1e-6  # the smallest value of Balance, so that it does not make the product of all objectives 0
 
 
 @dataclass
 class Diversity:
-    """Far from what is chosen: the distance to the nearest chosen row, as a share of the farthest row's.
+    """Prefers rows far from the chosen ones: the distance to the nearest chosen row, as a share of the largest.
 
-    Alone it is the greedy solution of k-center (arXiv 1708.00489), whose rows are never farther from a chosen one than
-    twice the best possible.
+    Alone it gives the greedy solution of the k-center problem (arXiv 1708.00489), in which the largest distance of a
+    row to a chosen one is at most twice the smallest possible.
 
     Attributes:
-        least: Rows nearer than that to a chosen one are not chosen any more.
-        strength: The power of its values.
+        least: Rows nearer than this Euclidean distance to a chosen row are not chosen.
+        strength: The power of its values in the product of all objectives.
     """
 
     least: float = 0.0
     strength: float = 1.0
 
     def begin(self, vectors: np.ndarray) -> None:
-        """Take the vectors (N, D)."""
+        """Prepare for a choice among the vectors (N, D)."""
         self.vectors = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
         self.apart = torch.full((len(vectors),), torch.inf)
 
     def values(self) -> np.ndarray:
-        """(N,) from 0 to 1; 1 for all while nothing is chosen."""
+        """The current values (N,), from 0 to 1, or -inf; all are 1 before a row is chosen."""
         if torch.isinf(self.apart).all():
             return np.ones(len(self.apart))
         most = float(self.apart.max())
@@ -44,24 +44,30 @@ class Diversity:
         return np.where(self.apart.numpy() < self.least, -np.inf, shares)
 
     def chosen(self, row: int) -> None:
-        """That row was chosen."""
+        """Take into account that a row, given by its number, was chosen."""
         torch.minimum(self.apart, (self.vectors - self.vectors[row]).norm(dim=1), out=self.apart)
 
 
 @dataclass
 class Typicality:
-    """Where many are: one over the mean distance to the k nearest rows (arXiv 2202.02794), as a share of the largest.
+    """Prefers rows in dense regions: 1 / mean distance to the k nearest rows, as a share of the largest.
+
+    This is the typicality of arXiv 2202.02794.
 
     Attributes:
-        k: Neighbours.
-        strength: The power of its values.
+        k: The number of nearest rows, at least 1; at most all other rows are used.
+        strength: The power of its values in the product of all objectives.
     """
 
     k: int = 20
     strength: float = 1.0
 
     def begin(self, vectors: np.ndarray) -> None:
-        """Take the vectors (N, D)."""
+        """Compute the typicality of the vectors (N, D).
+
+        Raises:
+            BadInput: ``k`` is below 1, or there are fewer than two vectors.
+        """
         rows = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
         k = min(self.k, len(rows) - 1)
         if k < 1:
@@ -71,21 +77,21 @@ class Typicality:
         self.shares = np.asarray(density / density.max())
 
     def values(self) -> np.ndarray:
-        """(N,) from 0 to 1."""
+        """The current values (N,), from 0 to 1."""
         return self.shares
 
     def chosen(self, row: int) -> None:
-        """Nothing changes."""
+        """Do nothing, as the values do not depend on what is chosen."""
 
 
 @dataclass
 class Scores:
-    """Numbers of one's own, such as a model's uncertainty, as a share of the largest.
+    """Prefers rows with large given scores, such as a model's uncertainty, as a share of the largest.
 
     Attributes:
-        given: (N,) at least 0.
-        strength: The power of its values.
-        least: Rows with less are not chosen.
+        given: (N,), the scores, 0 or more.
+        strength: The power of its values in the product of all objectives.
+        least: Rows with a smaller score are not chosen.
     """
 
     given: Sequence[float] | np.ndarray
@@ -93,30 +99,34 @@ class Scores:
     least: float = 0.0
 
     def begin(self, vectors: np.ndarray) -> None:
-        """Take the vectors (N, D)."""
-        given = np.asarray(self.given, dtype=np.float64)
-        if given.shape != (len(vectors),) or not (given >= 0).all():
+        """Prepare for a choice among the vectors (N, D), of which only the number is used.
+
+        Raises:
+            BadInput: The scores are not one number of 0 or more for each vector.
+        """
+        scores = np.asarray(self.given, dtype=np.float64)
+        if scores.shape != (len(vectors),) or not (scores >= 0).all():
             raise BadInput(
-                f"scores have the shape {given.shape}; they must be ({len(vectors)},), numbers of at least 0"
+                f"scores have the shape {scores.shape}; they must be ({len(vectors)},), numbers of at least 0"
             )
-        self.shares = np.where(given < self.least, -np.inf, given / max(given.max(initial=0), 1e-300))
+        self.shares = np.where(scores < self.least, -np.inf, scores / max(scores.max(initial=0), 1e-300))
 
     def values(self) -> np.ndarray:
-        """(N,) from 0 to 1."""
+        """The current values (N,), from 0 to 1; -inf for rows that must not be chosen."""
         return self.shares
 
     def chosen(self, row: int) -> None:
-        """Nothing changes."""
+        """Do nothing, as the values do not depend on what is chosen."""
 
 
 @dataclass
 class Likeness:
-    """Like given examples: (1 + the largest cosine with one of them) / 2.
+    """Prefers rows similar to one of some examples: (1 + the largest cosine to an example) / 2.
 
     Attributes:
-        examples: (Q, D) vectors.
-        strength: The power of its values.
-        least: Rows whose largest cosine is below that are not chosen.
+        examples: (Q, D), the vectors of the examples.
+        strength: The power of its values in the product of all objectives.
+        least: Rows whose largest cosine is below this are not chosen.
     """
 
     examples: np.ndarray
@@ -124,29 +134,30 @@ class Likeness:
     least: float = -1.0
 
     def begin(self, vectors: np.ndarray) -> None:
-        """Take the vectors (N, D)."""
+        """Prepare for a choice among the vectors (N, D)."""
         sides = [torch.nn.functional.normalize(torch.from_numpy(np.asarray(side, dtype=np.float32)))
                  for side in (vectors, self.examples)]  # fmt: skip
         cosines = nearest(sides[0], sides[1], 1, similarity="cosine")[0][:, 0].double().numpy().clip(-1, 1)
         self.shares = np.where(cosines < self.least, -np.inf, (1 + cosines) / 2)
 
     def values(self) -> np.ndarray:
-        """(N,) from 0 to 1."""
+        """The current values (N,), from 0 to 1; -inf for rows that must not be chosen."""
         return self.shares
 
     def chosen(self, row: int) -> None:
-        """Nothing changes."""
+        """Do nothing, as the values do not depend on what is chosen."""
 
 
 @dataclass
 class Balance:
-    """Of kinds that are still missing: how much of a kind's share of the choice is open.
+    """Prefers rows of kinds of which too few are chosen: the part of a kind's target that is still missing.
 
     Attributes:
-        kinds: (N,) of each row, such as a column of the table.
+        kinds: (N,), the kind of each row, such as a column of the table.
         count: How many rows will be chosen in all.
-        target: Share of each kind; the same for all by default. Kinds without one are not wished for.
-        strength: The power of its values.
+        target: The share that each kind should have among the chosen rows, 0 or more; shares are divided by their sum.
+            Kinds that it does not name have the share 0. None gives all kinds the same share.
+        strength: The power of its values in the product of all objectives.
     """
 
     kinds: Sequence[Any] | np.ndarray
@@ -155,23 +166,27 @@ class Balance:
     strength: float = 1.0
 
     def begin(self, vectors: np.ndarray) -> None:
-        """Take the vectors (N, D)."""
+        """Prepare for a choice among the vectors (N, D), of which only the number is used.
+
+        Raises:
+            BadInput: There is not one kind for each vector, or no kind has a share above 0.
+        """
         kinds = np.asarray(self.kinds)
         if kinds.shape != (len(vectors),):
             raise BadInput(f"kinds have the shape {kinds.shape}; it must be ({len(vectors)},)")
         self.names, self.codes = np.unique(kinds, return_inverse=True)
         shares = self.target or dict.fromkeys(self.names.tolist(), 1.0)
-        wanted = np.array([float(shares.get(name, 0.0)) for name in self.names.tolist()])
-        if wanted.sum() <= 0:
+        weights = np.array([float(shares.get(name, 0.0)) for name in self.names.tolist()])
+        if weights.sum() <= 0:
             raise BadInput(f"none of the kinds {self.names[:5].tolist()} has a share in target; give one above 0")
-        self.wanted = wanted / wanted.sum() * self.count
+        self.wanted = weights / weights.sum() * self.count
         self.have = np.zeros(len(self.names))
 
     def values(self) -> np.ndarray:
-        """(N,) from 0 to 1."""
+        """The current values (N,), from 0 to 1."""
         open_ = np.maximum(self.wanted - self.have, 0) / np.maximum(self.wanted, LEAST)
         return np.asarray(np.maximum(open_, LEAST)[self.codes])
 
     def chosen(self, row: int) -> None:
-        """That row was chosen."""
+        """Take into account that a row, given by its number, was chosen."""
         self.have[self.codes[row]] += 1

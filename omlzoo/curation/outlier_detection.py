@@ -1,4 +1,4 @@
-"""What stands out: rows far from all others, and groups of rows that are nearly one."""
+"""Outliers, which are far from all other rows, and groups of rows that are nearly equal."""
 
 import numpy as np
 import torch
@@ -8,18 +8,22 @@ from omlzoo.ops.nearest import nearest
 
 __all__ = ["near_duplicates", "outliers"]
 
-LOOKED_AT = 16  # neighbours at first
+LOOKED_AT = 16  # neighbours that are found at first
 
 
 def outliers(vectors: np.ndarray, k: int = 5) -> np.ndarray:
-    """How far each row stands from the others: its distance to the k-th nearest row, divided by the median row's.
+    """How far each row is from the others: its distance to the k-th nearest row, divided by the median of all rows.
 
     Args:
         vectors: (N, D), N above k.
-        k: A group of at most k odd rows counts as outliers too.
+        k: Rank of the neighbour whose distance counts, at least 1. Groups of up to k rows that are near each other but
+            far from all others count as outliers too.
 
     Returns:
-        (N,) around 1; several times 1 is worth a look.
+        (N,), around 1 for typical rows; rows with several times 1 are worth a look.
+
+    Raises:
+        BadInput: ``k`` is below 1, or not below the number of rows.
     """
     rows = _rows(vectors)
     if not 1 <= k < len(rows):
@@ -30,11 +34,14 @@ def outliers(vectors: np.ndarray, k: int = 5) -> np.ndarray:
 
 
 def near_duplicates(vectors: np.ndarray, most: float) -> list[np.ndarray]:
-    """Groups of rows that chains of pairs at distance ``most`` or less connect, the largest first.
+    """Groups of rows that are connected by chains of pairs with small distances, the largest group first.
 
     Args:
         vectors: (N, D).
-        most: Euclidean distance.
+        most: The largest Euclidean distance of a pair in a chain.
+
+    Returns:
+        The row numbers of each group of two or more rows.
     """
     rows = _rows(vectors)
     parent = np.arange(len(rows))
@@ -45,15 +52,16 @@ def near_duplicates(vectors: np.ndarray, most: float) -> list[np.ndarray]:
             row = int(parent[row])
         return row
 
-    asked, k = np.arange(len(rows)), min(LOOKED_AT, max(1, len(rows) - 1))
-    while len(asked) and len(rows) > 1:
-        own = torch.from_numpy(asked)
+    pending, k = np.arange(len(rows)), min(LOOKED_AT, max(1, len(rows) - 1))
+    while len(pending) and len(rows) > 1:
+        own = torch.from_numpy(pending)
         scores, ids = nearest(rows[own], rows, k, similarity="euclidean", own=own)
         near = (-scores.numpy() <= most) & (ids.numpy() >= 0)
-        for place, rank in zip(*np.nonzero(near), strict=True):
-            first, second = sorted((root(int(asked[place])), root(int(ids[place, rank]))))
+        for query, rank in zip(*np.nonzero(near), strict=True):
+            first, second = sorted((root(int(pending[query])), root(int(ids[query, rank]))))
             parent[second] = first
-        asked = asked[near[:, -1]] if k < len(rows) - 1 else asked[:0]  # all that were looked at are near: look wider
+        # Rows whose k neighbours are all near may have further near ones: search these again with a larger k.
+        pending = pending[near[:, -1]] if k < len(rows) - 1 else pending[:0]
         k = min(4 * k, len(rows) - 1)
     roots = np.array([root(row) for row in range(len(rows))])
     order = np.argsort(roots, kind="stable")

@@ -1,1 +1,1 @@
-"""Tables, pictures and preprocessing, up to what a model is given."""
+"""Tables, pictures and their preprocessing into the input of a model."""

@@ -1,4 +1,4 @@
-"""Training augmentations: a PIL image to (3, H, W) uint8, drawing from torch's generator."""
+"""Training augmentations, from a PIL image to (3, H, W) uint8, with random numbers of torch's global generator."""
 
 from collections.abc import Callable
 from math import cos, exp, radians, sin
@@ -16,9 +16,12 @@ __all__ = ["AUGMENTATIONS", "Drawing", "Photo", "augmentation"]
 
 
 class Photo:
-    """Random crop of 40 to 100 % of the area, mirror image, and slight changes of colour: for photographs.
+    """For photographs: random crop of 40 to 100 % of the area, random mirroring, and slight changes of colour.
 
-    No mixing of pictures and no erasing: a retrieval label belongs to the whole object.
+    Pictures are not mixed and no parts are erased, because a retrieval label belongs to the whole object.
+
+    Args:
+        preprocess: The preprocessing of the model, which gives the size of the input.
     """
 
     def __init__(self, preprocess: Preprocess) -> None:
@@ -29,11 +32,12 @@ class Photo:
         self.others = v2.Compose([v2.RandomHorizontalFlip(), v2.ColorJitter(0.2, 0.2, 0.2, 0.02)])
 
     def __call__(self, image: Image.Image) -> Tensor:
+        """The augmented picture, (3, H, W) uint8, of a PIL image."""
         return to_pixels(self.others(self.crop(image)))
 
 
 class Crop:
-    """Random crop of 20 to 100 % of the area, bicubic, and mirror image: as Hyp-ViT (arXiv 2203.10833) trains."""
+    """Random bicubic crop of 20 to 100 % of the area and random mirroring, as Hyp-ViT (arXiv 2203.10833) trains."""
 
     def __init__(self, preprocess: Preprocess) -> None:
         self.crop = v2.RandomResizedCrop(
@@ -42,13 +46,14 @@ class Crop:
         self.mirror = v2.RandomHorizontalFlip()
 
     def __call__(self, image: Image.Image) -> Tensor:
+        """The augmented picture, (3, H, W) uint8, of a PIL image."""
         return to_pixels(self.mirror(self.crop(image)))
 
 
 class Rich:
-    """Mild crop, mirror image, and now and then one warp, one blur, one change of colour or one of the channels.
+    """Random crop and mirroring, and at random one warp, one blur, one change of colours and one of the channels.
 
-    The groups are those of Open Metric Learning's heavy augmentation; the operations are torchvision's.
+    The groups of operations are those of Open Metric Learning's heavy augmentation; the operations are torchvision's.
     """
 
     def __init__(self, preprocess: Preprocess) -> None:
@@ -65,6 +70,7 @@ class Rich:
         ])  # fmt: skip
 
     def __call__(self, image: Image.Image) -> Tensor:
+        """The augmented picture, (3, H, W) uint8, of a PIL image."""
         return to_pixels(self.steps(image))
 
 
@@ -74,20 +80,21 @@ def _one_of(chance: float, *steps: nn.Module) -> nn.Module:
 
 
 class Drawing:
-    """One warp: turn, scale, stretch, shear, shift and a smooth elastic displacement, for characters and sketches.
+    """For characters and sketches: a random warp with an elastic part, applied as one resampling.
 
-    What comes in from outside has the colour of the border.
+    The warp rotates, scales, stretches, shears and shifts the picture and displaces it smoothly. Each amount is drawn
+    uniformly between minus and plus its limit. Parts that come from outside the picture have the colour of the border.
 
     Args:
-        preprocess: Of the model.
-        turn: Degrees to either side.
-        scale: Of the size, as the logarithm of the factor.
-        stretch: Of the aspect ratio, as the logarithm of the factor.
-        shear: To either side.
-        shift: As a share of half the side.
-        elastic: Of the displacement on a coarse grid of ``cells`` x ``cells``: the mean of its standard deviation,
-            which is drawn between 0 and twice that, as a share of half the side.
-        cells: Of that grid.
+        preprocess: The preprocessing of the model, which is applied before the warp.
+        turn: Limit of the rotation, in degrees.
+        scale: Limit of the logarithm of the factor of the size.
+        stretch: Limit of the logarithm of the factor by which the width grows and the height shrinks.
+        shear: Limit of the shear, the horizontal displacement per unit of height.
+        shift: Limit of the shift in each direction, as a share of half the side.
+        elastic: Mean standard deviation of the random displacements on a coarse grid, as a share of half the side. The
+            standard deviation is drawn between 0 and twice this value.
+        cells: Rows and columns of the coarse grid.
     """
 
     def __init__(
@@ -106,6 +113,7 @@ class Drawing:
         self.shift, self.elastic, self.cells = shift, elastic, cells
 
     def __call__(self, image: Image.Image) -> Tensor:
+        """The augmented picture, (3, H, W) uint8, of a PIL image."""
         levels = self.transform.pixels(image)[None].float()  # (1, 3, H, W)
         turn, scale, stretch, shear, across, down, strength = (torch.rand(7) * 2 - 1).tolist()
         angle, slant = radians(self.turn * turn), self.shear * shear
@@ -136,7 +144,14 @@ AUGMENTATIONS: dict[str, Callable[[Preprocess], Callable[[Image.Image], Tensor]]
 
 
 def augmentation(name: str, preprocess: Preprocess) -> Callable[[Image.Image], Tensor]:
-    """The augmentation of that name, of AUGMENTATIONS; "none" is the evaluation transform itself.
+    """The augmentation of a name.
+
+    Args:
+        name: A key of :data:`AUGMENTATIONS`; "none" is the transform of the evaluation, without augmentation.
+        preprocess: The preprocessing of the model, which gives the size of the input.
+
+    Returns:
+        A function from a PIL image to (3, H, W) uint8.
 
     Raises:
         UnknownName: There is no such augmentation.

@@ -1,4 +1,4 @@
-"""Pictures to train on: a row and a seed give the same augmented picture, whichever worker makes it."""
+"""Pictures for training; a row and a seed always give the same augmented picture, in any worker process."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -22,8 +22,9 @@ class ImageTable(Dataset[Item]):
     """Rows of a table as (pixels (3, H, W) uint8, label code, row, error).
 
     Args:
-        table: Its labels are coded 0, 1, ... in order of first appearance.
-        augment: A PIL image to (3, H, W) uint8; it draws from torch's generator, which is seeded for each item.
+        table: The pictures with their labels, which are coded 0, 1, ... in order of their first occurrence.
+        augment: Computes (3, H, W) uint8 of a PIL image. It uses torch's global generator, which is seeded for each
+            item.
     """
 
     def __init__(self, table: Table, augment: Callable[[Image.Image], Tensor]) -> None:
@@ -36,13 +37,13 @@ class ImageTable(Dataset[Item]):
         return len(self.files)
 
     def __getitem__(self, item: tuple[int, int]) -> Item:
-        """The item of (row, seed); a picture that cannot be read has pixels None and its error."""
+        """The item of (row, seed). For a picture that cannot be read, pixels are None and the error is given."""
         row, seed = item
         try:
             image = to_rgb(self.files[row], self.boxes[row])
         except BadImage as error:
             return None, int(self.codes[row]), row, str(error)
-        before = torch.get_rng_state()  # torchvision's transforms know no generator but the global one
+        before = torch.get_rng_state()  # torchvision's transforms can use only the global generator
         try:
             torch.default_generator.manual_seed(seed)
             return self.augment(image), int(self.codes[row]), row, ""
@@ -51,7 +52,12 @@ class ImageTable(Dataset[Item]):
 
 
 class Seeded(Sampler[list[tuple[int, int]]]):
-    """The batches of a sampler as (row, seed), the seed made of the run's seed, the epoch and the place in it."""
+    """The batches of a sampler as (row, seed), with a seed for each row that depends on the run's seed and the epoch.
+
+    Args:
+        batches: The sampler of batches of rows.
+        seed: The seed of the run.
+    """
 
     def __init__(self, batches: Sampler[list[int]], seed: int) -> None:
         self.batches, self.seed, self.epoch, self.start = batches, seed, 0, 0
@@ -67,16 +73,22 @@ class Seeded(Sampler[list[tuple[int, int]]]):
                 yield list(zip(rows, seeds, strict=True))
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
-        """Choose the batches and seeds of an epoch, and how many of them were had already."""
+        """Choose the epoch, which decides the batches and the seeds.
+
+        Args:
+            epoch: The epoch, a number from 0.
+            start: How many batches at the beginning of the epoch to leave out, because they were used before a run
+                was interrupted.
+        """
         self.epoch, self.start = epoch, start
         if hasattr(self.batches, "set_epoch"):
             self.batches.set_epoch(epoch)
 
 
 def collate(items: Sequence[Item]) -> Batch:
-    """Pixels (B, 3, H, W), labels (B,) and rows (B,) of the readable items, and (row, error) of the others."""
+    """Stack items: pixels (B, 3, H, W), labels (B,) and rows (B,) of the readable ones; (row, error) of the others."""
     good = [(pixels, label, row) for pixels, label, row, _ in items if pixels is not None]
     bad = [(row, error) for pixels, _, row, error in items if pixels is None]
     stacked = torch.stack([pixels for pixels, _, _ in good]) if good else torch.empty(0, 3, 1, 1, dtype=torch.uint8)
-    labels, rows = (torch.tensor([item[place] for item in good], dtype=torch.int64) for place in (1, 2))
+    labels, rows = (torch.tensor([item[column] for item in good], dtype=torch.int64) for column in (1, 2))
     return stacked, labels, rows, bad

@@ -1,4 +1,4 @@
-"""Which rows of a table a user means: by their columns, a mask, or their numbers."""
+"""Selection of rows of a table by values of columns, by a mask, or by row numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,32 +14,33 @@ Where = Mapping[str, Any] | np.ndarray | Sequence[int] | Sequence[bool]
 
 
 def matching(frame: pd.DataFrame, where: Where) -> np.ndarray:
-    """The rows that are meant, (N,) bool.
+    """The selected rows as a mask (N,) bool.
 
     Args:
-        frame: N rows.
-        where: Columns and the value or values that they must have, compared as text ({"category": ["boot", "shoe"]});
-            all columns must agree. Or a mask (N,), or the numbers of rows.
+        frame: The table, with N rows.
+        where: Columns with the value or values that they must have, compared as text, such as
+            {"category": ["boot", "shoe"]}; rows must fulfil all of them. Or a mask (N,) bool, or row numbers from 0 to
+            N - 1.
 
     Raises:
         UnknownName: The table has no such column.
-        BadInput: A mask has another length, or a number is no row.
+        BadInput: A mask does not have the shape (N,), or a row number is out of range.
     """
     if isinstance(where, Mapping):
         keep = np.ones(len(frame), dtype=bool)
-        for column, wanted in where.items():
+        for column, required in where.items():
             if column not in frame:
                 raise UnknownName("the table", column, [str(name) for name in frame.columns])
-            values = [wanted] if isinstance(wanted, str) or np.isscalar(wanted) else list(wanted)
+            values = [required] if isinstance(required, str) or np.isscalar(required) else list(required)
             keep &= frame[column].astype(str).isin([str(value) for value in values]).to_numpy()
         return keep
-    given = np.asarray(where)
-    if given.dtype == bool:
-        if given.shape != (len(frame),):
-            raise BadInput(f"the mask of rows has the shape {given.shape}; it must be ({len(frame)},)")
-        return given
-    if given.size and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= len(frame)):
-        raise BadInput(f"rows are {given.ravel()[:5].tolist()} ...; they must be integers from 0 to {len(frame) - 1}")
+    rows = np.asarray(where)
+    if rows.dtype == bool:
+        if rows.shape != (len(frame),):
+            raise BadInput(f"the mask of rows has the shape {rows.shape}; it must be ({len(frame)},)")
+        return rows
+    if rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= len(frame)):
+        raise BadInput(f"rows are {rows.ravel()[:5].tolist()} ...; they must be integers from 0 to {len(frame) - 1}")
     keep = np.zeros(len(frame), dtype=bool)
-    keep[given.astype(np.int64)] = True
+    keep[rows.astype(np.int64)] = True
     return keep

@@ -1,4 +1,4 @@
-"""Pictures to upright 8-bit RGB: decoding, orientation, unusual modes, crop boxes."""
+"""Conversion of pictures to upright 8-bit RGB: decoding, orientation, unusual modes, crop boxes."""
 
 import io
 from pathlib import Path
@@ -13,28 +13,29 @@ __all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictur
 MAX_PIXELS = 178_956_970  # a larger picture is refused before it is decoded; twice PIL's warning level
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
 
-Box = tuple[int, int, int, int]  # x_1, y_1, x_2, y_2: left, top, right, bottom in pixels, right and bottom outside
+# x_1, y_1, x_2, y_2: left, top, right and bottom in pixels; right and bottom are excluded
+Box = tuple[int, int, int, int]
 Source = str | Path | bytes | Image.Image
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # of pictures that are given as bytes
 
 
 def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None = None) -> Image.Image:
-    """Decode a picture as people see it.
+    """Decode a picture as viewers show it.
 
-    EXIF orientation is applied; 16-bit gray is scaled to 8 bits; transparent parts lie on white; CMYK, palette,
-    gray and one-bit pictures become RGB; of an animation the first frame is taken.
+    EXIF orientation is applied. 16-bit grey is scaled to 8 bits. Transparent parts are put on white. CMYK, palette,
+    grey and one-bit pictures are converted to RGB. Of an animation the first frame is used.
 
     Args:
         source: A file, the bytes of one, or a PIL image.
-        box: The part to keep, in pixels of the upright picture.
-        least: (height, width) that is needed: a JPEG without a box is decoded at a half, a quarter or an eighth of its
-            size where that is still twice as much; None: at its whole size.
+        box: The part to keep, in pixels of the upright picture; None keeps the whole picture.
+        least: The (height, width) in pixels that is needed. A JPEG without a box is decoded at a half, a quarter or an
+            eighth of its size if that is still at least twice as large, which is faster. None decodes the whole size.
 
     Returns:
         A PIL image of mode RGB.
 
     Raises:
-        BadImage: It cannot be read whole, has more than MAX_PIXELS pixels, or the box is not inside.
+        BadImage: The picture cannot be read completely, has more than MAX_PIXELS pixels, or the box is not inside it.
     """
     name = "the PIL image" if isinstance(source, Image.Image) else _name(source)
     try:
@@ -42,7 +43,7 @@ def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None
             return _cut(_convert(ImageOps.exif_transpose(source), name), box, name)
         with _opened(source) as image:
             if least is not None and box is None and image.format == "JPEG":
-                side = 2 * max(least)  # of either side, as the picture may lie on its side
+                side = 2 * max(least)  # for both sides, as the picture may be stored rotated
                 image.draft(None, (side, side))
             image.load()
             return _cut(_convert(ImageOps.exif_transpose(image), name), box, name)
@@ -53,10 +54,10 @@ def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
-    """(width, height) in pixels of the upright picture, from its header only.
+    """The (width, height) in pixels of the upright picture, read from the header of the file only.
 
     Raises:
-        BadImage: The header cannot be read, or promises more than MAX_PIXELS pixels.
+        BadImage: The header cannot be read, or says more than MAX_PIXELS pixels.
     """
     try:
         with _opened(path) as image:
@@ -69,15 +70,24 @@ def read_size(path: str | Path) -> tuple[int, int]:
 
 
 def check_box(box: Box, size: tuple[int, int], name: str) -> None:
-    """Refuse a box that is not inside a picture of ``size`` (width, height)."""
+    """Refuse a box that is not inside a picture.
+
+    Args:
+        box: Left, top, right and bottom in pixels; right and bottom are excluded.
+        size: (width, height) of the upright picture in pixels.
+        name: What to call the picture in the message of the error.
+
+    Raises:
+        BadImage: The box is empty or not inside the picture.
+    """
     x_1, y_1, x_2, y_2 = box
     if not (0 <= x_1 < x_2 <= size[0] and 0 <= y_1 < y_2 <= size[1]):
-        wanted = f"0 <= x_1 < x_2 <= {size[0]} and 0 <= y_1 < y_2 <= {size[1]}"
-        raise BadImage(f"{name}: the box x_1={x_1} x_2={x_2} y_1={y_1} y_2={y_2} breaks {wanted}")
+        condition = f"0 <= x_1 < x_2 <= {size[0]} and 0 <= y_1 < y_2 <= {size[1]}"
+        raise BadImage(f"{name}: the box x_1={x_1} x_2={x_2} y_1={y_1} y_2={y_2} breaks {condition}")
 
 
 def find_pictures(folder: Path) -> tuple[list[Path], int]:
-    """All pictures below a folder in sorted order, and the number of other files there (hidden ones left out)."""
+    """All pictures in a folder and its sub-folders, sorted, and the number of other files; hidden ones are left out."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p.relative_to(folder)))
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     return pictures, len(files) - len(pictures)
@@ -127,8 +137,8 @@ def _reason(error: BaseException) -> str:
         return "there is no such file"
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a known format, or an empty or damaged file"
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return said or type(error).__name__
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return reason or type(error).__name__
 
 
 def _hidden(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""How a picture becomes the input of a checkpoint, as plain facts."""
+"""The settings by which a picture becomes the input of a checkpoint."""
 
 from dataclasses import dataclass, replace
 from operator import index
@@ -14,15 +14,16 @@ class Preprocess:
     """How a picture becomes the (3, H, W) input of a checkpoint.
 
     Attributes:
-        resize: (H, W) in pixels that the resized picture has to cover ("cover": shorter side first, as torchvision's
-            ``Resize(int)``), to be squashed to ("squash") or to fit into ("contain": padded around the middle).
-        mode: Which of the three.
-        crop: (H, W) in pixels of the middle part that is kept; the size of the input.
-        interpolation: Of the resizing.
-        antialias: Whether shrinking filters first (PIL always does; OpenCV never).
-        pad: Gray value in [0, 255] of the border; only for "contain".
-        mean: Of the channels, in [0, 1].
-        std: Of the channels, in [0, 1].
+        resize: (H, W) in pixels, the target of the resizing.
+        mode: How the picture is resized: "cover" keeps its aspect ratio and covers the target, as torchvision's
+            ``Resize(int)``; "squash" changes the aspect ratio to that of the target; "contain" keeps the aspect ratio,
+            fits into the target and is padded on all sides.
+        crop: (H, W) in pixels of the central part that is kept, which is the size of the input.
+        interpolation: The interpolation of the resizing.
+        antialias: Whether a filter is applied when a picture is reduced, as PIL always does and OpenCV never does.
+        pad: Grey value of the border, in [0, 255]; only for "contain", else None.
+        mean: The values that are subtracted from the channels, in [0, 1].
+        std: The values that the channels are then divided by, in [0, 1].
     """
 
     resize: tuple[int, int]
@@ -35,10 +36,13 @@ class Preprocess:
     std: tuple[float, float, float]
 
     def scaled(self, image_size: int | tuple[int, int]) -> "Preprocess":
-        """The same preprocessing for inputs of another size, the ratio of resize to crop kept.
+        """The same preprocessing for inputs of another size; the ratio of resize to crop is kept.
 
         Args:
-            image_size: Pixels of a side, or (H, W).
+            image_size: The size of the input in pixels, as (H, W) or as one number for both.
+
+        Raises:
+            BadInput: It is not a positive integer or two of them.
         """
         try:
             size = tuple(

@@ -1,6 +1,6 @@
-"""Pictures of invented alphabets: characters of a few strokes, each written by several drawers.
+"""Pictures of invented alphabets: characters of a few strokes, each drawn by several drawers.
 
-They stand in for a user's photos in the demo and the tests: small, free of licences, the same for the same seed.
+They replace a user's photos in the demo and in tests, as they are small, free of licences, and the same for a seed.
 """
 
 import csv
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 __all__ = ["draw_character", "write_alphabets"]
 
-POINTS = np.linspace(0, 1, 24)[:, None]  # along a stroke
+POINTS = np.linspace(0, 1, 24)[:, None]  # positions along a stroke
 
 
 def write_alphabets(
@@ -20,12 +20,12 @@ def write_alphabets(
     """Draw the pictures as PNG files and write their table.
 
     Args:
-        folder: Receives ``images/<alphabet>/<character>/<drawer>.png`` and ``alphabets.csv``.
-        alphabets: How many; the last third of them is the validation split, unseen in training.
-        characters: Per alphabet; the labels.
-        drawers: Pictures per character.
-        size: Pixels of a side.
-        seed: Of all randomness.
+        folder: Where ``images/<alphabet>/<character>/<drawer>.png`` and ``alphabets.csv`` are written.
+        alphabets: The number of alphabets. The last third of them, at least one, is the validation split.
+        characters: The number of characters of each alphabet; each character is a label.
+        drawers: The number of drawers, which is the number of pictures of each character.
+        size: Width and height of the pictures in pixels.
+        seed: Seed of all random numbers.
 
     Returns:
         The path of the csv table, in the format of :mod:`omlzoo.data.table`.
@@ -50,14 +50,19 @@ def write_alphabets(
 
 
 def draw_character(character: tuple[int, int, int], drawer: int, size: int) -> Image.Image:
-    """One character (seed, alphabet, number) by one drawer, an RGB picture of ``size`` x ``size`` pixels.
+    """Draw one character as one drawer would, as an RGB picture.
 
-    A drawer has a pen, an ink, a scratched paper, and a hand that slants, turns, scales and trembles.
+    Drawers differ in pen, ink, paper and scratches on it, and in how they slant, rotate, scale and distort a character.
+
+    Args:
+        character: Seed, number of the alphabet, and number of the character; they decide the strokes.
+        drawer: Number of the drawer.
+        size: Width and height of the picture in pixels.
     """
     shape = np.random.default_rng(character)
     hand = np.random.default_rng((*character, drawer, 1))
     strokes = [shape.uniform(0.12, 0.88, size=(shape.integers(3, 5), 2)) for _ in range(shape.integers(2, 5))]
-    large = 2 * size  # drawn at twice the size, then shrunk: smooth edges
+    large = 2 * size  # drawn at twice the size and then reduced, for smooth edges
     paper = hand.integers(185, 256, size=3)
     ink = hand.integers(0, 120, size=3)
     page = Image.new("RGB", (large, large), tuple(int(v) for v in paper))
@@ -80,7 +85,7 @@ def draw_character(character: tuple[int, int, int], drawer: int, size: int) -> I
 
 
 def _curve(points: np.ndarray) -> np.ndarray:
-    """The Bezier curve of control points (n, 2), as (24, 2): de Casteljau's repeated midpoints."""
+    """Points (24, 2) of the Bezier curve with control points (n, 2), by de Casteljau's algorithm."""
     layers = np.repeat(points[:, None, :], len(POINTS), axis=1)  # (n, 24, 2)
     while len(layers) > 1:
         layers = layers[:-1] * (1 - POINTS) + layers[1:] * POINTS

@@ -1,7 +1,7 @@
-"""The table of pictures: read from csv, parquet, DataFrame or folder, and checked as a whole.
+"""The table of pictures, which is read from a csv or parquet file, a DataFrame or a folder and checked as a whole.
 
-All faults are found and reported at once. In a csv a row is counted as a spreadsheet shows it (the header is row 1);
-elsewhere by its position from 0.
+All faults are found and reported at once. Rows of a csv file are numbered as in a spreadsheet, where the header is row
+1; rows of other tables are numbered from 0.
 """
 
 import warnings
@@ -31,22 +31,22 @@ COLUMNS = (
     "y_1",
     "y_2",
 )
-HELD_OUT_NAMES = ("validation", "val", "valid", "test")  # sub-folders beside train that are the validation split
-HELD_OUT = 0.2  # share of a plain folder's labels that become its validation split
+HELD_OUT_NAMES = ("validation", "val", "valid", "test")  # folders beside "train" that become the validation split
+HELD_OUT = 0.2  # share of the labels that become the validation split of a folder without splits
 
 Source = str | Path | pd.DataFrame
 
 
 @dataclass(frozen=True)
 class Table:
-    """Checked rows.
+    """A checked table of pictures.
 
     Attributes:
-        frame: A row per picture, index 0..N-1, the columns as given but typed: label int or str, is_query and
-            is_gallery bool, box columns Int64.
-        root: Relative paths start here.
-        name: Of the file or folder, for messages.
-        notices: What a user should hear once, such as files that were passed over.
+        frame: A row for each picture, with index 0 to N - 1. The columns are those of the source, with known types:
+            label is int or str, is_query and is_gallery are bool, the columns of boxes are Int64.
+        root: The folder that relative paths start from.
+        name: The name of the file or folder, for messages.
+        notices: Messages that a user should get once, such as about files that were passed over.
     """
 
     frame: pd.DataFrame
@@ -62,14 +62,14 @@ class Table:
         return [self.root / path for path in self.frame["path"]]
 
     def boxes(self) -> list[Box | None]:
-        """The crop box of each row as (left, top, right, bottom) in pixels; None is the whole picture."""
+        """The crop box of each row as (left, top, right, bottom) in pixels; None for the whole picture."""
         if "x_1" not in self.frame:
             return [None] * len(self)
         sides = self.frame[["x_1", "y_1", "x_2", "y_2"]].itertuples(index=False)
         return [None if pd.isna(box[0]) else (int(box[0]), int(box[1]), int(box[2]), int(box[3])) for box in sides]
 
     def rows(self, keep: np.ndarray) -> "Table":
-        """The rows where ``keep`` (N,) bool is true."""
+        """A table of the rows where ``keep`` (N,) bool is true."""
         return Table(self.frame[keep].reset_index(drop=True), self.root, self.name, self.notices)
 
 
@@ -77,13 +77,16 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None) -> Ta
     """Read and check a table.
 
     Args:
-        source: A csv or parquet file, a DataFrame, or a folder (with a sub-folder per label where labels are needed).
-        purpose: "embed" needs paths only; "evaluate" also label, split, is_query, is_gallery and validation rows;
-            "train" train rows too.
-        root: Where relative paths start; the table's folder by default (for a DataFrame the working directory).
+        source: A csv or parquet file, a DataFrame, or a folder, which has a sub-folder for each label if labels are
+            needed.
+        purpose: What the table is for, which decides what it must have: "embed" needs paths only; "evaluate" also needs
+            label, split, is_query, is_gallery and validation rows; "train" also needs train rows.
+        root: The folder that relative paths start from. None is the folder of the table, or the working directory for
+            a DataFrame.
 
     Raises:
-        BadTable: It has faults; all of them are listed.
+        BadTable: The table has faults; all of them are listed.
+        BadInput: There is no such file or folder, or the file is neither csv nor parquet.
     """
     text, table = _load(source, purpose, root)
     faults = list(_lint(text, table).faults(purpose))
@@ -94,7 +97,18 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None) -> Ta
 
 
 def find_faults(source: Source, root: str | Path | None = None) -> list[Fault]:
-    """All faults of a table for training and evaluating, the pictures' headers and boxes checked too."""
+    """All faults of a table for training and evaluation, including unreadable pictures and wrong boxes.
+
+    Of the pictures only the headers are read.
+
+    Args:
+        source: A csv or parquet file, a DataFrame, or a folder with a sub-folder for each label.
+        root: The folder that relative paths start from. None is the folder of the table, or the working directory for
+            a DataFrame.
+
+    Raises:
+        BadInput: There is no such file or folder, or the file is neither csv nor parquet.
+    """
     try:
         text, table = _load(source, "check", root)
     except BadTable as error:
@@ -107,7 +121,7 @@ def find_faults(source: Source, root: str | Path | None = None) -> list[Fault]:
 
 
 def _picture_faults(text: pd.DataFrame, table: Table) -> Iterator[Fault]:
-    """Pictures whose header is unreadable, and boxes that are not inside; ``text`` has the rows to look at."""
+    """Faults of pictures whose header cannot be read and of boxes outside them, for the rows of ``text``."""
     rows = Table(_typed(text, table.frame.loc[text.index]), table.root, table.name)
     for position, path, file, box in zip(text.index, text["path"], rows.files(), rows.boxes(), strict=True):
         try:
@@ -115,19 +129,19 @@ def _picture_faults(text: pd.DataFrame, table: Table) -> Iterator[Fault]:
             if box is not None:
                 check_box(box, size, str(file))
         except BadImage as error:
-            said = str(error).removeprefix(f"{file}: ")
-            column = ", ".join(BOX) if said.startswith("the box") else "path"
-            yield Fault(int(position) + _first_row(table), column, path, said)
+            reason = str(error).removeprefix(f"{file}: ")
+            column = ", ".join(BOX) if reason.startswith("the box") else "path"
+            yield Fault(int(position) + _first_row(table), column, path, reason)
 
 
 def _in_order(faults: list[Fault]) -> list[Fault]:
-    """By row, then by column; those of the whole table first."""
+    """Faults sorted by row, then by column; those of the whole table come first."""
     order = {column: number for number, column in enumerate(COLUMNS)}
     return sorted(faults, key=lambda f: (-1 if f.row is None else f.row, order.get(f.column.split(",")[0], -1)))
 
 
 def _load(source: Source, purpose: Purpose, root: str | Path | None) -> tuple[pd.DataFrame, Table]:
-    """The source as text (empty where nothing stands), and as it came."""
+    """The source with all values as text, which is empty where a value is missing, and with its own values."""
     if isinstance(source, pd.DataFrame):
         return _own(source.reset_index(drop=True), Path(root or "."), "the DataFrame")
     path = Path(source)
@@ -146,7 +160,7 @@ def _load(source: Source, purpose: Purpose, root: str | Path | None) -> tuple[pd
 
 
 def _own(frame: pd.DataFrame, root: Path, name: str) -> tuple[pd.DataFrame, Table]:
-    """The table without what we add to one ourselves, and without blank rows."""
+    """The table without the columns that this package writes, and without blank rows."""
     twice = sorted(set(frame.columns[frame.columns.duplicated()].map(str)))
     if twice:
         raise BadTable(name, [Fault(None, ", ".join(twice), "", "the column stands in the table twice; keep one")])
@@ -159,19 +173,19 @@ def _own(frame: pd.DataFrame, root: Path, name: str) -> tuple[pd.DataFrame, Tabl
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """Everything as text; rows keep their number where a line is blank."""
+    """All values of a csv file as text; blank lines are kept, so that rows keep their numbers."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more values than the header has columns
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # for rows with more values than there are columns
         frame = pd.read_csv(
             path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False, skip_blank_lines=False
         )
-    if len(frame.columns) == 1 and (found := [mark for mark in ";\t|" if mark in str(frame.columns[0])]):
-        raise ValueError(f"its columns are separated by {found[0]!r}; save it with commas")
+    if len(frame.columns) == 1 and (separators := [mark for mark in ";\t|" if mark in str(frame.columns[0])]):
+        raise ValueError(f"its columns are separated by {separators[0]!r}; save it with commas")
     return frame
 
 
 def _folder(folder: Path, purpose: Purpose) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """A row per picture; label is the first sub-folder, or the second where the first ones are train and validation."""
+    """A row for each picture. Its label is the first sub-folder, or the second one below train and validation."""
     pictures, others = find_pictures(folder)
     parts = [path.relative_to(folder).parts for path in pictures]
     columns: dict[str, list[str]] = {"path": ["/".join(p) for p in parts]}
@@ -207,7 +221,7 @@ def _first_row(table: Table) -> int:
 
 
 def _text(frame: pd.DataFrame) -> pd.DataFrame:
-    """The known columns as text, "" where nothing stands, whole floats without their point."""
+    """The known columns as text, "" for missing values, floats that are whole numbers without a decimal point."""
     columns = {}
     for column in (c for c in frame.columns if c in COLUMNS):
         values = frame[column]
@@ -217,11 +231,11 @@ def _text(frame: pd.DataFrame) -> pd.DataFrame:
         columns[str(column)] = values.astype(object).where(~empty, "").map(str).str.strip()
     text = pd.DataFrame(columns, index=frame.index, dtype=object)
     unknown = {str(c): "" for c in frame.columns if c not in COLUMNS}
-    return text.assign(**unknown)  # names only, for near misses of a missing column
+    return text.assign(**unknown)  # only the names, from which similar ones to a missing column are suggested
 
 
 def _typed(text: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its known columns in their types."""
+    """The frame with its known columns converted to their types."""
     typed = frame.copy()
     for column in (c for c in COLUMNS if c in text):
         value = text[column]
@@ -237,7 +251,7 @@ def _typed(text: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ids(value: "pd.Series[str]") -> "pd.Series[str] | pd.Series[int]":
-    """Integers where every id is written as one, else text: "007" stays what it is."""
+    """The ids as integers if all are written as integers, else as text; "007" is text."""
     if len(value) and value.str.fullmatch(r"0|-?[1-9]\d{0,17}").all():
         return value.astype("int64")
     return value.astype("str")

@@ -1,4 +1,4 @@
-"""The rules of a table, checked over all rows at once; every fault has its row, column, value and remedy."""
+"""The rules of a table, checked for all rows at once; a fault has its row, column, value and remedy."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ Purpose = Literal["embed", "check", "evaluate", "train"]
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing to mend in a table.
+    """One fault of a table.
 
     Attributes:
-        row: Row of the spreadsheet (csv; the header is 1) or position from 0; None where it is the whole table.
-        column: Name of the column.
-        value: What stands there.
-        remedy: The rule and what to do.
+        row: The row of a csv file, where the header is row 1, or the position from 0; None for the whole table.
+        column: The name of the column, or the names separated by commas.
+        value: The value there.
+        remedy: The rule that is broken and what to do.
     """
 
     row: int | None
@@ -34,19 +34,19 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        place = f"column {self.column}" if self.row is None else f"row {self.row}, column {self.column}"
-        return f"{place}: {self.value!r}: {self.remedy}"
+        where = f"column {self.column}" if self.row is None else f"row {self.row}, column {self.column}"
+        return f"{where}: {self.value!r}: {self.remedy}"
 
 
 @dataclass(frozen=True)
 class Lint:
-    """One table as text, and what is needed to say where a fault is.
+    """The check of a table.
 
     Attributes:
-        text: The known columns as text, "" where nothing stands; index 0..N-1.
-        root: Relative paths start here.
-        name: Of the table.
-        first_row: What the first row is called.
+        text: The known columns as text, "" for missing values; the index holds the positions of the rows from 0.
+        root: The folder that relative paths start from.
+        name: The name of the table, for messages.
+        first_row: The number of the row at position 0, 2 in a csv file and else 0.
     """
 
     text: pd.DataFrame
@@ -55,7 +55,7 @@ class Lint:
     first_row: int
 
     def faults(self, purpose: Purpose) -> Iterator[Fault]:
-        """All faults for a purpose: of the columns, or if those are right, of the rows."""
+        """All faults of the table for a purpose: those of its columns, or if it has none, those of its rows."""
         text = self.text
         if not len(text):
             yield Fault(None, "(all)", self.name, "has no rows; a table needs at least one picture")
@@ -152,5 +152,5 @@ class Lint:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name that no file system takes
+    except OSError:  # the name is not valid in the file system
         return False

@@ -1,4 +1,4 @@
-"""Evaluation transforms: a picture to the (3, H, W) input that an entry's preprocessing describes."""
+"""Evaluation transforms, from a picture to the (3, H, W) input that an entry's preprocessing describes."""
 
 import numpy as np
 import torch
@@ -14,10 +14,13 @@ FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 
 
 class Transform:
-    """A picture to (3, H, W) float; equal to torchvision's Resize, CenterCrop, ToTensor, Normalize on PIL images.
+    """From a picture to (3, H, W) float, equal to torchvision's Resize, CenterCrop, ToTensor, Normalize on PIL images.
 
-    It works in two halves, so that pictures travel as bytes and a whole batch is normalised at once:
-    :meth:`pixels` gives (3, H, W) uint8 and :meth:`normalize` makes floats of it.
+    It has two parts, so that pictures can be passed between processes as bytes and normalised as a whole batch:
+    :meth:`pixels` returns (3, H, W) uint8, and :meth:`normalize` converts it to float.
+
+    Args:
+        preprocess: The preprocessing of the model.
     """
 
     def __init__(self, preprocess: Preprocess) -> None:
@@ -33,16 +36,16 @@ class Transform:
         return f"Transform({self.preprocess})"
 
     def pixels(self, image: Image.Image) -> Tensor:
-        """Resized and cropped, (3, H, W) uint8."""
+        """The resized and cropped picture, (3, H, W) uint8."""
         return to_pixels(self.crop(self.resize(image if image.mode == "RGB" else to_rgb(image))))
 
     def normalize(self, pixels: Tensor) -> Tensor:
-        """(..., 3, H, W) uint8 to float: divided by 255, minus mean, divided by std."""
+        """Pixels (..., 3, H, W) uint8 as float32, divided by 255, minus the mean, divided by std."""
         scaled = pixels.to(torch.float32).div_(255)
         return scaled.sub_(self.mean.to(pixels.device)).div_(self.std.to(pixels.device))
 
     def resize(self, image: Image.Image) -> Image.Image:
-        """The whole picture, resized as the mode says; "contain" is padded already."""
+        """The whole picture, resized according to the mode; for "contain" it is padded too."""
         height, width = self.preprocess.resize
         if self.preprocess.mode == "squash":
             return self._resample(image, (height, width))
@@ -57,7 +60,7 @@ class Transform:
         return page
 
     def crop(self, image: Image.Image) -> Image.Image:
-        """The middle ``crop`` pixels."""
+        """The central part of a resized picture, of the size ``crop`` of the preprocessing."""
         height, width = self.preprocess.crop
         if (image.height, image.width) == (height, width):
             return image

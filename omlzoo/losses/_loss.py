@@ -1,10 +1,11 @@
-"""What every loss is: embeddings and labels to a scalar, counted where a batch says nothing."""
+"""The base class of losses, which compute a scalar from embeddings and labels."""
 
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.all_gather import gather
 from omlzoo.ops.pairs import Pairs, check_batch, pair_up
@@ -13,14 +14,17 @@ __all__ = ["Loss", "positive_number"]
 
 
 class Loss(nn.Module):
-    """A loss implements :meth:`compute`; this class checks the batch, gathers it, keeps half precision out, and counts.
+    """The base class of losses, which implement :meth:`compute`.
+
+    It checks the batch, gathers the batches of all processes if asked to, converts half precision to float32, and
+    counts the batches from which nothing can be learned.
 
     Args:
         gather: Compute over the batches of all processes (torch.distributed), with gradients. Wrap the model, not the
             loss, in DistributedDataParallel.
     """
 
-    references: ClassVar[bool] = True  # whether it compares a batch with other items
+    references: ClassVar[bool] = True  # whether the loss can compare a batch with reference items
 
     def __init__(self, gather: bool = False) -> None:
         super().__init__()
@@ -28,18 +32,21 @@ class Loss(nn.Module):
         self.empty_batches = 0
         self._last: dict[str, Tensor | float] = {}
 
+    def __repr__(self) -> str:
+        return described(self)
+
     @property
     def stats(self) -> dict[str, float]:
-        """Numbers of the last call, and "empty_batches": how many since the start had nothing to learn from."""
+        """Numbers of the last call, and "empty_batches", how many batches so far gave nothing to learn from."""
         last = {name: float(value) for name, value in self._last.items()}
         return {**last, "empty_batches": float(self.empty_batches)}
 
     def compute(self, pairs: Pairs) -> Tensor | None:
-        """The loss (), in float32 or float64; None where the batch has nothing to learn from."""
+        """The loss (), in float32 or float64; None where nothing can be learned from the batch."""
         raise NotImplementedError
 
     def note(self, **numbers: Tensor | float) -> None:
-        """Keep numbers of this call for :attr:`stats`; tensors () are detached and read when asked for."""
+        """Keep numbers of this call for :attr:`stats`. Tensors () are detached and converted only when read."""
         self._last = {name: n.detach() if isinstance(n, Tensor) else float(n) for name, n in numbers.items()}
 
     def forward(
@@ -50,14 +57,16 @@ class Loss(nn.Module):
         ref_labels: Tensor | None = None,
         own: int | None = None,
     ) -> Tensor:
-        """The loss () of a batch; 0 with a gradient of 0 where it has nothing to learn from.
+        """The loss () of a batch; 0 with a gradient of 0 where nothing can be learned from it.
 
         Args:
             embeddings: (B, D), float.
             labels: (B,), integer.
-            ref_embeddings: (M, D), what the batch is compared with instead of itself: a memory, keys, a gallery.
-            ref_labels: (M,).
-            own: Where the batch stands among the references, if it does: row i of it is reference ``own + i``.
+            ref_embeddings: (M, D), items that the batch is compared with instead of with itself, such as a memory, keys
+                or a gallery. None compares the batch with itself.
+            ref_labels: (M,), integer; given if and only if ``ref_embeddings`` is.
+            own: Position of the batch's first row among the references: row i of the batch is reference ``own + i``.
+                None if the batch is not among them.
 
         Raises:
             BadInput: An embedding is not finite, shapes do not fit, or the loss takes no references.
@@ -66,7 +75,7 @@ class Loss(nn.Module):
             raise BadInput(f"{type(self).__name__} takes no references; call it with embeddings and labels only")
         rows = embeddings
         if self.gather:
-            check_batch(embeddings, labels)  # each process names its own fault
+            check_batch(embeddings, labels)  # before gathering, so that each process reports its own error
             rows, labels = gather(embeddings, labels)
         with torch.autocast(embeddings.device.type, enabled=False):
             kind = torch.float32 if rows.dtype in (torch.float16, torch.bfloat16) else rows.dtype
@@ -79,7 +88,15 @@ class Loss(nn.Module):
 
 
 def positive_number(name: str, value: float) -> float:
-    """The value, or BadInput where it is not above 0."""
+    """The value, if it is above 0.
+
+    Args:
+        name: The name of the setting, for the message of the error.
+        value: The number to check; NaN is refused too.
+
+    Raises:
+        BadInput: The value is not above 0.
+    """
     if not value > 0:
         raise BadInput(f"{name} is {value}; it must be above 0")
     return value

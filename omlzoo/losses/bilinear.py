@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.logsumexp import against_negatives
 from omlzoo.ops.pairs import Pairs
@@ -13,18 +14,18 @@ __all__ = ["BilinearInfoNCE"]
 class BilinearInfoNCE(Loss):
     """Mean over positive pairs (q, k) of -log(exp(l) / (exp(l) + sum over negatives of exp(l))), l = q W k / t.
 
-    W starts as the identity, the ordinary inner product. After training fold it into the gallery's side with
-    :meth:`fold`: the index stays one of inner products.
+    W is initialised as the identity, with which l is the ordinary inner product. After training, multiply the gallery
+    by it with :meth:`fold`: its inner products with plain queries are then the learned similarities.
 
     Args:
-        dim: D, of the embeddings.
+        dim: D, the dimension of the embeddings.
         temperature: t, above 0.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        weight: W (D, D), a parameter.
-        stats: "pairs", means and hardest of "positive_cosine" and "negative_cosine" (here the values q W k),
-            "empty_batches".
+        weight: W (D, D), a trained parameter.
+        stats: "pairs" (the number of positive pairs used), means and hardest of "positive_cosine" and
+            "negative_cosine" (which are the values q W k here), "empty_batches".
     """
 
     def __init__(self, dim: int, temperature: float = 1.0, gather: bool = False) -> None:
@@ -32,8 +33,11 @@ class BilinearInfoNCE(Loss):
         self.temperature = positive_number("temperature", temperature)
         self.weight = nn.Parameter(torch.eye(int(positive_number("dim", dim))))
 
+    def __repr__(self) -> str:
+        return described(self, dim=str(len(self.weight)))
+
     def fold(self, keys: Tensor) -> Tensor:
-        """Keys (N, D) as W k, whose inner products with plain queries are the learned similarities."""
+        """The products W k (N, D) of keys (N, D): their inner products with queries are the learned similarities."""
         return keys @ self.weight.T.to(keys.dtype)
 
     def compute(self, pairs: Pairs) -> Tensor | None:

@@ -15,8 +15,8 @@ __all__ = ["CircleLoss"]
 class CircleLoss(Loss):
     """Mean over anchors of log(1 + sum exp(g a_n (s_n - m)) x sum exp(-g a_p (s_p - 1 + m))).
 
-    s are cosines; the weights a_p = max(0, 1 + m - s_p) and a_n = max(0, s_n + m) have no gradient. An anchor needs a
-    positive and a negative.
+    s are cosines. The weights a_p = max(0, 1 + m - s_p) and a_n = max(0, s_n + m) have no gradient. Only anchors with
+    at least one positive and one negative count.
 
     Args:
         margin: m, in [0, 1].
@@ -24,7 +24,8 @@ class CircleLoss(Loss):
         gather: Compute over the batches of all processes.
 
     Attributes:
-        stats: "anchors", means and hardest of "positive_cosine" and "negative_cosine", "empty_batches".
+        stats: "anchors" (the number that count), means and hardest of "positive_cosine" and "negative_cosine",
+            "empty_batches".
     """
 
     def __init__(self, margin: float = 0.4, scale: float = 80.0, gather: bool = False) -> None:

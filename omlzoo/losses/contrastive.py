@@ -12,19 +12,19 @@ __all__ = ["ContrastiveLoss"]
 
 
 class ContrastiveLoss(Loss):
-    """max(0, d - positive_margin) of pairs of one label plus max(0, negative_margin - d) of pairs of two.
+    """max(0, d - positive_margin) over positive pairs plus max(0, negative_margin - d) over negative pairs.
 
-    d is the Euclidean distance. Each of the two is a mean over the pairs where it is above 0. The margins are in the
-    unit of the distances: 0 and 1 suit embeddings of length 1.
+    d is the Euclidean distance. Each of the two terms is a mean over the pairs where it is above 0. The margins are in
+    the unit of the distances: 0 and 1 suit embeddings with L2 norm 1.
 
     Args:
-        positive_margin: 0 or more.
-        negative_margin: At least ``positive_margin``.
+        positive_margin: The distance up to which positive pairs do not contribute, 0 or more.
+        negative_margin: The distance from which on negative pairs do not contribute, at least ``positive_margin``.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        stats: "active" (share of the pairs above 0), means and hardest of "positive_distance" and "negative_distance",
-            "empty_batches".
+        stats: "active" (share of the pairs whose term is above 0), means and hardest of "positive_distance" and
+            "negative_distance", "empty_batches".
     """
 
     def __init__(self, positive_margin: float = 0.0, negative_margin: float = 1.0, gather: bool = False) -> None:

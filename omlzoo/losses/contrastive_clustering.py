@@ -1,8 +1,9 @@
-"""Contrastive clustering (ORE, arXiv 2103.02603): items near their label's mean, a margin away from all others."""
+"""Contrastive clustering (ORE, arXiv 2103.02603): items near the mean of their label, and far from other means."""
 
 import torch
 from torch import Tensor
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import euclidean
@@ -14,19 +15,21 @@ __all__ = ["ContrastiveClustering"]
 class ContrastiveClustering(Loss):
     """Mean over items and known labels of d(item, mean) for its own label, max(0, margin - d(item, mean)) for others.
 
-    d is Euclidean. The means are kept beside the loss: a label's first batch sets it, later ones move it.
+    d is the Euclidean distance. The loss keeps the means: the first batch with a label sets its mean, later batches
+    move it. In eval mode the means of known labels do not move.
 
     Args:
-        dim: D, of the embeddings.
-        n_labels: How many; labels are 0 to n_labels - 1.
-        margin: In the unit of the distances, above 0.
-        momentum: Share of the old mean that stays when a label is seen again, in [0, 1).
+        dim: D, the dimension of the embeddings.
+        n_labels: The number of labels; labels are 0 to n_labels - 1.
+        margin: The distance from which on the means of other labels do not contribute, above 0.
+        momentum: Share of the old mean that is kept when a label comes again, in [0, 1).
         gather: Compute over the batches of all processes.
 
     Attributes:
-        means: (n_labels, D), saved with the loss.
-        seen: (n_labels,) bool.
-        stats: "known_labels", "own_distance", "other_distance" (means), "empty_batches".
+        means: (n_labels, D), the mean of each label; part of the state dict.
+        seen: (n_labels,) bool, whether a label has a mean yet.
+        stats: "known_labels" (how many labels have a mean), "own_distance" and "other_distance" (mean distances to the
+            mean of the own label and to others), "empty_batches".
     """
 
     references = False
@@ -42,6 +45,10 @@ class ContrastiveClustering(Loss):
         self.margin, self.momentum = positive_number("margin", margin), momentum
         self.register_buffer("means", torch.zeros(n_labels, dim))
         self.register_buffer("seen", torch.zeros(n_labels, dtype=torch.bool))
+
+    def __repr__(self) -> str:
+        n_labels, dim = self.means.shape
+        return described(self, dim=str(dim), n_labels=str(n_labels))
 
     def compute(self, pairs: Pairs) -> Tensor | None:
         codes = check_codes(pairs.labels, len(self.means))

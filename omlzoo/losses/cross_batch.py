@@ -1,8 +1,9 @@
-"""Any loss over the batch and a memory of earlier ones (arXiv 1912.06798)."""
+"""Any loss over the batch and a memory of embeddings of earlier batches (arXiv 1912.06798)."""
 
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss
 from omlzoo.memory import MemoryBank
@@ -13,17 +14,19 @@ __all__ = ["CrossBatch"]
 
 
 class CrossBatch(nn.Module):
-    """A loss whose anchors come from the batch, and whose positives and negatives from the batch and a memory.
+    """A loss whose anchors come from the batch, and whose positives and negatives come from the batch and a memory.
 
-    The batch is added to the memory afterwards, in training mode.
+    In training mode the batch is added to the memory afterwards.
 
     Args:
-        loss: One that takes references and does not gather by itself.
-        memory: Gathers where it was made so; the loss is then computed over the batches of all processes.
-        after: Calls after which the memory is used; before, it only fills.
+        loss: A loss that can compare a batch with references and that does not gather itself.
+        memory: The memory. With ``MemoryBank(..., gather=True)`` the loss is computed over the batches of all
+            processes.
+        after: The number of batches that the memory collects before the loss uses it, 0 or more.
 
     Attributes:
-        stats: The loss's, and "memory" (how many embeddings are in it) and "staleness" (their mean age in batches).
+        stats: Those of the loss, and "memory" (the number of embeddings in the memory) and "staleness" (their mean age
+            in batches).
     """
 
     def __init__(self, loss: Loss, memory: MemoryBank, after: int = 0) -> None:
@@ -37,8 +40,19 @@ class CrossBatch(nn.Module):
             raise BadInput(f"after is {after}; it must be 0 or more")
         self.loss, self.memory, self.after = loss, memory, after
 
+    def __repr__(self) -> str:
+        return described(self)
+
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The loss () of embeddings (B, D) with labels (B,)."""
+        """The loss () of a batch.
+
+        Args:
+            embeddings: (B, D), float, finite.
+            labels: (B,), integer.
+
+        Raises:
+            BadInput: An embedding is not finite, or shapes do not fit.
+        """
         check_batch(embeddings, labels)
         rows, names = gather(embeddings, labels) if self.memory.gather else (embeddings, labels)
         past, past_labels = self.memory.references()
@@ -55,5 +69,5 @@ class CrossBatch(nn.Module):
 
     @property
     def stats(self) -> dict[str, float]:
-        """Numbers of the last call."""
+        """The loss's numbers of the last call, and the size and the mean age of the memory."""
         return {**self.loss.stats, "memory": float(len(self.memory)), "staleness": self.memory.staleness}

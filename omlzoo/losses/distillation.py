@@ -1,8 +1,9 @@
-"""Distillation of a teacher's similarities (after SimCLRv2, arXiv 2006.10029), for pictures with or without labels."""
+"""Distillation of a teacher's similarities (after SimCLRv2, arXiv 2006.10029), which needs no labels."""
 
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import positive_number
 from omlzoo.ops.all_gather import gather as gathered
@@ -15,16 +16,18 @@ __all__ = ["SimilarityDistillation"]
 class SimilarityDistillation(nn.Module):
     """Mean over rows of KL(softmax(teacher's cosines / t) || softmax(student's cosines / t)), times t^2.
 
-    Each row of the batch is compared with all others, not with itself. Called with the student's and the teacher's
-    embeddings of the same pictures, not with labels.
+    Each row of the batch is compared with all other rows, not with itself. It is called with the student's and the
+    teacher's embeddings of the same pictures, not with labels.
 
     Args:
         temperature: t, above 0.
-        regression: Weight of an added mean of 1 - cosine(student, teacher), which needs equal widths; 0 or more.
+        regression: Weight of an additional term, the mean of 1 - cosine(student, teacher), 0 or more. The term needs
+            embeddings of equal dimension.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        stats: "divergence", "agreement" (share of rows with the same nearest other), "empty_batches".
+        stats: "divergence", "agreement" (share of rows whose nearest other row is the same for student and teacher),
+            "empty_batches".
     """
 
     def __init__(self, temperature: float = 0.1, regression: float = 0.0, gather: bool = False) -> None:
@@ -34,8 +37,15 @@ class SimilarityDistillation(nn.Module):
         self.temperature, self.regression, self.gather = positive_number("temperature", temperature), regression, gather
         self.stats: dict[str, float] = {"empty_batches": 0.0}
 
+    def __repr__(self) -> str:
+        return described(self)
+
     def forward(self, embeddings: Tensor, teacher: Tensor) -> Tensor:
-        """The loss () of embeddings (B, D) and the teacher's (B, E) of the same pictures; 0 where B is below 2.
+        """The loss (); 0 with a gradient of 0 where B is below 2.
+
+        Args:
+            embeddings: (B, D), the student's embeddings, float, finite.
+            teacher: (B, E), the teacher's embeddings of the same pictures; they get no gradient.
 
         Raises:
             BadInput: A value is not finite, or shapes do not fit.

@@ -13,19 +13,20 @@ __all__ = ["HyperbolicContrastive"]
 class HyperbolicContrastive(Loss):
     """Mean over positive pairs of -log(exp(-d_p/t) / (exp(-d_p/t) + sum over negatives of exp(-d_n/t))), d hyperbolic.
 
-    The embedding is mapped onto the ball inside the loss, so that the model stays Euclidean and its cosines can be
-    searched. With two pictures of each label this is the authors' loss; with more, each pair is held against all
-    negatives.
+    The loss maps the embeddings onto the ball, so that the model itself returns Euclidean vectors, which can be
+    searched by their cosines. With two pictures of each label this is the authors' loss; with more, each positive pair
+    is compared with all negatives of its anchor.
 
     Args:
         temperature: t, above 0.
-        curvature: c of the ball, above 0.
-        clip: Largest Euclidean length before the map, above 0; None where the embeddings are points of the ball
-            already, see :class:`omlzoo.ops.heads.PoincareHead`.
+        curvature: c of the ball, above 0; its radius is 1 / sqrt(c).
+        clip: The L2 norm that larger norms are reduced to before the map, above 0. None if the embeddings are already
+            points of the ball, as :class:`omlzoo.ops.poincare.PoincareHead` returns them.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        stats: "pairs", means and hardest of "positive_distance" and "negative_distance", "empty_batches".
+        stats: "pairs" (the number of positive pairs used), means and hardest of "positive_distance" and
+            "negative_distance", "empty_batches".
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Softmax over the cosines to one proxy per label, with a margin for the right one."""
+"""Softmax losses over the cosines to a proxy of each label, with a margin for the right label."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import cosine
@@ -16,11 +17,11 @@ from omlzoo.ops.pairs import Pairs, check_codes
 
 __all__ = ["ArcFaceLoss", "CosFaceLoss", "SubCenterArcFaceLoss"]
 
-SMALLEST = 1e-7  # of a squared sine: below, its root has no gradient
+SMALLEST = 1e-7  # lower limit of a squared sine, whose root has no finite gradient at 0
 
 
 class _MarginSoftmax(Loss):
-    """Cross-entropy of scale x cosine, the right label's cosine lowered by :meth:`lowered`."""
+    """Cross-entropy of the cosines times the scale, the right label's cosine reduced by :meth:`lowered`."""
 
     references = False
 
@@ -56,8 +57,18 @@ class _MarginSoftmax(Loss):
         self.categories: Tensor | None
         self.register_buffer("categories", torch.tensor([codes[name] for name in categories]) if categories else None)
 
+    def __repr__(self) -> str:
+        layers = [layer for layer in self.mlp if isinstance(layer, nn.Linear)]
+        categories = "" if self.categories is None else f"<{int(self.categories.max()) + 1} categories>"
+        return described(
+            self,
+            dim=str(layers[0].in_features if layers else self.weight.shape[1]),
+            mlp=str([layer.out_features for layer in layers]) if layers else "",
+            categories=categories,
+        )
+
     def lowered(self, cosine: Tensor) -> Tensor:
-        """The right labels' cosines (B,) with the margin."""
+        """The right labels' cosines (B,) with the margin applied."""
         raise NotImplementedError
 
     def compute(self, pairs: Pairs) -> Tensor | None:
@@ -68,18 +79,18 @@ class _MarginSoftmax(Loss):
         similarity = cosine(rows, self.weight.to(rows.dtype))  # (B, n_labels x sub_centers)
         if self.sub_centers > 1:
             similarity = similarity.view(len(labels), self.n_labels, self.sub_centers).amax(dim=2)
-        places = torch.arange(len(labels), device=labels.device) * self.n_labels + labels
-        right = similarity.detach().flatten().index_select(0, places)  # (B,)
+        positions = torch.arange(len(labels), device=labels.device) * self.n_labels + labels
+        right = similarity.detach().flatten().index_select(0, positions)  # (B,)
         self.note(accuracy=(right >= similarity.detach().amax(dim=1)).float().mean(), right_cosine=right.mean())
         with torch.enable_grad():
             low = self.lowered(right.requires_grad_())
             (slope,) = torch.autograd.grad(low.sum(), right)
         smoothing = self._spread(labels).to(similarity) * self.label_smoothing if self.label_smoothing else None
-        found: Tensor = _CrossEntropy.apply(similarity, places, low.detach(), slope, self.scale, smoothing)
-        return found.mean()
+        values: Tensor = _CrossEntropy.apply(similarity, positions, low.detach(), slope, self.scale, smoothing)
+        return values.mean()
 
     def _spread(self, labels: Tensor) -> Tensor:
-        """Over which labels smoothing spreads, (B, n_labels) or (1, n_labels), each row with the sum 1."""
+        """Shares of the labels in the smoothed part of the target, (B or 1, n_labels); each row sums to 1."""
         if self.categories is None:
             return labels.new_ones(1, self.n_labels) / self.n_labels
         near = self.categories[labels][:, None] == self.categories[None, :]  # of the same category
@@ -87,49 +98,50 @@ class _MarginSoftmax(Loss):
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Of each row the cross-entropy of its logits, which are its cosines x scale, the right one lowered.
+    """The cross-entropy (B,) of the cosines times the scale, with the margin in the right label's cosine.
 
-    Written out so that with many labels only one tensor (B, n_labels) is kept, and few are passed over.
+    It is a function of its own so that, with many labels, only one tensor (B, n_labels) is kept for the gradient and
+    few passes over such tensors are needed.
 
-    Args of forward:
+    Arguments of ``forward``:
         cosine: (B, n_labels).
-        places: (B,), where the right ones stand in the flattened cosines.
-        low: (B,), the right cosines with the margin.
-        slope: (B,), its derivative by the right cosine.
+        positions: (B,), the positions of the right labels in the flattened cosines.
+        low: (B,), the right labels' cosines with the margin.
+        slope: (B,), the derivative of ``low`` by the right label's cosine.
         scale: Above 0.
-        smoothing: The targets beside the right label, (B or 1, n_labels), or None.
+        smoothing: (B or 1, n_labels), the part of the targets that is spread over labels; None for no smoothing.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, cosine: Tensor, places: Tensor, low: Tensor, slope: Tensor, scale: float, smoothing: Tensor | None
+        ctx: Any, cosine: Tensor, positions: Tensor, low: Tensor, slope: Tensor, scale: float, smoothing: Tensor | None
     ) -> Tensor:  # fmt: skip
         logits = cosine * scale
-        logits.view(-1).index_copy_(0, places, low * scale)
+        logits.view(-1).index_copy_(0, positions, low * scale)
         shares = logits.softmax(dim=1)
-        found = logits.amax(dim=1) - shares.amax(dim=1).log()  # log of the sum of exponentials
-        share = torch.ones_like(found) if smoothing is None else 1 - smoothing.sum(dim=1)
-        found -= share * scale * low
+        losses = logits.amax(dim=1) - shares.amax(dim=1).log()  # the logarithm of the sum of exponentials
+        share = torch.ones_like(losses) if smoothing is None else 1 - smoothing.sum(dim=1)
+        losses -= share * scale * low
         if smoothing is not None:
-            found -= (logits * smoothing).sum(dim=1)
+            losses -= (logits * smoothing).sum(dim=1)
             shares -= smoothing
-        shares.view(-1).index_add_(0, places, -share.expand_as(slope))
+        shares.view(-1).index_add_(0, positions, -share.expand_as(slope))
         ctx.scale = scale
-        ctx.save_for_backward(shares, places, slope)
-        return found
+        ctx.save_for_backward(shares, positions, slope)
+        return losses
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        pull, places, slope = ctx.saved_tensors  # (B, n_labels): the gradient of the logits
+        pull, positions, slope = ctx.saved_tensors  # (B, n_labels): the gradient of the logits
         gradient = pull * (gradients[0] * ctx.scale)[:, None]
         flat = gradient.view(-1)
-        flat.index_copy_(0, places, flat.index_select(0, places) * slope)
+        flat.index_copy_(0, positions, flat.index_select(0, positions) * slope)
         return gradient, None, None, None, None, None
 
 
 def _with_angle(cosine: Tensor, margin: float) -> Tensor:
-    """cos(angle + margin); where that passes pi, cosine - margin x sin(margin), which falls on."""
+    """cos(angle + margin); where the sum exceeds pi, cosine - margin x sin(margin), which keeps decreasing."""
     sine = (1 - cosine.square()).clamp(min=SMALLEST).sqrt()
     return torch.where(
         cosine > cos(pi - margin), cosine * cos(margin) - sine * sin(margin), cosine - margin * sin(margin)
@@ -140,18 +152,21 @@ class ArcFaceLoss(_MarginSoftmax):
     """ArcFace (arXiv 1801.07698): the angle to the right label's proxy is enlarged by the margin.
 
     Args:
-        dim: D, of the embeddings.
-        n_labels: How many; labels are 0 to n_labels - 1.
-        margin: In radians, from 0 to pi.
-        scale: Of the cosines, above 0.
-        label_smoothing: Share of the target that is spread over other labels, in [0, 1).
-        categories: One for each label; smoothing then spreads within the label's category only.
-        mlp: Widths of layers, with ReLU between, that the embedding goes through first; they are not part of the model.
+        dim: D, the dimension of the embeddings.
+        n_labels: The number of labels; labels are 0 to n_labels - 1.
+        margin: The angle that is added, in radians, from 0 to pi.
+        scale: Factor of the cosines, above 0.
+        label_smoothing: Share of the target that is spread evenly over all labels, in [0, 1).
+        categories: The category of each label; smoothing then spreads over the labels of the right label's category
+            only. None spreads over all labels.
+        mlp: Output dimensions of linear layers, with ReLU between them, that are applied to the embeddings first. They
+            belong to the loss and not to the model.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        weight: (n_labels, D), the proxies; a parameter, train it with the model's.
-        stats: "accuracy", "right_cosine" (means), "empty_batches".
+        weight: (n_labels, D), the proxies; a parameter that is trained together with those of the model.
+        stats: "accuracy" (share of items nearest to a proxy of their label), "right_cosine" (mean cosine to it),
+            "empty_batches".
     """
 
     def __init__(
@@ -162,26 +177,30 @@ class ArcFaceLoss(_MarginSoftmax):
         self.margin = _angle(margin)
 
     def lowered(self, cosine: Tensor) -> Tensor:
+        """The right labels\' cosines (B,) with the margin applied."""
         return _with_angle(cosine, self.margin)
 
 
 class SubCenterArcFaceLoss(_MarginSoftmax):
-    """Sub-center ArcFace (Deng et al., ECCV 2020): several proxies for each label, of which the nearest counts.
+    """Sub-center ArcFace (Deng et al., ECCV 2020): several proxies for each label, of which the nearest one counts.
 
     Args:
-        dim: D, of the embeddings.
-        n_labels: How many; labels are 0 to n_labels - 1.
-        margin: In radians, from 0 to pi.
-        scale: Of the cosines, above 0.
-        sub_centers: Proxies for each label.
-        label_smoothing: Share of the target that is spread over other labels, in [0, 1).
-        categories: One for each label; smoothing then spreads within the label's category only.
-        mlp: Widths of layers that the embedding goes through first, as in ArcFaceLoss.
+        dim: D, the dimension of the embeddings.
+        n_labels: The number of labels; labels are 0 to n_labels - 1.
+        margin: The angle that is added, in radians, from 0 to pi.
+        scale: Factor of the cosines, above 0.
+        sub_centers: The number of proxies of each label, 1 or more.
+        label_smoothing: Share of the target that is spread evenly over all labels, in [0, 1).
+        categories: The category of each label; smoothing then spreads over the labels of the right label's category
+            only. None spreads over all labels.
+        mlp: Output dimensions of linear layers that are applied to the embeddings first, as in ArcFaceLoss.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        weight: (n_labels x sub_centers, D), those of a label side by side; a parameter, train it with the model's.
-        stats: "accuracy", "right_cosine" (means), "empty_batches".
+        weight: (n_labels x sub_centers, D), the proxies, those of a label in consecutive rows; a parameter that is
+            trained together with those of the model.
+        stats: "accuracy" (share of items nearest to a proxy of their label), "right_cosine" (mean cosine to it),
+            "empty_batches".
     """
 
     def __init__(
@@ -193,6 +212,7 @@ class SubCenterArcFaceLoss(_MarginSoftmax):
         self.margin = _angle(margin)
 
     def lowered(self, cosine: Tensor) -> Tensor:
+        """The right labels\' cosines (B,) with the margin applied."""
         return _with_angle(cosine, self.margin)
 
 
@@ -200,18 +220,20 @@ class CosFaceLoss(_MarginSoftmax):
     """CosFace (arXiv 1801.09414): the cosine to the right label's proxy is lowered by the margin.
 
     Args:
-        dim: D, of the embeddings.
-        n_labels: How many; labels are 0 to n_labels - 1.
-        margin: A difference of cosines, 0 or more.
-        scale: Of the cosines, above 0.
-        label_smoothing: Share of the target that is spread over other labels, in [0, 1).
-        categories: One for each label; smoothing then spreads within the label's category only.
-        mlp: Widths of layers that the embedding goes through first, as in ArcFaceLoss.
+        dim: D, the dimension of the embeddings.
+        n_labels: The number of labels; labels are 0 to n_labels - 1.
+        margin: The difference of cosines that is subtracted, 0 or more.
+        scale: Factor of the cosines, above 0.
+        label_smoothing: Share of the target that is spread evenly over all labels, in [0, 1).
+        categories: The category of each label; smoothing then spreads over the labels of the right label's category
+            only. None spreads over all labels.
+        mlp: Output dimensions of linear layers that are applied to the embeddings first, as in ArcFaceLoss.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        weight: (n_labels, D), the proxies; a parameter, train it with the model's.
-        stats: "accuracy", "right_cosine" (means), "empty_batches".
+        weight: (n_labels, D), the proxies; a parameter that is trained together with those of the model.
+        stats: "accuracy" (share of items nearest to a proxy of their label), "right_cosine" (mean cosine to it),
+            "empty_batches".
     """
 
     def __init__(
@@ -224,6 +246,7 @@ class CosFaceLoss(_MarginSoftmax):
         self.margin = margin
 
     def lowered(self, cosine: Tensor) -> Tensor:
+        """The right labels\' cosines (B,) with the margin applied."""
         return cosine - self.margin
 
 

@@ -18,13 +18,14 @@ PairMiner = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
 class MultiSimilarityLoss(Loss):
     """Mean over anchors of log(1 + sum over positives of exp(-a (s - base))) / a, and the same over negatives.
 
-    There it is log(1 + sum of exp(b (s - base))) / b. s is the cosine. An anchor without pairs counts as 0.
+    The term of the negatives is log(1 + sum over negatives of exp(b (s - base))) / b. s is the cosine. An anchor
+    without pairs counts as 0.
 
     Args:
-        alpha: a, of positives, above 0.
-        beta: b, of negatives, above 0.
-        base: A cosine.
-        pair_miner: Chooses pairs, such as :class:`omlzoo.miners.MultiSimilarityPairs`; None takes all.
+        alpha: a, the scale of positive pairs, above 0.
+        beta: b, the scale of negative pairs, above 0.
+        base: The cosine around which pairs are weighted.
+        pair_miner: Chooses the pairs, such as :class:`omlzoo.miners.MultiSimilarityPairs`; None uses all pairs.
         gather: Compute over the batches of all processes.
 
     Attributes:

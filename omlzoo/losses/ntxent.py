@@ -1,4 +1,4 @@
-"""NT-Xent (arXiv 2002.05709), which is InfoNCE (arXiv 1807.03748) where references are given, such as MoCo's queue."""
+"""NT-Xent (arXiv 2002.05709); with references, such as MoCo's queue, it is InfoNCE (arXiv 1807.03748)."""
 
 from torch import Tensor
 
@@ -13,16 +13,16 @@ __all__ = ["NTXentLoss"]
 class NTXentLoss(Loss):
     """Mean over positive pairs of -log(exp(s_p/t) / (exp(s_p/t) + sum over the anchor's negatives of exp(s_n/t))).
 
-    s is the cosine. With two views of each picture as a label this is SimCLR's loss; with keys and a queue as
-    references (:class:`omlzoo.losses.CrossBatch`) it is MoCo's.
+    s is the cosine. Where the two views of a picture have a label of their own, this is SimCLR's loss; with keys and a
+    queue as references (:class:`omlzoo.losses.CrossBatch`) it is MoCo's.
 
     Args:
         temperature: t, above 0.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        stats: "pairs" (positive ones that are used), means and hardest of "positive_cosine" and "negative_cosine",
-            "empty_batches".
+        stats: "pairs" (the number of positive pairs used), means and hardest of "positive_cosine" and
+            "negative_cosine", "empty_batches".
     """
 
     def __init__(self, temperature: float = 0.07, gather: bool = False) -> None:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import cosine
@@ -15,20 +16,21 @@ __all__ = ["PatchContrast"]
 class PatchContrast(Loss):
     """Mean over anchors of the mean over their positives of -log(exp(s_p/t) / (exp(s_p/t) + sum of exp(s_n/t))).
 
-    s is the cosine, the sum is over the anchor's negatives. Embeddings are tokens (N, D) of one or several pictures,
-    labels what each token shows; a negative label is background and does not take part. Of each label at most ``views``
-    tokens are anchors and compared: half of them hard, the others easy, filled from the other half where one is short.
-    A token is hard where the mean direction of another label is nearer to it than its own label's.
+    s is the cosine, and the sum is over the anchor's negatives. The embeddings are patch tokens (N, D) of one or
+    several pictures, the labels (N,) say what each token shows. Tokens with a negative label are background and do not
+    take part. A token is hard where its cosine to the mean direction of another label is larger than to that of its own
+    label. Of each label at most ``views`` tokens are used, half of them hard and half easy; where there are too few of
+    one kind, more of the other are used.
 
     Args:
         temperature: t, above 0.
-        views: Tokens of each label at most, 2 or more; None takes all.
-        seed: Of the choice.
+        views: The largest number of tokens of each label that are used, 2 or more; None uses all.
+        seed: Seed of the random choice of tokens.
         gather: Compute over the tokens of all processes.
 
     Attributes:
-        stats: "anchors", "hard" (share of all tokens), means and hardest of "positive_cosine" and "negative_cosine",
-            "empty_batches".
+        stats: "anchors" (their number), "hard" (share of hard tokens), means and hardest of "positive_cosine" and
+            "negative_cosine", "empty_batches".
     """
 
     references = False
@@ -41,12 +43,15 @@ class PatchContrast(Loss):
         self.views = views
         self.draw = torch.Generator().manual_seed(seed)
 
+    def __repr__(self) -> str:
+        return described(self, seed=str(self.draw.initial_seed()))
+
     def get_extra_state(self) -> Tensor:
-        """The generator's state, so that a resumed run draws on."""
+        """The state of the random generator, so that a resumed run continues its sequence."""
         return self.draw.get_state()
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Draw on from there."""
+        """Continue the sequence of the random generator from that state."""
         self.draw.set_state(state.cpu())
 
     def compute(self, pairs: Pairs) -> Tensor | None:
@@ -69,13 +74,13 @@ class PatchContrast(Loss):
         return (values[anchors] / few.positive.sum(dim=1)[anchors]).mean()
 
     def _hard(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """(N,): the nearest mean direction is another label's."""
+        """(N,) bool: whether the nearest mean direction is that of another label."""
         unit = torch.nn.functional.normalize(tokens)
-        _, means, places, _ = label_means(unit, labels)
-        return cosine(unit, means).argmax(dim=1).ne(places)
+        _, means, nearest_own, _ = label_means(unit, labels)
+        return cosine(unit, means).argmax(dim=1).ne(nearest_own)
 
     def _choose(self, labels: Tensor, hard: Tensor) -> Tensor:
-        """Indices of at most ``views`` tokens of each label, half of them hard where there are as many."""
+        """Indices of at most ``views`` tokens of each label, half of them hard where there are enough of both kinds."""
         views = self.views or len(labels)
         parts = []
         for label in torch.unique(labels):

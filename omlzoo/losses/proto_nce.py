@@ -1,8 +1,9 @@
-"""ProtoNCE (PCL, arXiv 2005.04966) with one prototype for each label and a temperature of its own."""
+"""ProtoNCE (PCL, arXiv 2005.04966): each label has one prototype with its own temperature."""
 
 import torch
 from torch import Tensor
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import cosine
@@ -14,23 +15,24 @@ __all__ = ["ProtoNCE"]
 class ProtoNCE(Loss):
     """Mean over items of -log(exp(s(v, p)/phi_p) / sum over known prototypes j of exp(s(v, p_j)/phi_j)).
 
-    s is the cosine. phi is the concentration of a label's items: small where they are near their prototype and many. In
-    training each batch moves the prototypes of its labels; :meth:`fit` sets them from all embeddings, as PCL does every
-    epoch. Labels may be clusters.
+    s is the cosine. phi is the concentration of a label's items, which is small where they are many and near their
+    prototype. In training mode each batch moves the prototypes of its labels; :meth:`fit` sets them from all
+    embeddings, as PCL does every epoch. The labels may be numbers of clusters.
 
     Args:
-        dim: D, of the embeddings.
-        n_labels: How many; labels are 0 to n_labels - 1.
+        dim: D, the dimension of the embeddings.
+        n_labels: The number of labels; labels are 0 to n_labels - 1.
         temperature: Mean of the concentrations, above 0.
         alpha: Smooths the concentration of labels with few items, above 0.
-        momentum: Share of the old prototype that stays when a label is seen again, in [0, 1).
+        momentum: Share of the old prototype that is kept when a label comes again, in [0, 1).
         gather: Compute over the batches of all processes.
 
     Attributes:
-        prototypes: (n_labels, D), of length 1, saved with the loss.
+        prototypes: (n_labels, D), with L2 norm 1; part of the state dict, as are the two below.
         spread: (n_labels,), mean distance of a label's items to its prototype.
-        counts: (n_labels,), items seen.
-        stats: "known_labels", "accuracy", "concentration" (mean), "empty_batches".
+        counts: (n_labels,), the number of items of a label so far.
+        stats: "known_labels" (how many labels have a prototype), "accuracy" (share of items classified right),
+            "concentration" (mean), "empty_batches".
     """
 
     references = False
@@ -51,11 +53,22 @@ class ProtoNCE(Loss):
         self.register_buffer("spread", torch.zeros(n_labels))
         self.register_buffer("counts", torch.zeros(n_labels, dtype=torch.long))
 
+    def __repr__(self) -> str:
+        n_labels, dim = self.prototypes.shape
+        return described(self, dim=str(dim), n_labels=str(n_labels))
+
     @torch.no_grad()
     def fit(self, embeddings: Tensor, labels: Tensor) -> None:
-        """Set prototypes and concentrations from embeddings (N, D) with labels (N,), forgetting the earlier ones.
+        """Set the prototypes and concentrations from all embeddings, replacing the earlier ones.
 
-        As PCL does: the spread is measured to the mean of the unit vectors, which is divided by its norm afterwards.
+        As in PCL, the spread is measured to the mean of the normalized embeddings, which is normalized afterwards.
+
+        Args:
+            embeddings: (N, D), float.
+            labels: (N,), integer, from 0 to n_labels - 1.
+
+        Raises:
+            BadInput: A label is not below n_labels.
         """
         codes = check_codes(labels, len(self.counts))
         names, means, spread, counts = _clusters(embeddings, codes)
@@ -65,10 +78,10 @@ class ProtoNCE(Loss):
         self.prototypes[names] = torch.nn.functional.normalize(means)
 
     def concentrations(self) -> Tensor:
-        """phi of the known labels, in their order.
+        """The concentrations phi (K,) of the known labels, in ascending order of the labels.
 
-        spread / log(items + alpha); of labels with one item the largest; cut to the 10th to 90th percentile; divided by
-        the mean and multiplied by the temperature.
+        They are spread / log(items + alpha). Labels with one item get the largest of these values. The values are
+        clipped to their 10th and 90th percentiles, divided by their mean and multiplied by the temperature.
         """
         known = self.counts > 0
         counts = self.counts[known]
@@ -95,7 +108,7 @@ class ProtoNCE(Loss):
 
     @torch.no_grad()
     def _learn(self, rows: Tensor, codes: Tensor) -> None:
-        """Move the prototypes of the batch's labels; in eval mode only labels never seen are set."""
+        """Move the prototypes of the batch's labels; in eval mode only those of new labels are set."""
         names, means, spread, counts = _clusters(rows, codes)
         stays = (self.counts[names] > 0).float() * (self.momentum if self.training else 1.0)
         moved = stays[:, None] * self.prototypes[names] + (1 - stays)[:, None] * means
@@ -105,8 +118,8 @@ class ProtoNCE(Loss):
 
 
 def _clusters(rows: Tensor, codes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Labels, means of their unit vectors, mean distances to these, and numbers of rows."""
+    """Labels, the means of their normalized rows, the mean distances to these means, and the numbers of rows."""
     unit = torch.nn.functional.normalize(rows.float())
-    names, means, places, counts = label_means(unit, codes)
-    far = (unit - means[places]).norm(dim=1)
-    return names, means, far.new_zeros(len(names)).index_add(0, places, far) / counts, counts
+    names, means, indices, counts = label_means(unit, codes)
+    far = (unit - means[indices]).norm(dim=1)
+    return names, means, far.new_zeros(len(names)).index_add(0, indices, far) / counts, counts

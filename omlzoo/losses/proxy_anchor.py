@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import cosine
@@ -13,21 +14,23 @@ __all__ = ["ProxyAnchorLoss"]
 
 
 class ProxyAnchorLoss(Loss):
-    """Each label's proxy is an anchor: log(1 + sum of exp(-a (s - m)) over its items), and the same over all others.
+    """The mean over proxies of log(1 + sum over positives of exp(-a (s - m))), plus a mean for their negatives.
 
-    There it is exp(a (s + m)). s is the cosine. The first is a mean over the proxies that have items in the batch, the
-    second over all.
+    Each label has a proxy, which serves as the anchor; s is its cosine to an item of the batch. The first mean is over
+    the proxies that have positives in the batch. The second mean is over all proxies, of
+    log(1 + sum over negatives of exp(a (s + m))).
 
     Args:
-        dim: D, of the embeddings.
-        n_labels: How many; labels are 0 to n_labels - 1.
+        dim: D, the dimension of the embeddings.
+        n_labels: The number of labels; labels are 0 to n_labels - 1.
         margin: m, a difference of cosines, 0 or more.
         scale: a, above 0.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        proxies: (n_labels, D), a parameter; its learning rate is usually a hundred times the model's.
-        stats: "proxies" (with items in the batch), "right_cosine", "other_cosine" (means), "empty_batches".
+        proxies: (n_labels, D), a trained parameter; its learning rate is usually a hundred times that of the model.
+        stats: "proxies" (how many have items in the batch), "right_cosine" and "other_cosine" (means over items of the
+            cosine to their own proxy and to others), "empty_batches".
     """
 
     references = False
@@ -40,17 +43,21 @@ class ProxyAnchorLoss(Loss):
         self.proxies = nn.Parameter(torch.empty(n_labels, dim))
         nn.init.kaiming_normal_(self.proxies, mode="fan_out")
 
+    def __repr__(self) -> str:
+        return described(self, dim=str(self.proxies.shape[1]))
+
     def compute(self, pairs: Pairs) -> Tensor | None:
         labels = check_codes(pairs.labels, self.n_labels)
         if not len(labels):
             return None
         similarity = cosine(self.proxies.to(pairs.rows.dtype), pairs.rows)  # (n_labels, B)
         items = torch.arange(len(labels), device=labels.device)
-        right = similarity.flatten().index_select(0, labels * len(labels) + items)  # (B,), of each item its own proxy
+        # (B,), the cosine of each item to its own proxy
+        right = similarity.flatten().index_select(0, labels * len(labels) + items)
         present = torch.unique(labels)
         near = log_one_plus(-self.scale * (right - self.margin)[None, :], labels[None, :] == present[:, None])
         far = (similarity + self.margin) * self.scale
-        far[labels, items] = torch.finfo(far.dtype).min / 4  # finite: a proxy may have all items
+        far[labels, items] = torch.finfo(far.dtype).min / 4  # not infinite, because all items may belong to one proxy
         with torch.no_grad():
             others = (similarity.sum() - right.sum()) / (similarity.numel() - len(labels))
         self.note(proxies=len(present), right_cosine=right.mean(), other_cosine=others)

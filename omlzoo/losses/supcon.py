@@ -13,14 +13,15 @@ __all__ = ["SupConLoss"]
 class SupConLoss(Loss):
     """Mean over anchors of -mean over their positives p of log(exp(s(a, p)/t) / sum over all others of exp(s/t)).
 
-    s is the cosine; an anchor without a positive in the batch does not count.
+    s is the cosine. Anchors without a positive do not count.
 
     Args:
         temperature: t, above 0.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        stats: "anchors", means and hardest of "positive_cosine" and "negative_cosine", "empty_batches".
+        stats: "anchors" (the number that count), means and hardest of "positive_cosine" and "negative_cosine",
+            "empty_batches".
     """
 
     def __init__(self, temperature: float = 0.1, gather: bool = False) -> None:

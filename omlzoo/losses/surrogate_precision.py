@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import euclidean
@@ -11,24 +12,25 @@ from omlzoo.ops.pairs import Pairs
 
 __all__ = ["SurrogatePrecision"]
 
-CELLS = 4_000_000  # of positive pairs x others that are in memory at once; more are computed again for the gradient
+# The largest number of (positive pair, item) that is kept at once; beyond it values are recomputed for the gradient.
+CELLS = 4_000_000
 
 
 class SurrogatePrecision(Loss):
-    """1 minus a smooth precision@k, the mean over k.
+    """1 minus a differentiable approximation of precision@k, averaged over the values of k.
 
-    The rank of a positive p of anchor a is the sum over all items i of sigmoid((d(a, p) - d(a, i)) / t2), the precision
-    the sum over positives of sigmoid((k - rank) / t1), divided by the smaller of k and their number. The anchor itself
-    is one of its positives and k is one more, as Open Metric Learning counts.
+    The rank of a positive p of anchor a is the sum over all items i of sigmoid((d(a, p) - d(a, i)) / t2). The precision
+    is the sum over positives of sigmoid((k - rank) / t1), divided by the smaller of k and the number of positives. As
+    in Open Metric Learning, the anchor counts as one of its own positives, and k is increased by one for it.
 
     Args:
-        k: One or several, each 1 or more.
-        temperature1: t1, above 0.
-        temperature2: t2, above 0, in the unit of the Euclidean distances d.
+        k: One number of nearest items or several, each 1 or more.
+        temperature1: t1, in ranks, above 0; smaller values are closer to a step function.
+        temperature2: t2, in the unit of the Euclidean distances d, above 0; smaller values are closer to true ranks.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        stats: "precision" (the smooth one), means and hardest of "positive_distance" and "negative_distance",
+        stats: "precision" (the approximation), means and hardest of "positive_distance" and "negative_distance",
             "empty_batches".
     """
 
@@ -42,11 +44,14 @@ class SurrogatePrecision(Loss):
         self.temperature1 = positive_number("temperature1", temperature1)
         self.temperature2 = positive_number("temperature2", temperature2)
 
+    def __repr__(self) -> str:
+        return described(self, k=str(self.ks[0] if len(self.ks) == 1 else self.ks))
+
     def compute(self, pairs: Pairs) -> Tensor | None:
         if not (pairs.positive.any() and pairs.negative.any()):
             return None
         distances = euclidean(pairs.rows, pairs.others)
-        rows, columns = pairs.same.nonzero(as_tuple=True)  # (P,): the anchor itself among its positives
+        rows, columns = pairs.same.nonzero(as_tuple=True)  # (P,), including each anchor with itself
         step = max(1, CELLS // distances.shape[1])
         parts = [slice(start, start + step) for start in range(0, len(rows), step)]
         ranks = torch.cat([self._ranks(distances, rows[part], columns[part], len(parts) > 1) for part in parts])
@@ -67,5 +72,5 @@ class SurrogatePrecision(Loss):
             to_positive = distances.flatten().index_select(0, rows * distances.shape[1] + columns)[:, None]
             return torch.sigmoid((to_positive - to_all) / self.temperature2).sum(dim=1)
 
-        found: Tensor = checkpoint(ranks, distances, use_reentrant=False) if again else ranks(distances)
-        return found
+        values: Tensor = checkpoint(ranks, distances, use_reentrant=False) if again else ranks(distances)
+        return values

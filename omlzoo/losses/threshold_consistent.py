@@ -1,4 +1,4 @@
-"""Threshold-consistent margin (TCM, arXiv 2307.04047): a term beside a loss, so that one threshold fits all labels."""
+"""Threshold-consistent margin (TCM, arXiv 2307.04047): an additional term that lets one threshold fit all labels."""
 
 from torch import Tensor
 
@@ -11,20 +11,20 @@ __all__ = ["ThresholdConsistentMargin"]
 
 
 class ThresholdConsistentMargin(Loss):
-    """Mean of (m+ - s) over same-label cosines s <= m+, plus mean of (s - m-) over different-label cosines s >= m-.
+    """Mean of m+ - s over positive pairs with cosine s <= m+, plus mean of s - m- over negative pairs with s >= m-.
 
-    The means are over these hard pairs only; without any, the part is 0. Alone it only moves pairs at the boundary:
-    add it to a loss, ``WeightedSum({SupConLoss(): 1, ThresholdConsistentMargin(): 1})``.
+    The means are over these hard pairs only; a term without hard pairs is 0. Because it has a gradient for hard pairs
+    only, it is added to another loss: ``WeightedSum({SupConLoss(): 1, ThresholdConsistentMargin(): 1})``.
 
     Args:
-        positive_margin: m+, a cosine.
-        negative_margin: m-, a cosine, not above m+.
-        positive_weight: Of the first part, 0 or more.
-        negative_weight: Of the second part, 0 or more.
+        positive_margin: m+, a cosine, at most 1.
+        negative_margin: m-, a cosine, at least -1 and not above m+.
+        positive_weight: Weight of the term of positive pairs, 0 or more.
+        negative_weight: Weight of the term of negative pairs, 0 or more.
         gather: Compute over the batches of all processes.
 
     Attributes:
-        stats: "hard_positives" and "hard_negatives" (counts), means and hardest of "positive_cosine" and
+        stats: "hard_positives" and "hard_negatives" (numbers of pairs), means and hardest of "positive_cosine" and
             "negative_cosine", "empty_batches".
     """
 
@@ -44,15 +44,16 @@ class ThresholdConsistentMargin(Loss):
         self.positive_weight, self.negative_weight = positive_weight, negative_weight
 
     def set_margins(self, embeddings: Tensor, labels: Tensor, hard: float = 0.25) -> None:
-        """Take the margins from data, such as the embeddings of a first epoch.
+        """Set the margins to quantiles of cosines, such as those of the embeddings of a first epoch.
 
         Args:
-            embeddings: (N, D), of which all pairs are looked at.
-            labels: (N,).
-            hard: Share of the positive and of the negative pairs that shall count as hard, in (0, 1).
+            embeddings: (N, D), float; all pairs among them are used.
+            labels: (N,), integer.
+            hard: Share of the positive pairs, and of the negative pairs, that are to count as hard, in (0, 1).
 
         Raises:
-            BadInput: There are no pairs of one kind, or the two quantiles cross: then one threshold cannot serve yet.
+            BadInput: ``hard`` is out of range, there are no positive or no negative pairs, or the quantile of positive
+                pairs is below that of negative pairs, so that no threshold separates them yet.
         """
         if not 0 < hard < 1:
             raise BadInput(f"hard is {hard}; it must be between 0 and 1")

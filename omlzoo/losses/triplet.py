@@ -14,7 +14,7 @@ from omlzoo.ops.pairs import Pairs
 
 __all__ = ["TripletLoss"]
 
-FEW = 8  # of all pairs, one in so many is cheaper computed by itself than out of the whole matrix
+FEW = 8  # if at most one of so many pairs is needed, their distances are computed one by one, else the whole matrix
 Miner = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
@@ -22,14 +22,14 @@ class TripletLoss(Loss):
     """Mean over triplets of max(0, margin + d(a, p) - d(a, n)), d Euclidean; or of log(1 + exp(d(a, p) - d(a, n))).
 
     Args:
-        margin: In the unit of the distances, 0 or more; None is the soft form.
-        miner: Chooses the triplets, called with what the loss is called with; HardTriplets by default. Triplets that
-            are known beforehand come from the miners GivenTriplets and StackedTriplets.
+        margin: In the unit of the distances, 0 or more; None selects the soft form.
+        miner: Chooses the triplets; it is called with the arguments of the loss. None is HardTriplets. For triplets
+            that are known beforehand there are the miners GivenTriplets and StackedTriplets.
         gather: Mine and compute over the batches of all processes.
 
     Attributes:
-        stats: Of the last call: "triplets", "active" (share with a loss above 0), "positive_distance" and
-            "negative_distance" (means), "hardest_gap" (largest d(a, p) - d(a, n)), and "empty_batches".
+        stats: Of the last call: "triplets" (their number), "active" (share with a loss above 0), "positive_distance"
+            and "negative_distance" (means), "hardest_gap" (largest d(a, p) - d(a, n)), and "empty_batches".
     """
 
     def __init__(self, margin: float | None = 0.2, miner: Miner | None = None, gather: bool = False) -> None:
@@ -45,8 +45,9 @@ class TripletLoss(Loss):
         if not count:
             return None
         margin = self.margin or 0.0
-        gap = (near + margin - far).masked_fill_(~chosen, -torch.inf)  # nothing in the loss, nor in its gradient
-        del far  # batches of all triplets are large
+        # Minus infinity contributes neither to the loss nor to its gradient.
+        gap = (near + margin - far).masked_fill_(~chosen, -torch.inf)
+        del far  # frees memory, as there may be many triplets
         values = nn.functional.softplus(gap) if self.margin is None else torch.relu(gap)
         with torch.no_grad():
             positive = (near[:, 0] * chosen.sum(dim=1)).sum() / count
@@ -59,8 +60,8 @@ class TripletLoss(Loss):
         return values.sum() / count
 
     def _compare(self, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
-        """Of P pairs the distance (P, 1), of N rows that to the anchor (P, N), and which of these rows count (P, N)."""
-        if isinstance(self.miner, AllTriplets):  # the negatives of an anchor stand in its row: no lists of them
+        """Distances of P positive pairs (P, 1), of their anchors to N items (P, N), and which of these count (P, N)."""
+        if isinstance(self.miner, AllTriplets):  # the rows of the matrices serve as lists of negatives
             distances = euclidean(pairs.rows, pairs.others)
             anchors, positives = pairs.positive.nonzero(as_tuple=True)
             far = distances.index_select(0, anchors)
@@ -77,17 +78,17 @@ class TripletLoss(Loss):
 def _of_lists(
     rows: Tensor, others: Tensor, anchors: Tensor, positives: Tensor, negatives: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Distances (T, 1) of anchors to positives and to negatives; each pair is computed once."""
+    """Distances (T, 1) of anchors to positives and to negatives; each distinct pair is computed once."""
     pairs = torch.cat([anchors * len(others) + positives, anchors * len(others) + negatives])
-    distinct, places = torch.unique(pairs, return_inverse=True)
+    distinct, inverse = torch.unique(pairs, return_inverse=True)
     if len(distinct) * FEW > len(rows) * len(others):
         values = euclidean(rows, others).flatten().index_select(0, pairs)
     else:
         first, second = distinct // len(others), distinct % len(others)
-        values = (rows.index_select(0, first) - others.index_select(0, second)).norm(dim=1).index_select(0, places)
+        values = (rows.index_select(0, first) - others.index_select(0, second)).norm(dim=1).index_select(0, inverse)
     return values[: len(anchors), None], values[len(anchors) :, None]
 
 
 def _pick(distances: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """The distances (P, 1) of pairs of indices; a flat select has a cheaper gradient than [rows, columns]."""
+    """The distances (P, 1) at (rows, columns); index_select has a cheaper gradient than indexing by [rows, columns]."""
     return distances.flatten().index_select(0, rows * distances.shape[1] + columns)[:, None]

@@ -1,7 +1,7 @@
-"""Distances of all pairs, counted in blocks: pairs of one label and pairs of two, never all of them in memory.
+"""Distances of all positive and negative pairs, counted in blocks, so that they are never all in memory.
 
-Rows are sorted by label, so that pairs of one label, pairs of a row with itself and pairs that are ignored lie in a
-narrow band of each block, and the rest of it needs no mask.
+Rows are sorted by label, so that positive pairs, pairs of a row with itself and pairs that are ignored lie in a narrow
+band of each block, and only this band needs masks.
 """
 
 import os
@@ -19,21 +19,21 @@ from omlzoo.metrics._selection import Selection
 
 __all__ = ["PairCurve", "pair_curve", "pairs_by_label"]
 
-ROWS, COLUMNS = 512, 4096  # of a block; its distances have 8 MB
-EXACT = 1 << 24  # pairs up to which every distance is kept
-BINS = 1 << 16  # of squared distances, beyond that
+ROWS, COLUMNS = 512, 4096  # size of a block, whose distances take 8 MB
+EXACT = 1 << 24  # largest number of pairs of which every distance is kept
+BINS = 1 << 16  # number of bins of squared distances for more pairs
 
 
 @dataclass(frozen=True)
 class PairCurve:
-    """How many pairs are at most so far apart.
+    """The numbers of positive and of negative pairs up to each distance.
 
     Attributes:
-        distances: (T,) Euclidean, ascending: all that occur, or the upper ends of bins.
-        same: (T,) pairs of one label at that distance or nearer.
-        other: (T,) pairs of two labels.
-        exact: Whether ``distances`` are all that occur. Else the counts at a distance are right to the pairs of the
-            bin itself and of its two neighbours, which :meth:`resolution` gives.
+        distances: (T,), Euclidean distances, ascending: all that occur, or the upper ends of bins.
+        same: (T,), numbers of positive pairs at most that far apart.
+        other: (T,), numbers of negative pairs at most that far apart.
+        exact: Whether ``distances`` are all distances that occur. Otherwise the counts at a distance may be wrong by
+            the pairs in its bin and the two bins beside it; :meth:`resolution` says what share that is.
     """
 
     distances: np.ndarray
@@ -43,16 +43,16 @@ class PairCurve:
 
     @property
     def accepted(self) -> np.ndarray:
-        """(T,) share of same-label pairs that are at most so far apart (the true accept rate)."""
+        """(T,), share of the positive pairs up to each distance (the true accept rate)."""
         return self.same / max(1, int(self.same[-1]))
 
     @property
     def wrongly_accepted(self) -> np.ndarray:
-        """(T,) share of other-label pairs that are at most so far apart (the false accept rate)."""
+        """(T,), share of the negative pairs up to each distance (the false accept rate)."""
         return self.other / max(1, int(self.other[-1]))
 
     def after(self, place: int) -> float:
-        """A distance that accepts everything up to a place and nothing beyond: between it and the next."""
+        """A threshold that accepts the pairs up to ``distances[place]`` and no others; place -1 accepts none."""
         if place < 0:
             return float(self.distances[0]) / 2
         if not self.exact or place + 1 == len(self.distances):
@@ -60,39 +60,43 @@ class PairCurve:
         return float(self.distances[place] + self.distances[place + 1]) / 2
 
     def within(self, distance: float) -> tuple[float, float]:
-        """Shares of same-label and of other-label pairs that are at most so far apart."""
-        place = int(np.searchsorted(self.distances, distance, side="right")) - 1
-        return (float(self.accepted[place]), float(self.wrongly_accepted[place])) if place >= 0 else (0.0, 0.0)
+        """Shares of the positive and of the negative pairs that are at most ``distance`` apart."""
+        index = int(np.searchsorted(self.distances, distance, side="right")) - 1
+        return (float(self.accepted[index]), float(self.wrongly_accepted[index])) if index >= 0 else (0.0, 0.0)
 
     def resolution(self, distance: float) -> float:
-        """By how much the share of same-label pairs nearer than a distance may be wrong; 0 where the curve is exact."""
-        place = int(np.searchsorted(self.distances, distance))
-        low, high = max(0, place - 2), min(len(self.distances) - 1, place + 1)
+        """How much the share of positive pairs up to ``distance`` may be wrong; 0 where the curve is exact."""
+        index = int(np.searchsorted(self.distances, distance))
+        low, high = max(0, index - 2), min(len(self.distances) - 1, index + 1)
         return 0.0 if self.exact else float(self.accepted[high] - self.accepted[low])
 
     def distance_at_far(self, far: float) -> float:
-        """The quantile of the distances of other-label pairs, interpolated as numpy does."""
+        """The distance at a false accept rate: the ``far`` quantile of the negative pairs, interpolated as by numpy."""
         rank = far * (int(self.other[-1]) - 1)
         low, high = (
-            float(self.distances[np.searchsorted(self.other, int(place), side="right")])
-            for place in (np.floor(rank), np.ceil(rank))
+            float(self.distances[np.searchsorted(self.other, int(position), side="right")])
+            for position in (np.floor(rank), np.ceil(rank))
         )
         return low + (high - low) * float(rank - np.floor(rank))
 
     def nearer(self, distance: float) -> tuple[float, float]:
-        """Shares of same-label and of other-label pairs that are nearer than a distance."""
-        place = int(np.searchsorted(self.distances, distance)) - 1
-        return (float(self.accepted[place]), float(self.wrongly_accepted[place])) if place >= 0 else (0.0, 0.0)
+        """Shares of the positive and of the negative pairs that are less than ``distance`` apart."""
+        index = int(np.searchsorted(self.distances, distance)) - 1
+        return (float(self.accepted[index]), float(self.wrongly_accepted[index])) if index >= 0 else (0.0, 0.0)
 
 
 def pair_curve(vectors: Tensor, pairs: Selection) -> PairCurve:
-    """Count the pairs of vectors (N, D) by their Euclidean distance.
+    """Count positive and negative pairs by their Euclidean distance.
 
-    Up to 2^24 pairs every distance is kept, computed in float64. Beyond that squared distances are counted in 65,536
-    bins of equal width, of products in float32.
+    Of up to 2^24 pairs every distance is kept, computed in float64. Of more pairs the squared distances, computed by
+    products in float32, are counted in 65,536 bins of equal width.
+
+    Args:
+        vectors: (N, D), the embeddings of all rows.
+        pairs: Which rows are queries and gallery, their labels, and which pairs do not count.
 
     Raises:
-        BadInput: There is no pair of one label, or none of two.
+        BadInput: There is no positive pair, or no negative pair.
     """
     count = len(pairs.queries) * len(pairs.gallery) // (2 if pairs.symmetric else 1)
     curve = _every_distance(vectors, pairs) if count <= EXACT else _histogram(vectors, pairs)
@@ -103,16 +107,16 @@ def pair_curve(vectors: Tensor, pairs: Selection) -> PairCurve:
 
 
 def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each label, how many of its pairs are at most so far apart.
+    """The numbers of positive and of negative pairs of each label up to some distances.
 
     Args:
-        vectors: (N, D).
-        labels: (N,) codes from 0.
-        edges: (K,) distances, ascending.
+        vectors: (N, D), the embeddings of all rows.
+        labels: (N,), codes from 0 to L - 1.
+        edges: (K,), Euclidean distances, ascending.
 
     Returns:
-        Pairs of the label's own rows, each counted twice, and pairs of them with rows of other labels: (T, K + 1)
-        each, the last column counting all.
+        For each label the positive pairs, each counted in both orders, and the negative pairs, at most as far apart as
+        each edge: (L, K + 1) each. The last column counts all pairs.
     """
     every = np.arange(len(labels))
     sizes, steps = np.bincount(labels), len(edges)
@@ -120,7 +124,7 @@ def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tu
     counts[:, :, -1] = sizes * (sizes - 1), sizes * (len(labels) - sizes)
     limit = float(edges[-1]) ** 2 * (1 + 1e-5)
     step = float(edges[1] - edges[0]) if steps > 1 else 0.0
-    even = step > 0 and np.allclose(np.diff(edges), step, rtol=1e-9)  # which needs no search
+    even = step > 0 and np.allclose(np.diff(edges), step, rtol=1e-9)  # edges at equal steps need no search
 
     def add(band: Band, squares: Tensor) -> None:
         flat = squares.numpy().ravel()
@@ -132,14 +136,14 @@ def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tu
             near, rows, columns = near[after], rows[after], columns[after]
         distances = np.sqrt(np.maximum(flat[near], 0))
         if even:
-            places = np.ceil((distances - edges[0]) * (1 / step)).clip(0, steps).astype(np.int32)
+            bins = np.ceil((distances - edges[0]) * (1 / step)).clip(0, steps).astype(np.int32)
         else:
-            places = np.searchsorted(edges, distances).astype(np.int32)
+            bins = np.searchsorted(edges, distances).astype(np.int32)
         codes = labels[band.rows][rows], labels[band.others][columns]
         same = codes[0] == codes[1]
-        _add(counts[0], codes[0][same], places[same], 2)
+        _add(counts[0], codes[0][same], bins[same], 2)
         for side in codes:
-            _add(counts[1], side[~same], places[~same], 1)
+            _add(counts[1], side[~same], bins[~same], 1)
 
     _through(vectors, Selection(labels, every, every), add, halves=True)
     for kind in counts:
@@ -148,14 +152,14 @@ def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tu
 
 
 def _add(table: np.ndarray, codes: np.ndarray, places: np.ndarray, times: int) -> None:
-    """Count (code, place) into a table (T, K + 1), whose last column has all and stays as it is."""
+    """Add ``times`` for each (code, place) to a table (L, K + 1); its last column holds totals and is not changed."""
     if not len(codes):
         return
     within = places < table.shape[1] - 1
     first, width = int(codes.min()), table.shape[1]
     count = int(codes.max()) - first + 1
-    found = np.bincount((codes[within] - first) * width + places[within], minlength=count * width)
-    table[first : first + count] += times * found.reshape(count, width)
+    additions = np.bincount((codes[within] - first) * width + places[within], minlength=count * width)
+    table[first : first + count] += times * additions.reshape(count, width)
 
 
 @dataclass(frozen=True)
@@ -163,12 +167,12 @@ class Band:
     """The part of a block that needs masks.
 
     Attributes:
-        rows: (R,) of the vectors, in the block's order.
-        others: (C,) of the vectors, its columns.
-        corner: Whether it begins with the same rows, so that only pairs above the diagonal count.
-        columns: Of the block, that the masks are of.
-        same: (R, columns) bool: pairs of one label that count.
-        ignored: (R, columns) bool: pairs that do not count.
+        rows: (R,), numbers of the vectors that are the rows of the block.
+        others: (C,), numbers of the vectors that are its columns.
+        corner: Whether the columns begin with the vectors of the rows, so that only pairs above the diagonal count.
+        columns: The columns of the block that the masks are for.
+        same: (R, columns) bool, the positive pairs that count.
+        ignored: (R, columns) bool, the pairs that do not count.
     """
 
     rows: np.ndarray
@@ -186,7 +190,7 @@ def _every_distance(vectors: Tensor, pairs: Selection) -> PairCurve:
 
     def add(band: Band, squares: Tensor) -> None:
         squares = torch.where(squares > rounding, squares, 0.0)
-        distances = squares.sqrt_().float()  # in which equal distances are equal
+        distances = squares.sqrt_().float()  # rounded, so that equal distances have equal values
         inside, low, high = distances[:, band.columns], band.columns.start, band.columns.stop
         kept[0].append(inside[band.same])
         kept[1].extend(
@@ -202,26 +206,27 @@ def _every_distance(vectors: Tensor, pairs: Selection) -> PairCurve:
 
 def _histogram(vectors: Tensor, pairs: Selection) -> PairCurve:
     longest = float(vectors.double().square().sum(dim=1).max())
-    scale = BINS / (4 * max(longest, 1e-30) * (1 + 1e-6))  # no two rows are farther apart than twice the longest
+    scale = BINS / (4 * max(longest, 1e-30) * (1 + 1e-6))  # distances are at most twice the largest norm
     same, every = torch.zeros(BINS, dtype=torch.int64), torch.zeros(BINS, dtype=torch.int64)
 
     def add(band: Band, squares: Tensor) -> None:
-        places = squares.clamp_(0, BINS - 1).to(torch.int32)
-        inside = places[:, band.columns]
+        bins = squares.clamp_(0, BINS - 1).to(torch.int32)
+        inside = bins[:, band.columns]
         same.add_(_count(inside[band.same], BINS))
-        every.add_(_count(places.flatten(), BINS) - _count(inside[band.ignored], BINS))
+        every.add_(_count(bins.flatten(), BINS) - _count(inside[band.ignored], BINS))
 
     _through(vectors.float() * scale**0.5, pairs, add, halves=pairs.symmetric)
     edges = np.sqrt((np.arange(BINS) + 1) / scale)
-    found = every.cumsum(0).numpy(), same.cumsum(0).numpy()
-    last = int(np.searchsorted(found[0], found[0][-1])) + 1  # the bins beyond it are empty
-    return PairCurve(edges[:last], found[1][:last], (found[0] - found[1])[:last], exact=False)
+    cumulative = every.cumsum(0).numpy(), same.cumsum(0).numpy()
+    last = int(np.searchsorted(cumulative[0], cumulative[0][-1])) + 1  # the bins beyond it are empty
+    return PairCurve(edges[:last], cumulative[1][:last], (cumulative[0] - cumulative[1])[:last], exact=False)
 
 
 def _through(vectors: Tensor, pairs: Selection, add: Callable[[Band, Tensor], None], halves: bool) -> None:
-    """Give squared distances of all pairs, block by block; ``halves``: of each pair of rows only one order.
+    """Call ``add`` with the squared distances of all pairs, block by block.
 
-    The norms stand beside the vectors, so that a product is the distances; rounding may make one slightly negative.
+    With ``halves`` each pair of rows is passed in one order only. Squared norms are appended to the vectors, so that
+    one product computes the squared distances; rounding may make them slightly negative.
     """
     queries = pairs.queries[np.argsort(pairs.labels[pairs.queries], kind="stable")]
     gallery = pairs.gallery[np.argsort(pairs.labels[pairs.gallery], kind="stable")]
@@ -241,7 +246,7 @@ def _through(vectors: Tensor, pairs: Selection, add: Callable[[Band, Tensor], No
 
 
 def _band(pairs: Selection, rows: np.ndarray, columns: np.ndarray, corner: bool, wide: bool) -> Band:
-    """The masks of a block; a ``corner`` begins with the same rows, of which it would have both orders."""
+    """The masks of a block. In a ``corner`` the columns begin with the rows, so one order of these is ignored."""
     codes = pairs.labels[columns]
     low = int(np.searchsorted(codes, pairs.labels[rows[0]]))
     high = int(np.searchsorted(codes, pairs.labels[rows[-1]], side="right"))
@@ -261,14 +266,14 @@ def _band(pairs: Selection, rows: np.ndarray, columns: np.ndarray, corner: bool,
 
 
 def _across_labels(sequences: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether a sequence has rows of two labels."""
+    """Whether a sequence has rows of more than one label."""
     known = sequences >= 0
     both = np.unique(np.stack([sequences[known], labels[known]]), axis=1)
     return bool(both.shape[1] > len(np.unique(sequences[known])))
 
 
 def _count(places: Tensor, bins: int) -> Tensor:
-    """How often each place from 0 occurs (bins,), counted by all cores."""
+    """How often each number from 0 occurs (bins,), counted by all cores."""
     flat = places.flatten()
     if len(flat) < ROWS * 64:
         return torch.bincount(flat, minlength=bins)

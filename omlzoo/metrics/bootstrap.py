@@ -1,4 +1,4 @@
-"""How sure a mean over queries is, and whether one model is better than another: bootstrap and paired differences."""
+"""Bootstrap intervals of means over queries, and the paired comparison of two models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from omlzoo.metrics._selection import Ids, as_array
 
 __all__ = ["Comparison", "compare", "intervals"]
 
-DRAWS = 2000
+DRAWS = 2000  # bootstrap samples
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A second model against a first one, on the same queries.
+    """The comparison of a second model with a first one on the same queries.
 
     Attributes:
-        difference: Mean of second minus first.
-        low: Lower end of its interval.
-        high: Upper end; the models differ where 0 is outside.
-        better: Queries on which the second is better.
-        worse: Those on which it is worse.
-        same: The others.
+        difference: Mean over queries of the second model's value minus the first model's.
+        low: Lower end of the interval of the difference.
+        high: Upper end of the interval. The models differ significantly if 0 is outside of it.
+        better: The number of queries on which the second model's value is larger.
+        worse: The number of queries on which it is smaller.
+        same: The number of queries on which both are equal.
     """
 
     difference: float
@@ -42,15 +42,21 @@ def intervals(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals of the means of values (Q,), by name.
+    """Percentile bootstrap intervals of the means of metrics over queries.
 
     Args:
-        values: Of each metric its value for each query.
-        groups: (Q,) ids, such as the queries' labels: whole groups are drawn, because queries of one label are alike.
-            None draws queries.
-        level: Share of the drawn means within the interval.
-        draws: How often.
-        seed: Of the draws.
+        values: For each metric, by name, its values (Q,) of the queries.
+        groups: (Q,) ids, such as the labels of the queries. Whole groups are drawn, because queries of the same label
+            are not independent. None draws single queries.
+        level: Share of the bootstrap means that lie in the interval, above 0 and below 1.
+        draws: The number of bootstrap samples.
+        seed: Seed of the random draws.
+
+    Returns:
+        The lower and the upper end of the interval of each metric, by name.
+
+    Raises:
+        BadInput: ``level`` is out of its range, or there are no queries.
     """
     names = list(values)
     table = np.stack([np.asarray(values[name], dtype=np.float64) for name in names], axis=1)
@@ -58,18 +64,24 @@ def intervals(
     if not 0 < level < 1:
         raise BadInput(f"level is {level}; it is a share, above 0 and below 1")
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return {name: (float(low[place]), float(high[place])) for place, name in enumerate(names)}
+    return {name: (float(low[column]), float(high[column])) for column, name in enumerate(names)}
 
 
 def compare(
     first: np.ndarray, second: np.ndarray, groups: Ids = None, *, level: float = 0.95, draws: int = DRAWS, seed: int = 0
 ) -> Comparison:
-    """The paired difference of two models, of their values (Q,) on the same queries in the same order.
+    """Compare two models by the differences of their values on the same queries.
 
-    The other arguments are those of :func:`intervals`.
+    Args:
+        first: (Q,), the values of the first model.
+        second: (Q,), the values of the second model, of the same queries in the same order.
+        groups: (Q,) ids, such as the labels of the queries, of which whole groups are drawn; None draws single queries.
+        level: Share of the bootstrap means that lie in the interval, above 0 and below 1.
+        draws: The number of bootstrap samples.
+        seed: Seed of the random draws.
 
     Raises:
-        BadInput: The values are not of the same queries.
+        BadInput: The values do not have the same shape (Q,), there are none, or ``level`` is out of its range.
     """
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1 or not len(first):
@@ -81,7 +93,7 @@ def compare(
 
 
 def _drawn_means(table: np.ndarray, groups: Ids, draws: int, seed: int) -> np.ndarray:
-    """Means (draws, M) of a table (Q, M) whose rows, or groups of rows, are drawn with replacement."""
+    """Means (draws, M) of bootstrap samples of a table (Q, M), from which rows or groups of rows are drawn."""
     if not len(table):
         raise BadInput("there is no value to draw from; at least one query needs a relevant gallery row")
     random = np.random.default_rng(seed)
@@ -90,8 +102,8 @@ def _drawn_means(table: np.ndarray, groups: Ids, draws: int, seed: int) -> np.nd
         codes = np.unique(as_array(groups, "groups", len(table)).astype(str), return_inverse=True)[1]
         sizes = np.bincount(codes).astype(np.float64)
         sums = np.stack([np.bincount(codes, column) for column in table.T], axis=1)
-    found = np.empty((draws, table.shape[1]))
+    means = np.empty((draws, table.shape[1]))
     for draw in range(draws):
         times = np.bincount(random.integers(0, len(sums), len(sums)), minlength=len(sums)).astype(np.float64)
-        found[draw] = times @ sums / (times @ sizes)
-    return found
+        means[draw] = times @ sums / (times @ sizes)
+    return means

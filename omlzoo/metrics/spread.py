@@ -1,4 +1,4 @@
-"""How embeddings use their space, without asking whether the nearest are right."""
+"""Metrics of how embeddings are distributed in their space, independent of the results of a search."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,22 @@ from omlzoo.metrics._selection import Ids, select
 
 __all__ = ["alignment", "pcf", "uniformity"]
 
-ROWS = 1024  # of a block
+ROWS = 1024  # rows of a block
 
 
 def pcf(embeddings: np.ndarray | Tensor, variance: Sequence[float] = (0.5,)) -> dict[str, float]:
-    """Share of principal components that it takes to explain more than a share of the variance: {"pcf@0.5": ...}.
+    """Share of the principal components that is needed to explain more than a share of the variance.
 
     Args:
-        embeddings: (N, D), of two rows or more.
-        variance: Shares in [0, 1].
+        embeddings: (N, D), with two rows or more, finite.
+        variance: Shares of the variance, in [0, 1].
 
     Returns:
-        Shares of D in [0, 1]; NaN where the embeddings do not vary at all.
+        For each share, named such as "pcf@0.5", the number of components divided by D, in [0, 1]; NaN if all embeddings
+        are equal.
 
     Raises:
-        BadInput: There are not two rows, one is not finite, or a share is none.
+        BadInput: There are fewer than two rows, a value is not finite, or a share is out of its range.
     """
     vectors = _finite(embeddings).double()
     for share in variance:
@@ -43,34 +44,42 @@ def pcf(embeddings: np.ndarray | Tensor, variance: Sequence[float] = (0.5,)) -> 
 
 
 def alignment(embeddings: np.ndarray | Tensor, labels: Ids) -> float:
-    """Mean squared distance of the pairs of one label (arXiv 2005.10242); NaN without such a pair.
+    """Mean squared Euclidean distance of positive pairs (arXiv 2005.10242); NaN without such a pair.
 
     Args:
-        embeddings: (N, D); the paper's have length 1.
+        embeddings: (N, D), with two rows or more, finite; those of the paper have L2 norm 1.
         labels: (N,) ids of any kind.
+
+    Raises:
+        BadInput: There are fewer than two rows, a value is not finite, or the labels do not fit.
     """
     vectors = _finite(embeddings).double()
     codes = torch.from_numpy(select(len(vectors), labels).labels)
     sizes = torch.bincount(codes).double()
     sums = torch.zeros(len(sizes), vectors.shape[1], dtype=torch.float64).index_add_(0, codes, vectors)
     squares = torch.zeros(len(sizes), dtype=torch.float64).index_add_(0, codes, vectors.square().sum(dim=1))
-    apart = (sizes * squares - sums.square().sum(dim=1)).sum()  # over unordered pairs of each label
+    apart = (sizes * squares - sums.square().sum(dim=1)).sum()  # sum over the unordered positive pairs of all labels
     return float(apart / (sizes * (sizes - 1) / 2).sum())
 
 
 def uniformity(embeddings: np.ndarray | Tensor, t: float = 2.0) -> float:
-    """Logarithm of the mean of exp(-t x squared distance) over all pairs (arXiv 2005.10242); lower is more even.
+    """Logarithm of the mean of exp(-t x squared distance) over all pairs (arXiv 2005.10242).
+
+    The lower it is, the more evenly the embeddings are distributed.
 
     Args:
-        embeddings: (N, D), of two rows or more; the paper's have length 1.
-        t: Above 0.
+        embeddings: (N, D), with two rows or more, finite; those of the paper have L2 norm 1.
+        t: Factor of the squared Euclidean distances, above 0.
+
+    Raises:
+        BadInput: There are fewer than two rows, or a value is not finite.
     """
     vectors = _finite(embeddings).float()
     norms, total = vectors.square().sum(dim=1), 0.0
     for start in range(0, len(vectors), ROWS):
         left = vectors[start : start + ROWS]
         squares = (norms[start : start + ROWS, None] + norms - 2 * left @ vectors.T).clamp(min=0)
-        squares[torch.arange(len(left)), start + torch.arange(len(left))] = torch.inf  # itself
+        squares[torch.arange(len(left)), start + torch.arange(len(left))] = torch.inf  # a row with itself
         total += float(torch.exp(-t * squares).sum(dtype=torch.float64))
     return float(np.log(total / (len(vectors) * (len(vectors) - 1))))
 

@@ -1,4 +1,4 @@
-"""Miners: ``miner(embeddings, labels)`` gives indices of anchors, positives and negatives."""
+"""Miners: ``miner(embeddings, labels)`` returns indices of anchors, positives and negatives."""
 
 from omlzoo.catalog import exports
 

@@ -1,10 +1,11 @@
-"""Miners of triplets: anchors, positives and negatives as indices."""
+"""Miners of triplets, which return indices of anchors, positives and negatives."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.distances import euclidean
 from omlzoo.ops.pairs import Pairs, label_means, pair_up
@@ -18,7 +19,10 @@ Triplets = tuple[Tensor, Tensor, Tensor]
 
 
 class _TripletMiner:
-    """A miner implements :meth:`mine`."""
+    """The base class of miners of triplets, which implement :meth:`mine`."""
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __call__(
         self,
@@ -31,11 +35,12 @@ class _TripletMiner:
         """Choose triplets.
 
         Args:
-            embeddings: (B, D), float; of them come the anchors.
+            embeddings: (B, D), float, the anchors.
             labels: (B,), integer.
-            ref_embeddings: (M, D), of which positives and negatives come; the batch itself where None.
-            ref_labels: (M,).
-            own: Where the batch stands among the references, if it does: row i of it is reference ``own + i``.
+            ref_embeddings: (M, D), from which positives and negatives are chosen; None chooses them from the batch.
+            ref_labels: (M,), integer; given if and only if ``ref_embeddings`` is.
+            own: Position of the batch's first row among the references: row i of the batch is reference ``own + i``.
+                None if the batch is not among them.
 
         Returns:
             Indices of anchors (into the batch), positives and negatives (into the references), each (T,).
@@ -43,45 +48,53 @@ class _TripletMiner:
         return self.mine(pair_up(embeddings.detach(), labels, ref_embeddings, ref_labels, own))
 
     def mine(self, pairs: Pairs) -> Triplets:
+        """Indices of anchors, positives and negatives, (T,) each, chosen from the pairs."""
         raise NotImplementedError
 
 
 class AllTriplets(_TripletMiner):
-    """Every anchor with every other item of its label and every item of another label."""
+    """All triplets: every anchor with every positive and every negative."""
 
     def mine(self, pairs: Pairs) -> Triplets:
+        """Indices of anchors, positives and negatives, (T,) each."""
         anchors, positives = pairs.positive.nonzero(as_tuple=True)
         negative = pairs.negative.index_select(0, anchors)  # (P, M)
-        places = negative.flatten().nonzero().flatten()  # (T,)
-        chosen = torch.repeat_interleave(negative.sum(dim=1), output_size=len(places))
-        return anchors.index_select(0, chosen), positives.index_select(0, chosen), places - chosen * negative.shape[1]
+        positions = negative.flatten().nonzero().flatten()  # (T,)
+        chosen = torch.repeat_interleave(negative.sum(dim=1), output_size=len(positions))
+        return (
+            anchors.index_select(0, chosen),
+            positives.index_select(0, chosen),
+            positions - chosen * negative.shape[1],
+        )
 
 
 class HardTriplets(_TripletMiner):
-    """For every anchor its farthest positive and its nearest negative (arXiv 1703.07737), of equal ones the first."""
+    """For every anchor its farthest positive and its nearest negative (arXiv 1703.07737); of equal ones the first."""
 
     def mine(self, pairs: Pairs) -> Triplets:
+        """Indices of anchors, positives and negatives, (T,) each."""
         distances = euclidean(pairs.rows, pairs.others)
         farthest = distances.masked_fill(~pairs.positive, -torch.inf).max(dim=1)
         return _extremes(farthest, distances.masked_fill_(pairs.same, torch.inf).min(dim=1))
 
 
 class EasyPositive(_TripletMiner):
-    """For every anchor its nearest positive and its nearest negative (arXiv 1904.03370), of equal ones the first."""
+    """For every anchor its nearest positive and its nearest negative (arXiv 1904.03370); of equal ones the first."""
 
     def mine(self, pairs: Pairs) -> Triplets:
+        """Indices of anchors, positives and negatives, (T,) each."""
         distances = euclidean(pairs.rows, pairs.others)
         closest = distances.masked_fill(~pairs.positive, torch.inf).min(dim=1)
         return _extremes(closest, distances.masked_fill_(pairs.same, torch.inf).min(dim=1))
 
 
 class SemiHardTriplets(_TripletMiner):
-    """For every positive pair the nearest negative that is farther than the positive (arXiv 1503.03832).
+    """For every positive pair the nearest negative that is farther from the anchor than the positive.
 
-    A pair without such a negative gives no triplet.
+    These are the semi-hard triplets of FaceNet (arXiv 1503.03832). A pair without such a negative gives no triplet.
 
     Args:
-        margin: The negative is less than this farther; None takes any.
+        margin: The negative must be farther by less than this Euclidean distance, above 0; None sets no limit.
     """
 
     def __init__(self, margin: float | None = None) -> None:
@@ -90,6 +103,7 @@ class SemiHardTriplets(_TripletMiner):
         self.margin = margin
 
     def mine(self, pairs: Pairs) -> Triplets:
+        """Indices of anchors, positives and negatives, (T,) each."""
         distances = euclidean(pairs.rows, pairs.others)
         anchors, positives = pairs.positive.nonzero(as_tuple=True)
         near = distances[anchors, positives][:, None]  # (P, 1)
@@ -98,23 +112,29 @@ class SemiHardTriplets(_TripletMiner):
         if self.margin is not None:
             usable &= far < near + self.margin
         nearest = far.masked_fill(~usable, torch.inf).argmin(dim=1) if far.numel() else anchors
-        found = usable.any(dim=1)
-        return anchors[found], positives[found], nearest[found]
+        has_negative = usable.any(dim=1)
+        return anchors[has_negative], positives[has_negative], nearest[has_negative]
 
 
 class NHardTriplets(_TripletMiner):
     """For every anchor its n farthest positives, each with its n nearest negatives.
 
     Args:
-        n_positive: How many; or (first, last) counted from 1, such as (2, 5): the very hardest may be wrong labels.
-        n_negative: The same for negatives.
+        n_positive: How many of the farthest positives; or (first, last), ranks counted from 1 of the positives to use,
+            such as (2, 5), which leaves out the very hardest, as its label may be wrong.
+        n_negative: How many of the nearest negatives, or (first, last), their ranks.
     """
 
     def __init__(self, n_positive: int | tuple[int, int] = 1, n_negative: int | tuple[int, int] = 1) -> None:
         self.positives = _places("n_positive", n_positive)
         self.negatives = _places("n_negative", n_negative)
 
+    def __repr__(self) -> str:
+        counts = [last if first == 0 else (first + 1, last) for first, last in (self.positives, self.negatives)]
+        return described(self, n_positive=str(counts[0]), n_negative=str(counts[1]))
+
     def mine(self, pairs: Pairs) -> Triplets:
+        """Indices of anchors, positives and negatives, (T,) each."""
         distances = euclidean(pairs.rows, pairs.others)
         near, has_near = _ranked(distances.masked_fill(~pairs.positive, -torch.inf), *self.positives, largest=True)
         far, has_far = _ranked(distances.masked_fill_(pairs.same, torch.inf), *self.negatives, largest=False)
@@ -123,17 +143,27 @@ class NHardTriplets(_TripletMiner):
 
 
 class HardCluster(_TripletMiner):
-    """For the mean of every label its farthest item and the nearest mean of another label (arXiv 1710.01202).
+    """For the mean of every label the farthest item of the label and the nearest mean of another (arXiv 1710.01202).
 
-    The indices are into :meth:`points`: the batch, followed by the means of its labels in their order. A label with one
-    item is its own mean: it gives no triplet, but can be the nearest other.
+    The indices refer to :meth:`points`, which are the batch followed by the means of its labels, in ascending order of
+    the labels. A label with a single item gives no triplet of its own, but its mean can be the negative of others.
     """
 
     def points(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The batch (B, D) followed by the means of its labels, (B + L, D), with gradients."""
+        """The batch followed by the means of its labels, (B + L, D), with gradients.
+
+        Args:
+            embeddings: (B, D), float.
+            labels: (B,), integer, with L distinct values.
+        """
         return torch.cat([embeddings, label_means(embeddings, labels)[1]])
 
     def mine(self, pairs: Pairs) -> Triplets:
+        """Indices (T,) into :meth:`points` of means, their farthest items, and the nearest other means.
+
+        Raises:
+            BadInput: The pairs are with references.
+        """
         if pairs.others is not pairs.rows:
             raise BadInput("HardCluster takes no references; call it with embeddings and labels only")
         size = len(pairs.labels)
@@ -152,9 +182,9 @@ class GivenTriplets:
     """Triplets that are known beforehand, such as those of a file.
 
     Args:
-        anchors: (T,) indices into the batch.
-        positives: (T,) indices into the batch, or the references.
-        negatives: (T,) indices into the batch, or the references.
+        anchors: (T,), rows of the batch.
+        positives: (T,), rows of the references, or of the batch where there are no references.
+        negatives: (T,), rows of the references, or of the batch where there are no references.
     """
 
     def __init__(self, anchors: Tensor, positives: Tensor, negatives: Tensor) -> None:
@@ -163,20 +193,27 @@ class GivenTriplets:
             raise BadInput(f"anchors, positives and negatives have the shapes {shapes}; they must be (T,) each")
         self.triplets = anchors, positives, negatives
 
+    def __repr__(self) -> str:
+        indices = f"<{len(self.triplets[0])} indices>"
+        return described(self, anchors=indices, positives=indices, negatives=indices)
+
     def __call__(self, embeddings: Tensor, labels: Tensor, *_: object) -> Triplets:
-        """The same ones for every batch; the arguments only give the device."""
+        """The same triplets for every batch; only the device of the labels is used."""
         anchors, positives, negatives = (indices.to(labels.device) for indices in self.triplets)
         return anchors, positives, negatives
 
 
 class StackedTriplets:
-    """Batches of T anchors, then T positives, then T negatives, in the same order; labels do not matter."""
+    """Triplets of batches that consist of T anchors, then T positives, then T negatives, whatever the labels."""
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __call__(self, embeddings: Tensor, labels: Tensor, *_: object) -> Triplets:
-        """Indices 0 to T - 1, T to 2T - 1, 2T to 3T - 1.
+        """The indices 0 to T - 1, T to 2T - 1 and 2T to 3T - 1; only the number of labels and their device are used.
 
         Raises:
-            BadInput: The number of rows is no multiple of 3.
+            BadInput: The number of rows is not a multiple of 3.
         """
         if len(labels) % 3:
             raise BadInput(f"the batch has {len(labels)} rows; stacked triplets need a multiple of 3")
@@ -185,13 +222,13 @@ class StackedTriplets:
 
 
 def _extremes(positives: Any, negatives: Any) -> Triplets:
-    """Triplets of the anchors whose extreme positive and negative are there: not at infinity."""
+    """Triplets of the anchors that have a positive and a negative, whose values are then finite."""
     anchors = (positives.values.isfinite() & negatives.values.isfinite()).nonzero().flatten()
     return anchors, positives.indices[anchors], negatives.indices[anchors]
 
 
 def _places(name: str, n: int | tuple[int, int]) -> tuple[int, int]:
-    """First and last place, counted from 0, the last not included."""
+    """The range of ranks counted from 0, as (first, last) without the last."""
     first, last = (1, n) if isinstance(n, int) else tuple(n)
     if not 1 <= first <= last:
         raise BadInput(f"{name} is {n}; it must be 1 or more, or (first, last) with 1 <= first <= last")
@@ -199,6 +236,6 @@ def _places(name: str, n: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def _ranked(values: Tensor, first: int, last: int, largest: bool) -> tuple[Tensor, Tensor]:
-    """Columns of the first to last extreme values of each row, and which of them are finite, each (B, n)."""
-    found = values.topk(min(last, values.shape[1]), dim=1, largest=largest)
-    return found.indices[:, first:], torch.isfinite(found.values)[:, first:]
+    """Columns of the extreme values of each row from rank first to last, and which are finite, (B, n) each."""
+    extremes = values.topk(min(last, values.shape[1]), dim=1, largest=largest)
+    return extremes.indices[:, first:], torch.isfinite(extremes.values)[:, first:]

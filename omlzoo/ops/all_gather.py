@@ -1,4 +1,4 @@
-"""The batches of all processes as one, with gradients; without several processes, nothing happens."""
+"""Gathering the batches of all processes into one, with gradients; a single process gets its own batch back."""
 
 from typing import Any
 
@@ -10,16 +10,21 @@ __all__ = ["gather", "processes"]
 
 
 def processes() -> int:
-    """How many there are."""
+    """The number of processes of torch.distributed; 1 where it is not initialised."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def gather(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The embeddings (N, D) and labels (N,) of all processes, in the order of their ranks.
 
-    Each process may have another number of rows, none included. Every process then computes the loss of the whole
-    batch. In the backward pass each receives the gradient of its own rows times the number of processes, which the mean
-    over processes of DistributedDataParallel divides out again: the parameters get the gradient of the whole batch.
+    The processes may have different numbers of rows, and some may have none. Every process then computes the loss of
+    the whole batch. In the backward pass each process receives the gradient of its own rows times the number of
+    processes. DistributedDataParallel divides by that number when it averages over processes, so the parameters get the
+    gradient of the whole batch.
+
+    Args:
+        embeddings: (B, D) of this process, float; D is the same in all processes.
+        labels: (B,) of this process, integer.
     """
     if processes() == 1:
         return embeddings, labels
@@ -32,7 +37,7 @@ def gather(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _all_rows(rows: Tensor, counts: list[int]) -> Tensor:
-    """Rows (n, ...) of all processes, padded to the longest on the way."""
+    """Rows (n, ...) of all processes; for the exchange they are padded to the largest number of rows of a process."""
     padded = rows.new_zeros(max(counts), *rows.shape[1:])
     padded[: len(rows)] = rows
     parts = [torch.empty_like(padded) for _ in counts]
@@ -41,7 +46,7 @@ def _all_rows(rows: Tensor, counts: list[int]) -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    """Forward: rows of all processes. Backward: the sum over processes of the gradients of one's own rows."""
+    """Forward: the rows of all processes. Backward: the gradients of this process's rows, summed over all processes."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, counts: list[int]) -> Tensor:

@@ -8,24 +8,29 @@ from torch.autograd.function import once_differentiable
 
 __all__ = ["cosine", "euclidean", "normalize"]
 
-RESOLUTION = 1e-13  # squared distances below this share of the squared norms are rounding: the rows are equal
-SHORTEST = 1e-12  # length below which a row has no direction
+RESOLUTION = 1e-13  # squared distances below this share of the squared norms are rounding errors: the rows are equal
+SHORTEST = 1e-12  # L2 norm below which a row has no direction
 
 
 def euclidean(left: Tensor, right: Tensor) -> Tensor:
     """Euclidean distances (N, M) of rows (N, D) and (M, D).
 
-    One matrix product in float64 (float32 where the device has no other), so the memory is N x M and the usual
-    cancellation between near rows does not show in float32. Equal rows have distance 0, and the gradient there is 0.
-    The result has the inputs' type; half precision gives float32.
+    They are computed by one matrix product in float64 (in float32 on devices without float64), so that the memory is
+    N x M and the cancellation between near rows does not show in float32. Equal rows have distance 0, and the gradient
+    there is 0. The result has the inputs' type; half precision gives float32.
+
+    Args:
+        left: (N, D), float.
+        right: (M, D), float. Pass the same tensor as ``left`` for distances within one set of rows, which is cheaper
+            and makes the diagonal exactly 0.
     """
     with torch.autocast(left.device.type, enabled=False):
-        found: Tensor = _Euclidean.apply(left, None if right is left else right)
-        return found
+        distances: Tensor = _Euclidean.apply(left, None if right is left else right)
+        return distances
 
 
 class _Euclidean(torch.autograd.Function):
-    """The distances and their gradient, without the (N, M) intermediates that autograd would keep."""
+    """Distances whose gradient needs none of the intermediate tensors (N, M) that autograd would keep."""
 
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor | None) -> Tensor:
@@ -38,16 +43,17 @@ class _Euclidean(torch.autograd.Function):
         squares = torch.addmm(right_norms[None, :], rows, others.T, alpha=-2).add_(left_norms[:, None])
         if squares.numel():
             _round_to_zero(squares, left_norms, right_norms, right is None)
-        found = squares.to(kind).sqrt_()
+        distances = squares.to(kind).sqrt_()
         ctx.itself = right is None
-        ctx.save_for_backward(left, left if right is None else right, found)
-        return found
+        ctx.save_for_backward(left, left if right is None else right, distances)
+        return distances
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        left, right, found = ctx.saved_tensors
+        left, right, distances = ctx.saved_tensors
         exact = torch.float32 if left.device.type == "mps" else torch.float64
-        pull = (gradients[0] / found).masked_fill_(found == 0, 0).to(exact)  # (N, M): along left - right
+        # (N, M), the factors of left - right
+        pull = (gradients[0] / distances).masked_fill_(distances == 0, 0).to(exact)
         if ctx.itself:
             pull = pull + pull.T
         rows, others = left.to(exact), right.to(exact)
@@ -60,7 +66,7 @@ class _Euclidean(torch.autograd.Function):
 
 
 def _round_to_zero(squares: Tensor, left_norms: Tensor, right_norms: Tensor, itself: bool) -> None:
-    """Set squared distances (N, M) to 0, in place, where they are no more than rounding."""
+    """Set squared distances (N, M) to 0, in place, where they are no larger than the rounding error."""
     largest = RESOLUTION * (left_norms.amax() + right_norms.amax())
     if itself:
         squares.fill_diagonal_(torch.inf)
@@ -73,26 +79,33 @@ def _round_to_zero(squares: Tensor, left_norms: Tensor, right_norms: Tensor, its
 
 
 def cosine(left: Tensor, right: Tensor) -> Tensor:
-    """Cosines (N, M) of rows (N, D) and (M, D); a zero row has cosine 0 with everything, and no gradient."""
+    """Cosines (N, M) of rows (N, D) and (M, D).
+
+    A row of zeros has cosine 0 with every other row, and gradient 0.
+
+    Args:
+        left: (N, D), float.
+        right: (M, D), float.
+    """
     return normalize(left) @ normalize(right).T
 
 
 def normalize(rows: Tensor) -> Tensor:
-    """The rows (N, D) with length 1; a row shorter than 1e-12 becomes 0 and has no gradient."""
-    found: Tensor = _Normalize.apply(rows)
-    return found
+    """The rows (N, D) scaled to L2 norm 1; a row whose norm is below 1e-12 becomes 0 and has gradient 0."""
+    unit: Tensor = _Normalize.apply(rows)
+    return unit
 
 
 class _Normalize(torch.autograd.Function):
-    """With the gradient in three passes; a table of proxies is large."""
+    """Normalization whose gradient passes over the rows only three times, because tables of proxies are large."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
         norms = rows.norm(dim=1, keepdim=True)
         inverse = torch.where(norms > SHORTEST, 1 / norms, 0)  # (N, 1)
-        found = rows * inverse
-        ctx.save_for_backward(found, inverse)
-        return found
+        unit = rows * inverse
+        ctx.save_for_backward(unit, inverse)
+        return unit
 
     @staticmethod
     @once_differentiable

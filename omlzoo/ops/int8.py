@@ -1,6 +1,7 @@
-"""A first look at inner products, in bytes: a quarter of the memory to read, several products in one instruction.
+"""Approximate inner products in int8, which read a quarter of the memory and compute several products at once.
 
-What it may be off by is known for every query, so that a search which looks closer afterwards stays exact.
+Their largest error is known for every query, so that a search which computes its candidates exactly afterwards stays
+exact.
 """
 
 import torch
@@ -8,61 +9,68 @@ from torch import Tensor
 
 __all__ = ["Int8Rows", "multiplies_bytes"]
 
-MOST = 127  # of a signed byte, the same on both sides of zero
-BLOCK = 1 << 18  # numbers
+MOST = 127  # largest absolute value that is used of a signed byte
+BLOCK = 1 << 18  # numbers that are converted at once
 
 
 def multiplies_bytes() -> bool:
-    """Whether the processor multiplies bytes without overflow, as those with VNNI or AMX do."""
+    """Whether the processor multiplies bytes without overflow, which processors with VNNI or AMX do."""
     supported = getattr(torch.cpu, "_is_vnni_supported", None)
     return supported is not None and bool(supported()) and hasattr(torch, "_int_mm")
 
 
 class Int8Rows:
-    """Rows (G, D) float32 on the CPU in bytes of one scale.
+    """Rows as signed bytes with one common scale.
+
+    Args:
+        rows: (G, D) float32, on the CPU.
 
     Attributes:
-        error: The largest distance of a row to what its bytes say.
-        longest: The largest length of a row.
+        rows: (G, D) int8; times ``scale`` they are approximately the given rows.
+        scale: What one step of a byte stands for.
+        error: The largest Euclidean distance between a row and its bytes times the scale.
+        longest: The largest L2 norm of a row.
     """
 
     def __init__(self, rows: Tensor) -> None:
         self.scale = max(1e-30, *(abs(float(end)) for end in torch.aminmax(rows))) / MOST
         self.rows = torch.empty(rows.shape, dtype=torch.int8)
         self.error = self.longest = 0.0
-        step = max(1, BLOCK // rows.shape[1])  # what lies between stays in the cache
+        step = max(1, BLOCK // rows.shape[1])  # small enough that the intermediate results stay in the cache
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
             whole = part.div(self.scale).round_()
             self.rows[start : start + len(part)] = whole
-            self.error = max(self.error, float(_lengths(part - whole.mul_(self.scale)).max()))
-            self.longest = max(self.longest, float(_lengths(part).max()))
+            self.error = max(self.error, float(_norms(part - whole.mul_(self.scale)).max()))
+            self.longest = max(self.longest, float(_norms(part).max()))
 
     def of(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries (Q, D) as bytes, and their scales (Q, 1)."""
+        """Queries (Q, D) float32 as bytes (Q, D) int8, and the scale of each query (Q, 1)."""
         scales = queries.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30) / MOST
         return queries.div(scales).round_().to(torch.int8), scales
 
     def margin(self, queries: Tensor) -> Tensor:
-        """(Q,) what an inner product of these queries (Q, D) with a row can be off by, rounding of float32 apart."""
-        found, scales = self.of(queries)
-        said = found * scales
-        return _lengths(queries - said) * self.longest + _lengths(said) * self.error
+        """The largest error (Q,) of an inner product of queries (Q, D) with a row, without the rounding of float32."""
+        codes, scales = self.of(queries)
+        restored = codes * scales
+        return _norms(queries - restored) * self.longest + _norms(restored) * self.error
 
     def products(self, queries: Tensor, start: int, stop: int, out: Tensor) -> Tensor:
-        """Inner products of bytes (Q, D) with the rows from ``start`` to ``stop``, to be scaled by both scales.
+        """Inner products of the queries' bytes with the bytes of some rows.
+
+        Multiplied by the query's scale and by :attr:`scale` they approximate the inner products of the vectors.
 
         Args:
-            queries: Of :meth:`of`.
-            start: First row.
+            queries: (Q, D) int8, the bytes that :meth:`of` returns.
+            start: The first row.
             stop: The row after the last.
-            out: (Q, stop - start) int32, is overwritten and returned.
+            out: (Q, stop - start) int32; it is overwritten and returned.
         """
         torch._int_mm(queries, self.rows[start:stop].T, out=out)
         return out
 
 
-def _lengths(rows: Tensor) -> Tensor:
-    """(N,) float64, as squares of tiny numbers are zero in float32."""
-    found: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
-    return found
+def _norms(rows: Tensor) -> Tensor:
+    """L2 norms (N,) of the rows in float64, because squares of tiny numbers are zero in float32."""
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return norms

@@ -1,7 +1,8 @@
-"""The best few of every row among the same rows: each product of two rows is computed once and serves both.
+"""Nearest neighbours of rows among themselves, with half of the products of an ordinary search.
 
-Half of the products of a search whose queries are its gallery are the other half mirrored. Tiles above the diagonal are
-computed; what beats the worst of a row's, or of a column's, candidates is merged into them.
+Where the queries are the gallery, the matrix of inner products is symmetric. Only its tiles on and above the diagonal
+are computed. The values of a tile that are better than the worst candidate of their row are merged into the candidates
+of that row, and those better than the worst candidate of their column into the candidates of that column.
 """
 
 import math
@@ -12,15 +13,24 @@ from torch import Tensor
 
 __all__ = ["among_themselves", "best_of_each"]
 
-TILE = 4096  # rows; the product of two tiles has 64 MB
-CROWD = 4  # times the wanted number of candidates in one tile, above which a plain top-k is cheaper
-NOBODY = -1
+TILE = 4096  # rows and columns of a tile, which takes 64 MB
+CROWD = 4  # a tile with more than this many times the candidates that are needed is cheaper to merge by a plain top-k
+NOBODY = -1  # the id of rows without a group
 
 
 def among_themselves(
     queries: Tensor, gallery: Tensor, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
 ) -> bool:
-    """Whether every row is searched for among the same rows, and what is left out is the same for both of a pair."""
+    """Whether queries and gallery are the same rows and the pairs that are left out do not depend on their order.
+
+    Args:
+        queries: (Q, D), float.
+        gallery: (G, D), float. The search is among the same rows only if it is the same memory as the queries.
+        own: (Q,) position of each query in the gallery, which is left out; -1 where the query is not in the gallery.
+            None leaves nothing out.
+        groups: Group ids of the queries (Q,) and of the gallery (G,); pairs with the same id are left out. -1 belongs
+            to no group. None leaves nothing out.
+    """
     same = queries.data_ptr() == gallery.data_ptr() and queries.shape == gallery.shape
     if not same or queries.stride() != gallery.stride() or queries.device.type != "cpu":
         return False
@@ -32,26 +42,26 @@ def among_themselves(
 def best_of_each(
     vectors: Tensor, halves: Tensor | None, count: int, own: bool, groups: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """The ``count`` largest of each row's values with all rows.
+    """The rows with the ``count`` largest values for each row.
 
     Args:
         vectors: (N, D) float32, on the CPU.
-        halves: None: the value of x and y is their inner product. (N,) half the squared lengths: it is minus half
-            the squared distance.
-        count: At most N.
-        own: Leave out the products of a row with itself.
-        groups: (N,) ids; products within a group are left out. -1 belongs to no group.
+        halves: (N,) half of each row's squared L2 norm: the value of two rows is then minus half of their squared
+            Euclidean distance. None: the value is their inner product.
+        count: How many rows to find, from 1 to N.
+        own: Whether to leave out each row itself.
+        groups: (N,) ids; rows with the same id are left out. -1 belongs to no group. None leaves nothing out.
 
     Returns:
-        Values (N, count), largest first, -inf where fewer are left, and positions (N, count).
+        Values (N, count), the largest first, -inf where fewer rows are left, and the positions of the rows (N, count).
     """
     rows = len(vectors)
     values = torch.full((rows, count), -math.inf)
-    places = torch.zeros(rows, count, dtype=torch.int64)
+    positions = torch.zeros(rows, count, dtype=torch.int64)
     space = torch.empty(min(TILE, rows) ** 2)
     marks = torch.empty(len(space), dtype=torch.bool)
     starts = range(0, rows, TILE)
-    # The diagonal first: it gives every row candidates, and few of the other products beat them.
+    # The tiles on the diagonal come first: they give every row candidates that few of the other products exceed.
     for i, j in [(i, i) for i in starts] + [(i, j) for i in starts for j in starts if i < j]:
         up, down = slice(i, min(i + TILE, rows)), slice(j, min(j + TILE, rows))
         product = space[: (up.stop - i) * (down.stop - j)].view(up.stop - i, down.stop - j)
@@ -66,10 +76,10 @@ def best_of_each(
         if groups is not None:
             same = (groups[up, None] == groups[None, down]) & (groups[up, None] != NOBODY)
             product.masked_fill_(same, -math.inf)
-        _merge(product, marks, 1, values[up], places[up], j)
+        _merge(product, marks, 1, values[up], positions[up], j)
         if i != j:
-            _merge(product, marks, 0, values[down], places[down], i)
-    return values, places
+            _merge(product, marks, 0, values[down], positions[down], i)
+    return values, positions
 
 
 def _widened(vectors: Tensor, *columns: Tensor) -> Tensor:
@@ -77,27 +87,31 @@ def _widened(vectors: Tensor, *columns: Tensor) -> Tensor:
 
 
 def _merge(product: Tensor, marks: Tensor, across: int, values: Tensor, places: Tensor, start: int) -> None:
-    """Put what is better into the best of each row (across = 1) or column (0); ``start`` is the first position."""
+    """Merge a tile into the best values and positions, in place.
+
+    With ``across`` = 1 the values belong to the rows of the tile, with 0 to its columns. ``start`` is the position of
+    the first row on its other side.
+    """
     count, worst = values.shape[1], values[:, -1]
     above = marks[: product.numel()].view(product.shape)
     torch.gt(product, worst[:, None] if across else worst[None], out=above)
     if np.count_nonzero(above.numpy()) > CROWD * count * len(values):
-        found, at = product.topk(min(count, product.shape[across]), dim=across)
-        _keep(values, places, *((found, at + start) if across else (found.T, at.T + start)))
+        candidates, at = product.topk(min(count, product.shape[across]), dim=across)
+        _keep(values, places, *((candidates, at + start) if across else (candidates.T, at.T + start)))
         return
     hits = _true(above)
     if not len(hits):
         return
-    owner, place = hits // product.shape[1], hits % product.shape[1]
-    found = product.flatten()[hits]
+    owner, column = hits // product.shape[1], hits % product.shape[1]
+    candidates = product.flatten()[hits]
     if not across:
-        owner, order = place.sort(stable=True)
-        place, found = (hits // product.shape[1])[order], found[order]
+        owner, order = column.sort(stable=True)
+        column, candidates = (hits // product.shape[1])[order], candidates[order]
     number = torch.bincount(owner, minlength=len(values))
     nth = torch.arange(len(owner)) - (number.cumsum(0) - number)[owner]
     wide = torch.full((len(values), int(number.max())), -math.inf)
     at = torch.zeros(wide.shape, dtype=torch.int64)
-    wide[owner, nth], at[owner, nth] = found, place + start
+    wide[owner, nth], at[owner, nth] = candidates, column + start
     _keep(values, places, wide, at)
 
 
@@ -108,7 +122,7 @@ def _keep(values: Tensor, places: Tensor, found: Tensor, at: Tensor) -> None:
 
 
 def _true(mask: Tensor) -> Tensor:
-    """Positions in the flattened mask; eight at a time are looked at, as nearly all are false."""
+    """Positions of the true values in the flattened mask; it is read eight at a time, because nearly all are false."""
     flat = mask.flatten()
     if len(flat) % 8:
         return flat.nonzero().flatten()

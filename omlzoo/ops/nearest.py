@@ -1,8 +1,9 @@
-"""Exact nearest neighbours in blocks: never a whole queries x gallery matrix in memory.
+"""Exact nearest neighbours in blocks, without a whole queries x gallery matrix in memory.
 
-A first pass over matrix products in float32 proposes candidates; their scores are then computed directly from the two
-vectors, and rounding of the first pass is bounded, so the answer is that of the direct scores. Equal scores: the lower
-position first. Where the processor can, a pass in bytes goes before it, whose error is bounded too.
+A first pass of matrix products in float32 proposes candidates. Their scores are then computed directly from the two
+vectors. The rounding error of the first pass is bounded, so that the result is that of the direct scores. Of equal
+scores the lower position comes first. On processors that support it the first pass is computed in int8, whose error is
+bounded too.
 """
 
 import math
@@ -22,16 +23,16 @@ __all__ = ["NeighborSearch", "Similarity", "nearest", "nearest_blocks", "scores_
 
 Similarity = Literal["cosine", "euclidean"]
 
-QUERIES, GALLERY = 1024, 16384  # rows of a block; its product has 64 MB
-SPARE = 8  # candidates beyond k
-DIRECT = 1 << 20  # numbers that one step of direct scoring gathers; they stay in the cache
-KEPT = 1 << 24  # candidates of all rows together that are kept at once; 200 MB
-NOBODY = -1
-LEAST = torch.iinfo(torch.int32).min
-LARGE = 8192  # rows of a gallery that is worth a pass in bytes
-PAYS = 12  # times that the rows are read, after whose saving their bytes are worth making
-ROUGH = 64  # queries of a block of bytes, and candidates at least
-DOUBT = 0.25  # share of queries that bytes leave open, above which they are given up
+QUERIES, GALLERY = 1024, 16384  # rows of a block; its product takes 64 MB
+SPARE = 8  # candidates that are proposed beyond k
+DIRECT = 1 << 20  # numbers that one step of direct scoring gathers, few enough to stay in the cache
+KEPT = 1 << 24  # candidates of all rows together that are kept at once, 200 MB
+NOBODY = -1  # the id of rows without a group, and the position where there is no row
+LEAST = torch.iinfo(torch.int32).min  # stands for minus infinity in int32
+LARGE = 8192  # rows from which on a gallery is searched in int8
+PAYS = 12  # the gallery is converted to int8 once that would have saved so many readings of it
+ROUGH = 64  # queries of a block in int8, and the least number of candidates there
+DOUBT = 0.25  # largest share of queries that int8 may leave undecided before it is no longer used
 
 
 def nearest(
@@ -46,12 +47,14 @@ def nearest(
     """The k nearest gallery rows of each query.
 
     Args:
-        queries: (Q, D), float.
-        gallery: (G, D), float.
-        k: At most G are found.
-        similarity: "cosine" of unit vectors (the inner product), or "euclidean": minus the distance.
-        own: (Q,) position of a query in the gallery, which is left out; -1 where it is not there.
-        groups: (Q,) and (G,) ids; gallery rows with the id of the query are left out. -1 belongs to no group.
+        queries: (Q, D), float, finite.
+        gallery: (G, D), float, finite.
+        k: How many rows to find for each query, at least 1; at most G are found.
+        similarity: The score. "cosine" is the inner product, which is the cosine of vectors with L2 norm 1;
+            "euclidean" is minus the Euclidean distance.
+        own: (Q,) position of each query in the gallery, which is left out; -1 where the query is not in it.
+        groups: Group ids of the queries (Q,) and of the gallery (G,); gallery rows with the id of the query are left
+            out. -1 belongs to no group.
 
     Returns:
         Scores (Q, k) float32, higher is nearer, and positions (Q, k) int64; -inf and -1 where fewer than k are left.
@@ -68,33 +71,57 @@ def nearest_blocks(
     own: Tensor | None = None,
     groups: tuple[Tensor, Tensor] | None = None,
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """As :func:`nearest`, a block of queries at a time: (rows, scores, positions)."""
+    """As :func:`nearest`, one block of queries at a time, so that the results need not be in memory together.
+
+    Args:
+        queries: (Q, D), float, finite.
+        gallery: (G, D), float, finite.
+        k: How many rows to find for each query, at least 1; at most G are found.
+        similarity: "cosine" or "euclidean", as in :func:`nearest`.
+        own: (Q,) position of each query in the gallery, which is left out; -1 where the query is not in it.
+        groups: Group ids of the queries (Q,) and of the gallery (G,); gallery rows with the id of the query are left
+            out. -1 belongs to no group.
+
+    Returns:
+        For each block the slice of its queries, their scores (B, k) and positions (B, k).
+    """
     return NeighborSearch(gallery, similarity).blocks(queries, k, own=own, groups=groups)
 
 
 def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
-    """Direct scores (Q, C) of queries (Q, D) with their own rows (Q, C, D), float32."""
+    """Scores (Q, C) float32 of each query with its own rows, computed directly from the vectors.
+
+    Args:
+        queries: (Q, D) float32.
+        rows: (Q, C, D) float32, for each query the C rows that it is compared with.
+        similarity: "cosine" for inner products, "euclidean" for minus the Euclidean distances.
+    """
     if similarity == "cosine":
-        return rows.mul(queries[:, None]).sum(dim=2)  # however many rows there are, each score has the same bits
+        return rows.mul(queries[:, None]).sum(dim=2)  # a score has the same bits for any number of rows
     return -rows.sub(queries[:, None]).square_().sum(dim=2).sqrt_()
 
 
 def _check_finite(name: str, rows: Tensor) -> None:
     bad = ~torch.isfinite(rows).all(dim=1)
     if bad.any():
-        first, said = int(bad.nonzero()[0]), f"{int(bad.sum())} of {len(rows)} rows hold NaN or infinity"
-        raise BadInput(f"{name}: {said}, the first is row {first}; leave those rows out")
+        first, problem = int(bad.nonzero()[0]), f"{int(bad.sum())} of {len(rows)} rows hold NaN or infinity"
+        raise BadInput(f"{name}: {problem}, the first is row {first}; leave those rows out")
 
 
 def _of(
     own: Tensor | None, groups: tuple[Tensor, Tensor] | None, rows: slice | Tensor
 ) -> tuple[Tensor | None, tuple[Tensor, Tensor] | None]:
-    """What is left out for some of the queries."""
+    """The same ``own`` and ``groups`` for some of the queries."""
     return None if own is None else own[rows], None if groups is None else (groups[0][rows], groups[1])
 
 
 class NeighborSearch:
-    """Rows (G, D), checked and prepared once for any number of searches; :func:`nearest` says what they give."""
+    """A gallery that is checked and prepared once, for any number of searches; see :func:`nearest`.
+
+    Args:
+        gallery: (G, D), float, finite.
+        similarity: "cosine" or "euclidean", as in :func:`nearest`.
+    """
 
     def __init__(self, gallery: Tensor, similarity: Similarity) -> None:
         if gallery.ndim != 2:
@@ -103,25 +130,33 @@ class NeighborSearch:
         gallery = gallery.detach().float()
         self.gallery = gallery
         self.similarity: Similarity = similarity
-        # Distances do not change when everything is moved; around the mean the products round least.
+        # Distances do not change when all vectors are moved; around the mean the rounding errors are smallest.
         self.centre = gallery.mean(dim=0) if similarity == "euclidean" else torch.zeros_like(gallery[:1]).sum(dim=0)
         self.moved = gallery - self.centre if similarity == "euclidean" else gallery
         self.half_squares = self.moved.square().sum(dim=1) / 2  # (G,)
         longest = float(self.half_squares.max().mul(2).sqrt()) if len(gallery) else 0.0
-        # A sum of D products is off by at most D units of 2^-24 of the two lengths; half a squared length likewise, and
-        # of a product that serves both its rows two such numbers are added to it and one is taken off again.
+        # The rounding error of an inner product is at most D x 2^-24 times the two L2 norms, and so is that of half a
+        # squared norm. Where a product serves both of its rows, two such numbers are added and one is subtracted again.
         self.rounding = (gallery.shape[1] + 4) * 2**-24 * longest
         self.longest = longest if similarity == "euclidean" else 0.0
         self.space = threading.local()
         able = gallery.device.type == "cpu" and len(gallery) >= LARGE and multiplies_bytes()
-        self.bytes: Int8Rows | None = None  # made when they pay
-        self.saved = 0.0 if able else -math.inf  # times that the rows need not have been read in float32
-        self.asked = self.open = 0  # queries that bytes were looked at for, and those that they left open
+        self.bytes: Int8Rows | None = None  # made when :meth:`_bytes_for` decides so
+        self.saved = 0.0 if able else -math.inf  # readings of the gallery in float32 that int8 would have saved
+        self.asked = self.open = 0  # queries that were searched in int8, and those left undecided
 
     def nearest(
         self, queries: Tensor, k: int, *, own: Tensor | None = None, groups: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """As :func:`nearest`."""
+        """The k nearest gallery rows of each query, as :func:`nearest` returns them.
+
+        Args:
+            queries: (Q, D), float, finite.
+            k: How many rows to find for each query, at least 1; at most G are found.
+            own: (Q,) position of each query in the gallery, which is left out; -1 where the query is not in it.
+            groups: Group ids of the queries (Q,) and of the gallery (G,); gallery rows with the id of the query are
+                left out. -1 belongs to no group.
+        """
         blocks = list(self.blocks(queries, k, own=own, groups=groups))
         if not blocks:
             nothing = queries.new_empty(0, min(k, len(self.gallery)))
@@ -131,7 +166,18 @@ class NeighborSearch:
     def blocks(
         self, queries: Tensor, k: int, *, own: Tensor | None = None, groups: tuple[Tensor, Tensor] | None = None
     ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """As :func:`nearest_blocks`."""
+        """As :meth:`nearest`, one block of queries at a time, as :func:`nearest_blocks` returns them.
+
+        Args:
+            queries: (Q, D), float, finite.
+            k: How many rows to find for each query, at least 1; at most G are found.
+            own: (Q,) position of each query in the gallery, which is left out; -1 where the query is not in it.
+            groups: Group ids of the queries (Q,) and of the gallery (G,); gallery rows with the id of the query are
+                left out. -1 belongs to no group.
+
+        Raises:
+            BadInput: The queries have another dimension than the gallery, k is below 1, or a query is not finite.
+        """
         if queries.ndim != 2 or queries.shape[1] != self.gallery.shape[1]:
             shapes = f"{tuple(queries.shape)} and {tuple(self.gallery.shape)}"
             raise BadInput(f"queries and gallery have the shapes {shapes}; both must be (rows, the same dim)")
@@ -151,11 +197,11 @@ class NeighborSearch:
             ready = None if mirrored is None else (mirrored[0][block], mirrored[1][block])
             with torch.autocast(queries.device.type, enabled=False):
                 rough = self._bytes_for(len(queries[block])) if ready is None else None
-                found = self._search(queries[block], k, *_of(own, groups, block), ready=ready, rough=rough)
-            yield block, *found
+                hits = self._search(queries[block], k, *_of(own, groups, block), ready=ready, rough=rough)
+            yield block, *hits
 
     def _bytes_for(self, queries: int) -> Int8Rows | None:
-        """The rows in bytes, once so much was asked that they pay; None where they do not."""
+        """The gallery in int8, once enough queries came for the conversion to be worth its time; before that, None."""
         self.saved += 0.5 + queries / 32
         if self.saved < PAYS or self.open > max(ROUGH, DOUBT * self.asked):
             return None
@@ -180,14 +226,15 @@ class NeighborSearch:
         scores, ids = self._direct(queries, approximate, candidates, k)
         if count == len(self.gallery):
             return scores, ids
-        # No other row is above the worst candidate; where the k-th score is not above that by the rounding, look wider.
-        lengths = moved.norm(dim=1)
-        limit = approximate[:, -1] + self.rounding * (lengths + self.longest)
-        if self.similarity == "euclidean":  # a query far away: its own square is rounded in turning a score around
-            limit += (moved.shape[1] + 4) * 2**-24 * lengths.square()
+        # No other row scores above the worst candidate. Where the k-th score does not exceed that one by more than the
+        # rounding error, another row might belong to the k nearest: search again with more candidates.
+        norms = moved.norm(dim=1)
+        limit = approximate[:, -1] + self.rounding * (norms + self.longest)
+        if self.similarity == "euclidean":  # the query's squared norm is rounded when a score is converted
+            limit += (moved.shape[1] + 4) * 2**-24 * norms.square()
         if rough is not None:
             limit = limit + rough.margin(moved)
-        unsure = (limit >= self._as_proposed(scores[:, -1], lengths)) & (approximate[:, -1] > -math.inf)
+        unsure = (limit >= self._as_proposed(scores[:, -1], norms)) & (approximate[:, -1] > -math.inf)
         if unsure.any():
             wider = 4 * (count - k) if rough is None else SPARE
             self.open += 0 if rough is None else int(unsure.sum())
@@ -195,19 +242,21 @@ class NeighborSearch:
         return scores, ids
 
     def _count(self, k: int, spare: int = SPARE) -> int:
-        """Candidates that the first pass proposes."""
+        """How many candidates the first pass proposes."""
         return min(k + max(spare, k // 8), len(self.gallery))
 
     def _mirrored(
         self, k: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor] | None:
-        """The candidates of every row of the gallery, from half of the products; None where they are too many."""
+        """The candidates of every gallery row among the others, from half of the products; None for too many rows."""
         count = self._count(k)
         if len(self.gallery) * count > KEPT:
             return None
         halves = None if self.similarity == "cosine" else self.half_squares
-        values, places = best_of_each(self.moved, halves, count, own is not None, None if groups is None else groups[0])
-        return (values if halves is None else values.add_(halves[:, None])), places
+        values, positions = best_of_each(
+            self.moved, halves, count, own is not None, None if groups is None else groups[0]
+        )
+        return (values if halves is None else values.add_(halves[:, None])), positions
 
     def _propose(
         self,
@@ -217,21 +266,21 @@ class NeighborSearch:
         groups: tuple[Tensor, Tensor] | None,
         rough: Int8Rows | None,
     ) -> tuple[Tensor, Tensor]:
-        """The best ``count`` by matrix products: values (Q, count) and positions."""
+        """The ``count`` best candidates by matrix products: values (Q, count) and positions (Q, count)."""
         if rough is not None and len(queries) > ROUGH:  # more at once would not stay in the cache
             blocks = [slice(start, start + ROUGH) for start in range(0, len(queries), ROUGH)]
             parts = [self._propose(queries[rows], count, *_of(own, groups, rows), rough) for rows in blocks]
-            return torch.cat([values for values, _ in parts]), torch.cat([places for _, places in parts])
-        asked = None if rough is None else rough.of(queries)
+            return torch.cat([values for values, _ in parts]), torch.cat([positions for _, positions in parts])
+        query_bytes = None if rough is None else rough.of(queries)
         best: tuple[Tensor, Tensor] | None = None
-        most = QUERIES * GALLERY // (1 if rough is None else 2)  # numbers that a thread keeps room for
-        step = max(GALLERY, most // max(1, len(queries)))  # of few queries the products are few
+        most = QUERIES * GALLERY // (1 if rough is None else 2)  # numbers that each thread keeps memory for
+        step = max(GALLERY, most // max(1, len(queries)))  # with few queries more gallery rows fit
         for start in range(0, len(self.gallery), step):
             stop = min(start + step, len(self.gallery))
-            if rough is None or asked is None:
+            if rough is None or query_bytes is None:
                 product = self._product(queries, start, stop)
             else:
-                product = self._roughly(rough, asked, start, stop)
+                product = self._roughly(rough, query_bytes, start, stop)
             never = -math.inf if product.is_floating_point() else LEAST
             if own is not None:
                 inside = (own >= start) & (own < stop)
@@ -239,19 +288,19 @@ class NeighborSearch:
             if groups is not None:
                 same = (groups[0][:, None] == groups[1][None, start:stop]) & (groups[0][:, None] != NOBODY)
                 product.masked_fill_(same, never)
-            values, places = largest(product, min(count, stop - start))
-            if asked is not None and rough is not None and not values.is_floating_point():
-                values = (values * (asked[1] * rough.scale)).masked_fill_(values == LEAST, -math.inf)
-            found = (values, places + start)
+            values, positions = largest(product, min(count, stop - start))
+            if query_bytes is not None and rough is not None and not values.is_floating_point():
+                values = (values * (query_bytes[1] * rough.scale)).masked_fill_(values == LEAST, -math.inf)
+            proposals = (values, positions + start)
             if best is not None:
-                found = torch.cat([best[0], found[0]], dim=1), torch.cat([best[1], found[1]], dim=1)
-            keep = found[0].topk(min(count, found[0].shape[1]), dim=1)
-            best = (keep.values, found[1].gather(1, keep.indices))
+                proposals = torch.cat([best[0], proposals[0]], dim=1), torch.cat([best[1], proposals[1]], dim=1)
+            keep = proposals[0].topk(min(count, proposals[0].shape[1]), dim=1)
+            best = (keep.values, proposals[1].gather(1, keep.indices))
         empty = queries.new_empty(len(queries), 0)
         return best or (empty, empty.long())
 
     def _product(self, queries: Tensor, start: int, stop: int) -> Tensor:
-        """Inner products, for "euclidean" minus half the squared length of the gallery row: the same order."""
+        """Inner products; for "euclidean" minus half the squared norm of the gallery row, which keeps the order."""
         rows = self.moved[start:stop]
         out = self._space(len(queries) * len(rows)).view(len(queries), len(rows))
         if self.similarity == "cosine":
@@ -259,29 +308,29 @@ class NeighborSearch:
         return torch.addmm(self.half_squares[None, start:stop], queries, rows.T, beta=-1, out=out)
 
     def _roughly(self, rough: Int8Rows, queries: tuple[Tensor, Tensor], start: int, stop: int) -> Tensor:
-        """About what :meth:`_product` gives: for "cosine" int32, still to be scaled."""
+        """An approximation of :meth:`_product` from int8; for "cosine" it is int32 and not yet scaled."""
         shape = len(queries[0]), stop - start
         size = shape[0] * shape[1]
         whole = rough.products(queries[0], start, stop, self._space(size, torch.int32).view(shape))
         if self.similarity == "cosine":
             return whole
-        found = torch.mul(whole, queries[1] * rough.scale, out=self._space(size).view(shape))
-        return found.sub_(self.half_squares[start:stop])
+        values = torch.mul(whole, queries[1] * rough.scale, out=self._space(size).view(shape))
+        return values.sub_(self.half_squares[start:stop])
 
     def _space(self, size: int, kind: torch.dtype = torch.float32) -> Tensor:
-        """Every product of a thread goes to the same place: new pages would cost a quarter of its time."""
+        """Memory that each thread reuses for its products; allocating it each time would cost a quarter of the time."""
         name = str(kind)
         if size > len(getattr(self.space, name, ())):
             setattr(self.space, name, torch.empty(size, dtype=kind, device=self.gallery.device))
         products: Tensor = getattr(self.space, name)[:size]
         return products
 
-    def _as_proposed(self, scores: Tensor, lengths: Tensor) -> Tensor:
-        """Direct scores in the unit of the first pass."""
-        return scores if self.similarity == "cosine" else (lengths.square() - scores.square()) / 2
+    def _as_proposed(self, scores: Tensor, norms: Tensor) -> Tensor:
+        """Direct scores in the unit of the first pass; ``norms`` are the L2 norms (Q,) of the moved queries."""
+        return scores if self.similarity == "cosine" else (norms.square() - scores.square()) / 2
 
     def _direct(self, queries: Tensor, approximate: Tensor, candidates: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Candidates by their direct scores, the first k of them."""
+        """The k best candidates by their direct scores: scores (Q, k) and positions (Q, k)."""
         candidates, order = candidates.sort(dim=1)
         allowed = approximate.gather(1, order) > -math.inf
         step = max(1, DIRECT // max(1, candidates.shape[1] * queries.shape[1]))
@@ -290,6 +339,7 @@ class NeighborSearch:
             for i in range(0, len(queries), step)
         ]
         scores = torch.cat(parts).masked_fill_(~allowed, -math.inf)
-        scores, order = scores.sort(dim=1, descending=True, stable=True)  # positions ascend: the lower one first
+        # The candidates are in ascending order of position, so of equal scores the lower position comes first.
+        scores, order = scores.sort(dim=1, descending=True, stable=True)
         ids = candidates.gather(1, order).masked_fill_(scores == -math.inf, NOBODY)
         return scores[:, :k], ids[:, :k]

@@ -1,4 +1,4 @@
-"""A batch of embeddings with labels, checked before anything is computed from it, and what it is compared with."""
+"""A batch of embeddings with labels, checked before anything is computed from it, and the items it is compared with."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,14 +13,14 @@ __all__ = ["Pairs", "check_batch", "check_codes", "label_means", "pair_up"]
 
 @dataclass(frozen=True)
 class Pairs:
-    """The rows of a batch, each against all others.
+    """All pairs of an item of a batch (the anchor) and an item that it is compared with.
 
     Attributes:
-        rows: (B, D), the anchors.
-        labels: (B,).
-        others: (M, D); the batch itself where there are no references.
-        other_labels: (M,).
-        own: Row i of the batch is row ``own + i`` of the others; None where the others are other items.
+        rows: (B, D), embeddings of the anchors.
+        labels: (B,), labels of the anchors.
+        others: (M, D), embeddings of the items they are compared with; the batch itself where there are no references.
+        other_labels: (M,), labels of these items.
+        own: Row i of the batch is row ``own + i`` of the others; None where the batch is not among the others.
     """
 
     rows: Tensor
@@ -31,38 +31,39 @@ class Pairs:
 
     @cached_property
     def same(self) -> Tensor:
-        """(B, M): of the same label, an item with itself included."""
+        """(B, M) bool: pairs with the same label, including each item with itself."""
         return self.labels[:, None] == self.other_labels[None, :]
 
     @cached_property
     def itself(self) -> Tensor:
-        """(B, M): an item with itself."""
-        found = torch.zeros(len(self.labels), len(self.other_labels), dtype=torch.bool, device=self.labels.device)
+        """(B, M) bool: each item with itself."""
+        mask = torch.zeros(len(self.labels), len(self.other_labels), dtype=torch.bool, device=self.labels.device)
         if self.own is not None:
-            found.diagonal(self.own).fill_(True)
-        return found
+            mask.diagonal(self.own).fill_(True)
+        return mask
 
     @cached_property
     def positive(self) -> Tensor:
-        """(B, M): two items of one label."""
+        """(B, M) bool: the positive pairs, two different items with the same label."""
         return self.same & ~self.itself
 
     @cached_property
     def places(self) -> Tensor:
-        """(P,): where the pairs of one label stand in a flattened (B, M); they are few of all."""
+        """(P,): positions of the positive pairs in the flattened (B, M); they are a small share of all pairs."""
         return self.positive.flatten().nonzero().flatten()
 
     @cached_property
     def negative(self) -> Tensor:
-        """(B, M): items of two labels."""
+        """(B, M) bool: the negative pairs, two items with different labels."""
         return ~self.same
 
     def summary(self, values: Tensor, unit: str) -> dict[str, Tensor]:
-        """Means over pairs and the hardest of them, for the statistics of a loss.
+        """Means over the positive and negative pairs and the hardest of each, for the statistics of a loss.
 
         Args:
             values: (B, M), distances or cosines.
-            unit: "distance" or "cosine", which says what is hard and ends the names.
+            unit: "distance" or "cosine". It ends the names and decides which pairs are hard: positive pairs at a large
+                distance or small cosine, negative pairs at a small distance or large cosine.
 
         Returns:
             "positive_<unit>" and "negative_<unit>", the means, and "hardest_positive_<unit>" and
@@ -90,14 +91,15 @@ def pair_up(
     ref_labels: Tensor | None = None,
     own: int | None = None,
 ) -> Pairs:
-    """A batch (B, D) and (B,) against references (M, D) and (M,), or against itself where none are given.
+    """The pairs of a batch with references, or with itself where no references are given.
 
     Args:
-        embeddings: (B, D), finite.
-        labels: (B,).
-        ref_embeddings: (M, D), finite.
-        ref_labels: (M,).
-        own: Where the batch stands among the references, if it does: row i of it is reference ``own + i``.
+        embeddings: (B, D), float, finite.
+        labels: (B,), integer.
+        ref_embeddings: (M, D), float, finite; None compares the batch with itself.
+        ref_labels: (M,), integer; given if and only if ``ref_embeddings`` is.
+        own: Position of the batch's first row among the references: row i of the batch is reference ``own + i``. None
+            if the batch is not among them.
 
     Raises:
         BadInput: Shapes do not fit, or a value is not finite.
@@ -117,11 +119,20 @@ def pair_up(
 
 
 def check_batch(embeddings: Tensor, labels: Tensor, name: str = "embeddings") -> None:
-    """Refuse a batch that would give a quiet NaN or a wrong pairing."""
+    """Refuse a batch that would lead to NaN or to wrong pairs without an error.
+
+    Args:
+        embeddings: (B, D), float.
+        labels: (B,), integer.
+        name: What to call the embeddings in the message of an error.
+
+    Raises:
+        BadInput: The shapes do not fit, or a value is NaN or infinite.
+    """
     if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
         shapes = f"{tuple(embeddings.shape)} and {tuple(labels.shape)}"
         raise BadInput(f"{name} and their labels have the shapes {shapes}; they must be (B, D) and (B,)")
-    if torch.isfinite(embeddings.detach().sum()):  # one pass; an infinity or NaN anywhere shows in it
+    if torch.isfinite(embeddings.detach().sum()):  # one pass: NaN or infinity in any row makes the sum NaN or infinite
         return
     bad = int((~torch.isfinite(embeddings.detach()).all(dim=1)).sum())
     if bad:
@@ -129,7 +140,15 @@ def check_batch(embeddings: Tensor, labels: Tensor, name: str = "embeddings") ->
 
 
 def check_codes(labels: Tensor, count: int) -> Tensor:
-    """The labels (B,) as int64, if they are codes from 0 to count - 1; else BadInput."""
+    """The labels (B,) as int64.
+
+    Args:
+        labels: (B,), each from 0 to ``count`` - 1.
+        count: How many labels there are.
+
+    Raises:
+        BadInput: A label is below 0, or ``count`` or above.
+    """
     codes = labels.long()
     if len(codes) and not (int(codes.min()) >= 0 and int(codes.max()) < count):
         span = f"{int(codes.min())} and {int(codes.max())}"
@@ -141,13 +160,13 @@ def label_means(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, T
     """The mean row of each label, with gradients.
 
     Args:
-        rows: (B, D).
-        labels: (B,).
+        rows: (B, D), float.
+        labels: (B,), integer.
 
     Returns:
-        The labels (L,), sorted; their means (L, D); of each row the place of its label (B,); of each label how many
-        rows it has (L,).
+        The distinct labels (L,), sorted; the mean of each (L, D); for each row the index of its label among them (B,);
+        and the number of rows of each label (L,).
     """
-    names, places, counts = torch.unique(labels, return_inverse=True, return_counts=True)
-    sums = rows.new_zeros(len(names), rows.shape[1]).index_add(0, places, rows)
-    return names, sums / counts[:, None].to(rows.dtype), places, counts
+    names, codes, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+    sums = rows.new_zeros(len(names), rows.shape[1]).index_add(0, codes, rows)
+    return names, sums / counts[:, None].to(rows.dtype), codes, counts

@@ -1,4 +1,4 @@
-"""The Poincare ball: a layer and maps onto it, and distances in it by inner products (Hyp-ViT, arXiv 2203.10833)."""
+"""The Poincare ball (Hyp-ViT, arXiv 2203.10833): maps onto it, distances in it, and a layer that outputs its points."""
 
 import torch
 from torch import Tensor, nn
@@ -7,39 +7,44 @@ from omlzoo.errors import BadInput
 
 __all__ = ["PoincareHead", "distances", "to_ball"]
 
-RIM = 1e-3  # points keep this share of the radius away from the boundary
-SMALL = 1e-5  # as the authors': added where something is divided, and kept away from 1 in artanh
+RIM = 1e-3  # points stay away from the boundary by this share of the radius
+SMALL = 1e-5  # the authors' value: added to denominators, and the distance to 1 that the argument of artanh keeps
 
 
 def to_ball(vectors: Tensor, curvature: float | Tensor = 0.1, clip: float | None = 2.3) -> Tensor:
-    """Euclidean vectors (N, D) on the ball of that curvature: shortened, then the exponential map at 0.
+    """Map Euclidean vectors onto the ball: clip their L2 norm, then apply the exponential map at 0.
 
     Args:
         vectors: (N, D); half precision is computed and returned in float32.
         curvature: c, above 0; the ball has the radius 1 / sqrt(c).
-        clip: Largest length before the map; None does not shorten.
+        clip: The L2 norm that larger norms are reduced to before the map; None does not reduce them.
 
     Returns:
-        (N, D), of lengths up to (1 - 0.001) / sqrt(c).
+        (N, D), with L2 norms up to (1 - 0.001) / sqrt(c).
     """
     with torch.autocast(vectors.device.type, enabled=False):
         vectors = vectors if vectors.dtype == torch.float64 else vectors.float()
         if clip is not None:
             vectors = vectors * (clip / (vectors.norm(dim=1, keepdim=True) + SMALL)).clamp(max=1)
         root = curvature**0.5
-        lengths = vectors.norm(dim=1, keepdim=True).clamp(min=SMALL)
-        points = torch.tanh((root * lengths).clamp(max=15)) * vectors / (root * lengths)
+        norms = vectors.norm(dim=1, keepdim=True).clamp(min=SMALL)
+        points = torch.tanh((root * norms).clamp(max=15)) * vectors / (root * norms)
         largest = (1 - RIM) / root
         norms = points.norm(dim=1, keepdim=True).clamp(min=SMALL)
         return torch.where(norms > largest, points / norms * largest, points)
 
 
 def distances(left: Tensor, right: Tensor, curvature: float | Tensor = 0.1) -> Tensor:
-    """Distances (N, M) of points (N, D) and (M, D) of the ball, 2 / sqrt(c) x artanh(sqrt(c) |(-x) + y|).
+    """Hyperbolic distances (N, M) of points of the ball, 2 / sqrt(c) x artanh(sqrt(c) |(-x) + y|).
 
-    The Moebius sum's length is sqrt(|x - y|^2 / (1 - 2c<x, y> + c^2 |x|^2 |y|^2)), so no (N, M, D) is made. The
-    products are float64. As the curvature goes to 0, the distance goes to twice the Euclidean one. Equal points have
-    distance 0 and gradient 0.
+    The sum is the Moebius sum, whose L2 norm is sqrt(|x - y|^2 / (1 - 2c<x, y> + c^2 |x|^2 |y|^2)), so that no tensor
+    (N, M, D) is needed. The products are computed in float64. As the curvature approaches 0, the distance approaches
+    twice the Euclidean distance. Equal points have distance 0 and gradient 0.
+
+    Args:
+        left: (N, D), points of the ball, as :func:`to_ball` returns them.
+        right: (M, D), points of the same ball.
+        curvature: c, above 0, the same as in :func:`to_ball`.
     """
     with torch.autocast(left.device.type, enabled=False):
         kind = left.dtype if left.dtype == torch.float64 else torch.float32
@@ -47,26 +52,26 @@ def distances(left: Tensor, right: Tensor, curvature: float | Tensor = 0.1) -> T
         left, right = left.to(exact), right.to(exact)
         root = curvature**0.5
         inner = left @ right.T
-        lengths = left.square().sum(dim=1)[:, None], right.square().sum(dim=1)[None, :]
-        squares = (lengths[0] + lengths[1] - 2 * inner).clamp(min=0)
-        below = 1 - 2 * curvature * inner + curvature**2 * lengths[0] * lengths[1]
-        apart = squares > 1e-13 * (lengths[0] + lengths[1])
-        length = (torch.where(apart, squares, 1.0) * below).sqrt() / (below + SMALL)
-        values = 2 / root * torch.atanh((root * length).clamp(max=1 - SMALL))
+        squared_norms = left.square().sum(dim=1)[:, None], right.square().sum(dim=1)[None, :]
+        squares = (squared_norms[0] + squared_norms[1] - 2 * inner).clamp(min=0)
+        below = 1 - 2 * curvature * inner + curvature**2 * squared_norms[0] * squared_norms[1]
+        apart = squares > 1e-13 * (squared_norms[0] + squared_norms[1])
+        norm_of_sum = (torch.where(apart, squares, 1.0) * below).sqrt() / (below + SMALL)
+        values = 2 / root * torch.atanh((root * norm_of_sum).clamp(max=1 - SMALL))
         return (values * apart).to(kind)
 
 
 class PoincareHead(nn.Module):
-    """A linear layer, orthogonal at first, onto the Poincare ball (Hyp-ViT, arXiv 2203.10833).
+    """A linear layer, initialised as orthogonal, followed by the map onto the Poincare ball (arXiv 2203.10833).
 
-    Give its output to ``HyperbolicContrastive(clip=None)`` with the same curvature.
+    Pass its output to ``HyperbolicContrastive(clip=None)`` with the same curvature.
 
     Args:
-        width: Of the vectors it takes.
-        dim: Of the points it gives.
-        curvature: c, above 0; where it is learned, the first value.
-        clip: Largest Euclidean length before the map.
-        learn_curvature: Whether c is a parameter, kept above 0 by its logarithm.
+        width: Dimension of the input vectors.
+        dim: Dimension of the points that it returns.
+        curvature: c, above 0; the initial value where it is learned.
+        clip: The L2 norm that larger norms are reduced to before the map, above 0.
+        learn_curvature: Whether c is a trained parameter. Its logarithm is trained, so that c stays above 0.
     """
 
     def __init__(
@@ -87,5 +92,5 @@ class PoincareHead(nn.Module):
         return self.log_curvature.exp()
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Points (B, dim) of vectors (B, width), float32 also under autocast."""
+        """Points (B, dim) of the ball for vectors (B, width), in float32 also under autocast."""
         return to_ball(self.linear(vectors), self.curvature, self.clip)

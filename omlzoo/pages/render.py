@@ -4,7 +4,7 @@ import base64
 import io
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -85,9 +85,16 @@ def thumbnail(source: Path | Image, box: Box | None = None) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def model_card(entry: Any, repo: str, metadata: str, recipe: str) -> str:
-    """The Markdown of a model card, with the Hub's metadata on top."""
-    return _render("card.md", entry=entry, repo=repo, metadata=metadata, recipe=recipe, pre=entry.preprocess)
+def model_card(entry: Mapping[str, Any], repo: str, metadata: str, recipe: str) -> str:
+    """The Markdown of a model card, with the Hub's metadata on top.
+
+    Args:
+        entry: The facts of the checkpoint as plain values.
+        repo: Where it will be, "organisation/name".
+        metadata: YAML for the Hub.
+        recipe: The text of recipe.toml; empty where there is none.
+    """
+    return _render("card.md", entry=entry, repo=repo, metadata=metadata, recipe=recipe, pre=entry["preprocess"])
 
 
 def gallery_page(heading: Heading, facts: Sequence[str], rows: Sequence[Row], figures: Sequence[str] = ()) -> str:

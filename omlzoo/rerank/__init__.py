@@ -1,4 +1,4 @@
-"""After the search: other orders, longer queries, fewer hits."""
+"""Methods that improve search results: re-ranking of hits, query expansion, and removal of distant hits."""
 
 from omlzoo.catalog import exports
 

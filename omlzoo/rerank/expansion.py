@@ -8,39 +8,44 @@ from omlzoo.ops.nearest import nearest
 
 __all__ = ["expand"]
 
-ROWS = 4096
+ROWS = 4096  # vectors that are expanded at once
 
 
 def expand(
     vectors: np.ndarray, among: np.ndarray, *, k: int = 10, alpha: float = 3.0, own: np.ndarray | None = None
 ) -> np.ndarray:
-    """Each vector and its k nearest, weighted by their cosine to the power alpha, summed and brought to length 1.
+    """Replace each vector by the normalized sum of itself and its k nearest vectors, weighted by cosine^alpha.
 
-    Of queries among a gallery it is query expansion; of a gallery among itself, with ``own=arange(G)``, database
-    augmentation. Queries should be expanded among the augmented gallery, or neither among the other.
+    Applied to queries among a gallery it is query expansion; applied to a gallery among itself, with
+    ``own=arange(G)``, it is database augmentation. If the gallery is augmented, expand the queries among the augmented
+    gallery.
 
     Args:
-        vectors: (N, D); they are brought to length 1.
-        among: (M, D); likewise.
-        k: At least 1.
-        alpha: 0 weights all alike; 3 is the paper's. Negative cosines count as 0.
-        own: (N,) position of a vector among the others, which is left out; -1 where it is not there.
+        vectors: (N, D), the vectors to expand; they are normalized first.
+        among: (M, D), the vectors from which neighbours are taken; they are normalized first.
+        k: The number of neighbours, at least 1.
+        alpha: The power of the cosine, 0 or more; 0 gives all neighbours the same weight, 3 is the value of the paper.
+            Neighbours with a negative cosine do not count.
+        own: (N,) position of each vector in ``among``, which is left out; -1 where the vector is not in it.
 
     Returns:
-        (N, D) float32 of length 1.
+        (N, D) float32, with L2 norm 1.
+
+    Raises:
+        BadInput: ``alpha`` is below 0, ``k`` is below 1, or a vector is not finite.
     """
     if alpha < 0:
         raise BadInput(f"alpha is {alpha}; it must be 0 or more")
     rows, others = (
         torch.nn.functional.normalize(torch.as_tensor(each, dtype=torch.float32)) for each in (vectors, among)
     )
-    place = None if own is None else torch.as_tensor(own)
-    scores, ids = nearest(rows, others, k, similarity="cosine", own=place)
+    positions = None if own is None else torch.as_tensor(own)
+    scores, ids = nearest(rows, others, k, similarity="cosine", own=positions)
     weights = torch.where(ids >= 0, scores.clamp(min=0), 0.0)
     weights = torch.where(ids >= 0, weights.pow(alpha), 0.0)
-    found = torch.empty_like(rows)
+    expanded = torch.empty_like(rows)
     for start in range(0, len(rows), ROWS):
         part = slice(start, start + ROWS)
         near = others[ids[part].clamp(min=0)]  # (R, k, D)
-        found[part] = rows[part] + torch.einsum("rk,rkd->rd", weights[part], near)
-    return torch.nn.functional.normalize(found).numpy()
+        expanded[part] = rows[part] + torch.einsum("rk,rkd->rd", weights[part], near)
+    return torch.nn.functional.normalize(expanded).numpy()

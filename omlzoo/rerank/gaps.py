@@ -1,4 +1,4 @@
-"""Cutting a list of hits where the next one is suddenly farther."""
+"""Cutting lists of hits where the distance increases suddenly."""
 
 import numpy as np
 
@@ -8,11 +8,17 @@ __all__ = ["before_gap"]
 
 
 def before_gap(distances: np.ndarray, times: float = 3.0) -> np.ndarray:
-    """(Q, k) bool: the hits before the first gap that is more than so many times the mean gap of all queries.
+    """The hits before the first large gap of each query, as a mask (Q, k).
+
+    A gap is the difference of the distances of two consecutive hits. It is large if it is more than ``times`` the mean
+    gap of all queries.
 
     Args:
         distances: (Q, k), ascending in each row; infinite where there is no hit.
-        times: Above 0; Open Metric Learning calls it ``n_std``.
+        times: Multiple of the mean gap, above 0; Open Metric Learning calls it ``n_std``.
+
+    Raises:
+        BadInput: ``times`` is not above 0.
     """
     if not times > 0:
         raise BadInput(f"times is {times}; it must be above 0")

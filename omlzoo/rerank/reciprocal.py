@@ -1,8 +1,9 @@
-"""Re-ranking by k-reciprocal neighbours (arXiv 1701.08398), in memory that grows with the rows and not their square.
+"""Re-ranking by k-reciprocal neighbours (arXiv 1701.08398), in memory that grows linearly with the number of rows.
 
-Two rows are alike where they have the same reciprocal neighbours. Of each row a sparse vector holds its expanded
-reciprocal neighbours, weighted by exp(-squared distance as a share of the row's largest); it is averaged over the row's
-nearest; the Jaccard distance of two such vectors is mixed with the distance itself.
+Two rows are similar if they have the same reciprocal neighbours. The expanded reciprocal neighbours of each row are
+kept in a sparse vector, weighted by exp(-squared distance / largest squared distance of the row). The vector is
+averaged over the nearest rows. The new distance is a weighted sum of the Jaccard distance of two such vectors and the
+original distance.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from omlzoo.ops.nearest import nearest
 
 __all__ = ["k_reciprocal"]
 
-ROWS = 256  # queries of a block
+ROWS = 256  # queries that are processed at once
 
 
 def k_reciprocal(
@@ -28,29 +29,32 @@ def k_reciprocal(
     weight: float = 0.3,
     own: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest gallery rows by the mixed distance.
+    """The k nearest gallery rows of each query by the weighted sum of Jaccard distance and original distance.
 
     Args:
         queries: (Q, D).
         gallery: (G, D).
-        k: At most G are found.
-        neighbours: k1 of the paper.
-        averaged: k2 of the paper; 1 does not average.
-        weight: lambda of the paper, of the distance itself, in [0, 1].
-        own: (Q,) position of a query in the gallery, which is left out; -1 where it is not there. A query that is
-            there is one row and not two.
+        k: The number of rows to find for each query; at most G are found.
+        neighbours: k1 of the paper, the number of neighbours that are tested for being reciprocal, at least 1.
+        averaged: k2 of the paper, the number of nearest rows to average over, at least 1; 1 does not average.
+        weight: lambda of the paper, the weight of the original distance, in [0, 1].
+        own: (Q,) position of each query in the gallery, which is left out; -1 where the query is not in it. Such a
+            query and its gallery row count as one row.
 
     Returns:
-        Distances (Q, k) ascending, and positions (Q, k); infinite and -1 where fewer are left.
+        Distances (Q, k), ascending, and positions (Q, k); infinite and -1 where fewer rows are left.
+
+    Raises:
+        BadInput: A setting is out of its range, or a vector is not finite.
     """
     if not 0 <= weight <= 1 or neighbours < 1 or averaged < 1:
-        given = f"weight is {weight}, neighbours {neighbours}, averaged {averaged}"
-        raise BadInput(f"{given}; they must be in [0, 1], 1 or more, 1 or more")
-    place = np.full(len(queries), -1) if own is None else np.asarray(own)
-    outside = np.flatnonzero(place < 0)
+        settings = f"weight is {weight}, neighbours {neighbours}, averaged {averaged}"
+        raise BadInput(f"{settings}; they must be in [0, 1], 1 or more, 1 or more")
+    positions = np.full(len(queries), -1) if own is None else np.asarray(own)
+    outside = np.flatnonzero(positions < 0)
     rows = torch.from_numpy(np.concatenate([gallery, queries[outside]]).astype(np.float32))
-    mine = place.copy()
-    mine[outside] = len(gallery) + np.arange(len(outside))  # of each query its row
+    mine = positions.copy()
+    mine[outside] = len(gallery) + np.arange(len(outside))  # the row of each query
     near = nearest(rows, rows, neighbours + 1, similarity="euclidean")[1].numpy()
     largest = _largest(rows)
     encoded = _average(_encode(rows, near, largest), near[:, :averaged])
@@ -65,7 +69,7 @@ def k_reciprocal(
         mixed = weight * squares.numpy().astype(np.float64) / largest[part][:, None]
         for number, row in enumerate(part):
             mixed[number] += (1 - weight) * _jaccard(encoded[row], columns, len(rows))[: len(gallery)]
-        there = place[start : start + ROWS]
+        there = positions[start : start + ROWS]
         mixed[np.flatnonzero(there >= 0), there[there >= 0]] = np.inf
         best = np.argpartition(mixed, width - 1, axis=1)[:, :width]
         best = np.sort(best, axis=1)  # equal distances: the lower position first
@@ -75,33 +79,33 @@ def k_reciprocal(
     return distances, np.where(np.isfinite(distances), ids, -1)
 
 
-Sparse = list[tuple[np.ndarray, np.ndarray]]  # of each row its columns, ascending, and their values
+Sparse = list[tuple[np.ndarray, np.ndarray]]  # for each row its columns, ascending, and their values
 
 
 def _largest(rows: torch.Tensor) -> np.ndarray:
-    """Of each row the largest squared distance to another."""
+    """The largest squared distance (N,) of each row to another."""
     norms = rows.square().sum(dim=1)
-    found = [
+    blocks = [
         (norms[start : start + ROWS, None] + norms - 2 * rows[start : start + ROWS] @ rows.T).amax(dim=1)
         for start in range(0, len(rows), ROWS)
     ]
-    return np.asarray(torch.cat(found).numpy().astype(np.float64))
+    return np.asarray(torch.cat(blocks).numpy().astype(np.float64))
 
 
 def _reciprocal(near: np.ndarray) -> list[np.ndarray]:
-    """Of each row the neighbours whose neighbour it is."""
+    """The neighbours of each row that have the row among their own neighbours."""
     rows = np.arange(len(near))
-    found = []
+    neighbours = []
     for start in range(0, len(near), ROWS):
         mine = near[start : start + ROWS]  # (R, k)
         back = (near[mine] == rows[start : start + ROWS, None, None]).any(axis=2)
-        found += [each[keep] for each, keep in zip(mine, back, strict=True)]
-    return found
+        neighbours += [each[keep] for each, keep in zip(mine, back, strict=True)]
+    return neighbours
 
 
 def _encode(rows: torch.Tensor, near: np.ndarray, largest: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Of each row its expanded reciprocal neighbours and their weights, of sum 1."""
-    half = round(near.shape[1] / 2 - 0.5) + 1  # k1 / 2, rounded as numpy does, and the row itself
+    """The expanded reciprocal neighbours of each row and their weights, which sum to 1."""
+    half = round(near.shape[1] / 2 - 0.5) + 1  # k1 / 2, rounded as numpy rounds, plus the row itself
     whole, closer = _reciprocal(near), _reciprocal(near[:, :half])
     small = [set(each.tolist()) for each in closer]
     for row, first in enumerate(whole):
@@ -117,21 +121,21 @@ def _encode(rows: torch.Tensor, near: np.ndarray, largest: np.ndarray) -> Iterat
 
 
 def _average(encoded: Iterator[tuple[np.ndarray, np.ndarray]], near: np.ndarray) -> Sparse:
-    """Of each row the mean of its nearest rows' vectors."""
+    """For each row the mean of the sparse vectors of its nearest rows."""
     plain = list(encoded)
     if near.shape[1] == 1:
         return plain
-    found = []
+    averages = []
     for each in near:
         columns = np.concatenate([plain[row][0] for row in each])
         values = np.concatenate([plain[row][1] for row in each])
-        names, places = np.unique(columns, return_inverse=True)
-        found.append((names, np.bincount(places, values) / len(each)))
-    return found
+        names, inverse = np.unique(columns, return_inverse=True)
+        averages.append((names, np.bincount(inverse, values) / len(each)))
+    return averages
 
 
 def _by_column(encoded: Sparse, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each column starts, and its rows and values."""
+    """The sparse vectors sorted by column: the start of each column, and the rows and values."""
     columns = np.concatenate([each[0] for each in encoded])
     rows = np.repeat(np.arange(len(encoded)), [len(each[0]) for each in encoded])
     values = np.concatenate([each[1] for each in encoded])
@@ -142,9 +146,9 @@ def _by_column(encoded: Sparse, count: int) -> tuple[np.ndarray, np.ndarray, np.
 def _jaccard(
     one: tuple[np.ndarray, np.ndarray], columns: tuple[np.ndarray, np.ndarray, np.ndarray], count: int
 ) -> np.ndarray:
-    """Distances (count,) of a sparse vector to all rows; vectors have the sum 1."""
+    """Jaccard distances (count,) of a sparse vector to those of all rows; each vector sums to 1."""
     starts, rows, values = columns
-    lengths = starts[one[0] + 1] - starts[one[0]]
-    flat = np.repeat(starts[one[0]] - np.r_[0, lengths.cumsum()[:-1]], lengths) + np.arange(lengths.sum())
-    shared = np.bincount(rows[flat], np.minimum(values[flat], np.repeat(one[1], lengths)), minlength=count)
+    sizes = starts[one[0] + 1] - starts[one[0]]
+    flat = np.repeat(starts[one[0]] - np.r_[0, sizes.cumsum()[:-1]], sizes) + np.arange(sizes.sum())
+    shared = np.bincount(rows[flat], np.minimum(values[flat], np.repeat(one[1], sizes)), minlength=count)
     return np.asarray(1 - shared / (2 - shared))

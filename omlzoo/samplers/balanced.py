@@ -13,15 +13,16 @@ __all__ = ["Balanced", "CategoryBalanced"]
 class Balanced(LabelSampler):
     """Batches of exactly ``n_labels`` labels with ``n_instances`` rows each.
 
-    Labels come in shuffled rounds, so each is used equally often, give or take one. The rows of a label come in turn
-    from its own shuffled order; a label with fewer than ``n_instances`` rows repeats some within a batch. An epoch has
-    as many batches as it takes to draw the number of rows once: ceil(rows / (n_labels x n_instances)).
+    Labels are drawn in shuffled rounds, so that the numbers of times they are used differ by at most one. The rows of a
+    label are drawn in turn from a shuffled order of their own; of a label with fewer than ``n_instances`` rows some are
+    repeated within a batch. An epoch has ceil(rows / (n_labels x n_instances)) batches, enough to draw as many rows as
+    there are.
 
     Args:
-        labels: (N,) ids of any kind, one per row.
-        n_labels: P, at most the number of labels.
-        n_instances: K.
-        seed: With the epoch, see :meth:`set_epoch`, it alone decides the batches.
+        labels: (N,) ids of any kind, one for each row of the data.
+        n_labels: P, the number of labels in a batch, at most the number of labels.
+        n_instances: K, the number of rows of each label in a batch.
+        seed: Seed of the random order; the batches depend on it and on the epoch (see :meth:`set_epoch`) alone.
 
     Attributes:
         repeating: How many labels have fewer than ``n_instances`` rows.
@@ -44,18 +45,20 @@ class Balanced(LabelSampler):
 class CategoryBalanced(LabelSampler):
     """Batches of ``n_categories`` categories with ``n_labels`` labels each and ``n_instances`` rows of each label.
 
-    Categories are drawn without repetition, with chances in proportion to their number of labels; labels of a category
-    come in its own shuffled rounds. A category with fewer than ``n_labels`` labels gives all it has, and the batch is
-    filled with labels of further categories, so every batch has n_categories x n_labels x n_instances rows. An epoch
-    has ceil(rows / that) batches.
+    The categories of a batch are drawn without repetition, with probabilities proportional to their numbers of labels.
+    The labels of a category are drawn in shuffled rounds of their own. Of a category with fewer than ``n_labels``
+    labels all are used, and the batch is filled with labels of further categories, so that every batch has
+    n_categories x n_labels x n_instances rows. An epoch has ceil(rows / (n_categories x n_labels x n_instances))
+    batches.
 
     Args:
-        labels: (N,) ids of any kind, one per row.
-        categories: (N,) ids of any kind, one per row.
-        n_categories: At most the number of categories.
-        n_labels: Labels of each category; n_categories x n_labels is at most the number of labels.
-        n_instances: Rows of each label; a label with fewer repeats some.
-        seed: With the epoch it alone decides the batches.
+        labels: (N,) ids of any kind, one for each row of the data.
+        categories: (N,) ids of any kind, one for each row; all rows of a label have the same category.
+        n_categories: The number of categories in a batch, at most the number of categories.
+        n_labels: The number of labels of each category in a batch; n_categories x n_labels is at most the number of
+            labels.
+        n_instances: The number of rows of each label in a batch; some rows of labels with fewer rows are repeated.
+        seed: Seed of the random order; the batches depend on it and on the epoch (see :meth:`set_epoch`) alone.
 
     Attributes:
         repeating: How many labels have fewer than ``n_instances`` rows.
@@ -85,19 +88,19 @@ class CategoryBalanced(LabelSampler):
         sizes = np.array([len(members) for members in self.labels_of])
         turn = [random.permutation(members) for members in self.labels_of]
         used = np.zeros(len(turn), dtype=np.int64)
-        wanted = self.n_categories * self.n_labels
+        labels_per_batch = self.n_categories * self.n_labels
         for _ in range(len(self)):
-            # The order of keys u^(1/size) is that of drawing without repetition with chances in proportion to size.
+            # Sorting by keys u^(1/size) draws without repetition, with probabilities proportional to size.
             order = np.argsort(-(random.random(len(sizes)) ** (1 / sizes)))
             chosen: list[int] = []
             for category in order:
-                take = min(self.n_labels, sizes[category], wanted - len(chosen))
-                places = (used[category] + np.arange(take)) % sizes[category]
+                take = min(self.n_labels, sizes[category], labels_per_batch - len(chosen))
+                positions = (used[category] + np.arange(take)) % sizes[category]
                 used[category] += take
-                chosen.extend(turn[category][places].tolist())
-                if len(chosen) == wanted:
+                chosen.extend(turn[category][positions].tolist())
+                if len(chosen) == labels_per_batch:
                     break
-            if len(chosen) < wanted:  # every category gave its share: fill with labels not yet in the batch
+            if len(chosen) < labels_per_batch:  # all categories were drawn: fill with other labels
                 rest = np.setdiff1d(np.arange(sizes.sum()), chosen)
-                chosen.extend(random.permutation(rest)[: wanted - len(chosen)].tolist())
+                chosen.extend(random.permutation(rest)[: labels_per_batch - len(chosen)].tolist())
             yield draw(np.array(chosen))

@@ -1,4 +1,4 @@
-"""Batches of categories x labels x items in which no label comes again before the others came."""
+"""Batches of categories x labels x items, in which labels that were not used yet come first."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,18 +13,19 @@ __all__ = ["DistinctCategoryBalanced"]
 class DistinctCategoryBalanced(LabelSampler):
     """Batches of ``n_categories`` categories with ``n_labels`` labels each and ``n_instances`` rows of each label.
 
-    Every category is drawn alike, whatever its size, as long as it has labels that were not used; when fewer than
-    ``n_categories`` have, all labels count as unused again. Of a drawn category the unused labels come first, then used
-    ones. A category with fewer than ``n_labels`` labels gives all it has, and the batch is filled with labels of
-    further categories. An epoch has ceil(rows / (n_categories x n_labels x n_instances)) batches.
+    All categories that have unused labels are drawn with the same probability, whatever their size. When fewer than
+    ``n_categories`` have any, all labels count as unused again. Of a drawn category the unused labels are taken first,
+    then used ones. Of a category with fewer than ``n_labels`` labels all are taken, and the batch is filled with labels
+    of further categories. An epoch has ceil(rows / (n_categories x n_labels x n_instances)) batches.
 
     Args:
-        labels: (N,) ids of any kind, one per row.
-        categories: (N,) ids of any kind, one per row.
-        n_categories: At most the number of categories.
-        n_labels: Labels of each category; n_categories x n_labels is at most the number of labels.
-        n_instances: Rows of each label; a label with fewer repeats some.
-        seed: With the epoch it alone decides the batches.
+        labels: (N,) ids of any kind, one for each row of the data.
+        categories: (N,) ids of any kind, one for each row; all rows of a label have the same category.
+        n_categories: The number of categories in a batch, at most the number of categories.
+        n_labels: The number of labels of each category in a batch; n_categories x n_labels is at most the number of
+            labels.
+        n_instances: The number of rows of each label in a batch; some rows of labels with fewer rows are repeated.
+        seed: Seed of the random order; the batches depend on it and on the epoch (see :meth:`set_epoch`) alone.
 
     Attributes:
         repeating: How many labels have fewer than ``n_instances`` rows.
@@ -49,30 +50,30 @@ class DistinctCategoryBalanced(LabelSampler):
         sizes = np.array([len(members) for members in self.labels_of])
         turn, used = [random.permutation(members) for members in self.labels_of], np.zeros(len(sizes), dtype=np.int64)
         open_ = np.arange(len(sizes))  # categories with unused labels
-        wanted = self.n_categories * self.n_labels
+        labels_per_batch = self.n_categories * self.n_labels
         for _ in range(len(self)):
             if len(open_) < self.n_categories:
                 turn, used[:] = [random.permutation(members) for members in self.labels_of], 0
                 open_ = np.arange(len(sizes))
             first = random.permutation(open_)
             order = first
-            if sizes[first[: self.n_categories]].clip(max=self.n_labels).sum() < wanted:
+            if sizes[first[: self.n_categories]].clip(max=self.n_labels).sum() < labels_per_batch:
                 order = np.concatenate([first, random.permutation(np.setdiff1d(np.arange(len(sizes)), open_))])
             chosen: list[int] = []
             for category in order:
-                take = min(self.n_labels, sizes[category], wanted - len(chosen))
+                take = min(self.n_labels, sizes[category], labels_per_batch - len(chosen))
                 chosen += self._take(turn[category], used, category, take, random)
-                if len(chosen) == wanted:
+                if len(chosen) == labels_per_batch:
                     break
-            if len(chosen) < wanted:  # every category gave its share: fill with labels not yet in the batch
+            if len(chosen) < labels_per_batch:  # all categories were drawn: fill with other labels
                 rest = np.setdiff1d(np.arange(sizes.sum()), chosen)
-                chosen += random.permutation(rest)[: wanted - len(chosen)].tolist()
+                chosen += random.permutation(rest)[: labels_per_batch - len(chosen)].tolist()
             open_ = open_[used[open_] < sizes[open_]]
             yield draw(np.array(chosen))
 
     @staticmethod
     def _take(labels: np.ndarray, used: np.ndarray, category: int, take: int, random: np.random.Generator) -> list[int]:
-        """The next ``take`` labels of a category; where they run out, used ones that are not among them."""
+        """The next ``take`` unused labels of a category; where there are fewer, used ones are added."""
         start = int(used[category])
         fresh = labels[start : start + take]
         used[category] = start + len(fresh)

@@ -1,4 +1,4 @@
-"""Batches of labels that are easily confused (after arXiv 2104.13643): a label and those nearest to it."""
+"""Batches of labels that are easily confused (after arXiv 2104.13643): a label and the labels nearest to it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,25 +11,27 @@ from omlzoo.samplers._label_sampler import LabelSampler, rounds
 
 __all__ = ["NearestLabels"]
 
-CELLS = 20_000_000  # of labels x labels that are in memory at once
+CELLS = 20_000_000  # similarities of labels that are in memory at once
 
 
 class NearestLabels(LabelSampler):
-    """Batches of exactly ``n_labels`` labels with ``n_instances`` rows each: one label and its nearest ones.
+    """Batches of exactly ``n_labels`` labels with ``n_instances`` rows each: a label and its nearest labels.
 
-    Labels open batches in shuffled rounds, so each does equally often, give or take one. Nearness is that of the
-    labels' mean directions in the last embeddings, see :meth:`update`; before there are any, batches are random as
-    those of Balanced. An epoch has ceil(rows / (n_labels x n_instances)) batches.
+    The first label of each batch is drawn in shuffled rounds, so that the numbers of times labels are first differ by
+    at most one. Labels are near where the mean directions of their embeddings in the last :meth:`update` have a large
+    cosine. Before the first update the batches are those of Balanced. An epoch has
+    ceil(rows / (n_labels x n_instances)) batches.
 
     Args:
-        labels: (N,) ids of any kind, one per row.
-        n_labels: P, at most the number of labels.
-        n_instances: K.
-        seed: With the epoch and the embeddings it alone decides the batches.
+        labels: (N,) ids of any kind, one for each row of the data.
+        n_labels: P, the number of labels in a batch, at most the number of labels.
+        n_instances: K, the number of rows of each label in a batch.
+        seed: Seed of the random order; the batches depend on it, the epoch and the embeddings alone.
 
     Attributes:
         repeating: How many labels have fewer than ``n_instances`` rows.
-        neighbours: (L, P - 1) labels, as codes, by nearness; None before the first update. Keep it to resume.
+        neighbours: (L, P - 1), the nearest labels of each label as codes, the nearest first; None before the first
+            update. It must be restored for a run to resume with the same batches.
     """
 
     def __init__(self, labels: Sequence[Any], n_labels: int, n_instances: int, seed: int = 0) -> None:
@@ -52,22 +54,22 @@ class NearestLabels(LabelSampler):
             yield from draw.batches(np.concatenate([first, near[first[:, 0]]], axis=1))
 
     def update(self, embeddings: torch.Tensor) -> None:
-        """Find each label's nearest ones, in blocks.
+        """Find the nearest labels of each label, from whose mean directions the next batches are drawn.
 
         Args:
-            embeddings: (N, D), a row for each of ``labels``.
+            embeddings: (N, D), float, the current embedding of each row, in the order of ``labels``.
 
         Raises:
-            BadInput: A value is not finite, or there is another number of rows.
+            BadInput: A value is not finite, or the number of rows is not that of the labels.
         """
         codes = torch.from_numpy(self.rows.codes)
         check_batch(embeddings, codes)
         unit = torch.nn.functional.normalize(embeddings.detach().float().cpu())
         means = torch.nn.functional.normalize(label_means(unit, codes)[1])
         step = max(1, CELLS // len(means))
-        found = []
+        neighbours = []
         for start in range(0, len(means), step):
             similar = means[start : start + step] @ means.T
             similar.diagonal(start).fill_(-torch.inf)
-            found.append(similar.topk(self.n_labels - 1, dim=1).indices)
-        self.neighbours = torch.cat(found)
+            neighbours.append(similar.topk(self.n_labels - 1, dim=1).indices)
+        self.neighbours = torch.cat(neighbours)

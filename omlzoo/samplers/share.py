@@ -1,4 +1,4 @@
-"""The share of one process in each batch."""
+"""The part of each batch that one process computes."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -6,13 +6,14 @@ from typing import Any, Protocol
 from torch import distributed as dist
 from torch.utils.data import Sampler
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 
 __all__ = ["Share"]
 
 
 class Batches(Protocol):
-    """A batch sampler."""
+    """A batch sampler with epochs."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[list[Any]]: ...
@@ -20,15 +21,15 @@ class Batches(Protocol):
 
 
 class Share(Sampler[list[Any]]):
-    """Of each batch of a sampler the rows of one process: all processes together have exactly the sampler's batches.
+    """The part of one process of each batch of a sampler; all processes together have exactly the sampler's batches.
 
-    A batch is cut into consecutive parts, the first of which are one longer where it does not divide evenly. Use it
-    with a loss or memory that gathers.
+    A batch is cut into consecutive parts. Where it does not divide evenly, the first parts have one row more. Use it
+    with a loss or a memory that gathers.
 
     Args:
-        sampler: A batch sampler, with the same seed in every process.
-        rank: Of this process, from 0; by default torch.distributed's.
-        processes: How many there are; by default torch.distributed's, or 1.
+        sampler: A batch sampler, which must have the same seed in every process.
+        rank: Number of this process, from 0; None takes it from torch.distributed.
+        processes: Number of processes; None takes it from torch.distributed, or is 1 where that is not initialised.
     """
 
     def __init__(self, sampler: Batches, rank: int | None = None, processes: int | None = None) -> None:
@@ -38,6 +39,9 @@ class Share(Sampler[list[Any]]):
         if not 0 <= self.rank < self.processes:
             raise BadInput(f"rank is {self.rank}; it must be between 0 and the number of processes, {self.processes}")
         self.sampler = sampler
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -49,5 +53,5 @@ class Share(Sampler[list[Any]]):
             yield batch[start : start + size + (self.rank < longer)]
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the batches of an epoch, in every process the same."""
+        """Choose the epoch, a number from 0, which must be the same in every process."""
         self.sampler.set_epoch(epoch)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
@@ -67,6 +67,5 @@ def card(entry: Entry, repo: str, run: Path) -> str:
         tags=["metric-learning", "image-retrieval", "omlzoo", entry.arch], eval_results=results or None,
     )  # fmt: skip
     recipe = run / "recipe.toml"
-    return model_card(
-        entry, repo, metadata.to_yaml().strip(), recipe.read_text(encoding="utf-8").strip() if recipe.is_file() else ""
-    )
+    text = recipe.read_text(encoding="utf-8").strip() if recipe.is_file() else ""
+    return model_card(asdict(entry), repo, metadata.to_yaml().strip(), text)

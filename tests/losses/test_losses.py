@@ -504,6 +504,48 @@ def test_half_precision_is_finite_and_close(name: str, kind: torch.dtype) -> Non
     assert torch.isfinite(half.grad).all()
 
 
+SHELVES = {**catalog.names("losses"), **catalog.names("miners"), "MemoryBank": MemoryBank}
+
+
+@pytest.mark.parametrize("name", [*LOSSES, "SimilarityDistillation"])
+def test_a_loss_is_printed_as_the_call_that_makes_it(name: str) -> None:
+    kind = catalog.find("losses", name)
+    loss = kind() if name == "SimilarityDistillation" else make(name)
+    text = repr(loss)
+    assert "\n" not in text
+    assert text.startswith(f"{name}(")
+    for setting in inspect.signature(kind).parameters.values():
+        if isinstance(setting.default, int | float | str) and setting.default is not False:
+            assert f"{setting.name}={setting.default!r}" in text
+    sizes = {"dim": DIM, "n_labels": LABELS}
+    assert all(f"{setting}={sizes[setting]}" in text for setting in inspect.signature(kind).parameters.keys() & sizes)
+    assert repr(eval(text, dict(SHELVES))) == text
+
+
+@pytest.mark.parametrize("text", [
+    "TripletLoss(margin=0.3, miner=HardTriplets())",
+    "TripletLoss(margin=None, miner=NHardTriplets(n_positive=(2, 5), n_negative=3), gather=True)",
+    "MultiSimilarityLoss(alpha=3.0, beta=40.0, base=0.4, pair_miner=MultiSimilarityPairs(epsilon=0.2))",
+    "ArcFaceLoss(dim=6, n_labels=4, margin=0.4, scale=32.0, label_smoothing=0.1, mlp=[5, 4])",
+    "SubCenterArcFaceLoss(dim=6, n_labels=4, margin=0.4, scale=32.0, sub_centers=2, label_smoothing=0.1)",
+    "HyperbolicContrastive(temperature=0.1, curvature=0.2, clip=None)",
+    "PatchContrast(temperature=0.2, views=None, seed=7)",
+    "SurrogatePrecision(k=(1, 5), temperature1=2.0, temperature2=0.1)",
+    "SimilarityDistillation(temperature=0.2, regression=1.5, gather=True)",
+    "CrossBatch(loss=NTXentLoss(temperature=0.2), memory=MemoryBank(size=8, dim=6, per_label=2), after=3)",
+    "WeightedSum(losses={SupConLoss(temperature=0.2): 1.0, CircleLoss(margin=0.3, scale=40.0): 0.5})",
+])  # fmt: skip
+def test_other_settings_are_printed_too(text: str) -> None:
+    assert repr(eval(text, dict(SHELVES))) == text
+
+
+def test_what_has_no_short_form_is_printed_by_its_kind() -> None:
+    assert repr(TripletLoss(margin=0.3)) == "TripletLoss(margin=0.3, miner=HardTriplets())"
+    assert "categories=<2 categories>" in repr(ArcFaceLoss(DIM, LABELS, categories=["a", "b", "a", "b"]))
+    layers = nn.Sequential(nn.Linear(1, 1))  # its own text has several lines
+    assert repr(WeightedSum({layers: 1.0})).startswith("WeightedSum(losses={Sequential( (0): Linear(")
+
+
 # -- the authors' own code, run once; origins are in the file ---------------------------------------------------------
 
 AUTHORS = {case["name"]: case for case in json.loads((DATA / "authors_losses.json").read_text())["cases"]}

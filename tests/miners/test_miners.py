@@ -1,5 +1,6 @@
 """Miners equal the loop, and Open Metric Learning's choice."""
 
+import inspect
 import json
 from typing import Any
 
@@ -194,3 +195,28 @@ def test_renaming_labels_changes_nothing(name: str) -> None:
     miner = catalog.find("miners", name)()
     found, renamed = miner(embeddings, labels), miner(embeddings, 3 + 7 * labels)
     assert all(torch.equal(a, b) for a, b in zip(found, renamed, strict=True))
+
+
+@pytest.mark.parametrize("name", [*MINERS, "StackedTriplets"])
+def test_a_miner_is_printed_as_the_call_that_makes_it(name: str) -> None:
+    kind = catalog.find("miners", name)
+    text = repr(kind())
+    assert "\n" not in text
+    assert text.startswith(f"{name}(")
+    for setting in inspect.signature(kind).parameters.values():
+        if isinstance(setting.default, int | float | str):
+            assert f"{setting.name}={setting.default!r}" in text
+    assert repr(eval(text, catalog.names("miners"))) == text
+
+
+@pytest.mark.parametrize("text", [
+    "SemiHardTriplets(margin=0.3)", "MultiSimilarityPairs(epsilon=0.2)",
+    "NHardTriplets(n_positive=(2, 5), n_negative=3)", "NHardTriplets(n_positive=2, n_negative=(3, 3))",
+])  # fmt: skip
+def test_other_settings_are_printed_too(text: str) -> None:
+    assert repr(eval(text, catalog.names("miners"))) == text
+
+
+def test_given_triplets_are_printed_by_their_number() -> None:
+    text = repr(GivenTriplets(*torch.zeros(3, 500, dtype=torch.int64)))
+    assert text == "GivenTriplets(anchors=<500 indices>, positives=<500 indices>, negatives=<500 indices>)"

@@ -1,5 +1,6 @@
 """Every batch has exactly the promised composition, and the epoch the promised length."""
 
+import inspect
 from collections import Counter
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omlzoo import catalog
 from omlzoo.errors import BadInput
 from omlzoo.samplers import Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage, NearestLabels, Share
 
@@ -163,6 +165,25 @@ def test_the_epoch_and_the_seed_decide_and_nothing_else() -> None:
         again.set_epoch(0)
         assert list(again) == first
         assert list(make(1)) != first
+
+
+@pytest.mark.parametrize("name", sorted(catalog.names("samplers")))
+def test_a_sampler_is_printed_with_its_settings_and_without_its_labels(name: str) -> None:
+    kind = catalog.find("samplers", name)
+    taken = inspect.signature(kind).parameters
+    labels = np.repeat(np.arange(20), 6)
+    numbers = {"n_categories": 3, "n_labels": 2, "n_instances": 4, "seed": 5, "rank": 1, "processes": 2}
+    numbers = {key: value for key, value in numbers.items() if key in taken}
+    others = {"labels": labels, "categories": labels % 5, "sampler": Balanced(labels, 4, 3)}
+    sampler = kind(**{key: value for key, value in others.items() if key in taken}, **numbers)
+    text = repr(sampler)
+    assert "\n" not in text
+    assert text.startswith(f"{name}(")
+    assert all(f"{key}={value}" in text for key, value in numbers.items())
+    assert "labels=<120 rows of 20 labels>" in text
+    assert ("categories=<5 categories>" in text) == ("categories" in taken)
+    if name == "Share":
+        assert repr(sampler.sampler) in text
 
 
 def test_labels_may_be_of_any_kind() -> None:
