@@ -1,21 +1,41 @@
 # Everything runs in .venv at the project's root; nothing else on the machine is touched.
 PYTHON ?= python3
 RUN := .venv/bin
-STAMP := .venv/.installed
 
-.PHONY: setup demo test lint bench stubs clean
+# One stamp for each set of packages, the smallest first: what the demo needs, what the tests need, everything.
+# A larger set includes the smaller ones, so its recipe makes their stamps too.
+FOR_DEMO := .venv/.installed-demo
+FOR_TESTS := .venv/.installed-tests
+FOR_ALL := .venv/.installed-all
 
-setup: $(STAMP)
+.DEFAULT_GOAL := setup
+.PHONY: setup setup-all demo test lint bench stubs clean
 
 # uv, bootstrapped by pip, installs in half of pip's time; with bytecode, so that torch starts quickly.
-$(STAMP): pyproject.toml
+INSTALL := $(RUN)/uv pip install --quiet --compile-bytecode --python $(RUN)/python --editable
+
+$(RUN)/uv:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "omlzoo needs Python 3.11 or newer; call make PYTHON=python3.11"'
 	test -x $(RUN)/python || $(PYTHON) -m venv .venv
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(RUN)/uv pip install --quiet --compile-bytecode --python $(RUN)/python --editable '.[dev]'
-	touch $@
 
-demo: setup
+setup: $(FOR_TESTS)
+
+setup-all: $(FOR_ALL)
+
+$(FOR_DEMO): pyproject.toml | $(RUN)/uv
+	$(INSTALL) '.[plots,serve]'
+	touch $(FOR_DEMO)
+
+$(FOR_TESTS): pyproject.toml | $(RUN)/uv
+	$(INSTALL) '.[dev]'
+	touch $(FOR_DEMO) $(FOR_TESTS)
+
+$(FOR_ALL): pyproject.toml | $(RUN)/uv
+	$(INSTALL) '.[dev,executorch,mlflow,ray,wandb]'
+	touch $(FOR_DEMO) $(FOR_TESTS) $(FOR_ALL)
+
+demo: $(FOR_DEMO)
 	rm -rf demo
 	$(RUN)/omlzoo demo --out demo
 
