@@ -48,8 +48,7 @@ def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -
         path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
     if tokenizer.sha256 is None:
         where = f"{tokenizer.repo}/{tokenizer.file}"
-        warning = f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing"
-        notice(warning)
+        notice(f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing")
         return path
     digest = file_digest(path)
     if digest != tokenizer.sha256:

@@ -103,7 +103,7 @@ class ClipViT(Extractor):
         self.grid = image // patch
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """The patch embedding with the parts before the first block, each block, and the last norm with the projection."""
+        """The patch embedding with the first tokens and norm, each block, and the last norm with the projection."""
         first = [self.patch_embed, self.cls_token, self.pos_embed, self.norm_pre]
         return [first, *([block] for block in self.blocks), [self.norm, self.head]]
 

@@ -216,7 +216,7 @@ class ViT(Extractor):
         self.resizing: Resizing = resizing
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """The patch, token and position embeddings, each block, and the last norm with the projection, if there is one."""
+        """The patch, token and position embeddings, each block, and the last norm with the projection, if any."""
         tokens = [self.get_parameter(name) for name in ("cls_token", "reg_token", "pos_embed") if hasattr(self, name)]
         last: list[nn.Module | nn.Parameter] = [self.norm, self.head] if hasattr(self, "head") else [self.norm]
         return [[self.patch_embed, *tokens], *([block] for block in self.blocks), last]
