@@ -1,7 +1,7 @@
-"""What a shelf offers is what its files list in ``__all__``: nothing is registered by hand.
+"""The catalog of shelves. A shelf offers what its files list in ``__all__``; nothing is registered by hand.
 
-A *shelf* is a folder in which every file is one offer, such as a loss. Files whose names begin with ``_`` hold what the
-offers share, and are passed over.
+A *shelf* is a folder of files that each offer one or more things of a kind, such as losses. Files whose names begin
+with ``_`` hold code that the others share, and offer nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,11 @@ SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models"
 
 
 def offers(shelf: str) -> dict[str, str]:
-    """The module that offers each name of ``omlzoo.<shelf>``."""
+    """The names that ``omlzoo.<shelf>`` offers, with the module that defines each.
+
+    Raises:
+        ImportError: Two modules define the same name.
+    """
     homes: dict[str, str] = {}
     folder = import_module(f"omlzoo.{shelf}")
     for info in iter_modules(folder.__path__, f"{folder.__name__}."):
@@ -33,15 +37,19 @@ def offers(shelf: str) -> dict[str, str]:
 
 
 def names(shelf: str) -> dict[str, Any]:
-    """Everything that the files of ``omlzoo.<shelf>`` list in their ``__all__``, by name."""
+    """All objects that the files of ``omlzoo.<shelf>`` list in their ``__all__``, by name."""
     return {name: getattr(import_module(home), name) for name, home in offers(shelf).items()}
 
 
 def find(shelf: str, name: str) -> Any:
-    """The one thing of that name in ``omlzoo.<shelf>``.
+    """The object of that name in ``omlzoo.<shelf>``.
+
+    Args:
+        shelf: Name of the shelf, one of SHELVES, such as "losses".
+        name: Name of the object, such as "TripletLoss".
 
     Raises:
-        UnknownName: The shelf has no such name; near ones are suggested.
+        UnknownName: The shelf has no such name; similar names are suggested.
     """
     known = names(shelf)
     if name not in known:
@@ -50,12 +58,17 @@ def find(shelf: str, name: str) -> Any:
 
 
 def exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The ``__getattr__`` and ``__dir__`` of a shelf, so that ``from omlzoo.losses import TripletLoss`` works."""
+    """The functions ``__getattr__`` and ``__dir__`` of a shelf, for ``from omlzoo.losses import TripletLoss``."""
     return _attributes(package, partial(offers, package.removeprefix("omlzoo.")))
 
 
 def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The same of another room, whose few public names are given with the module that has each."""
+    """The functions ``__getattr__`` and ``__dir__`` of a package that imports its public names when they are used.
+
+    Args:
+        package: Full name of the package, such as "omlzoo.training".
+        homes: The public names, with the full name of the module that defines each.
+    """
     return _attributes(package, partial(dict, homes))
 
 

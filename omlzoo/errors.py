@@ -1,4 +1,4 @@
-"""The errors and the warning of omlzoo: a message says what, the value, the rule and the remedy."""
+"""The errors and the warning of omlzoo. A message states what is wrong, the value, the rule and the remedy."""
 
 import sys
 import warnings
@@ -20,20 +20,26 @@ __all__ = [
 ]
 
 
-SHOWN = 12  # names in a message
-SLACK = 0.1  # a suggestion this much less alike than the best one is left out
+SHOWN = 12  # number of known names that a message lists
+SLACK = 0.1  # a suggestion is left out if its similarity is lower than the best by this or more
 
 
 class OmlzooError(Exception):
-    """The root of all errors that a user can mend."""
+    """Base class of all errors of the package that a user can correct."""
 
 
 class OmlzooWarning(UserWarning):
-    """Something was skipped, replaced or not verified; it is said once."""
+    """A warning that something was skipped, replaced or not verified."""
 
 
 class UnknownName(OmlzooError, LookupError):
-    """A name that the zoo, a room or a list of settings does not have."""
+    """A name that the zoo, a shelf or a list of settings does not have.
+
+    Args:
+        where: What does not have the name, for the message.
+        name: The unknown name.
+        known: All names that exist. The message suggests those most similar to ``name``, or lists the first ones.
+    """
 
     def __init__(self, where: str, name: str, known: Collection[str]) -> None:
         near = get_close_matches(name, known, n=3)
@@ -45,7 +51,7 @@ class UnknownName(OmlzooError, LookupError):
 
 
 class BadInput(OmlzooError, ValueError):
-    """A value that breaks a stated rule."""
+    """An argument whose value is not allowed."""
 
 
 class BadEntry(OmlzooError, ValueError):
@@ -53,11 +59,19 @@ class BadEntry(OmlzooError, ValueError):
 
 
 class BadImage(OmlzooError, ValueError):
-    """A picture that cannot be used: unreadable, truncated, too large, or its box lies outside."""
+    """A picture that cannot be used because it is unreadable, truncated or too large, or its box lies outside."""
 
 
 class BadTable(OmlzooError, ValueError):
-    """A table with faults; ``faults`` has them all, the message too."""
+    """A table with faults.
+
+    Args:
+        name: Name of the table.
+        faults: All faults, which the message lists.
+
+    Attributes:
+        faults: The same faults, as a list.
+    """
 
     def __init__(self, name: str, faults: Sequence[object]) -> None:
         self.faults = list(faults)
@@ -66,7 +80,7 @@ class BadTable(OmlzooError, ValueError):
 
 
 class WeightsUnavailable(OmlzooError, OSError):
-    """Weights that cannot be fetched, or whose bytes are not the promised ones."""
+    """Weights that cannot be fetched, or whose content is not that of the entry."""
 
 
 class WeightsMismatch(OmlzooError, ValueError):
@@ -74,14 +88,19 @@ class WeightsMismatch(OmlzooError, ValueError):
 
 
 class MissingExtra(OmlzooError, ImportError):
-    """A package of an extra that is not installed."""
+    """A package of an optional extra that is not installed.
+
+    Args:
+        package: Name of the package.
+        extra: Name of the extra that installs it.
+    """
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'omlzoo[{extra}]'")
 
 
 def notice(text: str) -> None:
-    """Say something once, as an :class:`OmlzooWarning` whose place is the first line outside the package.
+    """Issue an :class:`OmlzooWarning` that is attributed to the first line of the call stack outside the package.
 
     Args:
         text: What was skipped, replaced or not verified.
@@ -93,5 +112,5 @@ def notice(text: str) -> None:
 
 
 def _likeness(name: str, other: str) -> float:
-    """From 0 to 1."""
+    """Similarity of two names, from 0 to 1."""
     return SequenceMatcher(None, other, name).ratio()

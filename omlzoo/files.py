@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Writing files and folders atomically: they appear complete or not at all."""
 
 import glob
 import hashlib
@@ -19,10 +19,10 @@ PART = ".part"
 
 @contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; it takes its place when the block ends without an error.
+    """Yield a temporary path beside ``path``, which replaces ``path`` when the block ends without an error.
 
-    Whatever stood at ``path`` stays until then. On any error, Ctrl-C included, the temporary file is removed; what a
-    killed process left is removed by the next one that writes the same path.
+    Until then an existing file at ``path`` is left as it is. On any error, Ctrl-C included, the temporary file is
+    removed. Temporary files of killed processes are removed by the next process that writes the same path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,11 +41,11 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: str | Path, owned: tuple[str, ...]) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of ``path`` when the block ends without an error.
+    """Yield a temporary folder, which replaces ``path`` when the block ends without an error.
 
     Args:
         path: The folder to make. An existing one is replaced only if it holds nothing but ``owned`` files.
-        owned: Names of the files such a folder consists of.
+        owned: Names of the files that such a folder may consist of.
 
     Raises:
         BadInput: ``path`` exists and holds something else.
@@ -63,8 +63,8 @@ def new_folder(path: str | Path, owned: tuple[str, ...]) -> Iterator[Path]:
 
 
 def recovered(path: str | Path) -> Path:
-    """The same path. A folder whose replacement was cut short between its two renamings is put back."""
-    path = Path(os.path.abspath(path))  # "." has no name
+    """The absolute path of a folder, which is restored first if its replacement was interrupted between two renames."""
+    path = Path(os.path.abspath(path))  # because Path(".") has no name
     aside = _aside(path)
     if aside.exists() and not path.exists():
         aside.replace(path)
@@ -72,7 +72,7 @@ def recovered(path: str | Path) -> Path:
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Rename ``new`` to ``path``; the old one stands aside until that is done, so one of them is always whole."""
+    """Rename ``new`` to ``path``. The old folder is renamed first and removed last, so one is always complete."""
     aside = _aside(path)
     if path.exists():
         shutil.rmtree(aside, ignore_errors=True)
@@ -86,7 +86,15 @@ def _aside(path: Path) -> Path:
 
 
 def check_free(path: Path, owned: tuple[str, ...]) -> None:
-    """Refuse a ``path`` that is a file, or a folder with anything but ``owned`` files in it."""
+    """Check that a folder may be written or replaced.
+
+    Args:
+        path: The folder. It need not exist.
+        owned: Names of the files that it may hold.
+
+    Raises:
+        BadInput: ``path`` is a file, or a folder that holds anything else.
+    """
     if path.is_file():
         raise BadInput(f"{path} is a file; give the name of a folder that does not exist yet")
     strange = sorted(p.name for p in path.iterdir() if p.name not in owned) if path.exists() else []
@@ -97,7 +105,7 @@ def check_free(path: Path, owned: tuple[str, ...]) -> None:
 
 
 def _prefix(path: Path) -> str:
-    """How temporary names beside ``path`` begin: host and process, so that those of dead processes can be removed."""
+    """Remove temporary files of ended processes beside ``path``, and return the prefix (host, process) for new ones."""
     stem = f".{path.name}.{platform.node()}."
     for left in path.parent.glob(f"{glob.escape(stem)}*{PART}"):
         process = left.name.removeprefix(stem).partition(".")[0]
@@ -107,7 +115,7 @@ def _prefix(path: Path) -> str:
 
 
 def _alive(process: int) -> bool:
-    """Whether that process runs; where the system cannot tell, it is taken to."""
+    """Whether a process is running. If the system cannot tell, True is returned."""
     if os.name != "posix":
         return True
     try:
@@ -126,6 +134,11 @@ def _umask() -> int:
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    """Hex digest of a file's content."""
+    """Digest of a file's content, as hex digits.
+
+    Args:
+        path: The file.
+        algorithm: Name of a hash algorithm of :mod:`hashlib`.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,4 +1,4 @@
-"""JSON in and out: written so that every reader takes it, read strictly into dataclasses."""
+"""Writing JSON that every reader accepts, and reading JSON strictly into dataclasses."""
 
 import json
 import math
@@ -16,7 +16,10 @@ Kind = TypeVar("Kind")
 
 
 def to_json(value: Any) -> str:
-    """The value as indented JSON text; what JSON does not know is written as text."""
+    """The value as indented JSON text.
+
+    NaN and infinity become null, and objects of types that JSON does not have are written as strings.
+    """
     return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False, default=str)
 
 
@@ -25,27 +28,27 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a number of numpy
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a scalar of numpy or torch
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def build(kind: type[Kind], raw: Any, where: str) -> Kind:
-    """The dataclass that parsed JSON describes; dataclasses, unions with None, tuples and literals may lie within.
+    """Build a dataclass from parsed JSON. Its fields may be dataclasses, unions with None, tuples, literals and dicts.
 
     Args:
-        kind: A dataclass.
+        kind: The dataclass.
         raw: What ``json.loads`` gave.
-        where: Of what, for the message.
+        where: Name of the file or object, for error messages.
 
     Raises:
-        BadEntry: A key is missing or unknown, or a value is of another type; the place in it is named.
+        BadEntry: A key is missing or unknown, or a value has another type; the message names the place.
     """
     return typing.cast(Kind, _value(kind, raw, where))
 
 
 def _value(kind: Any, raw: Any, where: str) -> Any:
-    """``raw`` as ``kind`` (a dataclass, union, tuple, literal, dict or plain type); strict."""
+    """Check that ``raw`` is of ``kind`` (a dataclass, union, tuple, literal, dict or plain type), and convert it."""
     if is_dataclass(kind):
         return _fields(kind, raw, where)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
@@ -61,8 +64,8 @@ def _value(kind: Any, raw: Any, where: str) -> Any:
             raise BadEntry(f"{where} is {raw!r}; it must be a list" + (f" of {len(fixed)}" if fixed else ""))
         return tuple(_value(a, value, f"{where}[{i}]") for i, (a, value) in enumerate(zip(fixed, raw, strict=True)))
     plain = origin or kind
-    wanted = (int, float) if plain is float else plain
-    if not isinstance(raw, wanted) or (isinstance(raw, bool) and plain is not bool):
+    accepted = (int, float) if plain is float else plain
+    if not isinstance(raw, accepted) or (isinstance(raw, bool) and plain is not bool):
         raise BadEntry(f"{where} is {raw!r}; it must be of type {plain.__name__}")
     return float(raw) if plain is float else raw
 

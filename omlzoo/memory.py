@@ -1,4 +1,4 @@
-"""A memory of past embeddings (cross-batch memory, arXiv 1912.06798; MoCo's queue, arXiv 1911.05722)."""
+"""A memory of past embeddings, as in cross-batch memory (arXiv 1912.06798) and MoCo's queue (arXiv 1911.05722)."""
 
 import torch
 from torch import Tensor, nn
@@ -12,22 +12,23 @@ __all__ = ["MemoryBank"]
 
 
 class MemoryBank(nn.Module):
-    """The last ``size`` embeddings with their labels, a ring; batches may have any size.
+    """A ring buffer of the last ``size`` embeddings and their labels. Batches may have any size.
 
-    Its content is part of the state dict, so a resumed run has the same memory.
+    The content is part of the state dict, so a resumed run continues with the same memory.
 
     Args:
-        size: How many embeddings it holds.
-        dim: D, of the embeddings.
-        per_label: Of a label only the newest so many are given; None gives all.
-        gather: Add the batches of all processes, so that all memories are equal.
+        size: Number of embeddings that the memory can hold.
+        dim: Dimension D of the embeddings.
+        per_label: Largest number of embeddings of one label that :meth:`references` returns, the newest ones; None
+            returns all.
+        gather: Whether to add the batches of all processes of a distributed run, so that their memories are equal.
 
     Attributes:
-        embeddings: (size, D) float32.
-        labels: (size,) int64.
-        added: (size,) int64: at which call of :meth:`add` each came; 0 where nothing stands.
-        calls: () int64: how many calls there were.
-        cursor: () int64: where the next embedding goes.
+        embeddings: Embeddings (size, D) float32.
+        labels: Labels (size,) int64.
+        added: Number of the call of :meth:`add` that added each embedding (size,) int64; 0 in empty places.
+        calls: Number of calls of :meth:`add` so far, an int64 tensor of shape ().
+        cursor: Index of the place that the next embedding is written to, an int64 tensor of shape ().
     """
 
     embeddings: Tensor
@@ -52,40 +53,44 @@ class MemoryBank(nn.Module):
         return described(self, size=str(size), dim=str(dim))
 
     def __len__(self) -> int:
-        """How many embeddings are in it."""
+        """Number of embeddings in the memory."""
         return int((self.added > 0).sum())
 
     @property
     def staleness(self) -> float:
-        """Mean age of its content in calls of :meth:`add`, 0 being the newest; NaN where it is empty."""
+        """Mean age of the embeddings in calls of :meth:`add`; the newest have age 0. NaN if the memory is empty."""
         held = self.added > 0
         return float((self.calls - self.added[held]).float().mean()) if held.any() else float("nan")
 
     @torch.no_grad()
     def add(self, embeddings: Tensor, labels: Tensor) -> None:
-        """Put a batch (B, D) with labels (B,) in place of the oldest; of one larger than the memory, the last rows.
+        """Add a batch in place of the oldest embeddings. Of a batch larger than the memory, the last rows are kept.
+
+        Args:
+            embeddings: Embeddings (B, D). They are stored without gradients, as float32.
+            labels: Labels (B,).
 
         Raises:
             BadInput: A value is not finite, or shapes do not fit.
         """
         check_batch(embeddings, labels)
         if embeddings.shape[1] != self.embeddings.shape[1]:
-            widths = f"{embeddings.shape[1]} columns, the memory {self.embeddings.shape[1]}"
-            raise BadInput(f"embeddings have {widths}; make it with the embeddings' dim")
+            dims = f"{embeddings.shape[1]} columns, the memory {self.embeddings.shape[1]}"
+            raise BadInput(f"embeddings have {dims}; make it with the embeddings' dim")
         rows, labels = embeddings.detach(), labels.detach()
         if self.gather:
             rows, labels = gather(rows, labels)
         size = len(self.labels)
         rows, labels = rows[-size:], labels[-size:]
         self.calls += 1
-        places = (self.cursor + torch.arange(len(labels), device=self.cursor.device)) % size
-        self.embeddings[places] = rows.to(self.embeddings)
-        self.labels[places] = labels.to(self.labels)
-        self.added[places] = self.calls
+        indices = (self.cursor + torch.arange(len(labels), device=self.cursor.device)) % size
+        self.embeddings[indices] = rows.to(self.embeddings)
+        self.labels[indices] = labels.to(self.labels)
+        self.added[indices] = self.calls
         self.cursor.copy_((self.cursor + len(labels)) % size)
 
     def references(self) -> tuple[Tensor, Tensor]:
-        """Embeddings (M, D) and labels (M,), the newest last, M <= size."""
+        """The stored embeddings (M, D) and labels (M,), from the oldest to the newest, with M <= size."""
         size = len(self.labels)
         order = (self.cursor + torch.arange(size, device=self.cursor.device)) % size  # from the oldest on
         order = order[self.added[order] > 0]
@@ -95,6 +100,6 @@ class MemoryBank(nn.Module):
             sizes = torch.bincount(torch.searchsorted(labels[by_label], labels[by_label]))
             counts = sizes[sizes > 0]
             ends = counts.cumsum(0).repeat_interleave(counts)
-            newer = ends - 1 - torch.arange(len(order), device=order.device)  # how many of the label are newer
+            newer = ends - 1 - torch.arange(len(order), device=order.device)  # number of newer embeddings of the label
             order = order[by_label[newer < self.per_label].sort().values]
         return self.embeddings[order], self.labels[order]

@@ -1,6 +1,9 @@
 """Names to facts and to models, over the whole zoo."""
 
 import json
+import pydoc
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from inspect import signature
@@ -22,7 +25,7 @@ from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadEntry, BadInput, OmlzooWarning, UnknownName, WeightsMismatch
 from omlzoo.files import file_digest
 from omlzoo.models._extractor import Extractor
-from omlzoo.zoo.registry import checkpoint
+from omlzoo.zoo.registry import Checkpoint, checkpoint
 
 NAMES = manifest.names()
 
@@ -64,6 +67,29 @@ def test_a_checkpoint_is_a_function() -> None:
     assert omlzoo.vits16_dino.__name__ == "vits16_dino"
     with pytest.raises(TypeError):
         omlzoo.vits16_dino(False)  # type: ignore[call-arg]
+
+
+def test_help_describes_the_checkpoint_and_not_its_class() -> None:
+    text = pydoc.plain(pydoc.render_doc(omlzoo.vits16_dino))
+    for fact in ("vits16_dino", "384", "vits16,", "224 x 224", "apache-2.0", "Family: dino", "pretrained:"):
+        assert fact in text
+    assert "__setattr__" not in text
+    assert repr(omlzoo.vits16_dino) == "Checkpoint(vits16_dino: vits16, dim 384, apache-2.0)"
+    assert (Checkpoint.__doc__ or "").startswith("A checkpoint of the zoo")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_checkpoint_has_help_of_its_own(name: str) -> None:
+    one = checkpoint(name)
+    assert (one.__doc__ or "").startswith(f"{name}: ")
+    assert f"dimension {one.weights.dim}," in (one.__doc__ or "")
+    assert len(repr(one)) < 100
+    assert one == checkpoint(name)
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys, pydoc, omlzoo; pydoc.render_doc(omlzoo.vits16_dino); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_lists_are_filtered() -> None:

@@ -1,1 +1,1 @@
-"""Facts and files of weights: the manifest, its entries, the Hub, the cache, foreign layouts."""
+"""Checkpoints: the manifest and its entries, downloads and the local cache, and foreign key layouts."""

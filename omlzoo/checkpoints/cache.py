@@ -1,7 +1,7 @@
-"""Our own folder of weights and the record of what was verified: no network.
+"""The package's own folder of weights, and the record of which files were verified. Nothing here uses the network.
 
 ``<home>/weights/<name>/`` holds ``model.safetensors`` and ``entry.json``, as every checkpoint on disk does. A file that
-was verified once is not hashed again while its size and time of change stay the same.
+was verified once is not hashed again as long as its size and modification time stay the same.
 """
 
 import hashlib
@@ -28,20 +28,20 @@ SCRATCH = ".download."
 
 
 def home() -> Path:
-    """Our own cache: ``OMLZOO_HOME``, or ``omlzoo`` in the user's cache folder."""
+    """The package's own cache folder: ``OMLZOO_HOME``, or ``omlzoo`` in the user's cache folder."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("OMLZOO_HOME") or Path(cache) / "omlzoo")
 
 
 def folder(name: str) -> Path:
-    """Where the weights of that checkpoint are kept, if we keep them and not the Hub's client."""
+    """The folder for the weights of that checkpoint, where they are kept here and not in the Hub client's cache."""
     return home() / "weights" / name
 
 
 def kept(entry: Entry) -> Entry | None:
-    """What our folder has for this entry: the entry of the file there, or None where that is another file.
+    """The entry of the weights that the own folder holds for this entry, or None if it holds none that serve.
 
-    A damaged or outdated ``entry.json`` counts as none: the weights are then fetched again.
+    A damaged or outdated ``entry.json`` counts as no weights, so that they are fetched again.
     """
     try:
         local = open_entry(folder(entry.name))
@@ -51,8 +51,15 @@ def kept(entry: Entry) -> Entry | None:
 
 
 def serves(local: Entry, entry: Entry) -> bool:
-    """Whether a file with these facts is what the entry wants: the promised bytes, the same authors' file converted,
-    or, where the entry promises no bytes, a file of the same repository."""
+    """Whether a local file can be used as the weights of an entry.
+
+    It can if it has the sha256 of the entry, if it was converted from the same upstream file, or, where the entry has
+    no sha256, if it is from the same repository.
+
+    Args:
+        local: The entry that lies beside the local file.
+        entry: The entry whose weights are needed.
+    """
     if local.sha256 is None or local.name != entry.name:
         return False
     converted = local.repo is None and local.upstream is not None and local.upstream == entry.upstream
@@ -61,7 +68,16 @@ def serves(local: Entry, entry: Entry) -> bool:
 
 
 def copy(source: Path, entry: Entry, to: Path) -> Entry:
-    """Put a file and its facts into a folder; returns the facts with the file's name, sha256 and size."""
+    """Copy a safetensors file into a folder, with its entry beside it.
+
+    Args:
+        source: The file to copy.
+        entry: The entry that describes it.
+        to: The folder; it is made if it does not exist, and files of the same names in it are replaced.
+
+    Returns:
+        The entry that was written, with the name, sha256 and size of the copy.
+    """
     with new_file(to / WEIGHTS) as temporary:
         shutil.copyfile(source, temporary)
         sha256, size = file_digest(temporary), temporary.stat().st_size
@@ -73,22 +89,26 @@ def copy(source: Path, entry: Entry, to: Path) -> Entry:
 
 @contextmanager
 def work(name: str) -> Iterator[Path]:
-    """A scratch folder beside the weights of that name, for one process at a time; gone afterwards.
+    """Yield a scratch folder beside the weights of that name, for one process at a time; it is removed afterwards.
 
-    What a killed process left there is removed. The lock is the operating system's, so a killed process holds none.
+    Scratch folders that killed processes left behind are removed too. The lock belongs to the operating system, so a
+    killed process does not hold it.
+
+    Raises:
+        WeightsUnavailable: The folder cannot be written.
     """
-    place = folder(name)
+    target = folder(name)
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         with FileLock(home() / "weights" / f".{name}.lock"):
-            for left in place.glob(f"{SCRATCH}*"):
+            for left in target.glob(f"{SCRATCH}*"):
                 shutil.rmtree(left, ignore_errors=True)
             try:
-                with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=place) as scratch:
+                with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=target) as scratch:
                     yield Path(scratch)
             finally:
-                if not any(place.iterdir()):
-                    place.rmdir()
+                if not any(target.iterdir()):
+                    target.rmdir()
     except OSError as error:
         if isinstance(error, WeightsUnavailable):
             raise
@@ -98,36 +118,38 @@ def work(name: str) -> Iterator[Path]:
 
 
 def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False) -> Path:
-    """The same path, if the content has that sha256; computed only where size or time of change are new.
+    """Return the path if the file has the expected sha256, and raise an error otherwise.
+
+    The sha256 is computed only if the file was not verified before, or if its size or modification time has changed.
 
     Args:
-        path: A file.
-        sha256: What it has to have.
-        name: Of the checkpoint, for the message.
-        remedy: What to do where it has another, for the message.
-        afresh: Compute it in any case.
+        path: A safetensors file.
+        sha256: The sha256 that its content must have, 64 hex digits.
+        name: Name of the checkpoint, for the error message.
+        remedy: What the user can do if the content is another, for the error message.
+        afresh: Compute the sha256 even if the file was verified before.
 
     Raises:
-        WeightsUnavailable: It has another one.
-        WeightsMismatch: It is no safetensors file, or holds NaN.
+        WeightsUnavailable: The content has another sha256.
+        WeightsMismatch: The file is not a valid safetensors file, or a tensor holds NaN or infinity.
     """
     stat = path.stat()
-    seen = {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256}
+    facts = {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256}
     record = home() / "verified" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
     try:
-        if not afresh and json.loads(record.read_text()) == seen:
+        if not afresh and json.loads(record.read_text()) == facts:
             return path
     except (OSError, ValueError):
-        pass  # no record, or a damaged one: the file is hashed
-    found = file_digest(path)
-    if found != sha256:
+        pass  # there is no record, or it is damaged: the file is hashed
+    digest = file_digest(path)
+    if digest != sha256:
         raise WeightsUnavailable(
-            f"{name}: {path} has sha256 {found[:16]}..., the entry says {sha256[:16]}...; {remedy}"
+            f"{name}: {path} has sha256 {digest[:16]}..., the entry says {sha256[:16]}...; {remedy}"
         )
     check_finite(load_tensors(path), name)
     try:
         with new_file(record) as temporary:
-            temporary.write_text(json.dumps(seen))
+            temporary.write_text(json.dumps(facts))
     except OSError as error:
         notice(f"{home()} cannot be written ({error}), so weights are hashed at every load; set OMLZOO_HOME")
     return path

@@ -1,4 +1,4 @@
-"""What distances of a model mean: named cut-points, probabilities, and when a query is of no label in the gallery."""
+"""Calibration of a model's distances: thresholds, probabilities, and the rejection of queries of unknown labels."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from omlzoo.errors import BadInput, UnknownName
 from omlzoo.files import new_file
 from omlzoo.jsonio import build, to_json
 
-if TYPE_CHECKING:  # the manifest is read without it
+if TYPE_CHECKING:  # so that reading the manifest does not import numpy
     import numpy as np
 
 __all__ = ["Calibration", "CutPoint", "Energy", "Probability", "energy"]
@@ -16,18 +16,20 @@ __all__ = ["Calibration", "CutPoint", "Energy", "Probability", "energy"]
 
 @dataclass(frozen=True)
 class CutPoint:
-    """A threshold with what it does on the rows it was found on.
+    """A threshold, and the error rates it has on the rows it was found on.
 
     Attributes:
-        name: Such as "far=0.001".
-        rule: What it promises, in words.
-        statistic: What is compared: a hit's Euclidean distance, or the energy of a query's hits.
-        value: Accepted is what is at most so much.
-        of: What the rates are shares of: pairs of pictures, or queries (by their first hit).
-        wrong: Share of other-label pairs, or of queries of unknown labels, that are accepted.
-        wrong_interval: 95 % bootstrap interval over labels.
-        right: Share of same-label pairs, or of queries of known labels whose first hit is right, that are accepted.
-        right_interval: The same of it.
+        name: Name of the threshold, such as "far=0.001".
+        rule: What the threshold promises, in words.
+        statistic: The value that is compared with the threshold: the Euclidean distance of a hit, or the energy of a
+            query's hits.
+        value: The threshold; a statistic of at most this value is accepted.
+        of: What the rates are shares of: pairs of pictures, or queries (judged by their first hit).
+        wrong: Share of negative pairs, or of queries of unknown labels, that are accepted, in [0, 1].
+        wrong_interval: 95 % bootstrap interval of ``wrong``, resampled over labels.
+        right: Share of positive pairs, or of queries of known labels whose first hit is right, that are accepted, in
+            [0, 1].
+        right_interval: 95 % bootstrap interval of ``right``, resampled over labels.
     """
 
     name: str
@@ -43,18 +45,20 @@ class CutPoint:
 
 @dataclass(frozen=True)
 class Probability:
-    """Chance that a hit at a distance is of the query's label, in a gallery like the one it was measured on.
+    """Probability that a hit at a given distance has the query's label, in a gallery like that of the measurement.
 
     Attributes:
-        distances: (K,) knots, ascending.
-        isotonic: (K,) chances there, falling; between knots on a line, and level outside.
-        intercept: Of the logistic curve 1 / (1 + exp(-(intercept + slope x distance))).
-        slope: Below 0 where nearer is better.
-        hits: How many hits it was fitted to.
-        isotonic_error: Expected calibration error of curves that were fitted to the other half of the labels.
-        logistic_error: The same of the logistic curve.
-        reliability: Mean chance, share that is right, and count, of hits in ten bins of the isotonic curve's chance, of
-            curves that were fitted to the other half of the labels.
+        distances: Knots of the isotonic curve (K,), Euclidean distances in ascending order.
+        isotonic: Probabilities at the knots (K,), not increasing. The curve is linear between knots and constant
+            outside them.
+        intercept: Intercept of the logistic curve 1 / (1 + exp(-(intercept + slope x distance))).
+        slope: Slope of the logistic curve, negative where nearer hits are more often right.
+        hits: Number of hits that the curves were fitted to.
+        isotonic_error: Expected calibration error of the isotonic curve. Each half of the labels is judged by a curve
+            that was fitted to the other half.
+        logistic_error: Expected calibration error of the logistic curve, measured in the same way.
+        reliability: Mean probability, share of right hits and number of hits, for each of ten bins of the isotonic
+            curve's probability. Each half of the labels is judged by a curve that was fitted to the other half.
     """
 
     distances: tuple[float, ...]
@@ -67,23 +71,28 @@ class Probability:
     reliability: tuple[tuple[float, float, int], ...]
 
     def of(self, distance: "np.ndarray", form: Literal["isotonic", "logistic"] = "isotonic") -> "np.ndarray":
-        """Chances of hits at distances, any shape; 0 where there is no hit."""
+        """Probabilities that hits at these distances have the query's label, in the shape of ``distance``.
+
+        Args:
+            distance: Euclidean distances of any shape; infinite or NaN where there is no hit, which gives 0.
+            form: The curve to use, "isotonic" or "logistic".
+        """
         import numpy as np
 
         if form == "isotonic":
-            found = np.interp(distance, self.distances, self.isotonic)
+            chances = np.interp(distance, self.distances, self.isotonic)
         else:
-            found = 1 / (1 + np.exp(np.clip(-(self.intercept + self.slope * distance), -700, 700)))
-        return np.where(np.isfinite(distance), found, 0.0)
+            chances = 1 / (1 + np.exp(np.clip(-(self.intercept + self.slope * distance), -700, 700)))
+        return np.where(np.isfinite(distance), chances, 0.0)
 
 
 @dataclass(frozen=True)
 class Energy:
-    """How :func:`energy` was computed.
+    """The settings of :func:`energy`.
 
     Attributes:
-        temperature: T, above 0, in units of distance.
-        k: How many of the nearest hits count.
+        temperature: Temperature T, above 0, in units of distance.
+        k: Number of nearest hits that enter the energy.
     """
 
     temperature: float
@@ -92,21 +101,22 @@ class Energy:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was found on the validation rows of a table.
+    """A calibration, measured on the validation rows of a table.
 
     Attributes:
-        table: Its name.
-        labels: How many it had.
-        queries: How many could be right.
-        same_pairs: Pairs of one label.
-        other_pairs: Pairs of two labels.
-        sha256: Of the model's weights; distances of another model mean something else.
-        preprocess_hash: Of its preprocessing.
-        normalized: Whether embeddings have length 1.
-        cut_points: Thresholds by name.
-        probability: Of a hit being right.
-        energy: Of the cut-points whose statistic it is.
-        open_set: How well known and unknown queries are told apart: "auroc distance", "fpr@95tpr energy", ...
+        table: Name of the table.
+        labels: Number of its labels.
+        queries: Number of queries with at least one other row of their label, so that a hit can be right.
+        same_pairs: Number of positive pairs.
+        other_pairs: Number of negative pairs.
+        sha256: sha256 of the model's weights. The calibration does not hold for distances of another model.
+        preprocess_hash: Hash of the model's preprocessing.
+        normalized: Whether the embeddings were divided by their L2 norm.
+        cut_points: The thresholds.
+        probability: Probability that a hit is right, by its distance.
+        energy: Settings of the energy, for thresholds whose statistic is the energy.
+        open_set: Metrics of how well queries of known and of unknown labels are separated, by names such as
+            "auroc distance" and "fpr@95tpr energy".
     """
 
     table: str
@@ -123,10 +133,10 @@ class Calibration:
     open_set: dict[str, float]
 
     def find(self, name: str) -> CutPoint:
-        """The cut-point of that name; numbers in names may be written in any way, "far=1e-3" is "far=0.001".
+        """The threshold of that name. Numbers in names may be written in any way: "far=1e-3" is "far=0.001".
 
         Raises:
-            UnknownName: There is none; those that there are are named.
+            UnknownName: There is no threshold of that name; the message lists the names that exist.
         """
         by_name = {_plain(each.name): each for each in self.cut_points}
         if _plain(name) not in by_name:
@@ -134,10 +144,15 @@ class Calibration:
         return by_name[_plain(name)]
 
     def check(self, sha256: str, preprocess_hash: str, normalized: bool) -> None:
-        """Refuse vectors that it was not measured with.
+        """Check that vectors come from the model that the calibration was measured with.
+
+        Args:
+            sha256: sha256 of the weights of the model that made the vectors.
+            preprocess_hash: Hash of that model's preprocessing.
+            normalized: Whether the vectors were divided by their L2 norm.
 
         Raises:
-            BadInput: Something differs; it is named.
+            BadInput: One of the three differs; the message names it.
         """
         theirs = {"sha256": sha256, "preprocess_hash": preprocess_hash, "normalized": normalized}
         for name, value in theirs.items():
@@ -147,26 +162,38 @@ class Calibration:
                                "calibrate the model that made these vectors")  # fmt: skip
 
     def to_json(self) -> str:
-        """Everything as JSON."""
+        """The calibration as JSON text."""
         return to_json(asdict(self)) + "\n"
 
     @staticmethod
     def from_json(raw: Any, where: str) -> "Calibration":
-        """The calibration of parsed JSON.
+        """Build a calibration from parsed JSON.
+
+        Args:
+            raw: What ``json.loads`` gave.
+            where: Name of the file, for error messages.
 
         Raises:
-            BadEntry: It does not follow the schema.
+            BadEntry: The JSON does not follow the schema.
         """
         return build(Calibration, raw, where)
 
     def save(self, path: str | Path) -> None:
-        """Write the JSON."""
+        """Write the calibration to a JSON file."""
         with new_file(path) as temporary:
             temporary.write_text(self.to_json(), encoding="utf-8")
 
 
 def energy(distances: "np.ndarray", how: Energy) -> "np.ndarray":
-    """Energy (Q,) of the nearest hits' distances (Q, K >= k): -T logsumexp(-distance / T); low where many are near."""
+    """Energy of queries, -T logsumexp(-distance / T) over the k nearest hits; it is low where many hits are near.
+
+    Args:
+        distances: Distances of hits (Q, K), ascending in each row, with K >= ``how.k``; infinite where there is no hit.
+        how: Temperature T and number k of hits.
+
+    Returns:
+        Energies (Q,), infinite for queries without hits.
+    """
     import numpy as np
 
     near = distances[:, : how.k].astype(np.float64)

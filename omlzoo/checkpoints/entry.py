@@ -1,7 +1,7 @@
-"""An entry: all facts of one checkpoint, and its strict JSON form.
+"""Entries: all facts of one checkpoint, and their strict JSON form.
 
-Every key is required and no other is allowed; what is not known is ``null``. The same schema serves the files of
-``weights_manifest/`` and the ``entry.json`` of a run folder.
+Every key is required and no other is allowed; a value that is not known is ``null``. The files of
+``weights_manifest/`` and the ``entry.json`` of a run folder follow the same schema.
 """
 
 import json
@@ -17,19 +17,20 @@ from omlzoo.jsonio import build
 
 __all__ = ["HUB", "Entry", "Metric", "Text", "Tokenizer", "Upstream", "dump_entry", "read_entry", "without_address"]
 
-HUB = "hf-hub:"  # before the name of a repository, where a name of the zoo or a folder may stand too
+HUB = "hf-hub:"  # prefix of a repository, where the name of a checkpoint or a folder is accepted too
 
-HASHES = {"md5": 32, "sha256": 64}  # hex digits of a whole digest
+HASHES = {"md5": 32, "sha256": 64}  # number of hex digits of a complete digest
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """The file the authors published, for weights that are on no Hub repository.
+    """The file that the authors published, for weights that are in no Hub repository.
 
     Attributes:
-        url: Where it is.
-        hash: "md5:<hex digits>" or "sha256:<hex digits>", whole or its beginning; null where none is published.
-        layout: Name of its key layout, see :mod:`omlzoo.checkpoints.layouts`.
+        url: Address of the file.
+        hash: "md5:<hex digits>" or "sha256:<hex digits>", the complete digest or its first digits; null if the authors
+            published none.
+        layout: Name of the file's key layout, see :mod:`omlzoo.checkpoints.layouts`.
     """
 
     url: str
@@ -39,15 +40,16 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of a checkpoint on one data set.
+    """The value of one metric of a checkpoint on one data set.
 
     Attributes:
-        dataset: Such as "SOP".
-        metric: Such as "cmc@1".
-        value: A fraction in [0, 1].
+        dataset: Name of the data set, such as "SOP".
+        metric: Name of the metric, such as "cmc@1".
+        value: Value of the metric, a fraction in [0, 1].
         by: Who measured it.
-        where: Page, file or command it comes from.
-        variant: "upstream" or "oml": which of the entry's preprocessings was used; null where unknown.
+        where: Page, file or command that the value comes from.
+        variant: Which preprocessing of the entry was used: "upstream" for ``preprocess``, "oml" for ``preprocess_oml``;
+            null if unknown.
     """
 
     dataset: str
@@ -60,17 +62,17 @@ class Metric:
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """How texts become the numbers that a text tower reads.
+    """The tokenizer that turns texts into the token ids that a text tower reads.
 
     Attributes:
         repo: Hugging Face Hub repository, "organisation/name".
-        revision: A commit of it, 40 hex digits; null is *unpinned*.
-        file: A ``tokenizer.json`` in it.
-        sha256: Of the file's content, 64 hex digits; null is *unpinned*.
-        clean: What happens to a text first, see :func:`omlzoo.zoo.tokenizer.cleaned`.
-        begin: Number of the token before each text; null where there is none.
-        end: Of the token after it.
-        pad: Of those that fill up the length.
+        revision: Commit of the repository, 40 hex digits; null means *unpinned*.
+        file: Name of a ``tokenizer.json`` in the repository.
+        sha256: sha256 of the file's content, 64 hex digits; null means *unpinned*.
+        clean: How a text is cleaned before it is tokenized, see :func:`omlzoo.zoo.tokenizer.cleaned`.
+        begin: Id of the token that is put before each text; null if there is none.
+        end: Id of the token that is put after each text.
+        pad: Id of the token that short texts are padded with.
     """
 
     repo: str
@@ -85,17 +87,18 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class Text:
-    """The text tower that was trained together with an image tower: its vectors can be compared with the images'.
+    """The text tower that was trained together with an image tower, so that texts and images can be compared.
 
     Attributes:
-        arch: A function of :mod:`omlzoo.models._text_tower`, called with ``arch_args``.
-        params: How many parameters the tower has.
-        repo: As of the entry; null where no repository with a safetensors file is known.
-        revision: As of the entry.
-        file: A safetensors file of both towers, or of the text tower alone, in open_clip's layout.
-        sha256: As of the entry.
-        size: As of the entry.
-        tokenizer: How texts become numbers.
+        arch: Name of a function of :mod:`omlzoo.models._text_tower`.
+        arch_args: Arguments that the function is called with.
+        params: Number of parameters of the text tower.
+        repo: Hugging Face Hub repository, "organisation/name"; null if no repository with a safetensors file is known.
+        revision: Commit of the repository, 40 hex digits; null means *unpinned*.
+        file: Name of a safetensors file of both towers, or of the text tower alone, in open_clip's layout.
+        sha256: sha256 of the file's content, 64 hex digits; null means *unpinned*.
+        size: Size of the file in bytes.
+        tokenizer: The tokenizer of the text tower.
         source: Where these facts were read.
     """
 
@@ -116,32 +119,33 @@ class Entry:
     """All facts of one checkpoint.
 
     Attributes:
-        name: Also the file's name.
-        family: Who made the weights, in one word, for filtering.
-        arch: A function of :mod:`omlzoo.models`, called with ``arch_args``.
-        dim: Length of the embedding.
-        params: How many parameters the extractor has.
-        repo: Hugging Face Hub repository, "organisation/name".
-        revision: A commit of it, 40 hex digits; null is *unpinned*.
+        name: Name of the checkpoint. In the manifest it is also the name of the file.
+        family: Project or organisation that made the weights, in one word, for filtering.
+        arch: Name of a function of :mod:`omlzoo.models`.
+        arch_args: Arguments that the function is called with.
+        dim: Dimension of the embedding.
+        params: Number of parameters of the extractor.
+        repo: Hugging Face Hub repository, "organisation/name"; null if the weights are in none.
+        revision: Commit of the repository, 40 hex digits; null means *unpinned*.
         file: Name of the safetensors file in the repository, or in ``weights_manifest/bundled``.
-        sha256: Of the file's content, 64 hex digits; null is *unpinned*.
-        size: Of the file, in bytes.
-        mirrors: URLs of the same file, tried in order where the repository cannot serve; they need a sha256.
-        layout: Key layout of the file where it is not ours, see :mod:`omlzoo.checkpoints.layouts`.
-        upstream: The authors' file, for weights that are on no Hub repository.
-        preprocess: The evaluation transform of whoever trained these weights.
-        preprocess_oml: What Open Metric Learning used for this name, where it differs.
+        sha256: sha256 of the file's content, 64 hex digits; null means *unpinned*.
+        size: Size of the file in bytes.
+        mirrors: URLs of the same file, tried in order if the repository cannot be reached. Mirrors require a sha256.
+        layout: Key layout of the file, see :mod:`omlzoo.checkpoints.layouts`; null if its keys are those of the model.
+        upstream: The authors' file, for weights that are in no Hub repository.
+        preprocess: The evaluation preprocessing of the authors of the weights.
+        preprocess_oml: The preprocessing that Open Metric Learning used for these weights, if it differs.
         normalize: Whether the embedding is divided by its L2 norm.
-        metrics: Published and measured numbers.
-        license: SPDX name in lower case, or null.
-        commercial: Whether the licence allows commercial use; null where nobody said.
-        gated: Whether the repository asks for a login.
-        citation: Paper, with its arXiv number.
+        metrics: Published and measured metrics.
+        license: SPDX name of the licence in lower case; null if it is not known.
+        commercial: Whether the licence allows commercial use; null if it is not known.
+        gated: Whether the repository requires a login.
+        citation: The paper, with its arXiv number.
         source: Where these facts were read.
-        fingerprint: The embedding of the generated picture of :mod:`omlzoo.zoo.fingerprint`, its first values.
-        notes: Anything a user should know.
-        calibration: What its distances mean, once ``omlzoo calibrate`` found it.
-        text: The text tower that was trained with it, if any.
+        fingerprint: First values of the embedding of a generated picture, see :mod:`omlzoo.zoo.fingerprint`.
+        notes: Anything else that a user should know.
+        calibration: Thresholds and probabilities of the model's distances, written by ``omlzoo calibrate``.
+        text: The text tower that was trained together with this image tower, if there is one.
     """
 
     name: str
@@ -174,14 +178,15 @@ class Entry:
 
 
 def read_entry(path: Path, name: str | None = None) -> Entry:
-    """Parse and check one file.
+    """Read an entry from a JSON file and check it.
 
     Args:
-        path: A JSON file.
-        name: The name it has to bear, if it matters.
+        path: The JSON file.
+        name: The name that the entry must have; None accepts any name.
 
     Raises:
-        BadEntry: It cannot be read, a key is missing or unknown, or a value breaks its rule; the file is named.
+        BadEntry: The file cannot be read, a key is missing or unknown, or a value breaks its rule. The message names
+            the file.
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -195,7 +200,12 @@ def read_entry(path: Path, name: str | None = None) -> Entry:
 
 
 def without_address(entry: Entry, **changes: Any) -> Entry:
-    """The facts of other weights of the same architecture: no address, no metrics, no fingerprint, no notes."""
+    """The entry for other weights of the same architecture, without address, metrics, fingerprint, notes or text tower.
+
+    Args:
+        entry: The entry to start from.
+        **changes: Fields that are set afterwards, by their names.
+    """
     bare = replace(
         entry, repo=None, revision=None, file=None, sha256=None, size=None, mirrors=(), layout=None, upstream=None,
         gated=False, metrics=(), fingerprint=None, notes=None, calibration=None, text=None,
@@ -204,13 +214,13 @@ def without_address(entry: Entry, **changes: Any) -> Entry:
 
 
 def dump_entry(entry: Entry) -> str:
-    """The entry as the text of its JSON file, lists of numbers on one line."""
+    """The entry as the text of its JSON file, with each list of numbers on one line."""
     text = json.dumps(asdict(entry), indent=2, ensure_ascii=False)
     return re.sub(r"\[[\d\s.,e+-]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n"
 
 
 def _check(entry: Entry, where: str) -> None:
-    """The rules that types do not say."""
+    """Check the rules that types do not express."""
     _check_address(entry, where)
     if entry.text is not None:
         _check_address(entry.text, f"{where}: text")
@@ -234,7 +244,7 @@ def _check(entry: Entry, where: str) -> None:
 
 
 def _check_address(holder: Entry | Text | Tokenizer, where: str, suffix: str = ".safetensors") -> None:
-    """The rules of a file's place and content."""
+    """Check the repository, revision, file name and sha256 of an entry, a text tower or a tokenizer."""
     for key, length in {"sha256": 64, "revision": 40}.items():
         value = getattr(holder, key)
         if value is not None and not re.fullmatch(rf"[0-9a-f]{{{length}}}", value):

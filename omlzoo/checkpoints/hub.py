@@ -1,4 +1,7 @@
-"""The Hugging Face Hub and plain URLs: the only place with network. What comes is not verified here."""
+"""Downloads from the Hugging Face Hub and from plain URLs, and uploads to the Hub.
+
+This is the only module of the package that uses the network for weights. Downloaded files are not verified here.
+"""
 
 import ssl
 import sys
@@ -29,10 +32,10 @@ from omlzoo.progress import TerminalBar, bar
 __all__ = ["cached", "download", "download_first", "download_url", "offline", "settings", "upload"]
 
 CHUNK = 1 << 20  # bytes
-STALE = 3600  # seconds after which a half file is nobody's any more
-TRIES = 5
-BUSY = (429, 500, 502, 503, 504)  # answers after which it is worth to ask again
-PATIENCE = 30  # seconds at most between two tries
+STALE = 3600  # age in seconds after which a partial file is taken to be abandoned
+TRIES = 5  # requests for one file before an error is raised
+BUSY = (429, 500, 502, 503, 504)  # HTTP status codes after which a request is repeated
+PATIENCE = 30  # longest wait between two requests, in seconds
 
 
 def offline() -> bool:
@@ -41,17 +44,20 @@ def offline() -> bool:
 
 
 def download(repo: str, file: str, revision: str | None, name: str, progress: bool) -> Path:
-    """A file of a Hub repository in the client's cache, where the snapshot's folder is named by the commit.
+    """Download a file of a Hub repository into the Hub client's cache, or find it there.
 
     Args:
-        repo: "organisation/name".
-        file: In the repository.
+        repo: Hugging Face Hub repository, "organisation/name".
+        file: Path of the file in the repository.
         revision: A commit, branch or tag; None is the main branch.
-        name: Of the checkpoint, for messages.
-        progress: Draw a bar where standard error is a terminal.
+        name: Name of the checkpoint, for error messages.
+        progress: Whether to show a progress bar, if standard error is a terminal.
+
+    Returns:
+        The file in the client's cache. The folder it lies in is named by the commit.
 
     Raises:
-        WeightsUnavailable: It cannot be had; the message says why and what to do. No half file is left.
+        WeightsUnavailable: The file cannot be fetched; the message says why and what to do. No partial file is left.
     """
     where = f"{repo}@{(revision or 'main')[:12]}/{file}"
     before = _half_files(repo)
@@ -69,34 +75,38 @@ def download(repo: str, file: str, revision: str | None, name: str, progress: bo
 
 
 def _explain(error: Exception, name: str, where: str, repo: str) -> NoReturn:
-    """Raise the one error that says what to do; anything but a failed download is raised as it came."""
+    """Raise WeightsUnavailable with a remedy for a failed request; other errors are raised unchanged."""
     hub = constants.ENDPOINT
     if isinstance(error, HFValidationError):
-        said = f"{repo!r} is no repository name; write organisation/name"
+        reason = f"{repo!r} is no repository name; write organisation/name"
     elif isinstance(error, GatedRepoError):
-        said = f"{repo} is gated; accept its licence at {hub}/{repo}, then log in with `hf auth login` or set HF_TOKEN"
+        reason = (
+            f"{repo} is gated; accept its licence at {hub}/{repo}, then log in with `hf auth login` or set HF_TOKEN"
+        )
     elif isinstance(error, RepositoryNotFoundError):
-        said = f"{hub} has no repository {repo}, or it is private; check the name, or set HF_TOKEN"
+        reason = f"{hub} has no repository {repo}, or it is private; check the name, or set HF_TOKEN"
     elif isinstance(error, RevisionNotFoundError):
-        said = f"{repo} has no such revision; check the entry's revision"
+        reason = f"{repo} has no such revision; check the entry's revision"
     elif isinstance(error, LocalEntryNotFoundError):
         cause = error.__cause__
         if isinstance(cause, OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE:
-            said = "not in the local cache, and HF_HUB_OFFLINE is set; unset it once, or copy the file into the cache"
+            reason = "not in the local cache, and HF_HUB_OFFLINE is set; unset it once, or copy the file into the cache"
         elif isinstance(cause, HfHubHTTPError):
-            said = f"not in the local cache, and {hub} answered {_status(cause)}; try again later, or set HF_ENDPOINT"
+            reason = f"not in the local cache, and {hub} answered {_status(cause)}; try again later, or set HF_ENDPOINT"
         else:
-            said = f"not in the local cache, and {hub} cannot be reached; connect once, or set HF_ENDPOINT to a mirror"
+            reason = (
+                f"not in the local cache, and {hub} cannot be reached; connect once, or set HF_ENDPOINT to a mirror"
+            )
     elif isinstance(error, EntryNotFoundError):
         raise _NoSuchFile(f"{name}: {where}: {repo} has no such file; check the entry's file") from error
     elif isinstance(error, HfHubHTTPError):
-        said = f"{hub} answered {_status(error)}; try again later, or set HF_TOKEN or HF_ENDPOINT"
+        reason = f"{hub} answered {_status(error)}; try again later, or set HF_TOKEN or HF_ENDPOINT"
     elif isinstance(error, OSError) or type(error).__module__.startswith(("httpx", "httpcore", "requests")):
-        reason = str(error).splitlines()[0] if str(error) else ""
-        said = f"the download broke off ({type(error).__name__}: {reason}); try again"
+        detail = str(error).splitlines()[0] if str(error) else ""
+        reason = f"the download broke off ({type(error).__name__}: {detail}); try again"
     else:
         raise error
-    raise WeightsUnavailable(f"{name}: {where}: {said}") from error
+    raise WeightsUnavailable(f"{name}: {where}: {reason}") from error
 
 
 def _status(error: HfHubHTTPError) -> str:
@@ -106,15 +116,24 @@ def _status(error: HfHubHTTPError) -> str:
 
 
 def _half_files(repo: str) -> set[Path]:
-    """What broken downloads left in the client's cache; it never resumes them."""
+    """Partial files of broken downloads in the client's cache, which the client never resumes."""
     return set((Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "blobs").glob("*.incomplete"))
 
 
 def download_first(repo: str, files: Sequence[str], name: str, progress: bool) -> Path:
-    """The first of these files that the main branch of a repository has.
+    """Download the first of several files that the main branch of a repository has.
+
+    Args:
+        repo: Hugging Face Hub repository, "organisation/name".
+        files: Paths in the repository, in order of preference.
+        name: Name of the checkpoint, for error messages.
+        progress: Whether to show a progress bar, if standard error is a terminal.
+
+    Returns:
+        The file in the Hub client's cache.
 
     Raises:
-        WeightsUnavailable: It has none of them, or they cannot be had.
+        WeightsUnavailable: The repository has none of the files, or cannot be reached.
     """
     for file in files:
         try:
@@ -125,13 +144,28 @@ def download_first(repo: str, files: Sequence[str], name: str, progress: bool) -
 
 
 def cached(repo: str, file: str, revision: str | None) -> Path | None:
-    """Where the client has that file, without asking anybody; None where it has not."""
-    found = try_to_load_from_cache(repo, file, revision=revision)
-    return Path(found) if isinstance(found, str) else None
+    """The path of a file in the Hub client's cache, or None if it is not there. Nothing is downloaded.
+
+    Args:
+        repo: Hugging Face Hub repository, "organisation/name".
+        file: Path of the file in the repository.
+        revision: A commit, branch or tag; None is the main branch.
+    """
+    path = try_to_load_from_cache(repo, file, revision=revision)
+    return Path(path) if isinstance(path, str) else None
 
 
 def upload(repo: str, files: Mapping[str, Path | bytes], message: str, private: bool) -> str:
-    """Put files into a repository in one commit, which is made where needed; returns the commit's address.
+    """Upload files to a Hub repository in one commit. The repository is made if it does not exist.
+
+    Args:
+        repo: Hugging Face Hub repository, "organisation/name".
+        files: Local files, or contents, by their paths in the repository.
+        message: Commit message.
+        private: Whether the repository is private, if it is made.
+
+    Returns:
+        The URL of the commit.
 
     Raises:
         WeightsUnavailable: The Hub refuses, or cannot be reached; the message says why and what to do.
@@ -155,16 +189,22 @@ def upload(repo: str, files: Mapping[str, Path | bytes], message: str, private: 
 
 
 def settings() -> dict[str, str]:
-    """The client's settings that decide where files come from and go to."""
+    """Settings of the Hub client: its cache folder, the address of the Hub, and whether it is offline."""
     return {"HF_HUB_CACHE": constants.HF_HUB_CACHE, "HF_ENDPOINT": constants.ENDPOINT,
             "HF_HUB_OFFLINE": "yes" if offline() else "no"}  # fmt: skip
 
 
 def download_url(url: str, path: Path, name: str, progress: bool) -> None:
-    """Write what a URL answers to ``path``; a body that breaks off is continued where it did, if the server can.
+    """Download a URL to a file. A download that breaks off is continued where it stopped, if the server supports that.
+
+    Args:
+        url: Address of the file.
+        path: The local file to write. Content that it already has is taken as the beginning of the download.
+        name: Name of the checkpoint, for error messages and the progress bar.
+        progress: Whether to show a progress bar, if standard error is a terminal.
 
     Raises:
-        WeightsUnavailable: It cannot be had; the message says why and what to do.
+        WeightsUnavailable: The file cannot be downloaded; the message says why and what to do.
     """
     if offline():
         raise WeightsUnavailable(
@@ -178,43 +218,43 @@ def download_url(url: str, path: Path, name: str, progress: bool) -> None:
             return
         except urllib.error.HTTPError as error:
             if error.code not in BUSY or attempt == TRIES:
-                said = f"{name}: {url} answered {error.code} ({error.reason}); try again later"
-                raise WeightsUnavailable(said) from error
-            asked = error.headers.get("Retry-After") or ""
-            time.sleep(min(PATIENCE, int(asked) if asked.isdecimal() else 2 ** (attempt - 2)))
+                message = f"{name}: {url} answered {error.code} ({error.reason}); try again later"
+                raise WeightsUnavailable(message) from error
+            seconds = error.headers.get("Retry-After") or ""
+            time.sleep(min(PATIENCE, int(seconds) if seconds.isdecimal() else 2 ** (attempt - 2)))
         except (OSError, HTTPException) as error:
             if getattr(error, "errno", None) and not isinstance(error, ConnectionError | TimeoutError | ssl.SSLError):
-                raise  # it is the disk
+                raise  # an error of the local disk, not of the connection
             if attempt == TRIES or isinstance(error, urllib.error.URLError):
                 raise WeightsUnavailable(f"{name}: {url} could not be downloaded ({error}); try again") from error
 
 
 def _continue(url: str, path: Path, name: str, progress: bool) -> None:
-    """One request for what is still missing."""
+    """Make one request for the bytes that the file still lacks, and append them."""
     have = path.stat().st_size
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     with urllib.request.urlopen(request, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as answer:
-        if have and answer.status != 206:  # the server starts anew, so do we
+        if have and answer.status != 206:  # the server sends the whole file again
             have = 0
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else 0
-        with path.open("r+b") as file, bar(total, name, "B", progress) as drawn:
+        with path.open("r+b") as file, bar(total, name, "B", progress) as progress_bar:
             file.truncate(have)
             file.seek(have)
-            drawn.update(have)
+            progress_bar.update(have)
             while block := answer.read(CHUNK):
                 file.write(block)
-                drawn.update(len(block))
+                progress_bar.update(len(block))
     if total and path.stat().st_size != total:
         raise HTTPException(f"{path.stat().st_size} of {total} bytes came")
 
 
 class _NoSuchFile(WeightsUnavailable):
-    """The repository is there, the file is not."""
+    """The repository exists, but does not have the file."""
 
 
 class _NoBar(TerminalBar):
-    """Never draws."""
+    """A progress bar that is never shown."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **(kwargs | {"disable": True}))

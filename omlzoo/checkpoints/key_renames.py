@@ -1,7 +1,7 @@
-"""What becomes of a family's keys: patterns of names, and the few things that patterns cannot say.
+"""Renames of the keys of each model family, as patterns, and functions for changes that patterns cannot express.
 
-In patterns ``*`` stands for anything, ``#`` for a number, ``?`` for a number that is dropped; both sides of a rename
-have the same ``*`` and ``#``.
+In a pattern, ``*`` stands for any text, ``#`` for a number, and ``?`` for a number that is dropped. Both sides of a
+rename have the same ``*`` and ``#`` in the same order.
 """
 
 import re
@@ -67,7 +67,12 @@ TORCHVISION_NAMES: Names = (
 
 
 def renamed(key: str, names: Names) -> str:
-    """The key as the first pattern that matches all of it says; itself where none does."""
+    """Rename a key by the first pattern that matches the whole key. A key that none matches is returned unchanged.
+
+    Args:
+        key: A key of a state dict.
+        names: Pairs of a pattern and its replacement, tried in order.
+    """
     for old, new in names:
         if match := _pattern(old).fullmatch(key):
             values = iter(match.groups())
@@ -82,16 +87,19 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def split_registers(state: State) -> State:
-    """timm adds no position to the class token of a model with registers, so its position moves into the token."""
+    """Add the class token's position embedding to the token itself, for models with registers.
+
+    timm adds no position embedding to the class token of such models.
+    """
     count = state["pos_embed"].shape[1]
-    if "reg_token" in state and isqrt(count - 1) ** 2 == count - 1:  # one more than a square of patches
+    if "reg_token" in state and isqrt(count - 1) ** 2 == count - 1:  # one position more than a square grid of patches
         state["cls_token"] = state["cls_token"] + state["pos_embed"][:, :1]
         state["pos_embed"] = state["pos_embed"][:, 1:].contiguous()
     return state
 
 
 def join_attention(state: State) -> State:
-    """Queries, keys and values, kept apart by transformers, as timm's one matrix; DINOv2's registers as timm's."""
+    """Join the query, key and value matrices of transformers into timm's single matrix, and convert the registers."""
     for name in [name for name in state if ".attn.query." in name]:
         parts = [state.pop(name.replace(".query.", f".{part}.")) for part in ("query", "key", "value")]
         state[name.replace(".query.", ".qkv.")] = torch.cat(parts)
@@ -99,7 +107,7 @@ def join_attention(state: State) -> State:
 
 
 def clip_head(state: State) -> State:
-    """CLIP's projection, a matrix to multiply with from the right, as a linear layer; timm's has a bias."""
+    """Convert CLIP's projection, a matrix that multiplies from the right, to timm's linear layer with a bias."""
     if "proj" in state:
         state["head.weight"] = state.pop("proj").T.contiguous()
     if "cls_token" in state and state["cls_token"].ndim == 1:
@@ -110,7 +118,11 @@ def clip_head(state: State) -> State:
 
 
 def no_attention_bias(state: State) -> State:
-    """DINOv3's attention has a bias of zeros in most releases, and timm's has none; any other is refused."""
+    """Remove the attention bias of DINOv3, which is zero in most releases and which timm does not have.
+
+    Raises:
+        WeightsMismatch: A bias is not zero.
+    """
     for name in [name for name in state if name.endswith(".qkv.bias")]:
         if state.pop(name).nan_to_num().any():
             raise WeightsMismatch(f"{name} is not zero; models with a bias in the attention are not in the zoo")
@@ -118,12 +130,12 @@ def no_attention_bias(state: State) -> State:
 
 
 def shift_merging(state: State) -> State:
-    """Older files shrink the map at the end of a stage, timm at the start of the next."""
+    """Rename the downsampling layers of older Swin files, which are at the end of a stage, to the start of the next."""
     if not any(name.startswith("layers.0.downsample.") for name in state):
         return state
     pattern = re.compile(r"layers\.(\d+)\.downsample\.(.*)")
-    found = {name: pattern.fullmatch(name) for name in state}
+    matches = {name: pattern.fullmatch(name) for name in state}
     return {
         f"layers.{int(match[1]) + 1}.downsample.{match[2]}" if match else name: state[name]
-        for name, match in found.items()
+        for name, match in matches.items()
     }

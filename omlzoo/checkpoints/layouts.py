@@ -1,7 +1,7 @@
-"""Key layouts of foreign checkpoints: how each family's keys become ours, which are timm's.
+"""Key layouts of foreign checkpoints: how the keys of each family become those of the zoo, which are timm's.
 
-A layout keeps the keys that start with its prefix, drops what is not the extractor, and renames whole keys by patterns.
-Prefixes are matched at the start of a key, never replaced inside one.
+A layout keeps the keys that start with its prefix, drops those that do not belong to the extractor, and renames whole
+keys by patterns. Prefixes are matched at the start of a key, never replaced inside one.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,22 +16,24 @@ from omlzoo.errors import UnknownName, WeightsMismatch
 
 __all__ = ["LAYOUTS", "Layout", "convert", "recognise"]
 
-PLAIN = ""  # in ``containers``: the file itself is the state dict
+PLAIN = ""  # in ``containers``, it means that the file itself is the state dict
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One family's layout.
+    """The key layout of the checkpoints of one family.
 
     Attributes:
-        of: Whose files have it.
-        marks: Patterns that must each match a key, after unwrapping, for the layout to be recognised; ``|`` is "or".
-        absent: Patterns that must match none.
-        containers: Keys that hold the state dict, tried in order.
-        prefixes: Beginnings of the wanted keys, tried in order; the first one that any key has is cut off.
-        drop: Patterns of keys that are not the extractor's, after the prefix is cut.
-        rename: Whole keys and what they become, in the patterns of :mod:`omlzoo.checkpoints.key_renames`.
-        finish: What renaming cannot say.
+        of: Projects or libraries whose files have this layout.
+        marks: Patterns that must each match at least one key of the state dict for the layout to be recognised;
+            ``|`` separates alternatives.
+        absent: Patterns that must not match any key for the layout to be recognised.
+        containers: Keys of the file that may hold the state dict, tried in order.
+        prefixes: Prefixes of the extractor's keys, tried in order. The first one that any key has is removed, and keys
+            without it are dropped.
+        drop: Patterns of keys, without the prefix, that do not belong to the extractor.
+        rename: Renames of the remaining keys, in the patterns of :mod:`omlzoo.checkpoints.key_renames`.
+        finish: A function for changes that renaming cannot express, applied last; None if there are none.
     """
 
     of: str
@@ -186,16 +188,18 @@ LAYOUTS: dict[str, Layout] = {
 
 
 def convert(raw: Mapping[str, Any], layout: str, name: str) -> key_renames.State:
-    """A foreign checkpoint as a state dict with our keys; tensors are passed on, not copied, where nothing joins them.
+    """Convert a foreign checkpoint to a state dict with the keys of the zoo.
+
+    Tensors are passed on without a copy, except those that a layout joins or transposes.
 
     Args:
-        raw: What the file holds.
-        layout: A name of LAYOUTS.
-        name: Of the file, for messages.
+        raw: The content of the file.
+        layout: Name of the file's layout, one of LAYOUTS.
+        name: Name of the file, for error messages.
 
     Raises:
         UnknownName: There is no such layout.
-        WeightsMismatch: The file does not have it.
+        WeightsMismatch: The file does not have that layout.
     """
     if layout not in LAYOUTS:
         raise UnknownName("omlzoo.checkpoints.layouts", layout, LAYOUTS)
@@ -204,10 +208,10 @@ def convert(raw: Mapping[str, Any], layout: str, name: str) -> key_renames.State
     prefix = next((p for p in rule.prefixes if any(key.startswith(p) for key in state)), None)
     if prefix is None:
         shown = ", ".join(sorted(map(str, state or raw))[:3]) or "nothing"
-        wanted = " or ".join(filter(None, rule.prefixes)) or "anything"
-        raise WeightsMismatch(f"{name}: no key starts with {wanted} as layout {layout} has; found {shown}")
-    cut = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    kept = {key: value for key, value in cut.items() if not any(fnmatchcase(key, p) for p in rule.drop)}
+        prefixes = " or ".join(filter(None, rule.prefixes)) or "anything"
+        raise WeightsMismatch(f"{name}: no key starts with {prefixes} as layout {layout} has; found {shown}")
+    unprefixed = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    kept = {key: value for key, value in unprefixed.items() if not any(fnmatchcase(key, p) for p in rule.drop)}
     renamed = {key_renames.renamed(key, rule.rename): value for key, value in kept.items()}
     if len(renamed) < len(kept):
         raise WeightsMismatch(f"{name}: two keys become one in layout {layout}; it is another one, or a mixed file")
@@ -215,17 +219,24 @@ def convert(raw: Mapping[str, Any], layout: str, name: str) -> key_renames.State
 
 
 def recognise(raw: Mapping[str, Any], name: str) -> str:
-    """The layout whose marks the file has; of several the one with the most marks.
+    """Recognise the layout of a file from its keys. If several fit, the one with the most marks is taken.
+
+    Args:
+        raw: The content of the file.
+        name: Name of the file, for error messages.
+
+    Returns:
+        The name of the layout, one of LAYOUTS.
 
     Raises:
-        WeightsMismatch: None fits, or several fit equally well.
+        WeightsMismatch: No layout fits, or several fit equally well.
     """
     fitting = {key: len(rule.marks) for key, rule in LAYOUTS.items() if _fits(raw, rule)}
     best = [key for key, count in fitting.items() if count == max(fitting.values())]
     if len(best) != 1:
-        found = ", ".join(sorted(map(str, raw))[:4]) or "nothing"
-        said = f"fits {' and '.join(best)}" if best else f"fits none of {', '.join(sorted(LAYOUTS))}"
-        raise WeightsMismatch(f"{name}: {said}; its first keys are {found}")
+        first_keys = ", ".join(sorted(map(str, raw))[:4]) or "nothing"
+        result = f"fits {' and '.join(best)}" if best else f"fits none of {', '.join(sorted(LAYOUTS))}"
+        raise WeightsMismatch(f"{name}: {result}; its first keys are {first_keys}")
     return best[0]
 
 

@@ -1,4 +1,4 @@
-"""What is on this machine: which weights are here, whether they are pinned and whole, which settings apply."""
+"""The state of this machine: which weights are present, whether they are pinned and intact, which settings apply."""
 
 import os
 import platform
@@ -20,14 +20,15 @@ PACKAGES = ("omlzoo", "torch", "torchvision", "timm", "huggingface-hub", "safete
 
 @dataclass(frozen=True)
 class State:
-    """One checkpoint on this machine.
+    """The state of one checkpoint on this machine.
 
     Attributes:
-        name: Of the zoo.
-        path: Its file, or None where it is not here.
-        size: Of that file, in bytes.
-        pinned: Whether the entry says what the content has to be.
-        problem: What is wrong with the file, or None.
+        name: Name of the checkpoint in the zoo.
+        path: The local file of its weights, or None if they are not on this machine.
+        size: Size of that file in bytes; 0 if there is none.
+        pinned: Whether the entry determines the content of the file, see
+            :attr:`omlzoo.checkpoints.weights.Weights.pinned`.
+        problem: Description of what is wrong with the file, or None if nothing is known to be wrong.
     """
 
     name: str
@@ -38,10 +39,10 @@ class State:
 
 
 def states(check: bool = False) -> list[State]:
-    """The state of every checkpoint of the zoo; nothing is downloaded.
+    """The state of every checkpoint of the zoo. Nothing is downloaded.
 
     Args:
-        check: Compute the sha256 of every file that is here, which reads them whole.
+        check: Whether to compute the sha256 of every local file, which reads all of them completely.
     """
     return [_state(manifest.find(name), check) for name in manifest.names()]
 
@@ -63,7 +64,7 @@ def _state(entry: Entry, check: bool) -> State:
 
 
 def _file(entry: Entry) -> tuple[Path | None, str | None]:
-    """The local file of an entry and the sha256 that it should have, as far as that is known."""
+    """The local file of an entry, or None, and the sha256 that it should have, or None if that is not known."""
     own = cache.kept(entry)
     if own is not None:
         return cache.folder(entry.name) / "model.safetensors", own.sha256
@@ -76,13 +77,16 @@ def _file(entry: Entry) -> tuple[Path | None, str | None]:
 
 
 def leftovers() -> list[Path]:
-    """What killed downloads left in our folder and in the Hub client's cache; the next fetch removes it."""
+    """Files that killed downloads left in the own cache folder and in the Hub client's cache.
+
+    The next download removes them.
+    """
     ours = list((cache.home() / "weights").glob(f"*/{cache.SCRATCH}*"))
     return ours + list(Path(hub.settings()["HF_HUB_CACHE"]).glob("models--*/blobs/*.incomplete"))
 
 
 def environment() -> dict[str, str]:
-    """Versions, folders and the environment variables that apply; a token is not shown."""
+    """Versions, folders and environment variables that apply. The value of a token is not shown."""
     facts = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     home = cache.home()
     facts["own folder"] = f"{home} ({_room(home)})"
@@ -94,6 +98,6 @@ def environment() -> dict[str, str]:
 
 
 def _room(folder: Path) -> str:
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    writable = "writable" if os.access(there, os.W_OK) else "read-only"
-    return f"{writable}, {shutil.disk_usage(there).free / 1e9:.1f} GB free"
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    writable = "writable" if os.access(existing, os.W_OK) else "read-only"
+    return f"{writable}, {shutil.disk_usage(existing).free / 1e9:.1f} GB free"

@@ -1,4 +1,4 @@
-"""The manifest: the folder that has one JSON file per checkpoint, the single home of its facts."""
+"""The manifest: a folder with one JSON file per checkpoint, which holds all facts of that checkpoint."""
 
 from fnmatch import fnmatchcase
 from functools import cache
@@ -11,7 +11,7 @@ __all__ = ["find", "folder", "matching", "names"]
 
 
 def folder() -> Path:
-    """``weights_manifest``: inside the package when installed, beside it in a checkout."""
+    """The folder ``weights_manifest``, which is inside an installed package and beside the package in a checkout."""
     inside = Path(__file__).parent.parent / "weights_manifest"
     return inside if inside.is_dir() else inside.parent.parent / "weights_manifest"
 
@@ -27,7 +27,7 @@ def find(name: str) -> Entry:
     """The entry of that name.
 
     Raises:
-        UnknownName: There is none; near names are suggested.
+        UnknownName: There is no such entry; similar names are suggested.
     """
     if name not in names():
         raise UnknownName("the zoo", name, names())
@@ -35,5 +35,5 @@ def find(name: str) -> Entry:
 
 
 def matching(pattern: str) -> list[str]:
-    """Names that match a pattern with the wildcards ``* ? [ ]``, sorted; all for an empty one."""
+    """Names that match a pattern with the wildcards ``* ? [ ]``, sorted. An empty pattern gives all names."""
     return [name for name in names() if fnmatchcase(name, pattern or "*")]

@@ -1,4 +1,4 @@
-"""Opening anyone's checkpoint file without running what is in it: safetensors, ``.pth``, TorchScript archives."""
+"""Opening checkpoint files without running code from them: safetensors, ``.pth`` files and TorchScript archives."""
 
 import zipfile
 from collections.abc import Mapping
@@ -15,18 +15,20 @@ __all__ = ["open_file"]
 
 
 def open_file(path: Path, name: str) -> Mapping[str, Any]:
-    """The tensors and plain values of a file, tensors mapped into memory and read when they are used.
+    """Read the tensors and plain values of a checkpoint file.
+
+    Tensors are mapped into memory where the format allows it, and read when they are used.
 
     Args:
-        path: Its content, not its suffix, says what it is.
-        name: Of the checkpoint, for messages.
+        path: The file. Its format is recognised from its content, not from its suffix.
+        name: Name of the checkpoint, for error messages.
 
     Raises:
-        WeightsMismatch: It is damaged, or holds other objects than tensors and plain values.
+        WeightsMismatch: The file is damaged, or holds other objects than tensors and plain values.
     """
     with path.open("rb") as file:
         start = file.read(9)
-    if len(start) == 9 and start[8:] == b"{":  # eight bytes of length, then a JSON header
+    if len(start) == 9 and start[8:] == b"{":  # safetensors: eight bytes that give the size of a JSON header
         return load_tensors(path)
     try:
         if _is_torchscript(path):
@@ -43,12 +45,12 @@ def open_file(path: Path, name: str) -> Mapping[str, Any]:
         AttributeError,
         IndexError,
     ) as error:
-        # torch's own words for a pickle it refuses advise to load it all the same
-        own = not str(error) or isinstance(error, UnpicklingError)
-        said = type(error).__name__ if own else str(error).splitlines()[0]
+        # torch's message for a pickle that it refuses recommends to load it unsafely, so it is not shown.
+        hidden = not str(error) or isinstance(error, UnpicklingError)
+        reason = type(error).__name__ if hidden else str(error).splitlines()[0]
         raise WeightsMismatch(
             f"{name}: {path.name} is no checkpoint of plain tensors, and other pickled objects are not loaded "
-            f"({said}); ask for a safetensors file"
+            f"({reason}); ask for a safetensors file"
         ) from error
     if not isinstance(raw, dict):
         raise WeightsMismatch(f"{name}: {path.name} holds a {type(raw).__name__}; a dict of tensors is wanted")
@@ -56,7 +58,7 @@ def open_file(path: Path, name: str) -> Mapping[str, Any]:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Whether it is an archive with code, as OpenAI's CLIP files are; torch reads those without Python's pickle."""
+    """Whether a file is a TorchScript archive, as OpenAI's CLIP files are; torch reads them without Python's pickle."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:

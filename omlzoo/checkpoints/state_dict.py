@@ -1,4 +1,4 @@
-"""State dicts: read from safetensors, checked, compared, and loaded into a model."""
+"""State dicts: reading them from safetensors files, checking and comparing them, and loading them into a model."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ __all__ = ["check_finite", "compare_shapes", "load_into", "load_tensors", "state
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, mapped into memory and read when they are used.
+    """The tensors of a safetensors file. They are mapped into memory and read when they are used.
 
     Raises:
-        WeightsMismatch: The file is damaged or not of that format.
+        WeightsMismatch: The file is damaged or not a safetensors file.
     """
     try:
         return load_file(path)
@@ -26,7 +26,15 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def check_finite(state: Mapping[str, Tensor], name: str) -> None:
-    """Raise WeightsMismatch where a tensor holds NaN or infinity."""
+    """Check that no tensor holds NaN or infinity.
+
+    Args:
+        state: The state dict. Integer tensors are not checked.
+        name: Name of the checkpoint or file, for the error message.
+
+    Raises:
+        WeightsMismatch: A tensor holds NaN or infinity; the message names it.
+    """
     for key, tensor in state.items():
         if tensor.is_floating_point() and not isfinite(tensor).all():
             count = int((~isfinite(tensor)).sum())
@@ -34,40 +42,50 @@ def check_finite(state: Mapping[str, Tensor], name: str) -> None:
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:
-    """Hex sha256 of names and values, for weights that are in no file."""
-    found = hashlib.sha256()
+    """sha256 of the names, types, shapes and values of a state dict, as hex digits, for weights that are in no file."""
+    digest = hashlib.sha256()
     for name, tensor in sorted(state.items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(uint8).numpy().tobytes())
-    return found.hexdigest()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_into(model: nn.Module, old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: str, arch: str) -> None:
-    """Load weights without a second copy in memory; every name and every shape has to agree.
+    """Load weights into a model without a second copy in memory. All names and shapes must agree.
 
     Args:
-        model: Is filled.
-        old: Its state dict.
-        new: The weights; they take the types of the old ones.
-        name: Of the checkpoint, for messages.
-        arch: Of the architecture, for messages.
+        model: The model that takes the weights.
+        old: The current state dict of the model.
+        new: The weights to load. They are converted to the data types of ``old``.
+        name: Name of the checkpoint, for error messages.
+        arch: Name of the architecture, for error messages.
 
     Raises:
-        WeightsMismatch: They do not fit.
+        WeightsMismatch: The names or shapes of ``new`` are not those of ``old``.
     """
     compare_shapes(old, new, name, arch)
     model.load_state_dict({key: tensor.to(old[key].dtype) for key, tensor in new.items()}, assign=True)
 
 
 def compare_shapes(old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: str, arch: str) -> None:
-    """Raise WeightsMismatch where two state dicts differ in names or shapes."""
-    wanted = {key: tuple(tensor.shape) for key, tensor in old.items()}
-    found = {key: tuple(tensor.shape) for key, tensor in new.items()}
-    wrong = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+    """Check that weights have the names and shapes of a model's state dict.
+
+    Args:
+        old: The state dict of the model.
+        new: The weights.
+        name: Name of the checkpoint, for the error message.
+        arch: Name of the architecture, for the error message.
+
+    Raises:
+        WeightsMismatch: A name is missing or unknown, or a shape differs; the message names the first three.
+    """
+    old_shapes = {key: tuple(tensor.shape) for key, tensor in old.items()}
+    new_shapes = {key: tuple(tensor.shape) for key, tensor in new.items()}
+    wrong = sorted(key for key in old_shapes.keys() | new_shapes.keys() if old_shapes.get(key) != new_shapes.get(key))
     if wrong:
-        said = "; ".join(_difference(key, wanted.get(key), found.get(key)) for key in wrong[:3])
-        count = f"{len(wrong)} of {len(wanted)} tensors differ"
-        raise WeightsMismatch(f"{name}: the weights do not fit {arch}; {count}: {said}")
+        differences = "; ".join(_difference(key, old_shapes.get(key), new_shapes.get(key)) for key in wrong[:3])
+        count = f"{len(wrong)} of {len(old_shapes)} tensors differ"
+        raise WeightsMismatch(f"{name}: the weights do not fit {arch}; {count}: {differences}")
 
 
 def _difference(name: str, wanted: tuple[int, ...] | None, found: tuple[int, ...] | None) -> str:

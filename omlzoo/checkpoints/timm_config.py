@@ -1,4 +1,4 @@
-"""timm's ``config.json``: read as an entry, written from one, where timm computes the same as the zoo does."""
+"""Conversion between entries and timm's ``config.json``, for models that timm and the zoo compute in the same way."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from omlzoo.errors import BadEntry
 
 __all__ = ["from_config", "to_config"]
 
-# timm's architecture, ours with its arguments, the pooling that has to be, the layout of the file
+# Name of the architecture in timm, in the zoo, the zoo's arguments, timm's pooling, and the key layout of the file.
 Row = tuple[str, str, dict[str, Any], str, str]
 TABLE: tuple[Row, ...] = (
     *((f"resnet{d}", f"resnet{d}", {}, "avg", "torchvision_resnet") for d in (18, 34, 50, 101, 152)),
@@ -43,7 +43,7 @@ TABLE: tuple[Row, ...] = (
 
 
 def to_config(entry: Entry) -> dict[str, Any] | None:
-    """The ``config.json`` by which timm builds the same body; None where timm has none that computes the same."""
+    """The ``config.json`` from which timm builds the same model, or None if no model of timm computes the same."""
     arguments = {key: value for key, value in entry.arch_args.items() if key != "resizing"}
     for name, arch, ours, pool, _ in TABLE:
         if arch != entry.arch or arguments != {key: value for key, value in ours.items() if key != "resizing"}:
@@ -70,10 +70,16 @@ def to_config(entry: Entry) -> dict[str, Any] | None:
 
 
 def from_config(text: str, repo: str) -> Entry:
-    """The entry of a plain timm repository, as far as its ``config.json`` goes.
+    """Build the entry of a plain timm repository from its ``config.json``.
+
+    Facts that the file does not state, such as the sha256 and the metrics, stay empty.
+
+    Args:
+        text: Content of the ``config.json``.
+        repo: Hugging Face Hub repository that the file is from, "organisation/name".
 
     Raises:
-        BadEntry: It is no such file, or its model is none of the zoo's architectures.
+        BadEntry: The text is not a config of timm, or its model is none of the zoo's architectures.
     """
     where = f"hf-hub:{repo}/config.json"
     try:

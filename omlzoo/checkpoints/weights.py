@@ -1,4 +1,4 @@
-"""Weights: the facts of one checkpoint and the way to its file. Reading facts needs neither torch nor network."""
+"""Weights: the facts of one checkpoint, and access to its file. Reading facts needs neither torch nor network."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -23,9 +23,9 @@ class Weights:
     """The facts of one checkpoint; reading them needs neither torch nor network.
 
     Attributes:
-        entry: Everything the manifest says.
-        file: A local safetensors file, where the weights are no zoo entry's; else None.
-        origin: What the weights are where they are not the entry's own, such as "random weights".
+        entry: All facts of the checkpoint.
+        file: The local safetensors file, for weights that were opened from a folder; None for others.
+        origin: Description of the weights if they are not those of the entry, such as "random weights"; else None.
     """
 
     entry: Entry
@@ -39,7 +39,7 @@ class Weights:
 
     @property
     def dim(self) -> int:
-        """Length of the embedding."""
+        """Dimension of the embedding."""
         return self.entry.dim
 
     @property
@@ -49,27 +49,27 @@ class Weights:
 
     @property
     def license(self) -> str | None:
-        """SPDX name in lower case, or None where it is not known."""
+        """SPDX name of the licence in lower case, or None if it is not known."""
         return self.entry.license
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Published and measured numbers, each with its source."""
+        """Published and measured metrics, each with its source."""
         return self.entry.metrics
 
     @property
     def preprocess(self) -> Preprocess:
-        """The evaluation preprocessing of whoever trained these weights."""
+        """The evaluation preprocessing of the authors of the weights."""
         return self.entry.preprocess
 
     @property
     def meta(self) -> dict[str, Any]:
-        """All facts as plain values."""
+        """All facts of the entry as nested dicts, lists and plain values."""
         return asdict(self.entry)
 
     @property
     def address(self) -> str:
-        """What ``get_model`` opens to get these weights again, or says what they are if nothing does."""
+        """The argument with which ``get_model`` opens these weights again, or a description if there is none."""
         if self.file is not None:
             return str(self.file.parent)
         if self.origin is not None:
@@ -79,15 +79,18 @@ class Weights:
 
     @property
     def pinned(self) -> bool:
-        """Whether the entry itself says what the content has to be."""
+        """Whether the entry has a sha256 and, for weights in a Hub repository, a commit."""
         return self.entry.sha256 is not None and (self.entry.repo is None or self.entry.revision is not None)
 
     def transforms(self, variant: Literal["upstream", "oml"] = "upstream") -> "Transform":
-        """The evaluation transform: a PIL image to (3, H, W) float.
+        """The evaluation transform, from a PIL image to a float tensor (3, H, W).
 
         Args:
-            variant: "upstream" is that of whoever trained the weights; "oml" the one Open Metric Learning measured
-                with, which is the same where the entry has no other.
+            variant: "upstream" for the preprocessing of the authors of the weights; "oml" for that with which Open
+                Metric Learning measured them, which is the same unless the entry states another.
+
+        Raises:
+            UnknownName: There is no such variant.
         """
         from omlzoo.data.transforms import Transform
 
@@ -99,36 +102,37 @@ class Weights:
     def save(
         self, state: "Mapping[str, Tensor]", folder: str | Path, *, changed: bool, overwrite: bool = False
     ) -> None:
-        """Write a state dict and the entry that says what it is: a folder that ``omlzoo.get_model`` opens.
+        """Write a state dict and its entry into a folder that ``omlzoo.get_model`` opens.
 
         Args:
-            state: Of the entry's architecture.
-            folder: Is made where needed; its name becomes the entry's.
-            changed: Whether the state need no longer be that of the entry's file.
-            overwrite: Replace a checkpoint that stands there.
+            state: A state dict of the entry's architecture.
+            folder: The folder; it is made if it does not exist. Its name becomes the name of the entry.
+            changed: Whether the state dict may differ from the entry's file, for example after training. The entry is
+                then written without the metrics and other facts that hold for that file only.
+            overwrite: Whether to replace a checkpoint that the folder already has.
 
         Raises:
-            BadInput: The folder has a checkpoint already, or is a file.
+            BadInput: The folder has a checkpoint and ``overwrite`` is False, or ``folder`` is a file.
         """
         from omlzoo.checkpoints.folder import save_folder
 
         entry, name = self.entry, Path(folder).resolve().name
         if changed or entry.sha256 is None:
             source = f"weights of one's own, started from {entry.name}"
-            text = None if changed else entry.text  # other weights have left its vectors
+            text = None if changed else entry.text  # changed weights no longer match the text tower
             entry = without_address(entry, name=name, source=source, text=text)
         entry = replace(entry, name=name, repo=None, revision=None, upstream=None, mirrors=(), gated=False)
         save_folder(state, entry, folder, overwrite)
 
     def fetch(self, progress: bool = True, afresh: bool = False) -> Path:
-        """The verified local file, downloaded where needed.
+        """The verified local file of the weights, downloaded if it is not on this machine.
 
         Args:
-            progress: Draw a bar where standard error is a terminal.
-            afresh: Compute the sha256 also of a file that was verified before and did not change.
+            progress: Whether to show a progress bar during a download, if standard error is a terminal.
+            afresh: Compute the sha256 even if the file was verified before.
 
         Raises:
-            WeightsUnavailable: It cannot be had, or its bytes are not the promised ones.
+            WeightsUnavailable: The file cannot be fetched, or its content has another sha256 than the entry states.
         """
         from omlzoo.checkpoints import cache
         from omlzoo.checkpoints.fetch import fetch_weights

@@ -1,4 +1,4 @@
-"""Building without initialisation, for parameters that are all filled in at once."""
+"""Building models without random initialisation, for parameters that are overwritten by loaded weights anyway."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["Blank"]
 
 
 class Blank(TorchFunctionMode):
-    """Within it, functions that fill a parameter in place leave it as it is; buffers are set as ever."""
+    """A context in which functions that initialise a parameter in place do nothing. Buffers are set as usual."""
 
     def __torch_function__(
         self,

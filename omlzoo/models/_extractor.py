@@ -1,4 +1,4 @@
-"""The extractor: what every architecture of the zoo is."""
+"""The base class of all architectures of the zoo."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,24 +9,24 @@ from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
 
-if TYPE_CHECKING:  # the one look up: a model holds the facts of its weights, and asks them for transform and folder
+if TYPE_CHECKING:  # the only import from a higher floor: a model holds the facts of its weights and delegates to them
     from omlzoo.checkpoints.weights import Entry, Weights
 
 __all__ = ["Extractor", "adopt", "unit"]
 
 
 class Extractor(nn.Module):
-    """Images (B, 3, H, W) to embeddings (B, dim).
+    """Base class of models that map images (B, 3, H, W) to embeddings (B, dim).
 
-    An architecture implements :meth:`stages` and :meth:`steps`, or :meth:`embed` where it cannot be cut; the names in
-    its state dict are timm's.
+    An architecture implements :meth:`stages` and :meth:`steps`, or :meth:`stages` and :meth:`embed` if it cannot be
+    split between two stages. The names in its state dict are timm's.
 
     Attributes:
-        dim: Length of the embedding.
-        normalize: Whether embeddings are divided by their L2 norm (a zero vector stays zero).
-        weights: Facts of the checkpoint it was built for; None for a bare architecture.
-        changed: True once the model was put into training mode or other weights were loaded: they need no longer be
-            those of its file.
+        dim: Dimension of the embedding.
+        normalize: Whether embeddings are divided by their L2 norm. A zero vector stays zero.
+        weights: Facts of the checkpoint that the model was built for; None for a bare architecture.
+        changed: True once the model was put into training mode or other weights were loaded, so that its weights may
+            differ from those of its file.
     """
 
     def __init__(self, dim: int, normalize: bool = False) -> None:
@@ -37,45 +37,67 @@ class Extractor(nn.Module):
         self.changed = False
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
-        """The named outputs of images (B, 3, H, W), "embedding" (B, dim) among them, not normalised."""
-        found: dict[str, Tensor] = _through(self.steps(), images)
-        return found
+        """The named outputs for images (B, 3, H, W), including "embedding" (B, dim), which is not normalised."""
+        outputs: dict[str, Tensor] = _through(self.steps(), images)
+        return outputs
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """Its parts in the order that pictures pass through them, for freezing the first ones."""
+        """The parts of the model in the order in which images pass through them, used to freeze the first ones."""
         raise NotImplementedError
 
     def steps(self) -> list[Callable[[Any], Any]]:
-        """What each of :meth:`stages` computes: the first takes images (B, 3, H, W), each other what the one before
-        gave, a tensor of B rows, and the last gives the named outputs. Empty where the architecture cannot be cut."""
+        """The computation of each of the :meth:`stages`, as one function per stage.
+
+        The first function takes images (B, 3, H, W). Each of the others takes the result of the one before it, a tensor
+        of B rows. The last one returns the named outputs. The list is empty if the architecture cannot be split.
+        """
         return []
 
     def until(self, images: Tensor, stage: int) -> Tensor:
-        """What the stages before that one give of images (B, 3, H, W), a tensor of B rows.
+        """Run the stages before a given one.
+
+        Args:
+            images: Images (B, 3, H, W), normalised as :meth:`transforms` does.
+            stage: Index of the first stage that is not run, from 1 to the number of stages - 1.
+
+        Returns:
+            The result of the last stage that was run, a tensor of B rows.
 
         Raises:
-            BadInput: The architecture cannot be cut there.
+            BadInput: The architecture cannot be split there.
         """
-        found: Tensor = _through(self._cut(stage)[:stage], images)
-        return found
+        hidden: Tensor = _through(self._cut(stage)[:stage], images)
+        return hidden
 
     def onward(self, hidden: Tensor, stage: int) -> Tensor:
-        """Embeddings (B, dim), by that stage and those after it, of what :meth:`until` gave."""
+        """Run a stage and all those after it.
+
+        Args:
+            hidden: The result of :meth:`until` for the same stage, a tensor of B rows.
+            stage: Index of the first stage that is run, from 1 to the number of stages - 1.
+
+        Returns:
+            Embeddings (B, dim), the same as those of :meth:`forward`.
+
+        Raises:
+            BadInput: The architecture cannot be split there.
+        """
         return self._named(_through(self._cut(stage)[stage:], hidden))["embedding"]
 
     def _cut(self, stage: int) -> list[Callable[[Any], Any]]:
         steps = self.steps()
         if not 0 < stage < len(steps):
-            can = f"between 1 and {len(steps) - 1}" if steps else "nowhere"
-            raise BadInput(f"the stage is {stage}; {type(self).__name__} can be cut {can}")
+            allowed = f"between 1 and {len(steps) - 1}" if steps else "nowhere"
+            raise BadInput(f"the stage is {stage}; {type(self).__name__} can be cut {allowed}")
         return steps
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
-        """Named outputs of images (B, 3, H, W).
+        """The named outputs for images (B, 3, H, W).
 
         Returns:
-            "embedding" (B, dim) as :meth:`forward` gives it; "tokens" (B, S, width), the patch tokens, and
-            "class_token" (B, width) of a ViT; "map" (B, C, h, w) of a ResNet.
+            "embedding" (B, dim), as :meth:`forward` returns it, and outputs that depend on the architecture. Vision
+            transformers have "tokens" (B, S, width), the tokens of the S patches, and "class_token" (B, width) if they
+            have a class token. ResNets and Swin transformers have "map" (B, C, h, w), the last feature map.
         """
         return self._named(self.embed(images))
 
@@ -90,10 +112,10 @@ class Extractor(nn.Module):
 
     @property
     def facts(self) -> "Weights":
-        """The facts of its weights.
+        """The facts of the model's weights.
 
         Raises:
-            BadInput: It was built bare, without an entry.
+            BadInput: The model was built from a bare architecture, without an entry.
         """
         if self.weights is None:
             raise BadInput(
@@ -103,36 +125,36 @@ class Extractor(nn.Module):
 
     @property
     def entry(self) -> "Entry":
-        """The entry of its weights.
+        """The entry of the model's weights.
 
         Raises:
-            BadInput: It was built bare, without one.
+            BadInput: The model was built from a bare architecture, without an entry.
         """
         return self.facts.entry
 
     def transforms(self) -> Callable[[Image.Image], Tensor]:
-        """The evaluation transform of these weights: a PIL image to (3, H, W) float."""
+        """The evaluation transform of the model's weights, from a PIL image to a float tensor (3, H, W)."""
         return self.facts.transforms()
 
     def save(self, folder: str | Path, overwrite: bool = False) -> None:
-        """Write ``model.safetensors`` and ``entry.json``, a folder that ``omlzoo.get_model`` opens.
+        """Write ``model.safetensors`` and ``entry.json`` into a folder that ``omlzoo.get_model`` opens.
 
         Args:
-            folder: Is made where needed.
-            overwrite: Replace a checkpoint that stands there.
+            folder: The folder; it is made if it does not exist. Its name becomes the name of the entry.
+            overwrite: Whether to replace a checkpoint that the folder already has.
 
         Raises:
-            BadInput: The folder has a checkpoint already, or the model was built without an entry.
+            BadInput: The folder has a checkpoint and ``overwrite`` is False, or the model was built without an entry.
         """
         self.facts.save(self.state_dict(), folder, changed=self.changed, overwrite=overwrite)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """As in torch; remembers that the weights may now differ from their file."""
+        """As in torch. It also records in ``changed`` that the weights may now differ from their file."""
         self.changed = True
         return super().load_state_dict(*args, **kwargs)
 
     def train(self, mode: bool = True) -> Self:
-        """As in torch; remembers that the weights may now differ from their file."""
+        """As in torch. It also records in ``changed`` that the weights may now differ from their file."""
         self.changed = self.changed or mode
         return super().train(mode)
 
@@ -148,12 +170,18 @@ def _through(steps: list[Callable[[Any], Any]], value: Any) -> Any:
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Vectors (B, dim) divided by their L2 norms, which are computed in float32; zero vectors stay zero."""
+    """Divide vectors (B, dim) by their L2 norms, which are computed in float32. Zero vectors stay zero."""
     return nn.functional.normalize(vectors.float()).to(vectors.dtype)
 
 
 def adopt(owner: nn.Module, body: nn.Module, names: tuple[str, ...]) -> None:
-    """Move parts of a timm model to ``owner`` under the same names, so that the state dict has timm's keys."""
+    """Move parts of a timm model to another module under the same names, so that its state dict has timm's keys.
+
+    Args:
+        owner: The module that takes the parts.
+        body: The timm model.
+        names: Names of the attributes to move. Names that ``body`` does not have as a module or parameter are skipped.
+    """
     for name in names:
         part: Any = getattr(body, name, None)
         if isinstance(part, nn.Module | nn.Parameter):

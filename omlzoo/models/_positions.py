@@ -1,4 +1,4 @@
-"""Position embeddings for other image sizes, resized as each family's authors do it."""
+"""Position embeddings for other image sizes, resized as the authors of each model family do it."""
 
 from typing import Literal
 
@@ -12,10 +12,14 @@ Resizing = Literal["offset", "antialias", "ratio"]
 
 
 def patch_grid(images: Tensor, patch: int) -> tuple[int, int]:
-    """Rows and columns of the patches of images (B, 3, H, W).
+    """The numbers of rows and columns of patches in images.
+
+    Args:
+        images: Images (B, 3, H, W).
+        patch: Side of a patch in pixels.
 
     Raises:
-        BadInput: A side is no multiple of the patch; the nearest sizes that are get suggested.
+        BadInput: H or W is not a multiple of the patch; the message suggests the nearest size that is.
     """
     height, width = images.shape[-2:]
     if height % patch or width % patch:
@@ -28,18 +32,19 @@ def patch_grid(images: Tensor, patch: int) -> tuple[int, int]:
 
 
 def resize_positions(positions: Tensor, trained: int, grid: tuple[int, int], resizing: Resizing) -> Tensor:
-    """Position embeddings for another grid of patches, as the authors compute them.
+    """Resize position embeddings to another grid of patches, as the authors of the model do it.
 
     Args:
-        positions: (1, trained * trained, width), of the patches only.
-        trained: Side of the grid they were trained for.
-        grid: Rows and columns of the grid wanted.
-        resizing: All bicubic. "offset" is DINO's, iBOT's and DINOv2's: no antialias, by the factor
-            (side + 0.1) / trained, which is not the ratio of the sizes. "ratio" is MSN's: no antialias, by the ratio.
-            "antialias" is that of DINOv2 with registers, of open_clip and of timm: by the ratio, with antialias.
+        positions: Position embeddings of the patches (1, trained * trained, width), without those of other tokens.
+        trained: Rows and columns of the square grid that the position embeddings were trained for.
+        grid: Rows and columns of the new grid.
+        resizing: Kind of the bicubic interpolation. "offset", of DINO, iBOT and DINOv2, has no antialiasing and scales
+            by the factor (side + 0.1) / trained, which is not the ratio of the grids. "ratio", of MSN, has no
+            antialiasing and scales by the ratio. "antialias", of DINOv2 with registers, open_clip and timm, scales by
+            the ratio with antialiasing.
 
     Returns:
-        (1, rows * columns, width).
+        Position embeddings of the new grid (1, rows * columns, width).
     """
     if grid == (trained, trained):
         return positions

@@ -1,4 +1,4 @@
-"""The extractor that a linear projection makes of another one."""
+"""An extractor whose embedding is a linear projection of another extractor's embedding."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +11,14 @@ __all__ = ["Projected"]
 
 
 class Projected(Extractor):
-    """The embedding of a body, before its normalisation, through a linear layer that is orthogonal at first.
+    """An extractor with a linear projection after it. The projection takes the embedding before its normalisation.
+
+    The weight of the projection is initialised as an orthogonal matrix, and its bias as zeros.
 
     Args:
-        body: Any extractor.
-        dim: Length of the embedding.
-        normalize: Divide the embedding by its L2 norm.
+        body: The extractor whose embedding is projected.
+        dim: Dimension of the projected embedding.
+        normalize: Whether to divide the projected embedding by its L2 norm.
     """
 
     def __init__(self, body: Extractor, dim: int, normalize: bool = False) -> None:
@@ -27,12 +29,16 @@ class Projected(Extractor):
         nn.init.zeros_(self.project.bias)
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """Those of the body, and the projection."""
+        """The stages of the body, and the projection."""
         return [*self.body.stages(), [self.project]]
 
     def steps(self) -> list[Callable[[Any], Any]]:
         *steps, last = self.body.steps() or [self.body.embed]
-        return [*steps, lambda hidden: last(hidden)["embedding"], lambda found: {"embedding": self.project(found)}]
+        return [
+            *steps,
+            lambda hidden: last(hidden)["embedding"],
+            lambda embedding: {"embedding": self.project(embedding)},
+        ]
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
         outputs = self.body.embed(images)

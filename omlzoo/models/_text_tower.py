@@ -1,4 +1,4 @@
-"""The text towers of CLIP (arXiv 2103.00020) and SigLIP (2303.15343): token numbers to vectors beside the images'."""
+"""The text towers of CLIP (arXiv 2103.00020) and SigLIP (arXiv 2303.15343), which map token ids to vectors."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +12,7 @@ __all__ = ["TOWERS", "TextTower", "clip_text", "siglip_text", "text_state"]
 
 
 class Block(nn.Module):
-    """One layer: attention and a hidden layer, each behind its norm."""
+    """One transformer layer: attention and a two-layer perceptron, each after a layer norm and with a residual."""
 
     def __init__(self, width: int, heads: int, hidden: int, activation: nn.Module, epsilon: float) -> None:
         super().__init__()
@@ -24,30 +24,42 @@ class Block(nn.Module):
         )
 
     def forward(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
-        """Tokens (B, length, width) to the same; ``mask`` (length, length) is True where none may look."""
+        """Apply the layer to token vectors.
+
+        Args:
+            tokens: Token vectors (B, length, width).
+            mask: Boolean mask (length, length), True where a token (row) must not attend to another (column); None
+                lets every token attend to all.
+
+        Returns:
+            Token vectors (B, length, width).
+        """
         normed = self.ln_1(tokens)
         tokens = tokens + self.attn(normed, normed, normed, need_weights=False, attn_mask=mask)[0]
         hidden = self.mlp["gelu"](self.mlp["c_fc"](self.ln_2(tokens)))
-        found: Tensor = tokens + self.mlp["c_proj"](hidden)
-        return found
+        output: Tensor = tokens + self.mlp["c_proj"](hidden)
+        return output
 
 
 class TextTower(nn.Module):
-    """Numbers of tokens (B, length) int64 to vectors (B, dim), not normalised. The state dict has open_clip's names.
+    """A transformer that maps token ids (B, length) int64 to vectors (B, dim), which are not normalised.
+
+    The names in its state dict are open_clip's.
 
     Args:
-        length: Tokens of a text.
-        vocabulary: Number of tokens.
-        width: Of the tokens' vectors.
+        length: Number of token ids of a text, padding included.
+        vocabulary: Number of different tokens.
+        width: Dimension of the token vectors.
         depth: Number of layers.
-        heads: Of the attention.
-        dim: Length of the projection, that of the image tower.
-        hidden: Width of a layer's hidden layer; 4 x width by default.
-        activation: Of the hidden layer.
-        end: The number of the token at the text's end, whose vector is projected; None: that of the last place.
-        causal: A token sees only those before it.
-        bias: The projection has one.
-        epsilon: Of the norms.
+        heads: Number of attention heads.
+        dim: Dimension of the projected vector, the same as that of the image tower's embedding.
+        hidden: Width of the hidden layer of each perceptron; None is 4 x width.
+        activation: Makes the activation of the hidden layers.
+        end: Id of the token at the end of a text, whose vector is projected; None projects the vector of the last
+            position.
+        causal: Whether a token attends only to itself and the tokens before it.
+        bias: Whether the projection has a bias.
+        epsilon: Epsilon of the layer norms.
     """
 
     def __init__(
@@ -78,19 +90,27 @@ class TextTower(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Vectors (B, dim) of token numbers (B, length)."""
-        found = self.token_embedding(tokens) + self.positional_embedding
+        """Vectors (B, dim) of token ids (B, length)."""
+        hidden = self.token_embedding(tokens) + self.positional_embedding
         for block in self.transformer["resblocks"].children():
-            found = block(found, self.mask)
-        place = torch.full_like(tokens[:, 0], self.length - 1)
+            hidden = block(hidden, self.mask)
+        position = torch.full_like(tokens[:, 0], self.length - 1)
         if self.end is not None:
-            place = (tokens == self.end).int().argmax(dim=1)  # the first one
-        found = self.ln_final(found[torch.arange(len(tokens)), place])
-        return torch.as_tensor(self.text_projection(found))
+            position = (tokens == self.end).int().argmax(dim=1)  # the first end token
+        hidden = self.ln_final(hidden[torch.arange(len(tokens)), position])
+        return torch.as_tensor(self.text_projection(hidden))
 
 
 def clip_text(dim: int, width: int, heads: int, depth: int = 12, quick: bool = True) -> TextTower:
-    """CLIP's, of 77 tokens out of 49,408; ``quick`` is False where it was trained with the exact GELU."""
+    """The text tower of CLIP, with texts of 77 token ids and a vocabulary of 49,408 tokens.
+
+    Args:
+        dim: Dimension of the vectors, the same as that of the image tower's embedding.
+        width: Dimension of the token vectors.
+        heads: Number of attention heads.
+        depth: Number of layers.
+        quick: Whether the activation is OpenAI's "QuickGELU", x sigmoid(1.702 x); False is the exact GELU.
+    """
     return TextTower(
         length=77, vocabulary=49408, width=width, depth=depth, heads=heads, dim=dim, hidden=None,
         activation=QuickGELU if quick else nn.GELU, end=49407, causal=True, bias=False, epsilon=1e-5,
@@ -106,7 +126,17 @@ def siglip_text(
     vocabulary: int = 32000,
     tanh: bool = False,
 ) -> TextTower:
-    """SigLIP's, as wide as its vectors; SigLIP 2 (2502.14786) has 256,000 tokens and the tanh form of GELU."""
+    """The text tower of SigLIP or SigLIP 2 (arXiv 2502.14786). The token vectors have the dimension of the result.
+
+    Args:
+        dim: Dimension of the vectors, the same as that of the image tower's embedding.
+        heads: Number of attention heads.
+        depth: Number of layers.
+        hidden: Width of the hidden layer of each perceptron; None is 4 x dim.
+        length: Number of token ids of a text, padding included.
+        vocabulary: Number of different tokens; SigLIP 2 has 256,000.
+        tanh: Whether the activation is the tanh approximation of GELU, as in SigLIP 2; False is the exact GELU.
+    """
     return TextTower(
         length=length, vocabulary=vocabulary, width=dim, depth=depth, heads=heads, dim=dim, hidden=hidden,
         activation=lambda: nn.GELU(approximate="tanh" if tanh else "none"),
@@ -118,22 +148,25 @@ TOWERS: Mapping[str, Callable[..., TextTower]] = {"clip_text": clip_text, "sigli
 
 
 def text_state(raw: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The text tower's tensors of a file of both towers, in OpenAI's or open_clip's layout, under our names.
+    """Select the tensors of the text tower from a file in OpenAI's or open_clip's layout, and convert them to float32.
 
     Args:
-        raw: The file's tensors.
-        name: Of the file, for messages.
+        raw: The tensors of the file, of both towers or of the text tower alone.
+        name: Name of the file, for the error message.
+
+    Returns:
+        A state dict of :class:`TextTower`.
 
     Raises:
-        WeightsMismatch: It has no text tower.
+        WeightsMismatch: The file has no text tower.
     """
     prefix = "text." if any(key.startswith("text.token_embedding") for key in raw) else ""
-    wanted = ("token_embedding.", "positional_embedding", "transformer.", "ln_final.", "text_projection")
+    parts = ("token_embedding.", "positional_embedding", "transformer.", "ln_final.", "text_projection")
     state = {key.removeprefix(prefix): value for key, value in raw.items() if key.startswith(prefix)}
-    state = {key: value for key, value in state.items() if key.startswith(wanted)}
+    state = {key: value for key, value in state.items() if key.startswith(parts)}
     if "token_embedding.weight" not in state:
         shown = ", ".join(sorted(map(str, raw))[:3]) or "nothing"
         raise WeightsMismatch(f"{name}: it has no token_embedding.weight as a text tower has; found {shown}")
-    if "text_projection" in state:  # a matrix to multiply with from the right
+    if "text_projection" in state:  # a matrix that multiplies from the right
         state["text_projection.weight"] = state.pop("text_projection").T.contiguous()
     return {key: value.float() for key, value in state.items()}

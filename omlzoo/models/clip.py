@@ -1,4 +1,4 @@
-"""The image towers of CLIP (arXiv 2103.00020), from OpenAI, ruCLIP, LAION (2212.07143) and others."""
+"""The image towers of CLIP (arXiv 2103.00020), from OpenAI, ruCLIP, LAION (arXiv 2212.07143) and others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,37 +17,60 @@ PARTS = ("patch_embed", "cls_token", "pos_embed", "norm_pre", "blocks", "norm", 
 
 
 def clip_vitb32(normalize: bool = False, quick: bool = True) -> "ClipViT":
-    """ViT-B/32 of CLIP, dim 512, trained at 224 pixels; ``quick`` is False where it was trained with the exact GELU."""
+    """ViT-B/32 of CLIP, dim 512, trained at 224 pixels.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        quick: Whether the activation is OpenAI's "QuickGELU", x sigmoid(1.702 x); False is the exact GELU.
+    """
     return ClipViT(image=224, patch=32, width=768, depth=12, heads=12, dim=512, quick=quick, normalize=normalize)
 
 
 def clip_vitb16(normalize: bool = False, quick: bool = True) -> "ClipViT":
-    """ViT-B/16 of CLIP, dim 512, trained at 224 pixels."""
+    """ViT-B/16 of CLIP, dim 512, trained at 224 pixels.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        quick: Whether the activation is OpenAI's "QuickGELU", x sigmoid(1.702 x); False is the exact GELU.
+    """
     return ClipViT(image=224, patch=16, width=768, depth=12, heads=12, dim=512, quick=quick, normalize=normalize)
 
 
 def clip_vitl14(normalize: bool = False, quick: bool = True, image: int = 224) -> "ClipViT":
-    """ViT-L/14 of CLIP, dim 768, trained at 224 or 336 pixels."""
+    """ViT-L/14 of CLIP, dim 768, trained at 224 or 336 pixels.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        quick: Whether the activation is OpenAI's "QuickGELU", x sigmoid(1.702 x); False is the exact GELU.
+        image: Side in pixels that the position embeddings were trained for, 224 or 336.
+    """
     return ClipViT(image=image, patch=14, width=1024, depth=24, heads=16, dim=768, quick=quick, normalize=normalize)
 
 
 def clip_vith14(normalize: bool = False, quick: bool = False) -> "ClipViT":
-    """ViT-H/14 of CLIP, dim 1024, trained at 224 pixels."""
+    """ViT-H/14 of CLIP, dim 1024, trained at 224 pixels.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        quick: Whether the activation is OpenAI's "QuickGELU", x sigmoid(1.702 x); False is the exact GELU.
+    """
     return ClipViT(image=224, patch=14, width=1280, depth=32, heads=16, dim=1024, quick=quick, normalize=normalize)
 
 
 class ClipViT(Extractor):
-    """The projected class token. OpenAI's code takes one size only; at others positions are resized as open_clip does.
+    """The image tower of CLIP. The embedding is a linear projection of the class token after the last norm.
+
+    OpenAI's code accepts one image size only. For other sizes the position embeddings are resized as open_clip does.
 
     Args:
         image: Side in pixels that the position embeddings were trained for.
         patch: Side of a patch in pixels.
-        width: Of the tokens.
+        width: Dimension of the tokens.
         depth: Number of blocks.
-        heads: Of the attention.
-        dim: Length of the projection.
-        quick: The activation is x sigmoid(1.702 x), OpenAI's "QuickGELU"; False is the exact GELU.
-        normalize: Divide the embedding by its L2 norm.
+        heads: Number of attention heads.
+        dim: Dimension of the projection, which is the embedding.
+        quick: Whether the activation is OpenAI's "QuickGELU", x sigmoid(1.702 x); False is the exact GELU.
+        normalize: Whether to divide the embedding by its L2 norm.
     """
 
     patch_embed: Any
@@ -80,7 +103,7 @@ class ClipViT(Extractor):
         self.grid = image // patch
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """Patches and tokens, each block, and the last norm with the projection."""
+        """The patch embedding with the first tokens and norm, each block, and the last norm with the projection."""
         first = [self.patch_embed, self.cls_token, self.pos_embed, self.norm_pre]
         return [first, *([block] for block in self.blocks), [self.norm, self.head]]
 
@@ -92,8 +115,8 @@ class ClipViT(Extractor):
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
         tokens = tokens + resize_positions(self.pos_embed[:, 1:], self.grid, grid, "antialias")
         first = (self.cls_token + self.pos_embed[:, :1]).expand(images.shape[0], -1, -1)
-        found: Tensor = self.norm_pre(torch.cat([first, tokens], dim=1))
-        return found
+        output: Tensor = self.norm_pre(torch.cat([first, tokens], dim=1))
+        return output
 
     def _end(self, tokens: Tensor) -> dict[str, Tensor]:
         tokens = self.norm(tokens)

@@ -1,4 +1,4 @@
-"""DINOv3 vision transformers (arXiv 2508.10104): rotary positions on the patches, four registers."""
+"""DINOv3 vision transformers (arXiv 2508.10104), with rotary position embeddings of the patches and four registers."""
 
 from typing import Any
 
@@ -35,15 +35,17 @@ def dinov3_vitl16(normalize: bool = False) -> "DinoV3":
 
 
 class DinoV3(Extractor):
-    """The class token after the last norm, of images of any size whose sides are multiples of the patch.
+    """A DINOv3 vision transformer. The embedding is the class token after the last norm.
+
+    It accepts images of any size whose sides are multiples of the patch.
 
     Args:
         patch: Side of a patch in pixels.
-        width: Of the tokens; also the embedding's length.
+        width: Dimension of the tokens, and of the embedding.
         depth: Number of blocks.
-        heads: Of the attention.
-        gated: The hidden layers are SwiGLU.
-        normalize: Divide the embedding by its L2 norm.
+        heads: Number of attention heads.
+        gated: Whether the hidden layers are SwiGLU (arXiv 2002.05202).
+        normalize: Whether to divide the embedding by its L2 norm.
     """
 
     patch_embed: Any
@@ -65,13 +67,13 @@ class DinoV3(Extractor):
             swiglu_mlp=gated, swiglu_align_to=8 if gated else 0,
         )  # fmt: skip
         adopt(self, body, PARTS)
-        # The authors' files hold the periods of the rotation rounded to bfloat16, and they were trained so; timm's
-        # are not rounded, which moves an embedding by a part in a thousand.
+        # The models were trained with the periods of the rotation rounded to bfloat16, and the authors' files hold
+        # them so. timm does not round them, which changes an embedding by about 0.1 %.
         self.rope.periods = self.rope.periods.bfloat16().float()
         self.patch = patch
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """Patches and tokens, each block, and the last norm."""
+        """The patch embedding with the class and register tokens, each block, and the last norm."""
         return [[self.patch_embed, self.cls_token, self.reg_token], *([block] for block in self.blocks), [self.norm]]
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:

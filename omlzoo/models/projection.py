@@ -1,4 +1,4 @@
-"""A linear projection after any architecture, for shorter embeddings."""
+"""A linear projection after any architecture, for embeddings of a smaller dimension."""
 
 from typing import Any
 
@@ -11,5 +11,15 @@ __all__ = ["projected"]
 def projected(
     arch: str = "vits16", dim: int = 128, arch_args: dict[str, Any] | None = None, normalize: bool = False
 ) -> Projected:
-    """Another architecture, by its name and arguments, whose embedding a linear layer brings to ``dim`` numbers."""
+    """Another architecture with a linear layer after it, which projects its embedding to ``dim`` dimensions.
+
+    Args:
+        arch: Name of the architecture, a function of :mod:`omlzoo.models`.
+        dim: Dimension of the projected embedding.
+        arch_args: Arguments that the function is called with; None is none.
+        normalize: Whether to divide the projected embedding by its L2 norm.
+
+    Raises:
+        UnknownName: There is no such architecture.
+    """
     return Projected(catalog.find("models", arch)(**arch_args or {}), dim, normalize)

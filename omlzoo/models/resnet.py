@@ -1,4 +1,4 @@
-"""Residual networks (arXiv 1512.03385) as torchvision builds them, with average or GeM pooling (1711.02512)."""
+"""Residual networks (arXiv 1512.03385) as torchvision builds them, with average or GeM pooling (arXiv 1711.02512)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,32 +16,64 @@ PARTS = ("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3", "layer
 
 
 def resnet18(normalize: bool = False, gem: float | None = None) -> "ResNet":
-    """ResNet-18, dim 512."""
+    """ResNet-18, dim 512.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        gem: Exponent p of generalised-mean pooling; None is average pooling.
+    """
     return ResNet(BasicBlock, (2, 2, 2, 2), normalize=normalize, gem=gem)
 
 
 def resnet34(normalize: bool = False, gem: float | None = None) -> "ResNet":
-    """ResNet-34, dim 512."""
+    """ResNet-34, dim 512.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        gem: Exponent p of generalised-mean pooling; None is average pooling.
+    """
     return ResNet(BasicBlock, (3, 4, 6, 3), normalize=normalize, gem=gem)
 
 
 def resnet50(normalize: bool = False, gem: float | None = None) -> "ResNet":
-    """ResNet-50, dim 2048."""
+    """ResNet-50, dim 2048.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        gem: Exponent p of generalised-mean pooling; None is average pooling.
+    """
     return ResNet(Bottleneck, (3, 4, 6, 3), normalize=normalize, gem=gem)
 
 
 def resnet101(normalize: bool = False, gem: float | None = None) -> "ResNet":
-    """ResNet-101, dim 2048."""
+    """ResNet-101, dim 2048.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        gem: Exponent p of generalised-mean pooling; None is average pooling.
+    """
     return ResNet(Bottleneck, (3, 4, 23, 3), normalize=normalize, gem=gem)
 
 
 def resnet152(normalize: bool = False, gem: float | None = None) -> "ResNet":
-    """ResNet-152, dim 2048."""
+    """ResNet-152, dim 2048.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        gem: Exponent p of generalised-mean pooling; None is average pooling.
+    """
     return ResNet(Bottleneck, (3, 8, 36, 3), normalize=normalize, gem=gem)
 
 
 def resnet_small(normalize: bool = True, turns: int = 1) -> "ResNet":
-    """A narrow ResNet-18 for drawings of 64 pixels, dim 128 x turns: a stem of three small filters, the ink centred."""
+    """A narrow ResNet-18 for drawings of 64 pixels, dim 128 x turns, with a stem of three 3x3 filters.
+
+    Drawings are shifted first so that their ink is centred, see :func:`omlzoo.models.resnet.centre_ink`.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        turns: Number of orientations in which each image is embedded, 90 degrees apart, from 1 to 4.
+    """
     return ResNet(
         BasicBlock, (2, 2, 2, 2), channels=(32, 64, 128, 184), deep_stem=16, project=128, cells=2, centred=True,
         turns=turns, normalize=normalize,
@@ -49,25 +81,33 @@ def resnet_small(normalize: bool = True, turns: int = 1) -> "ResNet":
 
 
 def resnet_toy(normalize: bool = False, gem: float | None = None) -> "ResNet":
-    """A ResNet that builds in milliseconds, for tests: dim 64."""
+    """A ResNet that builds in milliseconds, for tests, dim 64.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        gem: Exponent p of generalised-mean pooling; None is average pooling.
+    """
     return ResNet(BasicBlock, (1, 1, 1, 1), channels=(8, 16, 32, 64), normalize=normalize, gem=gem)
 
 
 class ResNet(Extractor):
-    """The pooled last map of a ResNet.
+    """A ResNet. The embedding is the pooled last feature map, or a linear projection of it.
 
     Args:
-        block: timm's BasicBlock or Bottleneck.
-        layers: Blocks of each of the four stages.
-        channels: Of each stage before a block's expansion.
-        deep_stem: Channels of the first of three 3x3 filters that replace the 7x7 one; None keeps that.
-        project: Length of a linear projection of the pooled map, named ``fc``; None has none.
-        cells: The map is averaged in ``cells`` x ``cells`` parts, so that the projection knows where things are.
-        centred: Centre the ink of drawings first, see :func:`centre_ink`.
-        turns: Pictures are looked at in so many orientations, each turned by 90 degrees from the one before; the
-            embeddings of all, divided by their L2 norms, stand side by side.
-        gem: Exponent p of generalised-mean pooling, the p-th root of the mean of the p-th powers; None averages.
-        normalize: Divide the embedding by its L2 norm.
+        block: Class of the residual blocks, timm's BasicBlock or Bottleneck.
+        layers: Number of blocks of each of the four stages.
+        channels: Number of channels of each stage, before the expansion of a block.
+        deep_stem: Number of channels of the first of three 3x3 filters that replace the 7x7 filter of the stem; None
+            keeps the 7x7 filter.
+        project: Dimension of a linear projection of the pooled map, named ``fc``; None adds no projection.
+        cells: The map is averaged in each of ``cells`` x ``cells`` parts, so that the projection can use positions.
+            It cannot be combined with GeM pooling.
+        centred: Whether to centre the ink of drawings first, see :func:`centre_ink`.
+        turns: Number of orientations in which each image is embedded, each turned by 90 degrees from the one before.
+            The embeddings of all orientations, divided by their L2 norms, are concatenated.
+        gem: Exponent p of generalised-mean pooling, the p-th root of the mean of the p-th powers; None is average
+            pooling.
+        normalize: Whether to divide the embedding by its L2 norm.
     """
 
     conv1: nn.Module
@@ -117,7 +157,7 @@ class ResNet(Extractor):
         return [*layers, [self.fc]] if hasattr(self, "fc") else layers
 
     def steps(self) -> list[Callable[[Any], Any]]:
-        """None for several orientations, which no cut goes through."""
+        """The computation of each stage; empty for several orientations, which cannot be split."""
         if self.turns > 1:
             return []
         layers: list[Callable[[Any], Any]] = [self._begin, self.layer1, self.layer2, self.layer3]
@@ -131,33 +171,33 @@ class ResNet(Extractor):
         if self.centred:
             images = centre_ink(images)
         turned = [images.rot90(turn, (2, 3)) for turn in range(self.turns)]
-        if images.shape[2] == images.shape[3] and not self.training:  # together: a few pictures take half the time
+        if images.shape[2] == images.shape[3] and not self.training:  # one batch, faster for a few images
             together = {
                 name: torch.unflatten(out, 0, (self.turns, -1)) for name, out in self.look(torch.cat(turned)).items()
             }
             views = [{name: out[turn] for name, out in together.items()} for turn in range(self.turns)]
-        else:  # in training each orientation has its own statistics
+        else:  # in training each orientation has its own batch statistics
             views = [self.look(view) for view in turned]
         embedding = torch.cat([unit(view["embedding"]) for view in views], dim=1)
         return {**views[0], "embedding": embedding}
 
     def look(self, images: Tensor) -> dict[str, Tensor]:
-        """The outputs for one orientation."""
+        """The named outputs for images (B, 3, H, W) in one orientation, without normalisation."""
         return self._end(self.layer4(self.layer3(self.layer2(self.layer1(self._stem(images))))))
 
     def _begin(self, images: Tensor) -> Tensor:
         return self._stem(centre_ink(images) if self.centred else images)
 
     def _stem(self, images: Tensor) -> Tensor:
-        found: Tensor = self.maxpool(self.act1(self.bn1(self.conv1(images))))
-        return found
+        map_: Tensor = self.maxpool(self.act1(self.bn1(self.conv1(images))))
+        return map_
 
     def _end(self, map_: Tensor) -> dict[str, Tensor]:
-        pooled = self.pool(map_)  # of (B, C, h, w)
+        pooled = self.pool(map_)
         return {"embedding": self.fc(pooled) if hasattr(self, "fc") else pooled, "map": map_}
 
     def pool(self, map_: Tensor) -> Tensor:
-        """Maps (B, C, h, w) as (B, C x cells x cells)."""
+        """Pool feature maps (B, C, h, w) to vectors (B, C x cells x cells)."""
         if self.gem is not None:
             return generalized_mean(map_, self.gem)
         if self.cells == 1:
@@ -166,22 +206,31 @@ class ResNet(Extractor):
 
 
 def generalized_mean(map_: Tensor, power: float) -> Tensor:
-    """GeM of maps (B, C, h, w) as (B, C); values below 1e-6 count as 1e-6. In float32 under half precision."""
+    """Pool feature maps by their generalised mean, which is computed in float32 even under autocast.
+
+    Args:
+        map_: Feature maps (B, C, h, w). Values below 1e-6 are taken as 1e-6.
+        power: Exponent p of the mean, above 0.
+
+    Returns:
+        Vectors (B, C) in the data type of ``map_``.
+    """
     with torch.autocast(map_.device.type, enabled=False):
         powers = map_.float().clamp(min=1e-6).pow(power)
         return nn.functional.adaptive_avg_pool2d(powers, 1).flatten(1).pow(1 / power).to(map_.dtype)
 
 
 def centre_ink(images: Tensor) -> Tensor:
-    """Drawings shifted so that the centre of mass of their ink is in the middle, as readers of handwriting do.
+    """Shift drawings so that the centre of mass of their ink is in the middle, as is usual in handwriting recognition.
 
-    Ink is how much darker a pixel is than its picture's mean. What comes in from outside has the colour of the border.
+    The ink of a pixel is how much darker it is than the mean of its image. Pixels that come in from outside the image
+    have the colour of the border.
 
     Args:
-        images: (B, C, H, W), of any mean and standard deviation.
+        images: Images (B, C, H, W), of any mean and standard deviation.
 
     Returns:
-        (B, C, H, W); a picture of one colour comes back as it is.
+        Shifted images (B, C, H, W). An image of one colour is returned unchanged.
     """
     with torch.autocast(images.device.type, enabled=False):
         pixels = images.float()
@@ -189,11 +238,11 @@ def centre_ink(images: Tensor) -> Tensor:
             gray = pixels.mean(dim=1)  # (B, H, W)
             ink = (gray.mean(dim=(1, 2), keepdim=True) - gray).relu()
             mass = ink.sum(dim=(1, 2)).clamp(min=1e-6)
-            across, down = (  # of pixel centres, from -1 to 1
+            across, down = (  # coordinates of pixel centres, from -1 to 1
                 (2 * torch.arange(side, device=gray.device) + 1) / side - 1 for side in (gray.shape[2], gray.shape[1])
             )
             centre = torch.stack([ink.sum(dim=1) @ across / mass, ink.sum(dim=2) @ down / mass], dim=1)  # (B, 2)
-            places = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=2)  # (H, W, 2)
-            grid = places + centre[:, None, None]
+            pixel_centres = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=2)  # (H, W, 2)
+            grid = pixel_centres + centre[:, None, None]
         moved = nn.functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
     return moved.to(images.dtype)

@@ -1,4 +1,4 @@
-"""Swin transformers (arXiv 2103.14030), the body of MegaDescriptor (2311.09118)."""
+"""Swin transformers (arXiv 2103.14030), the architecture of MegaDescriptor (arXiv 2311.09118)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,22 +28,28 @@ def swin_b(normalize: bool = False) -> "Swin":
 
 
 def swin_l(normalize: bool = False, image: int = 224, window: int = 7) -> "Swin":
-    """Swin-L, dim 1536, for 224 pixels with window 7 or 384 pixels with window 12, and for no others."""
+    """Swin-L, dim 1536, for 224 pixels with window 7 or for 384 pixels with window 12.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        image: Side of the images in pixels; the model accepts no other size.
+        window: Side of an attention window in tokens: 7 for 224 pixels, 12 for 384 pixels.
+    """
     return Swin(
         image=image, width=192, depths=(2, 2, 18, 2), heads=(6, 12, 24, 48), window=window, normalize=normalize
     )  # fmt: skip
 
 
 class Swin(Extractor):
-    """The mean of the last map after the last norm.
+    """A Swin transformer. The embedding is the mean of the last feature map after the last norm.
 
     Args:
-        image: Side in pixels; no other is taken.
-        width: Of the first stage's tokens; it doubles at each of the three others.
-        depths: Blocks of each stage.
-        heads: Of the attention in each stage.
-        window: Side of a window in tokens.
-        normalize: Divide the embedding by its L2 norm.
+        image: Side of the images in pixels; the model accepts no other size.
+        width: Dimension of the tokens of the first stage. It doubles at each further stage.
+        depths: Number of blocks of each stage.
+        heads: Number of attention heads of each stage.
+        window: Side of an attention window in tokens.
+        normalize: Whether to divide the embedding by its L2 norm.
     """
 
     patch_embed: Any
@@ -69,7 +75,7 @@ class Swin(Extractor):
         self.image = image
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """The patches, each block with what shrinks the map before it, and the last norm."""
+        """The patch embedding, each block with the downsampling before it, if any, and the last norm."""
         blocks: list[list[nn.Module | nn.Parameter]] = []
         for layer in self.layers:
             first, *others = layer.blocks
@@ -77,12 +83,12 @@ class Swin(Extractor):
         return [[self.patch_embed], *blocks, [self.norm]]
 
     def steps(self) -> list[Callable[[Any], Any]]:
-        blocks = [self._block(layer, place) for layer in self.layers for place in range(len(layer.blocks))]
+        blocks = [self._block(layer, index) for layer in self.layers for index in range(len(layer.blocks))]
         return [self._begin, *blocks, self._end]
 
-    def _block(self, layer: Any, place: int) -> Callable[[Any], Any]:
-        block = layer.blocks[place]
-        return block if place else lambda map_: block(layer.downsample(map_))
+    def _block(self, layer: Any, index: int) -> Callable[[Any], Any]:
+        block = layer.blocks[index]
+        return block if index else lambda map_: block(layer.downsample(map_))
 
     def _begin(self, images: Tensor) -> Tensor:
         if images.shape[-2:] != (self.image, self.image):
@@ -91,8 +97,8 @@ class Swin(Extractor):
                 f"images are {height} x {width} pixels; its windows fit {self.image} x {self.image} only: "
                 f"build the model without image_size"
             )
-        found: Tensor = self.patch_embed(images)  # (B, h, w, C)
-        return found
+        map_: Tensor = self.patch_embed(images)  # (B, h, w, C)
+        return map_
 
     def _end(self, map_: Tensor) -> dict[str, Tensor]:
         map_ = self.norm(map_)

@@ -1,4 +1,4 @@
-"""UNICOM (arXiv 2304.05884): a ViT without class token whose head reads all patches at once."""
+"""UNICOM (arXiv 2304.05884), a vision transformer without class token whose head reads the tokens of all patches."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,21 +25,28 @@ def unicom_vitb16(normalize: bool = True) -> "Unicom":
 
 
 def unicom_vitl14(normalize: bool = True, image: int = 224) -> "Unicom":
-    """ViT-L/14 of UNICOM, dim 768, for 224 or 336 pixels only."""
+    """ViT-L/14 of UNICOM, dim 768, for 224 or 336 pixels only.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        image: Side of the images in pixels, 224 or 336; the model accepts no other size.
+    """
     return Unicom(image=image, patch=14, width=1024, depth=24, heads=16, dim=768, normalize=normalize)
 
 
 class Unicom(Extractor):
-    """The head of all tokens: Linear, BatchNorm, Linear, BatchNorm. Its first layer fixes the size of the image.
+    """A UNICOM vision transformer. The embedding is computed by a head from the tokens of all patches.
+
+    The head is Linear, BatchNorm, Linear, BatchNorm. The size of its first layer determines the size of the images.
 
     Args:
-        image: Side in pixels; no other is taken.
+        image: Side of the images in pixels; the model accepts no other size.
         patch: Side of a patch in pixels.
-        width: Of the tokens.
+        width: Dimension of the tokens.
         depth: Number of blocks.
-        heads: Of the attention.
-        dim: Length of the embedding.
-        normalize: Divide the embedding by its L2 norm.
+        heads: Number of attention heads.
+        dim: Dimension of the embedding.
+        normalize: Whether to divide the embedding by its L2 norm.
     """
 
     patch_embed: Any
@@ -64,7 +71,7 @@ class Unicom(Extractor):
         self.patch = patch
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """Patches and positions, each block, and the last norm with the head."""
+        """The patch and position embeddings, each block, and the last norm with the head."""
         return [[self.patch_embed, self.pos_embed], *([block] for block in self.blocks), [self.norm, self.feature]]
 
     def steps(self) -> list[Callable[[Any], Any]]:
@@ -77,8 +84,8 @@ class Unicom(Extractor):
                 f"images are {height} x {width} pixels; this head takes {self.image} x {self.image} only: "
                 f"build the model without image_size"
             )
-        found: Tensor = self.patch_embed.proj(images).flatten(2).transpose(1, 2) + self.pos_embed  # (B, S, width)
-        return found
+        tokens: Tensor = self.patch_embed.proj(images).flatten(2).transpose(1, 2) + self.pos_embed  # (B, S, width)
+        return tokens
 
     def _end(self, tokens: Tensor) -> dict[str, Tensor]:
         tokens = self.norm(tokens)

@@ -1,5 +1,8 @@
-"""Plain vision transformers (arXiv 2010.11929) with a class token: DINO (2104.14294), iBOT (2111.07832), MSN
-(2204.07141), MoCo v3 (2104.02057), MAE (2111.06377), DINOv2 (2304.07193) with and without registers (2309.16588)."""
+"""Plain vision transformers (arXiv 2010.11929) with a class token.
+
+They are the architectures of DINO (arXiv 2104.14294), iBOT (arXiv 2111.07832), MSN (arXiv 2204.07141), MoCo v3 (arXiv
+2104.02057), MAE (arXiv 2111.06377) and DINOv2 (arXiv 2304.07193) with and without registers (arXiv 2309.16588).
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +42,14 @@ REGISTERS: dict[str, Any] = {**SCALED, "registers": 4, "resizing": "antialias"}
 
 
 def vits16(normalize: bool = False, heads: int = 6, project: int | None = None, resizing: Resizing = "offset") -> "ViT":
-    """ViT-S/16: 12 blocks, 6 heads (MoCo v3 has 12), dim 384, trained at 224 pixels."""
+    """ViT-S/16: 12 blocks, 6 heads, dim 384, trained at 224 pixels.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        heads: Number of attention heads; MoCo v3 has 12.
+        project: Dimension of a linear projection of the class token, which is then the embedding; None adds none.
+        resizing: How position embeddings are resized for other image sizes, see :class:`ViT`.
+    """
     return ViT(
         image=224, patch=16, width=384, depth=12, heads=heads, project=project, resizing=resizing, normalize=normalize
     )  # fmt: skip
@@ -51,7 +61,13 @@ def vits8(normalize: bool = False) -> "ViT":
 
 
 def vitb16(normalize: bool = False, image: int = 224, resizing: Resizing = "offset") -> "ViT":
-    """ViT-B/16: 12 blocks, 12 heads, dim 768, trained at 224 pixels."""
+    """ViT-B/16: 12 blocks, 12 heads, dim 768, trained at 224 pixels.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        image: Side in pixels that the position embeddings were trained for.
+        resizing: How position embeddings are resized for other image sizes, see :class:`ViT`.
+    """
     return ViT(image=image, patch=16, width=768, depth=12, heads=12, resizing=resizing, normalize=normalize)
 
 
@@ -61,17 +77,32 @@ def vitb8(normalize: bool = False) -> "ViT":
 
 
 def vitb4(normalize: bool = False, resizing: Resizing = "ratio") -> "ViT":
-    """ViT-B/4: 12 blocks, 12 heads, dim 768, trained at 224 pixels: 3,136 patches."""
+    """ViT-B/4: 12 blocks, 12 heads, dim 768, trained at 224 pixels, which are 3,136 patches.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        resizing: How position embeddings are resized for other image sizes, see :class:`ViT`.
+    """
     return ViT(image=224, patch=4, width=768, depth=12, heads=12, resizing=resizing, normalize=normalize)
 
 
 def vitl16(normalize: bool = False, resizing: Resizing = "offset") -> "ViT":
-    """ViT-L/16: 24 blocks, 16 heads, dim 1024, trained at 224 pixels."""
+    """ViT-L/16: 24 blocks, 16 heads, dim 1024, trained at 224 pixels.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        resizing: How position embeddings are resized for other image sizes, see :class:`ViT`.
+    """
     return ViT(image=224, patch=16, resizing=resizing, normalize=normalize, **LARGE)
 
 
 def vitl7(normalize: bool = False, resizing: Resizing = "ratio") -> "ViT":
-    """ViT-L/7: 24 blocks, 16 heads, dim 1024, trained at 224 pixels."""
+    """ViT-L/7: 24 blocks, 16 heads, dim 1024, trained at 224 pixels.
+
+    Args:
+        normalize: Whether to divide embeddings by their L2 norm.
+        resizing: How position embeddings are resized for other image sizes, see :class:`ViT`.
+    """
     return ViT(image=224, patch=7, resizing=resizing, normalize=normalize, **LARGE)
 
 
@@ -121,25 +152,28 @@ def vitg14_reg(normalize: bool = False) -> "ViT":
 
 
 def vit_toy(normalize: bool = False) -> "ViT":
-    """A ViT that builds in milliseconds, for tests: dim 16, 32 pixels."""
+    """A ViT that builds in milliseconds, for tests, dim 16, for 32 pixels."""
     return ViT(image=32, patch=8, width=16, depth=2, heads=2, normalize=normalize)
 
 
 class ViT(Extractor):
-    """The class token after the last norm, of images whose sides are multiples of the patch.
+    """A vision transformer. The embedding is the class token after the last norm, or a linear projection of it.
+
+    It accepts images of any size whose sides are multiples of the patch.
 
     Args:
         image: Side in pixels that the position embeddings were trained for.
         patch: Side of a patch in pixels.
-        width: Of the tokens; also the embedding's length.
+        width: Dimension of the tokens, and of the embedding if there is no projection.
         depth: Number of blocks.
-        heads: Of the attention.
-        gated: The hidden layers are SwiGLU (arXiv 2002.05202) of two thirds of the usual width.
-        layer_scale: Initial value of layer scale; None has none.
-        registers: Number of register tokens. With them position embeddings belong to patches only.
-        resizing: How positions are resized to other grids, see :func:`omlzoo.models._positions.resize_positions`.
-        project: Length of a linear projection of the class token, named ``head``; None has none.
-        normalize: Divide the embedding by its L2 norm.
+        heads: Number of attention heads.
+        gated: Whether the hidden layers are SwiGLU (arXiv 2002.05202) with two thirds of the usual width.
+        layer_scale: Initial value of the layer scale; None builds blocks without layer scale.
+        registers: Number of register tokens. If there are any, only patches have position embeddings.
+        resizing: How position embeddings are resized for other image sizes: "offset", "ratio" or "antialias", see
+            :func:`omlzoo.models._positions.resize_positions`.
+        project: Dimension of a linear projection of the class token, named ``head``; None adds no projection.
+        normalize: Whether to divide the embedding by its L2 norm.
     """
 
     patch_embed: Any
@@ -165,7 +199,8 @@ class ViT(Extractor):
         normalize: bool = False,
     ) -> None:
         super().__init__(project or width, normalize)
-        # Packed: both halves of the gate in one layer, so twice the width of each, a multiple of 8.
+        # SwiGLUPacked computes both halves of the gate in one layer, so the width is twice that of a half, which is a
+        # multiple of 8.
         hidden = 2 * ((width * 4 * 2 // 3 + 7) // 8 * 8) if gated else 4 * width
         gates: dict[str, Any] = {"mlp_layer": SwiGLUPacked, "act_layer": nn.SiLU} if gated else {}
         body = VisionTransformer(
@@ -181,7 +216,7 @@ class ViT(Extractor):
         self.resizing: Resizing = resizing
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """Patches and tokens, each block, and the last norm with the projection if there is one."""
+        """The patch, token and position embeddings, each block, and the last norm with the projection, if any."""
         tokens = [self.get_parameter(name) for name in ("cls_token", "reg_token", "pos_embed") if hasattr(self, name)]
         last: list[nn.Module | nn.Parameter] = [self.norm, self.head] if hasattr(self, "head") else [self.norm]
         return [[self.patch_embed, *tokens], *([block] for block in self.blocks), last]
@@ -190,7 +225,7 @@ class ViT(Extractor):
         return [self._begin, *self.blocks, self._end]
 
     def _begin(self, images: Tensor) -> Tensor:
-        """Tokens (B, S, width), the class token and registers first."""
+        """The tokens of images (B, S, width): the class token, the registers, and those of the patches."""
         grid = patch_grid(images, self.patch)
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
         prefix = self.pos_embed.shape[1] - self.grid**2

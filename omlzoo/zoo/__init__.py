@@ -1,1 +1,1 @@
-"""Names to working models, and models to files of other programs."""
+"""The zoo: building models by their names, and exporting models for other programs."""

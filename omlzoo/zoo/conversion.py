@@ -1,4 +1,4 @@
-"""A foreign checkpoint becomes a folder of ours: safetensors and an entry."""
+"""Conversion of a foreign checkpoint into a folder with a safetensors file and an entry."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,25 +27,27 @@ def convert(
 ) -> tuple[Entry, str]:
     """Write ``model.safetensors`` and ``entry.json`` from a checkpoint file in a known layout.
 
-    Tensors go from file to file; the whole model is never in memory twice. Nothing in the file is run.
+    The model is never in memory twice. No code from the file is run.
 
     Args:
         file: A ``.safetensors``, ``.pth`` or TorchScript file.
-        arch: An architecture of :mod:`omlzoo.models`, such as "vits16".
-        out: The folder, which ``omlzoo.get_model`` then opens.
-        layout: A name of :data:`omlzoo.checkpoints.layouts.LAYOUTS`; by default it is recognised from the keys.
-        like: A checkpoint of the zoo whose architecture's arguments, preprocessing and normalisation are taken; by
-            default the first one of the same architecture.
-        normalize: Divide embeddings by their L2 norm; as ``like`` does by default.
-        overwrite: Replace a checkpoint that stands there.
+        arch: Name of an architecture of :mod:`omlzoo.models`, such as "vits16".
+        out: The folder to write, which ``omlzoo.get_model`` then opens. Its name becomes the name of the entry.
+        layout: Key layout of the file, a name of :data:`omlzoo.checkpoints.layouts.LAYOUTS`; None recognises it from
+            the keys.
+        like: Name of a checkpoint of the zoo whose architecture arguments, preprocessing and normalisation are used;
+            None uses the first checkpoint of the same architecture.
+        normalize: Whether the model divides embeddings by their L2 norm; None does as ``like``.
+        overwrite: Whether to replace a checkpoint that the folder already has.
 
     Returns:
-        The entry that was written, and the layout.
+        The entry that was written, and the name of the layout.
 
     Raises:
         UnknownName: There is no such architecture, layout or checkpoint.
-        WeightsMismatch: The file is damaged, its layout is not known, or its tensors do not fit.
-        BadInput: The folder has a checkpoint already, or no checkpoint of the zoo has the architecture.
+        WeightsMismatch: The file is damaged, its layout is not known, or its tensors do not fit the architecture.
+        BadInput: There is no such file, the folder has a checkpoint and ``overwrite`` is False, ``like`` has another
+            architecture, or no checkpoint of the zoo has the architecture.
     """
     file, out = Path(file), Path(out)
     if not file.is_file():

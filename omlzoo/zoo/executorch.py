@@ -1,4 +1,4 @@
-"""Models for phones and small devices: ExecuTorch programs of one picture at a time, with XNNPACK's kernels."""
+"""ExecuTorch programs, for phones and small devices. They embed one image at a time, with the kernels of XNNPACK."""
 
 import warnings
 from collections.abc import Callable
@@ -17,14 +17,14 @@ METHOD = "forward"
 
 
 def write_program(model: nn.Module, size: tuple[int, int], path: Path, key: str, text: str) -> None:
-    """Write a model of images (1, 3, H, W) as a program.
+    """Write a model as an ExecuTorch program that takes one image (1, 3, H, W).
 
     Args:
-        model: In eval mode.
-        size: (H, W).
-        path: Of the ``.pte`` file.
-        key: Name of a text inside, see :func:`read_text`.
-        text: The text.
+        model: The model, on the CPU and in eval mode.
+        size: Height and width of the images in pixels.
+        path: The ``.pte`` file to write.
+        key: Name under which ``text`` is stored in the file, see :func:`read_text`.
+        text: A text to store in the file.
 
     Raises:
         MissingExtra: executorch is not installed.
@@ -40,13 +40,18 @@ def write_program(model: nn.Module, size: tuple[int, int], path: Path, key: str,
 
 
 def load_program(path: Path) -> Callable[[Tensor], Tensor]:
-    """From images (B, 3, H, W) to embeddings (B, dim), picture by picture."""
+    """Load a program as a function from images (B, 3, H, W) to embeddings (B, dim), which runs image by image."""
     method = _part("runtime").Runtime.get().load_program(str(path)).load_method(METHOD)
     return lambda images: torch.cat([method.execute([one[None].contiguous()])[0].clone() for one in images])
 
 
 def read_text(path: Path, key: str) -> str:
-    """The text of that name inside a program."""
+    """Read a text that is stored in a program.
+
+    Args:
+        path: A ``.pte`` file that :func:`write_program` wrote.
+        key: Name of the text.
+    """
     return str(_part("runtime").Runtime.get().load_program(str(path)).load_method(key).execute([])[0])
 
 

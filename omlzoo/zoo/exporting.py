@@ -1,4 +1,4 @@
-"""export(): a model as ONNX, TorchScript or ExecuTorch, checked by running it, with its entry inside."""
+"""Export of models as ONNX, TorchScript or ExecuTorch files, which contain their entry and are checked by a run."""
 
 import copy
 import hashlib
@@ -26,20 +26,22 @@ from omlzoo.zoo.registry import open_model
 __all__ = ["Exported", "compiled", "export", "read_entry"]
 
 KEY = "omlzoo_entry"
-TOLERANCE = 1e-4  # of the embedding's largest number: another engine adds in another order
-LEAST_COSINE = 0.95  # of an int8 model on the checked pictures; below it something went wrong, not merely rounded
-BATCHES = (1, 3)
+TOLERANCE = 1e-4  # of the embedding's largest absolute value; engines sum in different orders
+LEAST_COSINE = 0.95  # least cosine on the checked images; below it the difference is not just rounding to int8
+BATCHES = (1, 3)  # batch sizes with which an exported file is checked
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """An exported file, and how well it agrees with the model.
 
     Attributes:
         path: The file.
-        size: (height, width) of the pictures that it takes; the batch is free, for ExecuTorch it is one picture.
-        difference: The largest seen between its embeddings and the model's, as a share of the largest number.
-        cosine: The least between them.
+        size: Height and width in pixels of the images that it takes. The batch size is free, except for ExecuTorch,
+            where it is 1.
+        difference: Largest absolute difference between its embeddings and the model's on the checked images, relative
+            to the largest absolute value of the model's embeddings.
+        cosine: Smallest cosine between its embeddings and the model's on the checked images.
     """
 
     path: Path
@@ -49,7 +51,7 @@ class Exported:
 
 
 class _Bare(nn.Module):
-    """Images to embeddings and nothing else."""
+    """A module with the forward pass of an extractor alone, for tracing."""
 
     def __init__(self, model: Extractor) -> None:
         super().__init__()
@@ -60,22 +62,26 @@ class _Bare(nn.Module):
 
 
 def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = False) -> Exported:
-    """Write a model for another engine: ``.onnx`` for ONNX Runtime, OpenVINO and others, ``.pt``, TorchScript, or
-    ``.pte``, ExecuTorch, for phones.
+    """Export a model for another engine.
 
-    It takes normalised images (B, 3, H, W) float32, B free (1 for ExecuTorch) and H, W those of the model's
-    preprocessing, and gives embeddings (B, dim). The entry with all that preprocessing needs is inside
-    (:func:`read_entry`). The file is run on two batches before it takes its name.
+    The format follows from the suffix of the path: ``.onnx`` for ONNX Runtime, OpenVINO and others, ``.pt`` for
+    TorchScript, or ``.pte`` for ExecuTorch, which runs on phones.
+
+    The exported model maps normalised images (B, 3, H, W) float32 to embeddings (B, dim). H and W are those of the
+    model's preprocessing; B is free, except for ExecuTorch, where it is 1. The file contains the model's entry, which
+    describes the preprocessing, see :func:`read_entry`. Before the file is put in place, it is run on two batches and
+    compared with the model.
 
     Args:
-        model: An extractor, or what ``omlzoo.get_model`` opens.
-        path: Ends in .onnx, .pt or .pte.
-        int8: Weights of linear layers and convolutions as 8-bit integers, numbers rounded as they come (ONNX only):
-            smaller, faster on some machines, less exact; docs/results.md has what it costs.
+        model: An extractor, or a name, folder or address that ``omlzoo.get_model`` opens.
+        path: The file to write, with the suffix .onnx, .pt or .pte.
+        int8: Whether to store the weights of linear layers and convolutions as 8-bit integers and to quantize
+            activations dynamically, for ONNX only. The file is smaller, and faster on some machines, but less exact;
+            docs/results.md has the loss of accuracy.
 
     Raises:
-        BadInput: Another ending, int8 for another engine than ONNX, or a model without an entry.
-        WeightsMismatch: The file computes something else than the model; nothing is written.
+        BadInput: The suffix is another one, ``int8`` is set for another format than ONNX, or the model has no entry.
+        WeightsMismatch: The exported model computes something else than the model; nothing is written.
         MissingExtra: onnx, onnxscript or onnxruntime, or executorch, is not installed.
     """
     path = Path(path)
@@ -99,9 +105,9 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
             _write_torchscript(bare, size, temporary, entry)
         try:
             difference, cosine = _compare(bare, size, temporary, kind)
-        except Exception as error:  # engines raise classes of their own
-            said = (str(error).splitlines() or [type(error).__name__])[-1]
-            raise WeightsMismatch(f"{path}: what was exported does not run: {said[:300]}") from error
+        except Exception as error:  # engines raise exception classes of their own
+            reason = (str(error).splitlines() or [type(error).__name__])[-1]
+            raise WeightsMismatch(f"{path}: what was exported does not run: {reason[:300]}") from error
         if cosine < LEAST_COSINE or (not int8 and difference > TOLERANCE):
             raise WeightsMismatch(
                 f"{path}: what was exported differs from the model by {difference:.1e} of its largest number (cosine "
@@ -111,13 +117,14 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
 
 
 def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
-    """The model in ONNX Runtime: from images (B, 3, H, W) float32 to embeddings (B, dim), safe for many threads.
+    """The model in ONNX Runtime, as a function from images (B, 3, H, W) float32 to embeddings (B, dim).
 
-    The exported file is kept under ``OMLZOO_HOME``, by the weights and the versions that made it. Each call computes on
-    one processor: whoever calls runs as many at once as there are.
+    The exported file is kept under ``OMLZOO_HOME`` and used again for the same weights and versions of the packages.
+    The function may be called from several threads at once. Each call computes on one processor core, so callers run
+    as many calls at once as they want to use cores.
 
     Raises:
-        WeightsMismatch: It computes something else than the model.
+        WeightsMismatch: The exported model computes something else than the model.
         MissingExtra: onnx, onnxscript or onnxruntime is not installed.
     """
     runtime = _onnx("onnxruntime")
@@ -134,10 +141,11 @@ def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
 
 
 def read_entry(path: str | Path) -> dict[str, Any]:
-    """The entry inside an exported file, as plain values.
+    """Read the entry in an exported file, as nested dicts, lists and plain values.
 
     Raises:
-        BadInput: It has none.
+        BadInput: The file cannot be read, or has no entry.
+        MissingExtra: The package that reads the format is not installed.
     """
     path = Path(path)
     try:
@@ -148,14 +156,14 @@ def read_entry(path: str | Path) -> dict[str, Any]:
         elif path.suffix.lower() == ".pte":
             text = executorch.read_text(path, KEY)
         else:
-            found = {
+            properties = {
                 each.key: each.value for each in _onnx("onnx").load(str(path), load_external_data=False).metadata_props
             }
-            text = found[KEY]
+            text = properties[KEY]
         entry: dict[str, Any] = json.loads(text)
     except MissingExtra:
         raise
-    except Exception as error:  # readers of other formats raise classes of their own
+    except Exception as error:  # readers of other formats raise exception classes of their own
         raise BadInput(f"{path}: has no entry of ours ({error}); give a file that `omlzoo export` wrote") from error
     return entry
 
@@ -184,24 +192,24 @@ def _write_onnx(bare: nn.Module, size: tuple[int, int], path: Path, entry: str, 
 
 def _write_torchscript(bare: nn.Module, size: tuple[int, int], path: Path, entry: str) -> None:
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # deprecated, and what it cannot follow is caught by the comparison
+        warnings.simplefilter("ignore")  # TorchScript is deprecated; what tracing misses, the comparison finds
         traced = torch.jit.trace(bare, torch.zeros(2, 3, *size), check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, str(path), _extra_files={KEY: entry})
 
 
 def _compare(bare: nn.Module, size: tuple[int, int], path: Path, kind: str) -> tuple[float, float]:
-    """Largest difference, as a share of the largest number, and least cosine, on batches of two sizes."""
+    """Largest relative difference and smallest cosine between an exported file and the model, on two batch sizes."""
     images = torch.randn(max(BATCHES), 3, *size, generator=torch.Generator().manual_seed(0))
     images[0] = bare.model.transforms()(fingerprint.picture())  # type: ignore[operator,union-attr]
     difference, cosine = 0.0, 1.0
     with torch.inference_mode():
         run = _runner(path, kind)
         for batch in BATCHES:
-            wanted, found = bare(images[:batch]), run(images[:batch])
-            if found.shape != wanted.shape or not torch.isfinite(found).all():
+            expected, actual = bare(images[:batch]), run(images[:batch])
+            if actual.shape != expected.shape or not torch.isfinite(actual).all():
                 return float("inf"), 0.0
-            difference = max(difference, float((found - wanted).abs().max() / wanted.abs().max()))
-            cosine = min(cosine, float(nn.functional.cosine_similarity(found, wanted).min()))
+            difference = max(difference, float((actual - expected).abs().max() / expected.abs().max()))
+            cosine = min(cosine, float(nn.functional.cosine_similarity(actual, expected).min()))
     return difference, cosine
 
 
@@ -216,7 +224,7 @@ def _runner(path: Path, kind: str) -> Any:
 
 def _load_torchscript(path: Path, files: dict[str, str]) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecated
+        warnings.simplefilter("ignore")  # TorchScript is deprecated
         return torch.jit.load(str(path), _extra_files=files)  # type: ignore[no-untyped-call]
 
 

@@ -1,4 +1,4 @@
-"""Fingerprints: what a checkpoint makes of one generated picture, by which a wrong build is seen."""
+"""Fingerprints: the embedding of one generated picture, by which a model that computes something else is recognised."""
 
 import numpy as np
 import torch
@@ -9,12 +9,15 @@ from omlzoo.models._extractor import Extractor
 
 __all__ = ["LENGTH", "TOLERANCE", "check", "fingerprint", "picture"]
 
-LENGTH = 32  # values that are kept
-TOLERANCE = 5e-4  # of the embedding's length; builds and processors differ by about 1e-6, known mistakes by 1e-3
+LENGTH = 32  # number of values of the embedding that are kept
+TOLERANCE = 5e-4  # in units of the L2 norm; builds and processors differ by about 1e-6, known mistakes by 1e-3
 
 
 def picture() -> Image.Image:
-    """The same 320 x 256 pixels on every machine: waves, a disc and a chessboard, from integers only."""
+    """A picture of 320 x 256 pixels, with waves, a disc and a chessboard.
+
+    It is computed from integers only, so it is the same on every machine.
+    """
     rows, columns = np.mgrid[0:256, 0:320]
     waves = np.stack([(rows * 3 + columns) % 256, (rows + columns * 2) % 251, (rows * columns // 64) % 256], axis=2)
     disc = (rows - 128) ** 2 + (columns - 200) ** 2 < 70**2
@@ -25,7 +28,10 @@ def picture() -> Image.Image:
 
 
 def fingerprint(model: Extractor) -> tuple[float, ...]:
-    """The first LENGTH values of the embedding of :func:`picture`, divided by its length; in float32, to 6 digits."""
+    """The first LENGTH values of the embedding of :func:`picture`, divided by its L2 norm and rounded to 6 digits.
+
+    The model is converted to float32 and put into eval mode.
+    """
     images = model.transforms()(picture())[None].to(next(model.parameters()).device)
     with torch.inference_mode(), torch.autocast(images.device.type, enabled=False):
         embedding = model.float().eval()(images)[0].double().cpu()
@@ -33,15 +39,23 @@ def fingerprint(model: Extractor) -> tuple[float, ...]:
 
 
 def check(model: Extractor, expected: tuple[float, ...], name: str) -> float:
-    """Compare with the fingerprint of the entry; returns the largest difference.
+    """Compare the fingerprint of a model with that of its entry.
+
+    Args:
+        model: The model to check.
+        expected: The fingerprint of the entry.
+        name: Name of the checkpoint, for the error message.
+
+    Returns:
+        The largest absolute difference between two values.
 
     Raises:
-        WeightsMismatch: It is above TOLERANCE.
+        WeightsMismatch: The difference is above TOLERANCE, or the fingerprints have different numbers of values.
     """
-    found = fingerprint(model)
-    if len(found) != len(expected):
-        raise WeightsMismatch(f"{name}: its fingerprint has {len(found)} values, that of the entry {len(expected)}")
-    difference = max(abs(a - b) for a, b in zip(found, expected, strict=True))
+    actual = fingerprint(model)
+    if len(actual) != len(expected):
+        raise WeightsMismatch(f"{name}: its fingerprint has {len(actual)} values, that of the entry {len(expected)}")
+    difference = max(abs(a - b) for a, b in zip(actual, expected, strict=True))
     if not difference <= TOLERANCE:
         raise WeightsMismatch(
             f"{name}: its fingerprint is off by {difference:.1e} (at most {TOLERANCE:.0e}); this build of omlzoo, timm "

@@ -1,4 +1,4 @@
-"""A checkpoint of one's own on the Hugging Face Hub, with its facts and a model card."""
+"""Publishing a checkpoint on the Hugging Face Hub, with its entry and a model card."""
 
 import json
 import re
@@ -19,20 +19,22 @@ __all__ = ["push"]
 
 
 def push(run: str | Path, repo: str, *, private: bool = False) -> str:
-    """Upload weights, entry, model card and, where timm builds the same body, timm's ``config.json``, in one commit.
+    """Upload weights, entry and model card to a Hub repository in one commit.
 
-    ``omlzoo.get_model("hf-hub:<repo>")`` opens what was pushed.
+    If timm builds the same model, timm's ``config.json`` is uploaded too. ``omlzoo.get_model("hf-hub:<repo>")`` opens
+    the uploaded checkpoint.
 
     Args:
         run: A folder that finetune, convert or save wrote.
-        repo: "organisation/name"; made where needed.
-        private: Of a repository that is made.
+        repo: Hugging Face Hub repository, "organisation/name". It is made if it does not exist.
+        private: Whether the repository is private, if it is made.
 
     Returns:
-        The address of the commit.
+        The URL of the commit.
 
     Raises:
-        BadInput: ``run`` is no such folder, or ``repo`` no such name.
+        BadInput: ``run`` is not a folder, or ``repo`` is not of the form "organisation/name".
+        BadEntry: The folder has no valid ``entry.json``.
         WeightsUnavailable: The weights are damaged, or the Hub refuses.
     """
     run = Path(run)
@@ -56,7 +58,7 @@ def push(run: str | Path, repo: str, *, private: bool = False) -> str:
 
 
 def card(entry: Entry, repo: str, run: Path) -> str:
-    """The model card: what the Hub reads above, what people read below."""
+    """The model card: metadata for the Hub as YAML, followed by a description for readers."""
     results = [
         EvalResult(task_type="image-feature-extraction", dataset_type="image", dataset_name=metric.dataset,
                    metric_type=metric.metric, metric_value=metric.value)

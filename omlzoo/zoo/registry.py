@@ -1,6 +1,6 @@
-"""The zoo: names to facts and to models. The only place where entry, file and architecture meet.
+"""The registry of the zoo: listing checkpoints, reading their facts, and building models with their weights.
 
-Reading facts needs no torch: what does is imported inside the functions that use it.
+Reading facts does not import torch. Modules that need torch are imported inside the functions that use them.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,22 @@ ImageSize = int | tuple[int, int]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What ``omlzoo.vits16_inshop`` is: call it for the model, read ``weights`` for the facts."""
+    """A checkpoint of the zoo, such as ``omlzoo.vits16_inshop``. Calling it builds the model.
+
+    Each instance has a docstring of its own, which ``help(omlzoo.vits16_inshop)`` shows.
+
+    Attributes:
+        weights: The facts of the checkpoint.
+    """
 
     weights: Weights
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", _description(self.weights.entry))  # the dataclass is frozen
+
+    def __repr__(self) -> str:
+        entry = self.weights.entry
+        return f"Checkpoint({entry.name}: {entry.arch}, dim {entry.dim}, {entry.license or 'licence unknown'})"
 
     @property
     def __name__(self) -> str:
@@ -40,12 +53,38 @@ class Checkpoint:
         """Build the extractor, in eval mode and on the CPU.
 
         Args:
-            pretrained: Load the published weights; False gives the same architecture with random ones.
-            image_size: Pixels of a side, or (H, W), that ``transforms()`` yields; the checkpoint's own by default.
-            normalize: Divide embeddings by their L2 norm; as the checkpoint does by default.
+            pretrained: Whether to load the published weights; False gives random weights.
+            image_size: Side of the images that ``transforms()`` returns, in pixels, or (H, W); None is the size of the
+                checkpoint's preprocessing.
+            normalize: Whether to divide embeddings by their L2 norm; None does as the checkpoint.
+
+        Raises:
+            WeightsUnavailable: The weights cannot be fetched, or their content is not that of the entry.
+            WeightsMismatch: The weights do not fit the architecture.
         """
         weights = self.weights if pretrained else None
         return get_model(self.weights.name, weights=weights, image_size=image_size, normalize=normalize)
+
+
+def _description(entry: Entry) -> str:
+    """The docstring of a checkpoint's instance."""
+    height, width = entry.preprocess.crop
+    norm = "divided by their L2 norm" if entry.normalize else "not normalised"
+    return (
+        f"{entry.name}: a pretrained extractor of the zoo.\n\n"
+        f"Architecture: {entry.arch}, with {entry.params:,} parameters.\n"
+        f"Embeddings: dimension {entry.dim}, {norm}.\n"
+        f"Input: images of {height} x {width} pixels (height x width); transforms() of the model makes them.\n"
+        f"Family: {entry.family}.\n"
+        f"Licence: {entry.license or 'not known'}.\n\n"
+        f"omlzoo.{entry.name}() builds the model with its pretrained weights, in eval mode and on the CPU. The model\n"
+        f"maps images (B, 3, {height}, {width}) to embeddings (B, {entry.dim}). omlzoo.{entry.name}.weights has all "
+        "facts.\n\n"
+        "Args:\n"
+        "    pretrained: Whether to load the published weights (default); False gives random weights.\n"
+        "    image_size: Side of the input in pixels, or (height, width); by default that of the checkpoint.\n"
+        "    normalize: Whether to divide embeddings by their L2 norm; by default as the checkpoint does.\n"
+    )
 
 
 def list_models(
@@ -59,30 +98,39 @@ def list_models(
     """Names of the zoo's checkpoints, sorted.
 
     Args:
-        pattern: With the wildcards ``* ? [ ]``; all names for an empty one.
-        family: Only those of this family, such as "dinov2".
-        license: Only those of this licence, such as "apache-2.0".
-        arch: Only those of this architecture, such as "vits16".
-        commercial: True: only those whose licence is known to allow commercial use; False: only the others.
+        pattern: Pattern of the names, with the wildcards ``* ? [ ]``. An empty pattern matches all.
+        family: Only checkpoints of this family, such as "dinov2".
+        license: Only checkpoints with this licence, such as "apache-2.0".
+        arch: Only checkpoints of this architecture, such as "vits16".
+        commercial: True gives only checkpoints whose licence is known to allow commercial use, False only the others;
+            None gives both.
+
+    Raises:
+        UnknownName: No checkpoint has that family, licence or architecture; similar values are suggested.
     """
-    found = manifest.matching(pattern)
-    wanted = {"family": family, "license": license, "arch": arch}
-    for key, value in wanted.items():
+    matching = manifest.matching(pattern)
+    filters = {"family": family, "license": license, "arch": arch}
+    for key, value in filters.items():
         if value is not None:
             known = {str(getattr(manifest.find(name), key)) for name in manifest.names()}
             if value not in known:
                 raise UnknownName(f"{key} of the zoo's checkpoints", value, known)
-            found = [name for name in found if getattr(manifest.find(name), key) == value]
+            matching = [name for name in matching if getattr(manifest.find(name), key) == value]
     if commercial is not None:
-        found = [name for name in found if (manifest.find(name).commercial is True) == commercial]
-    return found
+        matching = [name for name in matching if (manifest.find(name).commercial is True) == commercial]
+    return matching
 
 
 def get_weights(name: str | Path) -> Weights:
-    """The facts of a checkpoint, a run folder or ``hf-hub:org/repo``.
+    """The facts of a checkpoint. Weights are not downloaded.
+
+    Args:
+        name: A checkpoint of the zoo, a folder that finetune, convert or save wrote, or "hf-hub:org/repo".
 
     Raises:
-        UnknownName: The zoo has no such name; near ones are suggested.
+        UnknownName: The zoo has no such name; similar names are suggested.
+        BadEntry: The folder or repository has no valid ``entry.json``.
+        WeightsUnavailable: The repository cannot be reached.
     """
     name = str(name)
     if name.startswith(HUB):
@@ -111,16 +159,20 @@ def get_model(
 
     Args:
         name: A checkpoint of the zoo, a folder that finetune, convert or save wrote, or "hf-hub:org/repo".
-        weights: "DEFAULT" loads the checkpoint's own; None leaves them random; a :class:`Weights`, a safetensors or
-            ``.pth`` file in a known layout, or "hf-hub:org/repo" load others into the same architecture.
-        image_size: Pixels of a side, or (H, W), that ``transforms()`` yields; the checkpoint's own by default.
-        normalize: Divide embeddings by their L2 norm; as the checkpoint does by default.
-        progress: Draw a bar while downloading where standard error is a terminal.
+        weights: "DEFAULT" loads the checkpoint's own weights, and None leaves them random. A :class:`Weights`, a
+            folder, a safetensors or ``.pth`` file in a known layout, or "hf-hub:org/repo" loads other weights into the
+            same architecture.
+        image_size: Side of the images that ``transforms()`` returns, in pixels, or (H, W); None is the size of the
+            checkpoint's preprocessing.
+        normalize: Whether to divide embeddings by their L2 norm; None does as the checkpoint.
+        progress: Whether to show a progress bar during a download, if standard error is a terminal.
 
     Raises:
-        UnknownName: There is no such checkpoint; near names are suggested.
-        WeightsUnavailable: The weights cannot be had or are not the promised ones.
-        WeightsMismatch: They do not fit the architecture, or hold NaN or infinity.
+        UnknownName: There is no such checkpoint; similar names are suggested.
+        BadInput: ``weights`` is a file that does not exist, or ``image_size`` is not positive.
+        BadEntry: An ``entry.json`` is missing or not valid.
+        WeightsUnavailable: The weights cannot be fetched, or their content has another sha256 than the entry states.
+        WeightsMismatch: The weights do not fit the architecture, or hold NaN or infinity.
     """
     facts = get_weights(name)
     weights = str(weights) if isinstance(weights, Path) else weights
@@ -143,23 +195,26 @@ def get_model(
     if source is not None:
         from omlzoo.checkpoints.state_dict import load_into
 
-        wanted = model.state_dict()
-        state = _read(source, wanted, progress) if isinstance(source, Weights) else _read_foreign(source, wanted)
-        load_into(model, wanted, state, facts.entry.name, facts.entry.arch)
+        current = model.state_dict()
+        state = _read(source, current, progress) if isinstance(source, Weights) else _read_foreign(source, current)
+        load_into(model, current, state, facts.entry.name, facts.entry.arch)
     model.weights, model.changed = facts, False
     if source is not None and facts.entry.commercial is False:
-        said = f"{facts.name}: its licence, {facts.license}, allows no commercial use"
-        notice(said)
+        notice(f"{facts.name}: its licence, {facts.license}, allows no commercial use")
     return model.eval()
 
 
 def open_model(model: "Extractor | str | Path") -> "Extractor":
-    """The extractor itself, or the one of that name, folder or ``hf-hub:`` address."""
+    """The extractor itself if it is one, or the extractor that ``get_model`` builds from a name, folder or address."""
     return get_model(str(model)) if isinstance(model, str | Path) else model
 
 
 def checkpoint(name: str) -> Checkpoint:
-    """The function behind ``omlzoo.<name>``."""
+    """The object ``omlzoo.<name>``, which builds the model when it is called.
+
+    Raises:
+        UnknownName: The zoo has no such name; similar names are suggested.
+    """
     return Checkpoint(Weights(manifest.find(name)))
 
 
@@ -182,13 +237,13 @@ def _read(facts: Weights, wanted: Mapping[str, "Tensor"], progress: bool) -> Map
     from omlzoo.checkpoints.state_dict import load_tensors
 
     state = load_tensors(facts.fetch(progress))
-    if facts.entry.layout is None or state.keys() == wanted.keys():  # as where the authors' file was converted
+    if facts.entry.layout is None or state.keys() == wanted.keys():  # for example, if the authors' file was converted
         return state
     return layouts.convert(state, facts.entry.layout, facts.name)
 
 
 def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
-    """A file with our keys, or in a foreign layout that is recognised by its keys and said."""
+    """Read a file with the keys of the zoo, or in a foreign layout, which is recognised and named in a warning."""
     from omlzoo.checkpoints import layouts, safe_load
     from omlzoo.checkpoints.state_dict import check_finite
 
@@ -206,7 +261,7 @@ def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "T
 
 
 def _build(entry: Entry, blank: bool) -> "Extractor":
-    """The architecture; ``blank`` skips random initialisation, for weights that are filled in at once."""
+    """Build the architecture. ``blank`` skips random initialisation, for weights that are loaded afterwards."""
     from contextlib import nullcontext
 
     from omlzoo.models._blank import Blank
@@ -221,7 +276,15 @@ def _build(entry: Entry, blank: bool) -> "Extractor":
 
 
 def check_fit(entry: Entry, state: Mapping[str, "Tensor"]) -> None:
-    """Raise WeightsMismatch where the names or shapes of a state dict are not those of the entry's architecture."""
+    """Check that a state dict has the names and shapes of an entry's architecture.
+
+    Args:
+        entry: The entry, which has the architecture and its arguments.
+        state: The state dict to check.
+
+    Raises:
+        WeightsMismatch: A name is missing or unknown, or a shape differs.
+    """
     from omlzoo.checkpoints.state_dict import compare_shapes
 
     compare_shapes(_build(entry, blank=True).state_dict(), state, entry.name, entry.arch)

@@ -1,4 +1,4 @@
-"""Texts to vectors that can be compared with those of the images, for checkpoints that have a text tower."""
+"""Embedding of texts, for checkpoints with a text tower. The vectors can be compared with those of images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,16 +18,16 @@ from omlzoo.zoo.tokenizer import Tokens
 
 __all__ = ["TextModel", "get_text_model"]
 
-BATCH = 256  # texts at once
+BATCH = 256  # texts that are embedded at once
 
 
 class TextModel:
-    """Texts to unit vectors beside those of the images.
+    """A model that maps texts to unit vectors, which can be compared with those of images.
 
     Attributes:
-        name: Of the checkpoint.
-        tower: Numbers of tokens (B, length) to vectors (B, dim), a module; its vectors are not normalised.
-        tokens: Texts to these numbers.
+        name: Name of the checkpoint.
+        tower: The module that maps token ids (B, length) to vectors (B, dim), which are not normalised.
+        tokens: The tokenizer that maps texts to token ids.
     """
 
     def __init__(self, name: str, tower: TextTower, tokens: Tokens) -> None:
@@ -35,21 +35,27 @@ class TextModel:
 
     @property
     def dim(self) -> int:
-        """Length of the vectors, that of the images'."""
+        """Dimension of the vectors, the same as that of the images' embeddings."""
         return self.tower.dim
 
     def __call__(self, texts: str | Sequence[str]) -> Tensor:
-        """Vectors (B, dim) of B texts, each of length 1; their product with images' unit vectors is the cosine.
+        """Embed texts.
+
+        Args:
+            texts: One text, or a sequence of B texts.
+
+        Returns:
+            Vectors (B, dim) with an L2 norm of 1. Their inner product with the unit vector of an image is the cosine.
 
         Raises:
             BadInput: There is no text, or one without words.
         """
-        given = [texts] if isinstance(texts, str) else list(texts)
-        if not given:
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        if not texts:
             raise BadInput("there is no text; give at least one")
-        numbers = self.tokens(given)
+        token_ids = self.tokens(texts)
         with torch.inference_mode():
-            return torch.cat([unit(self.tower(part)) for part in torch.split(numbers, BATCH)])
+            return torch.cat([unit(self.tower(part)) for part in torch.split(token_ids, BATCH)])
 
     def __repr__(self) -> str:
         return f"TextModel({self.name}, dim={self.dim}, length={self.tower.length})"
@@ -62,19 +68,23 @@ def get_text_model(
     tokenizer: str | Path | None = None,
     progress: bool = True,
 ) -> TextModel:
-    """The text tower that was trained with a checkpoint: CLIP's (arXiv 2103.00020) and SigLIP's (2303.15343) have one.
+    """Build the text tower that was trained together with a checkpoint.
+
+    CLIP (arXiv 2103.00020) and SigLIP (arXiv 2303.15343) have one.
 
     Args:
-        name: As for :func:`omlzoo.get_model`.
-        weights: A local file of both towers, such as the authors'; by default the checkpoint's own.
-        tokenizer: A local ``tokenizer.json``; by default the checkpoint's own.
-        progress: Draw bars of downloads where standard error is a terminal.
+        name: A checkpoint of the zoo, a folder that convert or save wrote, or "hf-hub:org/repo".
+        weights: A local file with both towers, such as the authors', or with the text tower alone; None uses the file
+            of the checkpoint's entry.
+        tokenizer: A local ``tokenizer.json``; None uses the file of the checkpoint's entry.
+        progress: Whether to show progress bars during downloads, if standard error is a terminal.
 
     Raises:
         UnknownName: There is no such checkpoint.
-        BadInput: It has no text tower.
-        WeightsUnavailable: The files cannot be had or are not the promised ones.
-        WeightsMismatch: They do not fit the architecture.
+        BadInput: The checkpoint has no text tower, a local file does not exist, or the tokenizer is of another tower.
+        BadEntry: The entry's arguments do not suit the architecture.
+        WeightsUnavailable: The files cannot be fetched, or their content has another sha256 than the entry states.
+        WeightsMismatch: The weights do not fit the architecture, or hold NaN or infinity.
         MissingExtra: Packages of the extra ``text`` are not installed.
     """
     entry = get_weights(name).entry

@@ -1,4 +1,4 @@
-"""Texts to the numbers that a text tower reads: cleaned, cut into tokens, with beginning, end and padding."""
+"""Tokenizers: from texts to the token ids that a text tower reads, with begin and end tokens and padding."""
 
 import html
 import string
@@ -18,11 +18,18 @@ NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def cleaned(text: str, how: Clean) -> str:
-    """The text as the towers were trained on it: broken encodings and HTML mended, one space between words, lower case.
+    """Clean a text in the way in which it was done for the training of the text tower.
+
+    Broken encodings and HTML entities are repaired, white space is reduced to one space between words, and letters are
+    turned to lower case.
 
     Args:
-        text: Anything.
-        how: "lower", CLIP's way; "canonical", SigLIP's, is without ASCII punctuation too, and "_" is a space.
+        text: The text to clean.
+        how: "lower", as CLIP does, makes no further changes. "canonical", as SigLIP does, also replaces "_" by a space
+            and removes ASCII punctuation.
+
+    Raises:
+        MissingExtra: ftfy is not installed.
     """
     try:
         import ftfy
@@ -35,19 +42,20 @@ def cleaned(text: str, how: Clean) -> str:
 
 
 class Tokens:
-    """A tokenizer.
+    """A tokenizer, which maps texts to token ids.
 
     Args:
         file: A ``tokenizer.json`` of the tokenizers package.
-        length: Tokens of a text, beginning, end and padding among them; what is longer is cut, and that is said.
-        clean: See :func:`cleaned`.
-        begin: Number of the token before each text; None: there is none.
-        end: Of the token after it.
-        pad: Of those that fill up the length.
+        length: Number of token ids of a text, including begin and end tokens and padding. Longer texts are cut, with a
+            warning.
+        clean: How texts are cleaned first, "lower" or "canonical", see :func:`cleaned`.
+        begin: Id of the token that is put before each text; None puts none.
+        end: Id of the token that is put after each text.
+        pad: Id of the token that short texts are padded with.
 
     Raises:
-        MissingExtra: The package is not installed.
-        WeightsMismatch: The file is no tokenizer.
+        MissingExtra: The tokenizers package is not installed.
+        WeightsMismatch: The file is not a tokenizer.
     """
 
     def __init__(self, file: Path, *, length: int, clean: Clean, begin: int | None, end: int, pad: int) -> None:
@@ -65,32 +73,31 @@ class Tokens:
 
     @property
     def size(self) -> int:
-        """Number of tokens that it knows."""
+        """Number of different tokens of the vocabulary."""
         return int(self._tokenizer.get_vocab_size())
 
     def has_words(self, text: str) -> bool:
-        """Whether anything is left of the text once it is cleaned."""
+        """Whether the text is not empty after it is cleaned."""
         return bool(cleaned(text, self.clean))
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Numbers (B, length) int64 of B texts.
+        """Token ids (B, length) int64 of B texts.
 
         Raises:
-            BadInput: Nothing is left of a text once it is cleaned.
+            BadInput: A text is empty after it is cleaned.
         """
         words = [cleaned(text, self.clean) for text in texts]
         for text, left in zip(texts, words, strict=True):
             if not left:
                 raise BadInput(f"the text {text!r} has no words; describe what to look for")
-        found = torch.full((len(words), self.length), self.pad, dtype=torch.int64)
+        token_ids = torch.full((len(words), self.length), self.pad, dtype=torch.int64)
         first = [] if self.begin is None else [self.begin]
         room = self.length - len(first) - 1
         cut = 0
         for row, encoding in enumerate(self._tokenizer.encode_batch(words, add_special_tokens=False)):
             cut += len(encoding.ids) > room
-            numbers = [*first, *encoding.ids[:room], self.end]
-            found[row, : len(numbers)] = torch.tensor(numbers)
+            ids = [*first, *encoding.ids[:room], self.end]
+            token_ids[row, : len(ids)] = torch.tensor(ids)
         if cut:
-            said = f"{cut} of {len(texts)} texts have more than {room} tokens and were cut"
-            notice(said)
-        return found
+            notice(f"{cut} of {len(texts)} texts have more than {room} tokens and were cut")
+        return token_ids
