@@ -139,3 +139,25 @@ def test_no_file_is_above_300_lines_and_no_function_above_60() -> None:
     long = {name: len(path.read_text().splitlines()) for name, path in PATHS.items()}
     assert {name: lines for name, lines in long.items() if lines > 300} == {}
     assert {name: lines for lines, name in house.functions(SOURCES) if lines > 60} == {}
+
+
+def imported_by_tests(room: str) -> set[str]:
+    """The modules that the tests of a room import, at any place."""
+    files = [*(PROJECT / "tests" / room).rglob("test_*.py"), *(PROJECT / "tests").glob("test_*.py")]
+    return set().union(*(house.imported(ast.parse(path.read_text()), set(SOURCES)) for path in files))
+
+
+def test_every_file_has_its_test() -> None:
+    """A file has a test of its name or is imported by a test of its room; offers of a shelf and commands are found by
+    name in the test of the whole shelf, and where the command is run."""
+    rooms = {house.room(module) for module in PATHS}
+    tested = {room: imported_by_tests(room) for room in rooms}
+    commands = "".join(path.read_text() for path in (PROJECT / "tests").rglob("test_*.py"))
+    missing = []
+    for module, path in PATHS.items():
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        twin = PROJECT.joinpath("tests", *parts[:-1], f"test_{parts[-1].lstrip('_')}.py")
+        command = f'"{parts[-1].removesuffix("_command")}"' in commands and parts[0] == "cli"
+        if not (twin.is_file() or module in tested[house.room(module)] or shelf_of(module) or command):
+            missing.append(f"{module}: write {twin.relative_to(PROJECT)}")
+    assert not missing, "\n".join(missing)

@@ -12,7 +12,7 @@ from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.files import new_file
-from omlzoo.ops.nearest import Similarity
+from omlzoo.ops.direct_scores import Similarity
 from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
 
 __all__ = ["Hits"]

@@ -19,7 +19,7 @@ from omlzoo.files import new_folder
 from omlzoo.index.backends._backend import Backend
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
-from omlzoo.ops.nearest import Similarity
+from omlzoo.ops.direct_scores import Similarity
 
 __all__ = ["FACTS", "VECTORS", "Index", "Recall"]
 

@@ -29,7 +29,8 @@ from torch import Tensor
 from omlzoo.errors import BadInput
 from omlzoo.metrics._average_precision import average_precision
 from omlzoo.metrics._selection import NOBODY, Flags, Ids, Selection, as_array, count_relevant, select
-from omlzoo.ops.nearest import Similarity, nearest_blocks
+from omlzoo.ops.direct_scores import Similarity
+from omlzoo.ops.nearest import nearest_blocks
 
 __all__ = ["RetrievalPerQuery", "averages", "metrics_of_hits", "ranking_of", "retrieval", "retrieval_per_query"]
 

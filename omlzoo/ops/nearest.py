@@ -9,25 +9,22 @@ bounded too.
 import math
 import threading
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
+from omlzoo.ops.direct_scores import NOBODY, Similarity, best_candidates, check_finite, some_queries
 from omlzoo.ops.int8 import Int8Rows, multiplies_bytes
 from omlzoo.ops.knn_graph import among_themselves, best_of_each
 from omlzoo.ops.topk import largest
 
-__all__ = ["NeighborSearch", "Similarity", "nearest", "nearest_blocks", "scores_of"]
+__all__ = ["NeighborSearch", "nearest", "nearest_blocks"]
 
-Similarity = Literal["cosine", "euclidean"]
 
 QUERIES, GALLERY = 1024, 16384  # rows of a block; its product takes 64 MB
 SPARE = 8  # candidates that are proposed beyond k
-DIRECT = 1 << 20  # numbers that one step of direct scoring gathers, few enough to stay in the cache
 KEPT = 1 << 24  # candidates of all rows together that are kept at once, 200 MB
-NOBODY = -1  # the id of rows without a group, and the position where there is no row
 LEAST = torch.iinfo(torch.int32).min  # stands for minus infinity in int32
 LARGE = 8192  # rows from which on a gallery is searched in int8
 PAYS = 12  # the gallery is converted to int8 once that would have saved so many readings of it
@@ -88,33 +85,6 @@ def nearest_blocks(
     return NeighborSearch(gallery, similarity).blocks(queries, k, own=own, groups=groups)
 
 
-def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
-    """Scores (Q, C) float32 of each query with its own rows, computed directly from the vectors.
-
-    Args:
-        queries: (Q, D) float32.
-        rows: (Q, C, D) float32, for each query the C rows that it is compared with.
-        similarity: "cosine" for inner products, "euclidean" for minus the Euclidean distances.
-    """
-    if similarity == "cosine":
-        return rows.mul(queries[:, None]).sum(dim=2)  # a score has the same bits for any number of rows
-    return -rows.sub(queries[:, None]).square_().sum(dim=2).sqrt_()
-
-
-def _check_finite(name: str, rows: Tensor) -> None:
-    bad = ~torch.isfinite(rows).all(dim=1)
-    if bad.any():
-        first, problem = int(bad.nonzero()[0]), f"{int(bad.sum())} of {len(rows)} rows hold NaN or infinity"
-        raise BadInput(f"{name}: {problem}, the first is row {first}; leave those rows out")
-
-
-def _of(
-    own: Tensor | None, groups: tuple[Tensor, Tensor] | None, rows: slice | Tensor
-) -> tuple[Tensor | None, tuple[Tensor, Tensor] | None]:
-    """The same ``own`` and ``groups`` for some of the queries."""
-    return None if own is None else own[rows], None if groups is None else (groups[0][rows], groups[1])
-
-
 class NeighborSearch:
     """A gallery that is checked and prepared once, for any number of searches; see :func:`nearest`.
 
@@ -126,7 +96,7 @@ class NeighborSearch:
     def __init__(self, gallery: Tensor, similarity: Similarity) -> None:
         if gallery.ndim != 2:
             raise BadInput(f"the gallery has the shape {tuple(gallery.shape)}; it must be (rows, dim)")
-        _check_finite("gallery", gallery)
+        check_finite("gallery", gallery)
         gallery = gallery.detach().float()
         self.gallery = gallery
         self.similarity: Similarity = similarity
@@ -183,7 +153,7 @@ class NeighborSearch:
             raise BadInput(f"queries and gallery have the shapes {shapes}; both must be (rows, the same dim)")
         if k < 1:
             raise BadInput(f"k is {k}; it must be at least 1")
-        _check_finite("queries", queries)
+        check_finite("queries", queries)
         return self._blocks(queries.detach().float(), min(k, len(self.gallery)), own, groups)
 
     def _blocks(
@@ -197,7 +167,7 @@ class NeighborSearch:
             ready = None if mirrored is None else (mirrored[0][block], mirrored[1][block])
             with torch.autocast(queries.device.type, enabled=False):
                 rough = self._bytes_for(len(queries[block])) if ready is None else None
-                hits = self._search(queries[block], k, *_of(own, groups, block), ready=ready, rough=rough)
+                hits = self._search(queries[block], k, *some_queries(own, groups, block), ready=ready, rough=rough)
             yield block, *hits
 
     def _bytes_for(self, queries: int) -> Int8Rows | None:
@@ -223,7 +193,7 @@ class NeighborSearch:
         count = self._count(k, spare if rough is None else max(ROUGH, k))
         moved = queries - self.centre
         approximate, candidates = ready or self._propose(moved, count, own, groups, rough)
-        scores, ids = self._direct(queries, approximate, candidates, k)
+        scores, ids = best_candidates(queries, self.gallery, approximate, candidates, k, self.similarity)
         if count == len(self.gallery):
             return scores, ids
         # No other row scores above the worst candidate. Where the k-th score does not exceed that one by more than the
@@ -236,13 +206,13 @@ class NeighborSearch:
             limit = limit + rough.margin(moved)
         unsure = (limit >= self._as_proposed(scores[:, -1], norms)) & (approximate[:, -1] > -math.inf)
         if unsure.any():
-            wider = 4 * (count - k) if rough is None else SPARE
+            rows, wider = some_queries(own, groups, unsure), 4 * (count - k) if rough is None else SPARE
             self.open += 0 if rough is None else int(unsure.sum())
-            scores[unsure], ids[unsure] = self._search(queries[unsure], k, *_of(own, groups, unsure), spare=wider)
+            scores[unsure], ids[unsure] = self._search(queries[unsure], k, *rows, spare=wider)
         return scores, ids
 
     def _count(self, k: int, spare: int = SPARE) -> int:
-        """How many candidates the first pass proposes."""
+        """The number of candidates that the first pass proposes."""
         return min(k + max(spare, k // 8), len(self.gallery))
 
     def _mirrored(
@@ -269,7 +239,7 @@ class NeighborSearch:
         """The ``count`` best candidates by matrix products: values (Q, count) and positions (Q, count)."""
         if rough is not None and len(queries) > ROUGH:  # more at once would not stay in the cache
             blocks = [slice(start, start + ROUGH) for start in range(0, len(queries), ROUGH)]
-            parts = [self._propose(queries[rows], count, *_of(own, groups, rows), rough) for rows in blocks]
+            parts = [self._propose(queries[rows], count, *some_queries(own, groups, rows), rough) for rows in blocks]
             return torch.cat([values for values, _ in parts]), torch.cat([positions for _, positions in parts])
         query_bytes = None if rough is None else rough.of(queries)
         best: tuple[Tensor, Tensor] | None = None
@@ -328,18 +298,3 @@ class NeighborSearch:
     def _as_proposed(self, scores: Tensor, norms: Tensor) -> Tensor:
         """Direct scores in the unit of the first pass; ``norms`` are the L2 norms (Q,) of the moved queries."""
         return scores if self.similarity == "cosine" else (norms.square() - scores.square()) / 2
-
-    def _direct(self, queries: Tensor, approximate: Tensor, candidates: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """The k best candidates by their direct scores: scores (Q, k) and positions (Q, k)."""
-        candidates, order = candidates.sort(dim=1)
-        allowed = approximate.gather(1, order) > -math.inf
-        step = max(1, DIRECT // max(1, candidates.shape[1] * queries.shape[1]))
-        parts = [
-            scores_of(queries[i : i + step], self.gallery[candidates[i : i + step]], self.similarity)
-            for i in range(0, len(queries), step)
-        ]
-        scores = torch.cat(parts).masked_fill_(~allowed, -math.inf)
-        # The candidates are in ascending order of position, so of equal scores the lower position comes first.
-        scores, order = scores.sort(dim=1, descending=True, stable=True)
-        ids = candidates.gather(1, order).masked_fill_(scores == -math.inf, NOBODY)
-        return scores[:, :k], ids[:, :k]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.ops import nearest as room
+from omlzoo.ops.direct_scores import scores_of
 from omlzoo.ops.int8 import multiplies_bytes
 from omlzoo.ops.nearest import NeighborSearch, nearest
 
@@ -101,7 +102,7 @@ def test_queries_of_any_length(first: str, similarity: str, length: float, monke
     gallery = torch.nn.functional.normalize(centres.repeat(100, 1) + 0.02 * torch.randn(2000, 16, generator=draw))
     queries = torch.nn.functional.normalize(torch.randn(10, 16, generator=draw)) * length
     found = NeighborSearch(gallery, similarity).nearest(queries, 10)  # type: ignore[arg-type]
-    scores = room.scores_of(queries, gallery[None].expand(10, -1, -1), similarity)  # type: ignore[arg-type]
+    scores = scores_of(queries, gallery[None].expand(10, -1, -1), similarity)  # type: ignore[arg-type]
     order = scores.sort(dim=1, descending=True, stable=True)
     assert torch.equal(found[0], order.values[:, :10])
     assert torch.equal(found[1], order.indices[:, :10])

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from omlzoo.ops.nearest import Similarity, scores_of
+from omlzoo.ops.direct_scores import Similarity, scores_of
 
 __all__ = ["rescored"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from omlzoo.errors import BadInput, MissingExtra
 from omlzoo.index.backends._rescore import rescored
-from omlzoo.ops.nearest import Similarity
+from omlzoo.ops.direct_scores import Similarity
 
 __all__ = ["faiss", "faiss_binary", "faiss_float16", "faiss_int8", "faiss_ivfpq"]
 

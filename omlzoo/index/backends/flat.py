@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from omlzoo.ops.nearest import NeighborSearch, Similarity
+from omlzoo.ops.direct_scores import Similarity
+from omlzoo.ops.nearest import NeighborSearch
 
 __all__ = ["exact"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from omlzoo.errors import BadInput, MissingExtra
 from omlzoo.index.backends._rescore import rescored
-from omlzoo.ops.nearest import Similarity
+from omlzoo.ops.direct_scores import Similarity
 
 __all__ = ["milvus"]
 

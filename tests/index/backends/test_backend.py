@@ -1,0 +1,18 @@
+"""Every backend has what the protocol says."""
+
+import inspect
+
+import pytest
+
+from omlzoo.index.backends._backend import Backend
+from omlzoo.index.backends.faiss_index import Faiss
+from omlzoo.index.backends.flat import Flat
+from omlzoo.index.backends.milvus_index import Database
+
+
+@pytest.mark.parametrize("kind", [Flat, Faiss, Database])
+@pytest.mark.parametrize("method", ["add", "remove", "search", "save", "restore"])
+def test_a_backend_has_the_methods_of_the_protocol_with_their_arguments(kind: type, method: str) -> None:
+    ours, theirs = inspect.signature(getattr(Backend, method)), inspect.signature(getattr(kind, method))
+    assert list(ours.parameters) == list(theirs.parameters)
+    assert isinstance(kind.approximate, bool)  # type: ignore[attr-defined]

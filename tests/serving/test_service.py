@@ -1,0 +1,65 @@
+"""The service behind the routes: requests that differ are answered together, and one's error is its own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toys import toy
+
+import omlzoo
+from omlzoo.errors import BadInput
+from omlzoo.index.index import Index
+from omlzoo.serving.answers import Request, SearchOptions, answers
+from omlzoo.serving.limits import Limits
+from omlzoo.serving.monitoring import ENCODED
+from omlzoo.serving.routes import router
+from omlzoo.serving.service import Service
+
+
+@pytest.fixture(scope="module")
+def index(drawn: Path) -> Index:
+    return omlzoo.build_index(omlzoo.embed(toy("resnet_toy"), drawn, progress=False))
+
+
+def test_many_requests_are_answered_in_one_pass_each_as_if_it_were_alone(index: Index) -> None:
+    service = Service(index, Limits())
+    files = index.table().files()[:2]
+    pixels, errors = service.pipeline.decode([(file, None) for file in files])
+    assert errors == ["", ""]
+    one, two = SearchOptions(1, None, None), SearchOptions(3, (("label", "no such label"),), None)
+    unknown = SearchOptions(1, (("colour", "red"),), None)
+    vector = index.embeddings.vectors[5]
+    batch = [Request(pixels=pixels[0], options=one), Request(pixels=pixels[1]), Request(vector=vector, options=one),
+             Request(vector=vector, options=two), Request(vector=vector, options=unknown)]  # fmt: skip
+    found = answers(index, service.encoder, service.row_facts, batch)
+    assert [hit["id"] for hit in found[0]["hits"]] == [0]
+    assert np.allclose(found[1], index.embeddings.vectors[1], atol=1e-5)
+    assert [hit["id"] for hit in found[2]["hits"]] == [5]
+    assert found[3]["hits"] == []
+    assert isinstance(found[4], LookupError), "an unknown column is the error of the request that names it"
+
+
+def test_facts_offer_columns_with_few_values(index: Index) -> None:
+    facts = Service(index, Limits()).facts()
+    assert facts["rows"] == index.size
+    assert "path" not in facts["filters"]
+    assert facts["texts"] is False
+
+
+def test_texts_are_refused_for_a_model_that_reads_none(index: Index) -> None:
+    with pytest.raises(Exception, match="has no text tower"):
+        Service(index, Limits()).words("red shoes")
+    with pytest.raises(BadInput, match="runtime is 'tensorrt'"):
+        Service(index, Limits(), runtime="tensorrt")  # type: ignore[arg-type]
+
+
+def test_every_route_of_the_interface_is_there_once() -> None:
+    paths = [(sorted(route.methods), route.path) for route in router.routes]  # type: ignore[attr-defined]
+    assert len(paths) == len({str(path) for path in paths})
+    assert {path for _, path in paths} == {
+        "/", "/health", "/facts", "/embed", "/search", "/items", "/items/{row}", "/items/{row}/picture", "/metrics",
+    }  # fmt: skip
+
+
+def test_answers_carry_headers_that_keep_a_browser_safe() -> None:
+    assert {name for name, _ in ENCODED} >= {b"content-security-policy", b"x-content-type-options"}
