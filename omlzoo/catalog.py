@@ -57,9 +57,18 @@ def find(shelf: str, name: str) -> Any:
     return known[name]
 
 
-def exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The functions ``__getattr__`` and ``__dir__`` of a shelf, for ``from omlzoo.losses import TripletLoss``."""
-    return _attributes(package, partial(offers, package.removeprefix("omlzoo.")))
+def exports(
+    package: str, shared: Mapping[str, str] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The ``__getattr__`` and ``__dir__`` of a shelf, so that ``from omlzoo.losses import TripletLoss`` works.
+
+    Args:
+        package: Full name of the shelf, such as "omlzoo.losses".
+        shared: What users may also import from it although it is no offer, such as the base class of the offers: names
+            and the modules that have them. :func:`names` and :func:`find` do not list it.
+    """
+    shelf = package.removeprefix("omlzoo.")
+    return _attributes(package, lambda: {**offers(shelf), **(shared or {})})
 
 
 def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

@@ -2,4 +2,6 @@
 
 from omlzoo.catalog import exports
 
-__getattr__, __dir__ = exports(__name__)
+SHARED = {"Loss": "omlzoo.losses._loss"}
+
+__getattr__, __dir__ = exports(__name__, SHARED)

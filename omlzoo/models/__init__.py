@@ -2,4 +2,6 @@
 
 from omlzoo.catalog import exports
 
-__getattr__, __dir__ = exports(__name__)
+SHARED = {"Extractor": "omlzoo.models._extractor"}
+
+__getattr__, __dir__ = exports(__name__, SHARED)

@@ -2,4 +2,6 @@
 
 from omlzoo.catalog import exports
 
-__getattr__, __dir__ = exports(__name__)
+SHARED = {"Backend": "omlzoo.index.backends._backend"}
+
+__getattr__, __dir__ = exports(__name__, SHARED)
