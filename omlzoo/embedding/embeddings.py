@@ -32,14 +32,16 @@ class Record:
 
     Attributes:
         model: What ``omlzoo.get_model`` opens to get the same model again.
-        sha256: Of its weights' file; for weights that are in no file "state:" and the sha256 of their values.
-        dim: Length of a vector.
+        sha256: The sha256 of the file of its weights. For weights that are in no file it is "state:" and the sha256 of
+            their values.
+        dim: Dimension of the vectors.
         preprocess: The evaluation preprocessing, as plain values.
-        normalized: Whether vectors have length 1.
-        precision: Of the computation, "fp32" or "bf16".
-        root: Where the table's relative paths start.
-        rows: sha256 of the rows and of their files' sizes and times, where a run was written as it went on.
-        full_dim: Length of the model's own vectors, where these were truncated.
+        normalized: Whether the vectors have an L2 norm of 1.
+        precision: The precision of the computation, "fp32" or "bf16".
+        root: The folder that the table's relative paths start from.
+        rows: The sha256 of the rows and of the sizes and times of change of their files, where the run was written to
+            one file in parts. None elsewhere.
+        full_dim: Dimension of the model's own vectors where these were truncated. None elsewhere.
         decoding: "exact", or "scaled" where large JPEGs were decoded at a smaller size.
     """
 
@@ -63,7 +65,7 @@ class Record:
         """Refuse vectors of another model, preprocessing or normalisation.
 
         Raises:
-            BadInput: Something differs; it is named.
+            BadInput: The model, the preprocessing, the normalisation or the dimension differs; the message names it.
         """
         for key in ("dim", "sha256", "preprocess_hash", "normalized"):
             ours, theirs = getattr(self, key), getattr(other, key)
@@ -74,10 +76,12 @@ class Record:
                 )
 
     def conform(self, vectors: np.ndarray) -> np.ndarray:
-        """The model's own vectors (N, D) as those of this record are: its first ``dim`` numbers, normalised again.
+        """Cut the model's own vectors to the first ``dim`` numbers of this record, and normalise them again.
+
+        Vectors of a record that was not truncated are returned as they are.
 
         Args:
-            vectors: (N, D) float32, of the record's model.
+            vectors: (N, D) float32, computed by the record's model.
 
         Returns:
             (N, dim) float32.
@@ -95,7 +99,11 @@ class Record:
 
     @staticmethod
     def from_json(text: str | bytes) -> "Record":
-        """The record that :meth:`to_json` wrote."""
+        """The record that :meth:`to_json` wrote.
+
+        Raises:
+            BadInput: The text is not a record.
+        """
         try:
             raw = json.loads(text)
             raw.pop("preprocess_hash")
@@ -117,10 +125,11 @@ class Embeddings:
 
     Attributes:
         vectors: (N, dim) float32; NaN in the rows that failed.
-        table: A row per vector: path, label, ... and error, empty or why that row failed.
-        record: How they were made.
-        model: The extractor that made them, if that was in this process; not saved.
-        stats: Seconds and counts of the run that made them; not saved.
+        table: A row per vector, with the columns of the source, such as path and label, and "error", which is empty or
+            says why the row has no vector.
+        record: How the vectors were made.
+        model: The extractor that made the vectors, if this process made them. It is not saved.
+        stats: Seconds and counts of the run that made the vectors. They are not saved.
     """
 
     vectors: np.ndarray
@@ -139,19 +148,25 @@ class Embeddings:
     @cached_property
     def good(self) -> np.ndarray:
         """(N,) bool: the rows that have a vector. Computed once: other errors are another ``Embeddings``."""
-        found = np.asarray(self.table[ERROR].array == "", dtype=bool)
-        found.setflags(write=False)
-        return found
+        has_vector = np.asarray(self.table[ERROR].array == "", dtype=bool)
+        has_vector.setflags(write=False)
+        return has_vector
 
     def rows(self, keep: np.ndarray) -> "Embeddings":
         """The rows where ``keep`` (N,) bool is true."""
         return replace(self, vectors=self.vectors[keep], table=self.table[keep].reset_index(drop=True))
 
     def truncated(self, dim: int) -> "Embeddings":
-        """The first ``dim`` numbers of each vector, of length 1 again where they were.
+        """The first ``dim`` numbers of each vector, normalised again where the vectors were.
 
         For models whose first numbers were trained to suffice (Matryoshka representations, arXiv 2205.13147); with
         others measure what is lost (docs/scale.md). Queries of an index of these are truncated likewise.
+
+        Args:
+            dim: The new dimension, from 1 to that of the vectors.
+
+        Raises:
+            BadInput: ``dim`` is out of that range.
         """
         if not 1 <= dim <= self.record.dim:
             raise BadInput(f"dim is {dim}; it must be from 1 to {self.record.dim}")
@@ -162,7 +177,7 @@ class Embeddings:
         """The rows as a table whose pictures can be opened.
 
         Args:
-            name: What messages call it.
+            name: The name of the table in messages.
         """
         return Table(self.table, Path(self.record.root), name)
 
@@ -170,8 +185,11 @@ class Embeddings:
         """Write Parquet: the table's columns, ``error``, and ``vector``, a fixed-size list, null where it failed.
 
         Args:
-            path: The file.
-            form: "float32"; "float16" for half of its size, or "int8" for a quarter. Both are read as float32 again.
+            path: The file to write.
+            form: "float32", "float16" for half of the size, or "int8" for a quarter. Both are read as float32 again.
+
+        Raises:
+            BadInput: There is no such form, or a number is too large for float16.
         """
         table = pa.Table.from_pandas(self.table, preserve_index=False)
         table = pack(table, self.vectors, self.good, form)
@@ -184,7 +202,8 @@ class Embeddings:
 def joined(parts: Sequence[Embeddings]) -> Embeddings:
     """The rows of all parts, with the record of the first.
 
-    A column that is of integers where it is there stays so; one that is of another kind in another part becomes text.
+    A column of integers that some parts lack keeps its integers, with missing values. Any other column whose types differ
+    between the parts becomes text.
     """
     frames = [part.table for part in parts]
     for name in dict.fromkeys(str(name) for frame in frames for name in frame.columns):

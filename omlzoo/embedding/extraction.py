@@ -93,7 +93,7 @@ def embed_shards(
 ) -> Shards:
     """As :func:`embed`, into a folder that grows: pictures that it has are not computed again.
 
-    Vectors of any number of pictures take the memory of one file's.
+    Only the vectors of one file are in memory at a time, however many pictures there are.
 
     Args:
         model: An extractor, or what ``omlzoo.get_model`` opens.
@@ -101,9 +101,9 @@ def embed_shards(
         out: The folder. Another run with the same model and settings adds what is new or changed; a killed one loses at
             most the file that it was at.
         root: Where a table's relative paths start; its folder by default.
-        form: Of the vectors on disk: "float32", "float16" or "int8".
+        form: Form of the vectors on disk: "float32", "float16" or "int8".
         prune: Take out the rows of pictures that the source does not have.
-        batch_size: As in :func:`embed`, like the others.
+        batch_size: As in :func:`embed`, like the arguments below.
         precision: "fp32", "bf16", or "auto".
         workers: Threads.
         device: "cpu", "cuda", or "auto".
@@ -125,8 +125,8 @@ def embed_shards(
         fill_shards(shards, table, run, progress)
         other = shards.refresh(table)
         if other:
-            said = f"{other} pictures that were there have other values in {table.name} now; these were taken"
-            notice(said)
+            message = f"{other} pictures that were there have other values in {table.name} now; these were taken"
+            notice(message)
         if prune:
             gone = shards.prune(table)
             if gone:
@@ -147,11 +147,12 @@ def embed_table(
     """As :func:`embed`, of a table that was read already.
 
     Args:
-        model: With an entry.
+        model: The extractor, which must have an entry.
         table: A row for each picture.
-        pictures: In place of the table's files.
+        pictures: Files or images, one for each row, that are embedded in place of the table's files. None, the default,
+            takes the table's files.
         options: How the model computes.
-        run: The model as it computes, where it was made already; ``options`` are then not looked at.
+        run: The pipeline of the model, where it was made already; ``options`` is then ignored.
         out: As in :func:`embed`.
         progress: Draw a bar where standard error is a terminal.
 
@@ -171,8 +172,8 @@ def embed_table(
         record = replace(record, rows=_digest(record, table))
         finished = _finished(Path(out), record)
         if finished is not None:
-            said = f"{out} was finished already; it was read, and nothing was computed"
-            notice(said)
+            message = f"{out} was finished already; it was read, and nothing was computed"
+            notice(message)
             return finished
         parts = Shards.temporary(Path(out).with_name(f"{Path(out).name}.parts"), record)
         with parts.lock():
@@ -196,13 +197,16 @@ def _compute(
     """Vectors (N, dim) and errors of all rows, in memory."""
     jobs = list(zip(pictures or table.files(), table.boxes(), strict=True))
     vectors, errors = np.full((len(jobs), run.model.dim), np.nan, dtype=np.float32), [""] * len(jobs)
-    with bar(len(jobs), "embed", "picture", progress) as drawn:
+    with bar(len(jobs), "embed", "picture", progress) as progress_bar:
         done = 0
-        for found, said in run.batches(jobs):
-            vectors[done : done + len(said)], errors[done : done + len(said)] = found, said
-            done += len(said)
-            drawn.update(len(said))
-        say_failures(errors, drawn)
+        for batch_vectors, batch_errors in run.batches(jobs):
+            vectors[done : done + len(batch_errors)], errors[done : done + len(batch_errors)] = (
+                batch_vectors,
+                batch_errors,
+            )
+            done += len(batch_errors)
+            progress_bar.update(len(batch_errors))
+        say_failures(errors, progress_bar)
     return vectors, errors
 
 
@@ -234,8 +238,8 @@ def source_table(source: Source, root: str | Path | None = None) -> tuple[tables
     """The table of a source, and its pictures where they are not the table's files.
 
     Args:
-        source: As of :func:`embed`.
-        root: Where relative paths start.
+        source: As in :func:`embed`.
+        root: Where relative paths start; by default the folder of a table, and the working folder of a list.
 
     Raises:
         BadTable: The table has faults.
@@ -256,7 +260,13 @@ def source_table(source: Source, root: str | Path | None = None) -> tuple[tables
 
 
 def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
-    """How that run makes vectors."""
+    """The record of the vectors that a pipeline makes.
+
+    Args:
+        model: The extractor, which has the address of its weights and its entry.
+        root: The folder that the table's relative paths start from.
+        run: The pipeline of the model, which has the precision and the way of decoding.
+    """
     facts = model.facts
     known = None if model.changed else facts.entry.sha256
     return Record(

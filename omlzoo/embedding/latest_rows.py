@@ -1,4 +1,4 @@
-"""Which row is the newest of each picture, in 64 bytes for each: a picture is told by 16 bytes instead of its name."""
+"""The newest row of each picture, in 64 bytes each: a key of 16 bytes identifies a picture in place of its name."""
 
 import os
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ class LatestRows:
     """The newest row of each of M pictures.
 
     Attributes:
-        keys: (M,) of :func:`keys_of`, ascending.
+        keys: (M,) keys of :func:`keys_of`, ascending.
         files: (M,) number of the file that has the row.
-        rows: (M,) its row there.
-        sizes: (M, 2) what the picture's file was like.
-        order: (M,) positions in the others, by file and row.
+        rows: (M,) number of the row in that file.
+        sizes: (M, 2) size in bytes and time of change in nanoseconds of the picture's file when it was embedded.
+        order: (M,) positions in the arrays above, sorted by file and row.
         ordered: (M,) ``files`` in that order.
     """
 
@@ -40,14 +40,14 @@ class LatestRows:
     def of(
         keys: np.ndarray, files: np.ndarray, rows: np.ndarray, sizes: np.ndarray, removed: tuple[np.ndarray, np.ndarray]
     ) -> "LatestRows":
-        """Of all rows in the order they were written; pictures whose newest row was removed are not in it.
+        """The newest rows among all rows in the order they were written, without pictures whose newest row was removed.
 
         Args:
-            keys: (N,).
-            files: (N,).
-            rows: (N,).
-            sizes: (N, 2).
-            removed: Files and rows.
+            keys: (N,) keys of :func:`keys_of`.
+            files: (N,) number of the file of each row.
+            rows: (N,) number of each row in its file.
+            sizes: (N, 2) size in bytes and time of change in nanoseconds of each picture's file.
+            removed: Two arrays (R,): the numbers of the files and of the rows that were removed.
         """
         order = np.argsort(keys, kind="stable")
         last = np.ones(len(keys), dtype=bool)
@@ -62,7 +62,15 @@ class LatestRows:
         return len(self.keys)
 
     def has(self, keys: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """(N,) bool: whether a picture is here and its file (N, 2) is as it was."""
+        """Whether each picture (N,) is here and its file has not changed.
+
+        Args:
+            keys: (N,) keys of :func:`keys_of`.
+            sizes: (N, 2) size in bytes and time of change in nanoseconds of each picture's file now.
+
+        Returns:
+            (N,) bool.
+        """
         if not len(self):
             return np.zeros(len(keys), dtype=bool)
         at = np.searchsorted(self.keys, keys).clip(max=len(self) - 1)
@@ -75,8 +83,13 @@ class LatestRows:
 
 
 def keys_of(frame: pd.DataFrame, root: Path) -> np.ndarray:
-    """What tells the picture of each row (N,): a digest of its whole path, and of its box if it has one."""
-    found = np.empty(len(frame), dtype=KEY)
+    """A key (N,) of 16 bytes for the picture of each row: a digest of its absolute path, and of its box if it has one.
+
+    Args:
+        frame: N rows with a column "path" and, where there are boxes, "x_1", "y_1", "x_2" and "y_2" in pixels.
+        root: The folder that relative paths start from.
+    """
+    keys = np.empty(len(frame), dtype=KEY)
     for start in range(0, len(frame), BLOCK):
         part = frame.iloc[start : start + BLOCK]
         names = whole_paths(part["path"], root)
@@ -86,12 +99,17 @@ def keys_of(frame: pd.DataFrame, root: Path) -> np.ndarray:
                 name if pd.isna(box[0]) else f"{name}\0{tuple(box)}" for name, box in zip(names, boxes, strict=True)
             ]
         digests = [blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest() for name in names]
-        found[start : start + BLOCK] = digests
-    return found
+        keys[start : start + BLOCK] = digests
+    return keys
 
 
 def whole_paths(paths: Sequence[str] | pd.Series, root: Path) -> list[str]:
-    """Absolute paths without detours."""
+    """Absolute paths without ``.`` and ``..``.
+
+    Args:
+        paths: (N,) paths.
+        root: The folder that relative paths start from.
+    """
     base = str(root.resolve())
     return [os.path.normpath(os.path.join(base, path)) for path in paths]
 

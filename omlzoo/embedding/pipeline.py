@@ -56,11 +56,11 @@ class Pipeline:
 
     @staticmethod
     def of(model: Extractor, options: ComputeOptions = DEFAULT) -> "Pipeline":
-        """The model as these options say; it is copied where it has to change for that.
+        """The pipeline of a model with these options. The model is copied where it has to be moved or converted.
 
         Args:
-            model: With an entry.
-            options: How it computes.
+            model: The extractor, which must have an entry.
+            options: How images are decoded and the model computes.
 
         Raises:
             BadInput: There is no such device, or another engine is to compute on a GPU or in bf16.
@@ -70,8 +70,8 @@ class Pipeline:
         chosen = _device(options.device, own, on_cpu=options.runtime == "onnx")
         if options.runtime == "onnx":
             if chosen.type != "cpu" or options.precision == "bf16":
-                said = f"precision is {options.precision!r}, device {chosen}"
-                raise BadInput(f"another engine computes in fp32 on the CPU; {said}")
+                message = f"precision is {options.precision!r}, device {chosen}"
+                raise BadInput(f"another engine computes in fp32 on the CPU; {message}")
             engine = compiled(model)
         half = options.precision == "bf16" or (
             options.precision == "auto" and engine is None and multiplies_bf16(chosen)
@@ -114,7 +114,7 @@ class Pipeline:
         return self.vectors(pixels), errors
 
     def decode(self, jobs: Sequence[tuple[Picture, Box | None]]) -> tuple[list[Tensor | None], list[str]]:
-        """uint8 pictures (3, H, W), None where one cannot be read, and why."""
+        """The pictures as uint8 (3, H, W), None where one cannot be read, and the reasons, empty where it can."""
         start = time.perf_counter()
         transforming = 0.0
         least = self.transform.preprocess.resize if self.options.fast else None
@@ -139,16 +139,16 @@ class Pipeline:
         """(B, dim) float32 of a batch; NaN where there is no picture."""
         start = time.perf_counter()
         good = [i for i, picture in enumerate(pixels) if picture is not None]
-        found = np.full((len(pixels), self.model.dim), np.nan, dtype=np.float32)
+        vectors = np.full((len(pixels), self.model.dim), np.nan, dtype=np.float32)
         if good:
             batch = torch.stack([picture for picture in pixels if picture is not None])
             if self.device.type != "cpu":
                 batch = batch.pin_memory().to(self.device, non_blocking=True)
             kind = next(self.model.parameters()).dtype
             images = self.transform.normalize(batch).to(kind, memory_format=torch.channels_last)
-            found[good] = self._embeddings(images).cpu().numpy()
+            vectors[good] = self._embeddings(images).cpu().numpy()
         self._count("model", start)
-        return found
+        return vectors
 
     def _embeddings(self, images: Tensor) -> Tensor:
         if self.engine is not None:

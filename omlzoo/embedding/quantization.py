@@ -1,4 +1,4 @@
-"""How vectors lie in a file: float32, or half and quarter of that."""
+"""How vectors are stored in a file: as float32, or in a half or a quarter of that size."""
 
 from typing import Any, Literal, get_args
 
@@ -15,7 +15,7 @@ LEVELS = 127  # of int8, to either side
 
 
 def check_form(form: str) -> None:
-    """Refuse a form that there is not."""
+    """Raise BadInput for an unknown form."""
     if form not in get_args(VectorFormat):
         raise BadInput(f"form is {form!r}; it must be one of {', '.join(get_args(VectorFormat))}")
 
@@ -23,8 +23,17 @@ def check_form(form: str) -> None:
 def pack(table: pa.Table, vectors: np.ndarray, good: np.ndarray, form: VectorFormat) -> pa.Table:
     """The table with its vectors as a fixed-size list, null where ``good`` (N,) is false.
 
-    float16 rounds to 11 bits, about 5e-4 of each number; int8 to a 254th of the row's largest number, which stands in
-    a column of its own.
+    float16 rounds to 11 bits, a relative error of at most 5e-4 of each number. int8 rounds each number with an error of
+    at most a 254th of the row's largest one; the scale of each row is a column of its own.
+
+    Args:
+        table: N rows.
+        vectors: (N, dim) float32.
+        good: (N,) bool, whether a row has a vector.
+        form: "float32", "float16" or "int8".
+
+    Raises:
+        BadInput: There is no such form, or a number is above the largest of float16.
     """
     check_form(form)
     dim = vectors.shape[1]
@@ -46,7 +55,12 @@ def pack(table: pa.Table, vectors: np.ndarray, good: np.ndarray, form: VectorFor
 
 
 def unpack(table: pa.Table, dim: int) -> tuple[pa.Table, np.ndarray]:
-    """The table without its vectors, and these (N, dim) float32; NaN where there is none."""
+    """The table without its vectors, and the vectors (N, dim) float32, NaN where there is none.
+
+    Args:
+        table: N rows that :func:`pack` returned, in any form.
+        dim: Dimension of the vectors.
+    """
     column: Any = table.column(VECTOR).combine_chunks()
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     vectors = np.full((len(column), dim), np.nan, dtype=np.float32)

@@ -67,14 +67,15 @@ def embed_on_ray(
         model: A name that every worker can open: a checkpoint, a folder all see, or ``hf-hub:org/repo``.
         source: A folder or a table.
         out: The folder of shards.
-        workers: How many.
-        cpus: Of each; together less than the cluster has, as reading needs one too.
-        gpus: Of each.
-        address: Of the cluster; by default RAY_ADDRESS, or a cluster of this machine alone that ends with the run.
-        root: Where a table's relative paths start.
-        form: Of the vectors on disk.
-        rows: Of a file.
-        batch_size: As in ``embed``.
+        workers: Number of workers.
+        cpus: Processors of each worker; together fewer than the cluster has, as reading needs one too.
+        gpus: GPUs of each worker.
+        address: Address of the cluster; by default RAY_ADDRESS, or a cluster of this machine alone that ends with the
+            run.
+        root: Where a table's relative paths start; its folder by default.
+        form: Form of the vectors on disk: "float32", "float16" or "int8".
+        rows: Rows of a file.
+        batch_size: As in ``embed``, like the arguments below.
         precision: "fp32" or "bf16"; "auto" only where all machines are alike.
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size.
@@ -116,8 +117,8 @@ def embed_on_ray(
         if started:
             ray.shutdown()
     if failed:
-        said = f"{failed} of {len(missing)} pictures could not be read and have no vector (column error says why)"
-        notice(said)
+        message = f"{failed} of {len(missing)} pictures could not be read and have no vector (column error says why)"
+        notice(message)
     return shards
 
 
@@ -147,7 +148,7 @@ def _compute(
     """Run the tasks; returns how many pictures could not be read."""
     ray: Any = import_module("ray")
     ray.data.DataContext.get_current().enable_progress_bars = False
-    found = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
+    results = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
         _Worker,
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(tasks))),
@@ -155,4 +156,4 @@ def _compute(
         num_cpus=cpus,
         num_gpus=gpus or None,
     )
-    return sum(int(row["failed"]) for row in found.take_all())
+    return sum(int(row["failed"]) for row in results.take_all())

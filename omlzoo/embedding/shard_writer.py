@@ -29,13 +29,13 @@ def fill_shards(shards: Shards, table: Table, run: Pipeline, progress: bool) -> 
     """
     check_writable(table)
     missing = shards.missing(table)
-    said: list[str] = []
-    with bar(len(table), "embed", "picture", progress) as drawn:
-        drawn.update(len(table) - len(missing))
+    errors: list[str] = []
+    with bar(len(table), "embed", "picture", progress) as progress_bar:
+        progress_bar.update(len(table) - len(missing))
         for start in range(0, len(missing), ROWS):
             part = Table(table.frame.iloc[missing[start : start + ROWS]], table.root, table.name)
-            said += filter(None, embed_part(shards, part, run, drawn.update))
-        say_failures(said, drawn, len(missing))
+            errors += filter(None, embed_part(shards, part, run, progress_bar.update))
+        say_failures(errors, progress_bar, len(missing))
     return len(table) - len(missing)
 
 
@@ -52,39 +52,45 @@ def embed_part(
         shards: Where the file goes.
         part: The rows.
         run: The model as it computes.
-        done: Told how many more rows are computed.
-        number: Of the file; the next by default.
+        done: Called after each batch with the number of rows that it had; by default nothing is called.
+        number: Number of the file; the next by default.
     """
     sizes = shards.sizes(part)
-    found: list[np.ndarray] = []
+    computed: list[np.ndarray] = []
     errors: list[str] = []
     try:
         for vectors, why in run.batches(list(zip(part.files(), part.boxes(), strict=True))):
-            found.append(vectors)
+            computed.append(vectors)
             errors += why
             done(len(why))
     finally:  # interrupted: what was computed is kept
         if errors:
             begun = time.perf_counter()
             kept = Table(part.frame.iloc[: len(errors)], part.root, part.name)
-            shards.write(np.concatenate(found), kept, errors, sizes[: len(errors)], number)
+            shards.write(np.concatenate(computed), kept, errors, sizes[: len(errors)], number)
             run.seconds["write"] += time.perf_counter() - begun
     return errors
 
 
 def check_writable(table: Table) -> None:
-    """Refuse a table with a column that Parquet does not take."""
+    """Raise BadInput for a table with a column that Parquet does not take."""
     try:
         pa.Table.from_pandas(table.frame, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # before hours of work, not after
-        said = f"{table.name}: a column cannot be written as Parquet: {error}; make its values alike"
-        raise BadInput(said) from error
+        message = f"{table.name}: a column cannot be written as Parquet: {error}; make its values alike"
+        raise BadInput(message) from error
 
 
 def say_failures(errors: list[str], drawn: TerminalBar, count: int | None = None) -> None:
-    """Say once how many pictures have no vector, and why the first has none."""
+    """Give notice once of how many pictures have no vector, and of why the first has none.
+
+    Args:
+        errors: The errors of the rows; empty for a row that has a vector.
+        drawn: The progress bar, which is cleared before the notice.
+        count: Number of pictures that were read; the number of ``errors`` by default.
+    """
     failed = [error for error in errors if error]
     if failed:
         drawn.clear()
-        said = f"{len(failed)} of {count or len(errors)} pictures could not be read and have no vector; the first: "
-        notice(said + failed[0])
+        message = f"{len(failed)} of {count or len(errors)} pictures could not be read and have no vector; the first: "
+        notice(message + failed[0])

@@ -2,8 +2,8 @@
 
 ``shards.json`` has the record and the form; ``00000000.parquet``, ``00000001.parquet`` and so on have rows, and
 ``removed-*.parquet`` say which rows were taken out. Every file appears whole or not at all and is never changed. A
-picture is told by its path and box, and by its file's size and time of change: another picture under the same name is
-another row, and of several rows of one picture the last counts.
+picture is identified by its path and box, and by its file's size and time of change: another picture under the same
+name is another row, and of several rows of one picture the last counts.
 """
 
 import json
@@ -39,9 +39,9 @@ class Shards:
     """Embeddings in a folder.
 
     Attributes:
-        folder: Where they are.
-        record: How they were made.
-        form: Of the vectors in the files.
+        folder: The folder of the files.
+        record: How the vectors were made.
+        form: Form of the vectors in the files: "float32", "float16" or "int8".
     """
 
     folder: Path
@@ -50,7 +50,13 @@ class Shards:
 
     @staticmethod
     def open(folder: str | Path, record: Record | None = None, form: VectorFormat = "float32") -> "Shards":
-        """The shards of a folder, which is made if there is none and a record is given.
+        """The shards of a folder, which is made if there is none and a record is passed.
+
+        Args:
+            folder: The folder.
+            record: How the vectors to be added are made; it must agree with that of the folder. None, the default,
+                opens a folder that exists, whatever its settings are.
+            form: Form of the vectors in the files; it must agree with that of the folder where a record is passed.
 
         Raises:
             BadInput: The folder has something else, or vectors of another model or other settings.
@@ -84,7 +90,15 @@ class Shards:
 
     @staticmethod
     def temporary(folder: Path, record: Record) -> "Shards":
-        """Those of a run that ends in one file; shards of other settings are removed, and that is said."""
+        """The shards of a run that ends in one file. Shards of other settings are removed, with a notice.
+
+        Args:
+            folder: The folder, which is made if there is none.
+            record: How the vectors are made.
+
+        Raises:
+            BadInput: The folder holds something else, or another process writes there.
+        """
         try:
             return Shards.open(folder, record)
         except BadInput:
@@ -96,7 +110,7 @@ class Shards:
             return Shards.open(folder, record)
 
     def lock(self) -> FileLock:
-        """Held while a run writes; the system lets go of it when the process ends.
+        """A lock that a run holds while it writes. The operating system releases it when the process ends.
 
         Raises:
             BadInput: Another process holds it.
@@ -115,9 +129,9 @@ class Shards:
     def missing(self, table: Table) -> np.ndarray:
         """Rows of a table (M,) whose picture is not here, or was another one."""
         keys = keys_of(table.frame, table.root)
-        wanted = np.zeros(len(keys), dtype=bool)
-        wanted[np.unique(keys, return_index=True)[1]] = True  # of several rows of one picture the first
-        return np.flatnonzero(wanted & ~self._newest().has(keys, self.sizes(table)))
+        is_first = np.zeros(len(keys), dtype=bool)
+        is_first[np.unique(keys, return_index=True)[1]] = True  # of several rows of one picture the first
+        return np.flatnonzero(is_first & ~self._newest().has(keys, self.sizes(table)))
 
     def refresh(self, table: Table) -> int:
         """Give rows whose picture is the same the values that the table has for them now; returns how many differed."""
@@ -127,10 +141,10 @@ class Shards:
         other = [np.empty(0, dtype=np.int64)]
         for path in self.files() if columns and len(keys) else []:
             at = newest.of_file(int(path.stem))
-            place = np.searchsorted(keys, newest.keys[at]).clip(max=len(keys) - 1)
-            here = keys[place] == newest.keys[at]
+            positions = np.searchsorted(keys, newest.keys[at]).clip(max=len(keys) - 1)
+            here = keys[positions] == newest.keys[at]
             frame = pq.read_table(path, columns=_there(path, ["path", *columns])).to_pandas()
-            ours, theirs = frame.iloc[newest.rows[at[here]]], first[place[here]]
+            ours, theirs = frame.iloc[newest.rows[at[here]]], first[positions[here]]
             pairs = zip(_values(ours, columns), _values(table.frame.iloc[theirs], columns), strict=True)
             other.append(theirs[np.array([mine != yours for mine, yours in pairs], dtype=bool)])
         rows = np.sort(np.concatenate(other))
@@ -148,9 +162,9 @@ class Shards:
         Args:
             vectors: (M, dim) float32.
             table: M rows.
-            errors: Empty, or why a row has no vector.
-            sizes: (M, 2) of :meth:`sizes`, taken before the pictures were read.
-            number: Of the file, which is replaced if it is there; the next by default.
+            errors: M texts, empty or why the row has no vector.
+            sizes: (M, 2) result of :meth:`sizes`, taken before the pictures were read.
+            number: Number of the file, which is replaced if it exists; the next by default.
         """
         frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
         if str(table.root.resolve()) != self.record.root:
@@ -167,25 +181,25 @@ class Shards:
     @staticmethod
     def sizes(table: Table) -> np.ndarray:
         """(N, 2) int64: the size and time of change of each row's file; -1 where there is none."""
-        found = np.full((len(table), 2), -1, dtype=np.int64)
+        sizes = np.full((len(table), 2), -1, dtype=np.int64)
         for start in range(0, len(table), BLOCK):
             for row, path in enumerate(table.frame["path"].iloc[start : start + BLOCK].tolist(), start):
                 try:
                     stat = os.stat(os.path.join(table.root, path))
                 except (OSError, ValueError):
                     continue
-                found[row] = stat.st_size, stat.st_mtime_ns
-        return found
+                sizes[row] = stat.st_size, stat.st_mtime_ns
+        return sizes
 
     def remove(self, paths: list[str]) -> int:
-        """Take out the rows of pictures, given as in the table or absolute; returns how many there were."""
+        """Take out the rows of pictures by their paths, as in the table or absolute; returns how many there were."""
         newest, root = self._newest(), Path(self.record.root)
-        wanted = set(whole_paths(paths, root))
+        unwanted = set(whole_paths(paths, root))
         gone = [np.empty(0, dtype=np.int64)]
         for path in self.files():
             at = newest.of_file(int(path.stem))
             names = whole_paths(pq.read_table(path, columns=["path"])["path"].to_pylist(), root)
-            gone.append(at[np.array([names[row] in wanted for row in newest.rows[at]], dtype=bool)])
+            gone.append(at[np.array([names[row] in unwanted for row in newest.rows[at]], dtype=bool)])
         return self._bury(newest, np.concatenate(gone))
 
     def prune(self, table: Table) -> int:
@@ -223,7 +237,11 @@ class Shards:
             yield newest.keys[at], replace(rows, table=rows.table.drop(columns=[SIZE, CHANGED]), record=self.record)
 
     def load(self) -> Embeddings:
-        """All rows."""
+        """All rows.
+
+        Raises:
+            BadInput: There are no rows yet.
+        """
         shards = list(self)
         if not shards:
             raise BadInput(f"{self.folder} has no rows yet; run `omlzoo embed` to its end")
@@ -240,8 +258,8 @@ class Shards:
             first, end = np.searchsorted(keys, there), np.searchsorted(keys, there, side="right")
             why = shard.table[ERROR].tolist()
             for row in np.flatnonzero(first < end):
-                for place in order[first[row] : end[row]]:
-                    vectors[place], errors[place] = shard.vectors[row], why[row]
+                for position in order[first[row] : end[row]]:
+                    vectors[position], errors[position] = shard.vectors[row], why[row]
         return vectors, errors
 
     def _newest(self) -> LatestRows:
