@@ -33,7 +33,7 @@ DEFINITIONS = {
     "ndcg@k": "Relevant pictures among the first k, each by 1 / log2(1 + rank), as a share of the best order's.",
     "auc": "Chance that a positive pair (of one label) is nearer than a negative pair (of two).",
     "eer": "Error rate of pairs at the distance where as many wrong ones are accepted as right ones rejected.",
-    "tar@far=x": "True accept rate: share of positive pairs nearer than the x-quantile of the negative pairs' distances.",
+    "tar@far=x": "True accept rate: share of positive pairs nearer than the x-quantile of negative pairs' distances.",
     "distance@far=x": "That quantile.",
     "opis": "Variance between labels of a threshold's utility, between false accept rates of 0.01 and 0.1.",
     "pcf@x": "Share of principal components that explain the share x of the variance.",
