@@ -202,8 +202,8 @@ class Embeddings:
 def joined(parts: Sequence[Embeddings]) -> Embeddings:
     """The rows of all parts, with the record of the first.
 
-    A column of integers that some parts lack keeps its integers, with missing values. Any other column whose types differ
-    between the parts becomes text.
+    A column of integers that some parts lack keeps its integers, with missing values. Any other column whose types
+    differ between the parts becomes text.
     """
     frames = [part.table for part in parts]
     for name in dict.fromkeys(str(name) for frame in frames for name in frame.columns):
