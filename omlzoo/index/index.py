@@ -216,7 +216,7 @@ class Index:
         return rows
 
     def remove(self, where: Where) -> int:
-        """Remove the rows that ``where`` selects, as in :meth:`search`; returns how many. The others keep their numbers.
+        """Remove the rows that ``where`` selects, as in :meth:`search`; returns how many. Others keep their numbers.
 
         Raises:
             BadInput: No row would be left.
