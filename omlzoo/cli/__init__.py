@@ -1,7 +1,8 @@
 """The command ``omlzoo``: the only place that prints and exits.
 
-Standard output carries the result and nothing else; notices and progress go to standard error. Exit codes: 0 done,
-2 the user can mend it, 130 interrupted; anything else is a bug and shows its traceback.
+Standard output carries the result and nothing else; notices and progress go to standard error. The exit code is 0 after
+success, 2 after an error that the user can correct, and 130 after an interruption. Any other error is a bug and shows
+its traceback.
 """
 
 import logging
@@ -50,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.showwarning = _notice
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
     warnings.simplefilter("once" if first else "ignore", OmlzooWarning)
-    said = logging.StreamHandler(sys.stderr)
-    said.setFormatter(logging.Formatter("omlzoo: %(message)s"))
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("omlzoo: %(message)s"))
     log = logging.getLogger("omlzoo")
-    log.handlers, log.propagate = [said], False
+    log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO if first else logging.ERROR)
     try:
         code = app(

@@ -39,19 +39,20 @@ def calibrate_command(
     model
         A run folder, or a checkpoint of the zoo or hf-hub:org/repo together with --out.
     table
-        A csv or parquet file, or a folder with a sub-folder per label; the model should not know its validation labels.
+        A csv or parquet file, or a folder with a sub-folder per label; its validation labels should not be among
+        those that the model was trained on.
     far
-        Shares of other-label pairs that may be accepted [default: 0.001 0.01].
+        False accept rates (FAR): shares of negative pairs that may be accepted [default: 0.001 0.01].
     frr
-        Shares of same-label pairs that may be rejected [default: 0.05].
+        False reject rates (1 - TAR): shares of positive pairs that may be rejected [default: 0.05].
     beta
-        F-measures to find the best threshold of [default: 1].
+        Weights of recall against precision in the F-measures whose best thresholds are found [default: 1].
     unknown
         Shares of queries of unknown labels that may be accepted [default: 0.01 0.1].
     names
         Thresholds of your own: --name.likely 0.95 asks that 95 % of accepted first hits are right.
     prior
-        Share of unknown queries that is expected.
+        Expected share of unknown queries, from 0 to 1.
     out
         A JSON file to write, for `omlzoo index --calibration`.
     json
@@ -66,22 +67,22 @@ def calibrate_command(
 
     if out is None and not Path(model).is_dir() and not json:
         raise BadInput(f"{model} is no folder whose entry could be rewritten; add --out FILE.json")
-    given = {"far": far, "frr": frr, "beta": beta, "unknown": unknown, "names": names}
-    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    found = calibrate(model, table, prior=prior, root=root, **settings, **asdict(options))
+    targets = {"far": far, "frr": frr, "beta": beta, "unknown": unknown, "names": names}
+    settings: dict[str, Any] = {name: value for name, value in targets.items() if value is not None}
+    calibration = calibrate(model, table, prior=prior, root=root, **settings, **asdict(options))
     if out is not None:
-        found.save(out)
+        calibration.save(out)
     if html is not None:
         from omlzoo.evaluation.calibration_page import write_page
 
-        write_page(found, html)
+        write_page(calibration, html)
     if json:
-        print_json(_plain(found.to_json()))
+        print_json(_plain(calibration.to_json()))
         return
-    rows = [_row(each) for each in found.cut_points]
-    print_columns(["threshold", "distance", "shares of", "wrongly accepted", "rightly accepted"], rows)
-    pairs = f"{found.same_pairs} pairs of one label and {found.other_pairs} of two"
-    print(f"\n{found.queries} queries, {found.labels} labels, {pairs}; {found.table}")
+    rows = [_row(each) for each in calibration.cut_points]
+    print_columns(["threshold", "distance", "shares of", "wrongly accepted (FAR)", "rightly accepted (TAR)"], rows)
+    pairs = f"{calibration.same_pairs} positive and {calibration.other_pairs} negative pairs"
+    print(f"\n{calibration.queries} queries, {calibration.labels} labels, {pairs}; {calibration.table}")
 
 
 def _row(point: CutPoint) -> list[str]:

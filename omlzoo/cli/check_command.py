@@ -32,8 +32,8 @@ def check_command(table: Path, *, root: Path | None = None, duplicates: bool = F
     if duplicates:
         from omlzoo.curation.leakage import find_duplicates
 
-        found, left_out = find_duplicates(rows)
+        copies, left_out = find_duplicates(rows)
         total = counts.get("validation", 0)
-        print(f"{len(found)} of {total} validation pictures are also training pictures; {left_out} were not compared")
-        for one in found.itertuples():
+        print(f"{len(copies)} of {total} validation pictures are also training pictures; {left_out} were not compared")
+        for one in copies.itertuples():
             print(f"  {one.path} ~ {one.train_path} ({one.correlation:.3f})")

@@ -19,7 +19,7 @@ def convert_command(
     like: str | None = None,
     normalize: bool | None = None,
 ) -> None:
-    """Turn a foreign checkpoint into a folder of ours, with safetensors and an entry; nothing in the file is run.
+    """Convert a foreign checkpoint to a folder with safetensors and an entry; no code in the file is run.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def convert_command(
     normalize
         Divide embeddings by their L2 norm.
     """
-    entry, found = convert(checkpoint, arch, out, layout=layout, like=like, normalize=normalize)
-    print(f"layout {found}")
+    entry, layout_name = convert(checkpoint, arch, out, layout=layout, like=like, normalize=normalize)
+    print(f"layout {layout_name}")
     print(f"{out}: {entry.arch}, dim {entry.dim}, sha256 {entry.sha256}")
     print(entry.notes)

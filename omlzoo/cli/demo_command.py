@@ -22,7 +22,7 @@ def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path
     out
         The folder to write; it must not exist.
     epochs
-        Of the fine-tuning.
+        Epochs of the fine-tuning.
     """
     from omlzoo.data import synthetic, table
     from omlzoo.embedding.extraction import embed

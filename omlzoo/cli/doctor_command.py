@@ -9,14 +9,14 @@ __all__ = ["doctor_command"]
 
 
 def doctor_command(*, check: bool = False, json: bool = False) -> int:
-    """Say which weights are here, which are pinned, what is broken, and which settings apply; nothing is downloaded.
+    """Show which weights are stored, which are pinned, which are broken, and the settings; nothing is downloaded.
 
     Exit code 2 where a file is broken.
 
     Parameters
     ----------
     check
-        Compute the sha256 of every file that is here.
+        Compute the sha256 of every stored file.
     json
         Print one JSON document.
     """

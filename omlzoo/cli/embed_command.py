@@ -38,17 +38,17 @@ def embed_command(
         NAME.parquet, a file to write; or a folder of Parquet files that grows: pictures that it has already are not
         computed again.
     form
-        Of the vectors in a folder.
+        Form of the vectors in a folder.
     prune
-        Take out of the folder what the source does not have.
+        Remove the rows of pictures that the source does not have from the folder.
     root
         Where a table's relative paths start; its folder by default.
     engine
         local, or ray: a Ray cluster, for a folder of Parquet files that all its machines see.
     cpus
-        Of each of Ray's workers.
+        Processors of each of Ray's workers.
     address
-        Of the Ray cluster; a cluster of this machine alone by default.
+        Address of the Ray cluster; a cluster of this machine alone by default.
     """
     from omlzoo.embedding.extraction import embed, embed_shards
 
@@ -69,12 +69,12 @@ def embed_command(
         return
     if prune or form != "float32" or engine == "ray":
         raise BadInput("--form, --prune and --engine ray are for a folder; do not end --out in .parquet")
-    found = embed(model, source, root=root, out=out, **asdict(options))
-    good = int(found.good.sum())
-    failed = f", {len(found) - good} without a vector (column error says why)" if good < len(found) else ""
-    print(f"{out}: {good} vectors of {found.record.dim} numbers{failed}")
-    if found.stats:
-        print(where_time_went(found.stats), file=sys.stderr)
+    embeddings = embed(model, source, root=root, out=out, **asdict(options))
+    good = int(embeddings.good.sum())
+    failed = f", {len(embeddings) - good} without a vector (column error says why)" if good < len(embeddings) else ""
+    print(f"{out}: {good} vectors of {embeddings.record.dim} numbers{failed}")
+    if embeddings.stats:
+        print(where_time_went(embeddings.stats), file=sys.stderr)
 
 
 def where_time_went(stats: dict[str, float]) -> str:

@@ -41,10 +41,10 @@ def fetch_command(
     """
     if not names:
         raise BadInput("give the names of checkpoints; `omlzoo list` shows them")
-    found = [get_weights(name) for name in names]  # all names are known before the first download
-    if text and not any(weights.entry.text for weights in found):
+    checkpoints = [get_weights(name) for name in names]  # all names are known before the first download
+    if text and not any(weights.entry.text for weights in checkpoints):
         raise BadInput(f"--text: none of {', '.join(names)} has a text tower; `omlzoo show NAME` says whether one has")
-    for weights in found:
+    for weights in checkpoints:
         path = weights.fetch(afresh=check) if source is None else install_weights(weights.entry, source)
         if to is not None:
             cache.copy(path, cache.kept(weights.entry) or weights.entry, to / weights.name)

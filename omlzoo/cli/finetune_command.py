@@ -69,10 +69,10 @@ def finetune_command(
     from omlzoo.training.distributed import is_first
 
     recipe = None if config is None else Recipe.read(config)
-    given = {name: value for name, value in asdict(flags).items() if value is not None}
-    if "loss_args" in given:
-        given["loss_args"] = {name: _number(text) for name, text in given["loss_args"].items()}
-    run = finetune(model, table, out=out, recipe=recipe, resume=resume, device=device, root=root, **given)
+    settings = {name: value for name, value in asdict(flags).items() if value is not None}
+    if "loss_args" in settings:
+        settings["loss_args"] = {name: _number(text) for name, text in settings["loss_args"].items()}
+    run = finetune(model, table, out=out, recipe=recipe, resume=resume, device=device, root=root, **settings)
     if not is_first():
         return 0
     print_metrics(run.report.metrics, run.report.before)

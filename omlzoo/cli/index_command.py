@@ -28,7 +28,7 @@ def index_command(
     backend
         exact looks at every vector, faiss at a graph of neighbours; docs/search.md has the others.
     option
-        Of the backend: --option.neighbours 16, --option.uri http://host:19530.
+        Options of the backend: --option.neighbours 16, --option.uri http://host:19530.
     calibration
         A folder or JSON file that `omlzoo calibrate` wrote; by default that of the model.
     """
@@ -39,10 +39,10 @@ def index_command(
     index = build_index(load_embeddings(embeddings), backend=backend, calibration=calibration, **options)
     index.save(out)
     known = "calibrated" if index.calibration else "not calibrated"
-    found = (
+    recall = (
         index.recall and f", recall@{index.recall.k} {index.recall.value:.3f} on {index.recall.queries} rows of its own"
     )
-    print(f"{out}: {index.size} rows, {backend}, {index.similarity}, {known}{found or ''}")
+    print(f"{out}: {index.size} rows, {backend}, {index.similarity}, {known}{recall or ''}")
 
 
 def _value(text: str) -> object:

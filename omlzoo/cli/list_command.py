@@ -31,13 +31,15 @@ def list_command(
     json
         Print one JSON document.
     """
-    found = [get_weights(name) for name in list_models(pattern, family=family, license=license, commercial=commercial)]
+    checkpoints = [
+        get_weights(name) for name in list_models(pattern, family=family, license=license, commercial=commercial)
+    ]
     if json:
         print_json([
             {"name": w.name, "dim": w.dim, "params": w.params, "license": w.license,
              "commercial": w.entry.commercial, "pinned": w.pinned,
              "family": w.entry.family, "metrics": [asdict(m) for m in w.metrics]}
-            for w in found
+            for w in checkpoints
         ])  # fmt: skip
         return
     rows = [
@@ -49,6 +51,6 @@ def list_command(
             "" if w.pinned else "unpinned",
             best_metric(w.metrics),
         ]
-        for w in found
+        for w in checkpoints
     ]
     print_columns(["name", "dim", "params", "licence", "", "best known metric"], rows)

@@ -12,19 +12,29 @@ __all__ = ["best_metric", "print_columns", "print_json", "print_metrics", "print
 
 
 def print_json(value: Any) -> None:
-    """One JSON document."""
+    """Print one JSON document."""
     print(to_json(value))
 
 
 def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows under a header, each column as wide as its widest cell."""
+    """Print rows under a header, each column as wide as its widest cell.
+
+    Args:
+        header: The headings of the columns.
+        rows: The cells of each row, as many as there are headings.
+    """
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, *rows]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def print_metrics(metrics: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:
-    """A line per metric, with the value before where there is one."""
+    """Print a line per metric, with the value before where there is one.
+
+    Args:
+        metrics: Values by metric.
+        before: Values of the model before, by metric; no column by default.
+    """
     names = [name for name in metrics if name not in ("per_category", "per_label")]
     columns = [("before", before)] if before else []
     columns += [("after" if before else "value", metrics)]
@@ -33,7 +43,7 @@ def print_metrics(metrics: Mapping[str, Any], before: Mapping[str, Any] | None =
 
 
 def print_report(report: "Report") -> None:
-    """Metrics with intervals and what changed, and what a person should look at."""
+    """Print the metrics with intervals and differences, and the findings."""
     rows = []
     for name, value in report.metrics.items():
         if name in ("per_category", "per_label"):
@@ -44,14 +54,14 @@ def print_report(report: "Report") -> None:
                      "" if change is None else f"{change.difference:+.4f} ({change.low:+.4f} to {change.high:+.4f})",
         ])  # fmt: skip
     header = ["metric", "before", "value", "95 % of draws", "difference"]
-    kept = [place for place in range(5) if place in (0, 2) or any(row[place] for row in rows)]
-    print_columns([header[place] for place in kept], [[row[place] for place in kept] for row in rows])
+    kept = [column for column in range(5) if column in (0, 2) or any(row[column] for row in rows)]
+    print_columns([header[column] for column in kept], [[row[column] for column in kept] for row in rows])
     for finding in report.findings:
         print(f"look: {finding.text}")
 
 
 def best_metric(metrics: Sequence[Any]) -> str:
-    """The first retrieval figure of a checkpoint, else its first figure."""
+    """The first cmc metric of a checkpoint, else its first metric, as text."""
     ranked = sorted(metrics, key=lambda metric: not metric.metric.startswith("cmc"))
     return f"{ranked[0].metric} {ranked[0].value:.3f} on {ranked[0].dataset} ({ranked[0].by})" if ranked else "-"
 

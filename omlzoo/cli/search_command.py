@@ -31,7 +31,7 @@ def search_command(
     queries
         Pictures; or texts, such as "red trainers with white sole", for a model with a text tower.
     k
-        Hits for each.
+        Number of hits for each query.
     json
         Print one JSON document.
     html

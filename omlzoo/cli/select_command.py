@@ -25,13 +25,13 @@ def select_command(
     embeddings
         A file or folder that `omlzoo embed` wrote.
     count
-        How many.
+        Number of pictures to choose.
     out
-        The csv to write: the chosen rows, the most wanted first.
+        The csv to write: the chosen rows, in the order in which they were chosen.
     diversity
-        Strength of being far from what is chosen; 0 turns it off.
+        Weight of the distance from what is chosen already; 0 turns it off.
     typicality
-        Strength of being where many are; 0 turns it off.
+        Weight of being similar to many others; 0 turns it off.
     least_distance
         Pictures nearer than that to a chosen one are left out.
     balance
@@ -43,21 +43,21 @@ def select_command(
     from omlzoo.errors import UnknownName
     from omlzoo.files import new_file
 
-    found = load_embeddings(embeddings)
-    failed = int((~found.good).sum())
+    loaded = load_embeddings(embeddings)
+    failed = int((~loaded.good).sum())
     left_out = f"; {failed} without a vector were left out" if failed else ""
-    found = found.rows(found.good)
+    loaded = loaded.rows(loaded.good)
     objectives: list[Objective] = [Diversity(least_distance, diversity)]
     if typicality:
         objectives.append(Typicality(strength=typicality))
     if balance is not None:
-        if balance not in found.table:
-            raise UnknownName(str(embeddings), balance, [str(name) for name in found.table.columns])
-        objectives.append(Balance(found.table[balance].astype(str).to_numpy(), count))
-    rows = choose(found.vectors, count, objectives)
-    frame = found.table.iloc[rows].drop(columns=ERROR)
-    root = Path(found.record.root)
+        if balance not in loaded.table:
+            raise UnknownName(str(embeddings), balance, [str(name) for name in loaded.table.columns])
+        objectives.append(Balance(loaded.table[balance].astype(str).to_numpy(), count))
+    rows = choose(loaded.vectors, count, objectives)
+    frame = loaded.table.iloc[rows].drop(columns=ERROR)
+    root = Path(loaded.record.root)
     frame = frame.assign(path=[str(root / path) for path in frame["path"]])
     with new_file(out) as temporary:
         frame.to_csv(temporary, index=False)
-    print(f"{out}: {len(rows)} of {len(found)} pictures{left_out}")
+    print(f"{out}: {len(rows)} of {len(loaded)} pictures{left_out}")

@@ -30,21 +30,21 @@ def serve_command(
     index
         A folder that `omlzoo index` wrote.
     port
-        To listen on.
+        Port to listen on.
     host
         Address to listen on. Others than loopback need a token.
     token
-        Asked of every client; also read from OMLZOO_TOKEN.
+        Token that every client must send; by default that of OMLZOO_TOKEN.
     root
         Folders whose pictures may be shown; by default where the table's paths start.
     megabytes
-        The largest request.
+        Size of the largest request, in megabytes.
     megapixels
-        The largest picture.
+        Size of the largest picture, in megapixels.
     per_second
-        Requests of one address in the long run.
+        Requests per second that one address may send on average.
     seconds
-        For a request's headers, body and answer.
+        Time limit for the headers, the body and the answer of a request, in seconds.
     runtime
         onnx: ONNX Runtime, on the CPU in float32; faster for ResNets.
     """

@@ -25,7 +25,7 @@ def tidy_command(
     html
         Also write one page with the pictures.
     seed
-        Of the clusters.
+        Seed of the clustering.
     """
     from omlzoo.embedding.shards import load_embeddings
     from omlzoo.evaluation.collection import SHOWN, describe_collection, write_page

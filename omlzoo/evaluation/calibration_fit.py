@@ -1,4 +1,4 @@
-"""calibrate(): what the distances of a model mean, found on labels that it was not trained on."""
+"""calibrate(): thresholds and probabilities for the distances of a model, on labels that it was not trained on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -53,10 +53,12 @@ def calibrate(
 ) -> Calibration:
     """Find thresholds for targets, probabilities, and when a query is unknown, on the validation rows of a table.
 
-    Cut-points, each with what it did there and 95 % bootstrap intervals over labels:
+    The cut-points below are each stored with the shares that they accept on these rows, and with 95 % bootstrap
+    intervals over labels:
 
-    - "far=0.001": at most that share of other-label pairs are accepted; "frr=0.05": at most that share of same-label
-      pairs are rejected; "f1": best F-measure over all pairs.
+    - "far=0.001": at most that share of negative pairs is accepted (the false accept rate, FAR); "frr=0.05": at most
+      that share of positive pairs is rejected (the false reject rate, FRR), so the true accept rate (TAR) is at least
+      0.95; "f1": the best F-measure over all pairs.
     - a name of your own: of the first hits that are accepted, at least that share is right.
     - "unknown=0.01", "energy=0.01", "pareto=0.01": at most that share of queries of unknown labels are accepted, by
       the first hit's distance, by the energy of the ten nearest, and by a fitted tail that goes on where the data ends.
@@ -68,12 +70,12 @@ def calibrate(
             the entry is rewritten with the calibration.
         table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label; not with Embeddings. Labels of
             its validation rows should not be among those that were trained on.
-        far: False accept rates.
-        frr: False reject rates.
-        beta: Of F-measures.
+        far: False accept rates (FAR), above 0 and below 1.
+        frr: False reject rates (FRR), above 0 and below 1.
+        beta: Weights of recall against precision in F-measures, above 0.
         names: Names and shares of right first hits, such as {"very likely": 0.99}.
-        unknown: Shares of unknown queries.
-        prior: Share of unknown queries that is expected, for "ratio".
+        unknown: Shares of unknown queries that are accepted, from 0 to 1.
+        prior: Expected share of unknown queries, from 0 to 1, for "ratio".
         save: Whether a folder's entry is rewritten.
         root: Where relative paths start; the table's folder by default.
         batch_size: As in ``omlzoo.embed``, like the others below it.
@@ -95,11 +97,11 @@ def calibrate(
     frame, vectors = good.table, torch.from_numpy(good.vectors)
     chosen = select_rows(frame)
     curve = pair_curve(vectors, chosen)
-    found = _of_pairs(curve, far, frr, beta)
-    by_label = _rates_by_label(vectors, chosen, [value for _, _, value in found])
+    pair_cut_points = _of_pairs(curve, far, frr, beta)
+    by_label = _rates_by_label(vectors, chosen, [value for _, _, value in pair_cut_points])
     points = [
-        CutPoint(name, rule, "distance", value, "pairs", *_with_intervals(by_label, place, curve.within(value)))
-        for place, (name, rule, value) in enumerate(found)
+        CutPoint(name, rule, "distance", value, "pairs", *_with_intervals(by_label, number, curve.within(value)))
+        for number, (name, rule, value) in enumerate(pair_cut_points)
     ]
     hits = _Hits(vectors, chosen)
     points += _of_queries(hits, names or {}, unknown, frr, prior)
@@ -125,11 +127,11 @@ class _Hits:
     """First hits of known and of unknown queries."""
 
     def __init__(self, vectors: torch.Tensor, chosen: Selection) -> None:
-        place = np.full(len(vectors), -1)
-        place[chosen.gallery] = np.arange(len(chosen.gallery))
+        positions = np.full(len(vectors), -1)
+        positions[chosen.gallery] = np.arange(len(chosen.gallery))
         queries, gallery = vectors[torch.from_numpy(chosen.queries)], vectors[torch.from_numpy(chosen.gallery)]
         labels = chosen.labels[chosen.queries], chosen.labels[chosen.gallery]
-        own = torch.from_numpy(place[chosen.queries])
+        own = torch.from_numpy(positions[chosen.queries])
         bursts: tuple[torch.Tensor, torch.Tensor] | None = None
         if chosen.sequences is not None:
             bursts = (
@@ -137,15 +139,15 @@ class _Hits:
             )  # fmt: skip
         scores, ids = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=bursts)
         right = (labels[1][ids.numpy()] == labels[0][:, None]) & (ids.numpy() >= 0)
-        possible = count_relevant(chosen, place) > 0
+        possible = count_relevant(chosen, positions) > 0
         codes = torch.from_numpy(labels[0]), torch.from_numpy(labels[1])
         strange = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=codes)[0].numpy()
         distances = -scores.numpy()[possible].astype(np.float64)
         others = -strange[possible].astype(np.float64)
         lost = int((~possible).sum())
         if lost and len(distances):
-            said = f"{lost} of {len(possible)} queries have no relevant picture in the gallery"
-            notice(f"{said} and calibrate nothing")
+            message = f"{lost} of {len(possible)} queries have no relevant picture in the gallery"
+            notice(f"{message} and calibrate nothing")
         if not len(distances):
             raise BadInput("no query has a relevant picture in the gallery; there is nothing to calibrate on")
         self.distances, self.labels_right, self.query_labels = distances, right[possible], labels[0][possible]
@@ -160,28 +162,32 @@ def _of_pairs(
     curve: PairCurve, far: Sequence[float], frr: Sequence[float], beta: Sequence[float]
 ) -> list[tuple[str, str, float]]:
     """Name, rule and distance of the cut-points over pairs."""
-    found = []
+    cut_points = []
     for rate in far:
         if not 0 < rate < 1 or rate * int(curve.other[-1]) < 1:
             least = 1 / int(curve.other[-1])
             raise BadInput(
                 f"far is {rate:g}; with {int(curve.other[-1])} pairs of two labels it can be {least:.1g} to 1"
             )
-        place = int(np.searchsorted(curve.wrongly_accepted, rate * (1 + 1e-12), side="right")) - 1
-        found.append((f"far={rate:g}", f"at most {rate:g} of other-label pairs are accepted", curve.after(place)))
+        position = int(np.searchsorted(curve.wrongly_accepted, rate * (1 + 1e-12), side="right")) - 1
+        cut_points.append(
+            (f"far={rate:g}", f"at most {rate:g} of other-label pairs are accepted", curve.after(position))
+        )
     for rate in frr:
         if not 0 < rate < 1:
             raise BadInput(f"frr is {rate:g}; it is a share, above 0 and below 1")
-        place = int(np.searchsorted(curve.accepted, 1 - rate - 1e-12))
-        found.append((f"frr={rate:g}", f"at most {rate:g} of same-label pairs are rejected", curve.after(place)))
+        position = int(np.searchsorted(curve.accepted, 1 - rate - 1e-12))
+        cut_points.append(
+            (f"frr={rate:g}", f"at most {rate:g} of same-label pairs are rejected", curve.after(position))
+        )
     for weight in beta:
         if not weight > 0:
             raise BadInput(f"beta is {weight}; it must be above 0")
         precision = curve.same / np.maximum(1, curve.same + curve.other)
         below = np.maximum(1e-300, weight**2 * precision + curve.accepted)
-        place = int(np.argmax((1 + weight**2) * precision * curve.accepted / below))
-        found.append((f"f{weight:g}", f"best F-measure over all pairs, beta {weight:g}", curve.after(place)))
-    return found
+        position = int(np.argmax((1 + weight**2) * precision * curve.accepted / below))
+        cut_points.append((f"f{weight:g}", f"best F-measure over all pairs, beta {weight:g}", curve.after(position)))
+    return cut_points
 
 
 def _of_queries(
@@ -202,19 +208,19 @@ def _of_queries(
                       float(first.known[order][last] + after) / 2))  # fmt: skip
     fits: list[tuple[str, str, float | None]] = []
     for rate in unknown:
-        said = f"at most {rate:g} of queries of unknown labels are accepted"
-        rules.append((f"unknown={rate:g}", said, "distance", at_share(first.unknown, rate)))
-        rules.append((f"energy={rate:g}", said + ", by energy", "energy", at_share(hits.energies.unknown, rate)))
-        fits.append((f"pareto={rate:g}", said + ", by a Pareto tail", pareto_tail(first.unknown, rate)))
+        sentence = f"at most {rate:g} of queries of unknown labels are accepted"
+        rules.append((f"unknown={rate:g}", sentence, "distance", at_share(first.unknown, rate)))
+        rules.append((f"energy={rate:g}", sentence + ", by energy", "energy", at_share(hits.energies.unknown, rate)))
+        fits.append((f"pareto={rate:g}", sentence + ", by a Pareto tail", pareto_tail(first.unknown, rate)))
     for rate in frr:
-        said = f"{rate:g} of right first hits are rejected, by a Weibull fit"
-        fits.append((f"weibull={rate:g}", said, weibull_tail(first.known[first.right], rate)))
-    rules += [(name, said, "distance", value) for name, said, value in fits if value is not None]
+        sentence = f"{rate:g} of right first hits are rejected, by a Weibull fit"
+        fits.append((f"weibull={rate:g}", sentence, weibull_tail(first.known[first.right], rate)))
+    rules += [(name, sentence, "distance", value) for name, sentence, value in fits if value is not None]
     left_out = ", ".join(name for name, _, value in fits if value is None)
     if left_out:
         notice(f"{left_out}: left out, {len(first.known)} queries are too few for the fit")
-    said = f"rather known than unknown where {prior:g} of queries are unknown"
-    rules.append(("ratio", said, "distance", likelihood_ratio(first.known, first.unknown, prior)))
+    sentence = f"rather known than unknown where {prior:g} of queries are unknown"
+    rules.append(("ratio", sentence, "distance", likelihood_ratio(first.known, first.unknown, prior)))
     points = []
     for name, rule, statistic, value in rules:
         of = first if statistic == "distance" else hits.energies
@@ -230,7 +236,7 @@ def _of_queries(
 def _rates_by_label(
     vectors: torch.Tensor, chosen: Selection, distances: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of each label at most so far apart: same and other (T, K + 1), the last column all; the order."""
+    """Positive and negative pairs (T, K + 1) of each label up to each distance, in the last column all; the order."""
     order = np.argsort(distances, kind="stable")
     rows = np.union1d(chosen.queries, chosen.gallery)
     codes = np.unique(chosen.labels[rows], return_inverse=True)[1]
@@ -241,7 +247,7 @@ def _rates_by_label(
 def _with_intervals(
     by_label: tuple[np.ndarray, np.ndarray, np.ndarray], place: int, rates: tuple[float, float]
 ) -> tuple[float, tuple[float, float], float, tuple[float, float]]:
-    """Wrong and right shares with intervals; a pair of two labels belongs to both, so its deviation counts twice."""
+    """FAR and TAR with intervals. A negative pair belongs to two labels, so its deviation counts twice."""
     same, other, order = by_label
     column = order[place]
     right, wrong = rates
@@ -284,9 +290,9 @@ def _embedded(
     held_out = (read.frame["split"] == "validation").to_numpy()
     both = set(read.frame["label"][held_out]) & set(read.frame["label"][~held_out])
     if both:
-        said = (
+        message = (
             f"{len(both)} labels of the validation rows are also training labels, such as {sorted(map(str, both))[0]}"
         )
-        notice(f"{said}; thresholds for new labels will be too strict or too loose")
+        notice(f"{message}; thresholds for new labels will be too strict or too loose")
     rows = read.rows(held_out)
     return embed_table(open_model(model), rows, options=options, progress=progress), rows.name

@@ -1,4 +1,4 @@
-"""The page of a calibration: thresholds with what they do, chances over distance, reliability."""
+"""The page of a calibration: thresholds with their rates, chances over distance, reliability."""
 
 from pathlib import Path
 
@@ -9,14 +9,19 @@ from omlzoo.pages.render import Heading, report_page
 
 __all__ = ["write_page"]
 
-COLUMNS = ("distance or energy", "shares of", "wrongly accepted", "rightly accepted")
+COLUMNS = ("distance or energy", "shares of", "wrongly accepted (FAR)", "rightly accepted (TAR)")
 
 
 def write_page(found: Calibration, path: str | Path) -> None:
-    """Write one page; figures need matplotlib, and without it the page says so."""
+    """Write one page; figures need matplotlib, and without it the page says so.
+
+    Args:
+        found: The calibration.
+        path: The file to write.
+    """
     facts = [
         f"{found.queries} queries of {found.labels} labels",
-        f"{found.same_pairs} pairs of one label, {found.other_pairs} of two",
+        f"{found.same_pairs} positive and {found.other_pairs} negative pairs",
         f"weights: sha256 {found.sha256}",
         "Intervals are 95 % bootstrap intervals over labels.",
         f"Expected calibration error on the other half of the labels: isotonic {found.probability.isotonic_error:.4f}, "

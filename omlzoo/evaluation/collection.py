@@ -26,13 +26,13 @@ class Collection:
     """What a collection holds.
 
     Attributes:
-        embeddings: Of the images that have a vector.
-        distance: Up to which two images are near-duplicates.
+        embeddings: Embeddings of the images that have a vector.
+        distance: Largest Euclidean distance of near-duplicates.
         duplicates: Rows of each group of near-duplicates, the largest group first.
         strangest: Rows of the images that are least like all others, the strangest first.
-        strangeness: (N,) of every row, the larger the stranger.
+        strangeness: (N,) outlier score of every row, the larger the stranger.
         kinds: Rows of each cluster, the most central first.
-        centres: (K, D) of the clusters.
+        centres: (K, D) centres of the clusters.
         failed: How many images had no vector and were left out.
     """
 
@@ -50,10 +50,10 @@ def describe_collection(embeddings: Embeddings, distance: float = 0.1, clusters:
     """Near-duplicates, outliers and kinds among embeddings.
 
     Args:
-        embeddings: Of at least two images that could be read.
-        distance: Euclidean; images at that distance or less are near-duplicates.
-        clusters: Kinds to find; fewer where there are fewer images.
-        seed: Of the clusters.
+        embeddings: Embeddings, with a vector for at least two images.
+        distance: Euclidean distance; images at that distance or less are near-duplicates.
+        clusters: Number of kinds to find; fewer where there are fewer images.
+        seed: Seed of the clustering.
 
     Raises:
         BadInput: Fewer than two rows have a vector.
@@ -81,8 +81,8 @@ def write_page(collection: Collection, path: str | Path) -> None:
     """Write one page with the images of each group; a map of the kinds needs matplotlib, else the page says so.
 
     Args:
-        collection: What to show.
-        path: The file.
+        collection: The collection to show.
+        path: The file to write.
     """
     good = collection.embeddings
     table = good.pictures()

@@ -56,13 +56,13 @@ def evaluate(
         precision_at: Ranks k of precision@k.
         map: Ranks k of map@k.
         against: Another model, to compare with on the same queries.
-        thorough: Also measure pairs (tar@far, eer, auc, opis), whole lists (ap, inp, ndcg@10), the spread (pcf) and
-            intervals over labels, and look for what is wrong with the rows.
+        thorough: Also measure pairs (tar@far, the true accept rate at a false accept rate, eer, auc, opis), whole lists
+            (ap, inp, ndcg@10), the spread (pcf) and intervals over labels, and look for faulty rows.
         batch_size: As in ``omlzoo.embed``, like the others below it.
         precision: "fp32", "bf16" or "auto".
         workers: Threads.
         device: "cpu", "cuda" or "auto".
-        fast: Decode large JPEGs at a smaller size; so is an index measured that was made in this way.
+        fast: Decode large JPEGs at a smaller size; choose what the index to be measured was made with.
         runtime: "torch" or "onnx".
         progress: Draw a bar where standard error is a terminal.
 
@@ -105,7 +105,19 @@ def evaluate_embeddings(
     map: Sequence[int] = (5, 10),
     thorough: bool = True,
 ) -> Report:
-    """As :func:`evaluate`, of vectors that were computed already; ``name`` says of what."""
+    """As :func:`evaluate`, of vectors that were computed already.
+
+    Args:
+        embeddings: Embeddings whose table has the columns "label", "is_query" and "is_gallery".
+        name: Name of the table in the report.
+        cmc: Ranks k of cmc@k, at least 1.
+        precision_at: Ranks k of precision@k, at least 1.
+        map: Ranks k of map@k, at least 1.
+        thorough: As in :func:`evaluate`.
+
+    Raises:
+        BadInput: A column or a label is missing, there is no query or no gallery row, or a rank is below 1.
+    """
     missing = {"label", "is_query", "is_gallery"} - set(embeddings.table.columns)
     if missing:
         raise BadInput(f"the embeddings lack the columns {', '.join(sorted(missing))}; embed a table that has them")
@@ -155,15 +167,15 @@ def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, se
     labels = good.table["label"].astype(str).to_numpy()
     metrics, facts, curve, usable = dict(report.metrics), dict(report.facts), None, None
     try:
-        found = verification_of(torch.from_numpy(good.vectors), selection)
-        usable = utilities(good.vectors, labels, curve=found.curve)
-        curve = found.curve
-        metrics |= {**found.metrics, "opis": usable.opis}
-    except BadInput as error:  # such as no pair of one label; the ranking has its own counts
+        verified = verification_of(torch.from_numpy(good.vectors), selection)
+        usable = utilities(good.vectors, labels, curve=verified.curve)
+        curve = verified.curve
+        metrics |= {**verified.metrics, "opis": usable.opis}
+    except BadInput as error:  # such as no positive pair; the ranking has its own counts
         facts["metrics of pairs"] = f"none: {error}"
     if len(good) > 1:
         metrics |= pcf(good.vectors, (0.5, 0.9))
     means = intervals(ranking.values, labels[ranking.queries]) if len(ranking.queries) else {}
-    found_things = tuple(find_issues(good.vectors, good.table, ranking))
-    return replace(report, metrics=metrics, facts=facts, intervals=means, findings=found_things, curve=curve,
+    findings = tuple(find_issues(good.vectors, good.table, ranking))
+    return replace(report, metrics=metrics, facts=facts, intervals=means, findings=findings, curve=curve,
                    utilities=usable)  # fmt: skip

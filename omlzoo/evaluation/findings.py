@@ -1,4 +1,4 @@
-"""What in a table or its embeddings a person should look at: likely wrong labels, copies, collapse, lost queries."""
+"""Findings in a table or its embeddings: likely wrong labels, copies, collapse, and queries that cannot succeed."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["Finding", "find_issues"]
 LOOKED_AT, AGREEING = 5, 4  # first hits of a query, and how many of one other label make its own label doubtful
 ALIKE = 1e-3  # share of the middle distance below which two pictures are one
 ONE_DIRECTION = 0.9  # share of the variance
-FLAT = 1e-4  # variance as a share of the mean squared length
+FLAT = 1e-4  # variance as a share of the mean squared L2 norm
 SHOWN = 20  # rows of a finding
 
 
@@ -24,7 +24,7 @@ class Finding:
 
     Attributes:
         kind: "impossible", "mislabelled", "copies", "collapsed" or "confused".
-        text: One line.
+        text: The finding in one line.
         count: How many rows, or pairs of labels, it is about.
         rows: The first 20 of them, as plain values.
     """
@@ -36,7 +36,13 @@ class Finding:
 
 
 def find_issues(vectors: np.ndarray, frame: pd.DataFrame, ranking: RetrievalPerQuery) -> list[Finding]:
-    """What is worth looking at, of vectors (N, D), their rows, and the first hits of the queries."""
+    """The findings of a table whose embeddings were ranked.
+
+    Args:
+        vectors: (N, D) embeddings.
+        frame: N rows with the columns "label" and "path".
+        ranking: The first hits of the queries among these rows.
+    """
     labels = frame["label"].astype(str).to_numpy()
     paths = frame["path"].astype(str).to_numpy()
     return [*_impossible(labels, paths, ranking), *_mislabelled(labels, paths, ranking),
@@ -47,9 +53,11 @@ def _impossible(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuer
     rows = ranking.without_relevant
     if not len(rows):
         return []
-    said = f"{len(rows)} queries of {len(set(labels[rows]))} labels cannot succeed: nothing in the gallery is of their "
+    sentence = (
+        f"{len(rows)} queries of {len(set(labels[rows]))} labels cannot succeed: nothing in the gallery is of their "
+    )
     shown = tuple({"path": paths[row], "label": labels[row]} for row in rows[:SHOWN])
-    return [Finding("impossible", f"{said}label; the first: {paths[rows[0]]}", len(rows), shown)]
+    return [Finding("impossible", f"{sentence}label; the first: {paths[rows[0]]}", len(rows), shown)]
 
 
 def _mislabelled(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
@@ -64,8 +72,10 @@ def _mislabelled(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQue
     if not shown:
         return []
     first = shown[0]
-    said = f"{len(shown)} pictures look like another label: {AGREEING} of their {LOOKED_AT} nearest are of it, none of "
-    text = f"{said}their own; the first: {first['path']}, {first['label']}, looks like {first['looks_like']}"
+    sentence = (
+        f"{len(shown)} pictures look like another label: {AGREEING} of their {LOOKED_AT} nearest are of it, none of "
+    )
+    text = f"{sentence}their own; the first: {first['path']}, {first['label']}, looks like {first['looks_like']}"
     return [Finding("mislabelled", text, len(shown), tuple(shown[:SHOWN]))]
 
 
@@ -75,7 +85,7 @@ def _copies(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -
     nearest, distance = ranking.first[:, 0], -ranking.scores[:, 0]
     middle = float(np.median(-ranking.scores[np.isfinite(ranking.scores)]))
     near = (distance <= ALIKE * middle) & (labels[nearest] != labels[ranking.queries])
-    pairs = [(ranking.queries[place], nearest[place]) for place in np.flatnonzero(near)]
+    pairs = [(ranking.queries[query], nearest[query]) for query in np.flatnonzero(near)]
     if not pairs:
         return []
     shown = tuple(
@@ -104,11 +114,11 @@ def _collapsed(vectors: np.ndarray) -> list[Finding]:
 def _confused(labels: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
     if not len(ranking.queries):
         return []
-    asked, got = labels[ranking.queries], labels[ranking.first[:, 0]]
-    wrong = (asked != got) & (ranking.first[:, 0] >= 0)
+    query_labels, hit_labels = labels[ranking.queries], labels[ranking.first[:, 0]]
+    wrong = (query_labels != hit_labels) & (ranking.first[:, 0] >= 0)
     if not wrong.any():
         return []
-    counts = Counter(zip(asked[wrong].tolist(), got[wrong].tolist(), strict=True))
+    counts = Counter(zip(query_labels[wrong].tolist(), hit_labels[wrong].tolist(), strict=True))
     shown = tuple({"label": a, "taken_for": b, "queries": n} for (a, b), n in counts.most_common(SHOWN))
     first = shown[0]
     text = f"most often confused: {first['label']}, taken for {first['taken_for']} by {first['queries']} queries"

@@ -1,6 +1,7 @@
-"""Is a query of any label in the gallery? Thresholds from the first hits of known and of unknown queries.
+"""Thresholds that decide whether a query is of any label in the gallery, from first hits of known and unknown queries.
 
-Unknown are queries whose label is taken out of the gallery: their first hit is always wrong. No other data is needed.
+A query is made unknown by taking its label out of the gallery: its first hit is then always wrong. No other data is
+needed.
 """
 
 from collections.abc import Sequence
@@ -23,9 +24,9 @@ class FirstHits:
     """A statistic of each query's hits, lower for a surer match.
 
     Attributes:
-        known: (Q,) of queries whose label is in the gallery.
-        right: (Q,) whether their first hit is of their label.
-        unknown: (Q,) of the same queries without their label in the gallery.
+        known: (Q,) values of queries whose label is in the gallery.
+        right: (Q,) bool, whether the first hit has the label of the query.
+        unknown: (Q,) values of the same queries with their label taken out of the gallery.
     """
 
     known: np.ndarray
@@ -36,6 +37,10 @@ class FirstHits:
 def detection(hits: FirstHits, far: Sequence[float] = (0.01, 0.1)) -> dict[str, float]:
     """How well a threshold on the statistic tells known from unknown queries.
 
+    Args:
+        hits: The statistic of the queries.
+        far: False accept rates (FAR): shares of unknown queries that are accepted, from 0 to 1.
+
     Returns:
         "auroc": the chance that a known query's value is lower than an unknown one's, ties half. "fpr@95tpr": share of
         unknown queries accepted where 95 % of the known ones are. "dir@far=0.01": share of known queries that are
@@ -44,16 +49,21 @@ def detection(hits: FirstHits, far: Sequence[float] = (0.01, 0.1)) -> dict[str, 
     unknown = np.sort(hits.unknown)
     below = np.searchsorted(unknown, hits.known, side="left"), np.searchsorted(unknown, hits.known, side="right")
     farther = 1 - (below[0] + below[1]) / 2 / len(unknown)
-    found = {"auroc": float(farther.mean())}
+    metrics = {"auroc": float(farther.mean())}
     limit = np.sort(hits.known)[int(np.ceil(0.95 * len(hits.known))) - 1]
-    found["fpr@95tpr"] = float((hits.unknown <= limit).mean())
+    metrics["fpr@95tpr"] = float((hits.unknown <= limit).mean())
     for rate in far:
-        found[f"dir@far={rate:g}"] = float((hits.right & (hits.known <= at_share(unknown, rate))).mean())
-    return found
+        metrics[f"dir@far={rate:g}"] = float((hits.right & (hits.known <= at_share(unknown, rate))).mean())
+    return metrics
 
 
 def at_share(values: np.ndarray, share: float) -> float:
-    """The largest threshold that accepts at most that share of values (N,), between two of them."""
+    """The largest threshold that accepts at most a share of the values, halfway between two of them.
+
+    Args:
+        values: (N,) values; those below the threshold are accepted.
+        share: The share, from 0 to 1.
+    """
     ordered = np.sort(values)
     count = int(np.floor(share * len(ordered) * (1 + 1e-12)))
     if count >= len(ordered):
@@ -66,12 +76,14 @@ def at_share(values: np.ndarray, share: float) -> float:
 
 
 def pareto_tail(unknown: np.ndarray, rate: float) -> float | None:
-    """The distance that a share ``rate`` of unknown queries' first hits are nearer than, by a generalised Pareto tail.
+    """The distance that accepts a share of the unknown queries' first hits, by a generalised Pareto tail.
 
-    The nearest tenth of the first hits, by how much they are nearer than the rest, is fitted (peaks over a threshold);
-    so rates below one in the number of queries have an answer too.
+    The distribution is fitted to the nearest tenth of the first hits (peaks over a threshold), so that rates below one
+    in the number of queries have an answer too. None where fewer than 20 hits lie in that tenth.
 
-    None where fewer than 20 lie in that tenth.
+    Args:
+        unknown: (Q,) distances of unknown queries' first hits.
+        rate: The share that is accepted, above 0 and below 1.
 
     Raises:
         MissingExtra: scipy is not installed.
@@ -87,8 +99,13 @@ def pareto_tail(unknown: np.ndarray, rate: float) -> float | None:
 
 
 def weibull_tail(same: np.ndarray, rate: float) -> float | None:
-    """The distance beyond which a share ``rate`` of right first hits lie, by a Weibull fit of all of them (OpenMax's
-    tail model, arXiv 1511.06233, of distances); None where fewer than 20 are above 0.
+    """The distance that rejects a share of the right first hits, by a Weibull distribution fitted to all of them.
+
+    This is the tail model of OpenMax (arXiv 1511.06233) applied to distances. None where fewer than 20 are above 0.
+
+    Args:
+        same: (Q,) distances of right first hits.
+        rate: The share that is rejected, above 0 and below 1.
 
     Raises:
         MissingExtra: scipy is not installed.
@@ -101,12 +118,12 @@ def weibull_tail(same: np.ndarray, rate: float) -> float | None:
 
 
 def likelihood_ratio(known: np.ndarray, unknown: np.ndarray, prior: float) -> float:
-    """The distance up to which a query is rather known than unknown, by two kernel densities of first hits.
+    """The distance up to which a query is more likely known than unknown, by two kernel densities of first hits.
 
     Args:
         known: (Q,) distances of known queries' first hits.
-        unknown: (Q,) of unknown queries'.
-        prior: Share of unknown queries that is expected.
+        unknown: (Q,) distances of unknown queries' first hits.
+        prior: Expected share of unknown queries, from 0 to 1.
 
     Raises:
         MissingExtra: scipy is not installed.

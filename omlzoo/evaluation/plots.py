@@ -1,4 +1,4 @@
-"""Figures for the pages, drawn by matplotlib as SVG text; without matplotlib there are none, and the page says so."""
+"""Figures for the pages as SVG text. They need matplotlib; without it the pages say that there are none."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -35,8 +35,8 @@ def curves(history: Mapping[str, Sequence[float]], panels: Mapping[str, Sequence
     """Lines over epochs, side by side.
 
     Args:
-        history: Of each name its value in each epoch.
-        panels: Of each heading the names it shows; names that the history lacks are left out.
+        history: The value of each name in each epoch.
+        panels: The names under each heading; names that the history lacks are left out.
     """
     shown = {heading: [name for name in names if name in history] for heading, names in panels.items()}
     shown = {heading: names for heading, names in shown.items() if names}
@@ -52,7 +52,13 @@ def curves(history: Mapping[str, Sequence[float]], panels: Mapping[str, Sequence
 
 
 def distances(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> str:
-    """Histograms of the Euclidean distances (N, D) of pairs of one label and of two, each of area 1."""
+    """Histograms of the Euclidean distances of positive and negative pairs, each of area 1.
+
+    Args:
+        vectors: (N, D) embeddings.
+        labels: (N,) labels.
+        seed: Seed of the drawing of pairs.
+    """
     random = np.random.default_rng(seed)
     order = np.argsort(labels, kind="stable")
     codes = np.unique(labels, return_inverse=True)[1][order]
@@ -75,7 +81,13 @@ def distances(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> str:
 
 
 def map_of(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> str:
-    """The embeddings (N, D) on their first two principal components; the most frequent labels in colour."""
+    """The embeddings on their first two principal components; the most frequent labels in colour.
+
+    Args:
+        vectors: (N, D) embeddings.
+        labels: (N,) labels.
+        seed: Seed of the drawing of rows, where there are too many.
+    """
     random = np.random.default_rng(seed)
     chosen = random.permutation(len(vectors))[:POINTS]
     points = vectors[chosen] - vectors[chosen].mean(axis=0)
@@ -95,9 +107,15 @@ def map_of(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> str:
 def map_of_kinds(
     vectors: np.ndarray, members: Sequence[np.ndarray], centres: np.ndarray, pictures: Sequence[np.ndarray | None]
 ) -> str:
-    """Clusters of rows (N, D) on the two directions in which their centres (K, D) differ most.
+    """Clusters on the two directions in which their centres differ most.
 
-    A dot is a row; over each centre stands its picture (H, W, 3) uint8, larger for a larger cluster.
+    Each dot is a row. Over each centre is a picture, larger for a larger cluster.
+
+    Args:
+        vectors: (N, D) embeddings.
+        members: K arrays of row numbers, one for each cluster, the most central row first.
+        centres: (K, D) centres of the clusters.
+        pictures: K pictures (H, W, 3) uint8; None where there is none.
     """
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
@@ -109,10 +127,10 @@ def map_of_kinds(
     for rows in members:
         shown = rows[:: -(-len(vectors) // POINTS)]  # the nearest to the centre comes first
         axis.scatter(*((vectors[shown] - origin) @ directions.T).T, s=6, alpha=0.6)
-    for place, picture, size in zip((centres - origin) @ directions.T, pictures, sizes, strict=True):
+    for centre, picture, size in zip((centres - origin) @ directions.T, pictures, sizes, strict=True):
         if picture is not None:
             zoom = (16 + 28 * np.sqrt(size / sizes.max())) / max(picture.shape)
-            axis.add_artist(AnnotationBbox(OffsetImage(picture, zoom=zoom), place, pad=0.1))
+            axis.add_artist(AnnotationBbox(OffsetImage(picture, zoom=zoom), centre, pad=0.1))
     axis.set(title="Kinds of pictures, where they differ most", xticks=[], yticks=[])
     return _svg(figure)
 
@@ -129,18 +147,27 @@ def chances(probability: Probability) -> str:
 
 
 def reliability(points: Sequence[tuple[float, float, int]]) -> str:
-    """Share of right hits over the chance that was said, of labels that the curve was not fitted to."""
+    """Share of right hits over the predicted chance, for labels that the curve was not fitted to.
+
+    Args:
+        points: The predicted chance, the share of right hits and the number of hits of each bin.
+    """
     figure, (axis,) = _figure(1)
     axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    said, right, counts = (np.array(column, dtype=float) for column in zip(*points, strict=True))
-    axis.plot(said, right, linewidth=1)
-    axis.scatter(said, right, s=8 + 60 * counts / counts.max())
+    predicted, right, counts = (np.array(column, dtype=float) for column in zip(*points, strict=True))
+    axis.plot(predicted, right, linewidth=1)
+    axis.scatter(predicted, right, s=8 + 60 * counts / counts.max())
     axis.set(title="Reliability", xlabel="chance that was said", ylabel="share that is right")
     return _svg(figure)
 
 
 def characteristic(far: np.ndarray, tar: np.ndarray) -> str:
-    """True accept rate over false accept rate (T,), the latter on a logarithmic scale."""
+    """True accept rate (TAR) over false accept rate (FAR), the latter on a logarithmic scale.
+
+    Args:
+        far: (T,) false accept rates, from 0 to 1.
+        tar: (T,) true accept rates at the same thresholds, from 0 to 1.
+    """
     figure, (axis,) = _figure(1)
     shown = far > 0
     if shown.any():
@@ -151,7 +178,12 @@ def characteristic(far: np.ndarray, tar: np.ndarray) -> str:
 
 
 def utility(distances: np.ndarray, values: np.ndarray) -> str:
-    """Utility of each label over thresholds (T, K): the mean, and where most labels are."""
+    """Utility over thresholds: the mean over labels, and the ranges that hold 50 % and 90 % of the labels.
+
+    Args:
+        distances: (K,) thresholds.
+        values: (T, K) utility of each label at each threshold, from 0 to 1.
+    """
     figure, (axis,) = _figure(1)
     for low, high in ((0.05, 0.95), (0.25, 0.75)):
         axis.fill_between(distances, *np.quantile(values, [low, high], axis=0), color="C0", alpha=0.2, linewidth=0)
@@ -165,7 +197,7 @@ def _figure(count: int, size: tuple[float, float] = (4.4, 3)) -> tuple[Any, list
 
     figure = Figure(figsize=(size[0] * max(1, count), size[1]), layout="constrained")
     figure.patch.set_alpha(0)
-    return figure, [figure.add_subplot(1, count, place + 1) for place in range(count)]
+    return figure, [figure.add_subplot(1, count, number + 1) for number in range(count)]
 
 
 def _svg(figure: Any) -> str:

@@ -12,12 +12,12 @@ BINS = 10  # of the reliability diagram
 
 
 def fit_probability(distances: np.ndarray, right: np.ndarray, labels: np.ndarray) -> Probability:
-    """Both curves, fitted to all hits; their errors are those of curves fitted to half of the labels on the other half.
+    """Fit both curves to all hits. Their errors are those of curves fitted to half of the labels, on the other half.
 
     Args:
-        distances: (Q, K) of the hits; infinite where there is none.
-        right: (Q, K) whether a hit is of the query's label.
-        labels: (Q,) of the queries.
+        distances: (Q, K) distances of the hits; infinite where there is none.
+        right: (Q, K) bool, whether a hit has the label of the query.
+        labels: (Q,) labels of the queries.
 
     Raises:
         BadInput: All hits are right, or none is.
@@ -84,12 +84,17 @@ def logistic(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def reliability(chances: np.ndarray, right: np.ndarray) -> list[tuple[float, float, int]]:
-    """Mean chance, share that is right, and count of hits (N,) in ten equal bins of the chance; empty ones left out."""
-    places = np.minimum((chances * BINS).astype(int), BINS - 1)
+    """Mean chance, share that is right, and count of hits in ten equal bins of the chance, without empty bins.
+
+    Args:
+        chances: (N,) predicted chances, from 0 to 1.
+        right: (N,) 1 or True where the hit is right, else 0.
+    """
+    bins = np.minimum((chances * BINS).astype(int), BINS - 1)
     return [
-        (float(chances[places == place].mean()), float(right[places == place].mean()), int((places == place).sum()))
-        for place in range(BINS)
-        if (places == place).any()
+        (float(chances[bins == number].mean()), float(right[bins == number].mean()), int((bins == number).sum()))
+        for number in range(BINS)
+        if (bins == number).any()
     ]
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation found: metrics with intervals and definitions, and what a person should look at."""
+"""The report of an evaluation: metrics with intervals and definitions, and findings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -31,10 +31,10 @@ DEFINITIONS = {
     "ap": "Mean precision at the ranks of all relevant pictures of the whole gallery: re-identification's mAP.",
     "inp": "Precision at the rank of the last relevant picture.",
     "ndcg@k": "Relevant pictures among the first k, each by 1 / log2(1 + rank), as a share of the best order's.",
-    "auc": "Chance that a positive pair (of one label) is nearer than a negative pair (of two).",
-    "eer": "Error rate of pairs at the distance where as many wrong ones are accepted as right ones rejected.",
-    "tar@far=x": "True accept rate: share of positive pairs nearer than the x-quantile of negative pairs' distances.",
-    "distance@far=x": "That quantile.",
+    "auc": "Chance that a positive pair (of the same label) is nearer than a negative pair (of different labels).",
+    "eer": "Error rate of pairs at the distance where the false accept and the false reject rate are equal.",
+    "tar@far=x": "True accept rate (TAR): share of positive pairs accepted where the false accept rate (FAR) is x.",
+    "distance@far=x": "The threshold of that FAR: the x-quantile of the distances of negative pairs.",
     "opis": "Variance between labels of a threshold's utility, between false accept rates of 0.01 and 0.1.",
     "pcf@x": "Share of principal components that explain the share x of the variance.",
     "queries_without_relevant": "Queries whose label no gallery picture has; they are not averaged in.",
@@ -51,14 +51,14 @@ class Report:
         before: Metrics of the model that fine-tuning started from, where there was one.
         errors: Path and error of the rows that could not be read; they count in nothing else.
         intervals: 95 % bootstrap intervals, over labels, of the metrics that are means over queries.
-        findings: What a person should look at.
-        comparison: Of each metric of both models the paired difference, after minus before.
-        embeddings: Of the rows that could be read.
+        findings: Rows and labels that should be looked at.
+        comparison: The paired difference of each metric that both models have, after minus before.
+        embeddings: Embeddings of the rows that could be read.
         ranking: Values and first hits of each query.
-        ranking_before: Those of the model before.
-        history: Of the training, by column.
-        curve: Counts of pairs over distance.
-        utilities: Of thresholds, by label.
+        ranking_before: Values and first hits of each query with the model before.
+        history: History of the training, by column.
+        curve: Counts of positive and negative pairs over distance.
+        utilities: Utility of each label over thresholds.
     """
 
     metrics: dict[str, Any]
@@ -139,7 +139,13 @@ class Report:
 def compare_rankings(
     before: RetrievalPerQuery, after: RetrievalPerQuery, labels: np.ndarray | None
 ) -> dict[str, Comparison]:
-    """Paired differences of the metrics that both have, labels (Q,) drawn as wholes."""
+    """Paired differences of the metrics that both rankings have, after minus before.
+
+    Args:
+        before: Values of each query with one model.
+        after: Values of the same queries with the other model.
+        labels: (Q,) labels of the queries, which the bootstrap draws as wholes. None draws queries.
+    """
     if not len(after.queries):
         return {}
     both = [name for name in after.values if name in before.values]

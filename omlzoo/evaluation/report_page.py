@@ -40,7 +40,14 @@ def number_table(
     intervals: Mapping[str, tuple[float, float]] | None = None,
     comparison: Mapping[str, Comparison] | None = None,
 ) -> tuple[list[str], Numbers]:
-    """The heads of columns and, of each metric, its cells: values, intervals, differences, categories."""
+    """The column headings, and the cells of each metric: values, intervals, differences, categories.
+
+    Args:
+        metrics: Values by metric; "per_category" has those of each category.
+        before: Values of the model before, by metric; no column by default.
+        intervals: The two ends of the 95 % interval, by metric; no column by default.
+        comparison: Paired differences, by metric; no column by default.
+    """
     columns: list[tuple[str, Mapping[str, Any]]] = [("before", before)] if before else []
     columns.append(("after" if before else "value", metrics))
     categories = list(metrics.get("per_category", {}).items())[:CATEGORIES]
@@ -59,7 +66,13 @@ def number_table(
 def query_sections(
     embeddings: Embeddings | None, ranking: RetrievalPerQuery | None, before: RetrievalPerQuery | None
 ) -> list[tuple[str, list[Row]]]:
-    """The worst and best queries with their hits, and those that gained and lost most where there is a before."""
+    """The worst and best queries with their hits and, with a ranking before, those that gained and lost most.
+
+    Args:
+        embeddings: Embeddings of the ranked rows; without them there are no sections.
+        ranking: Values and first hits of each query; without it there are no sections.
+        before: Values and first hits of the same queries with the model before, or None.
+    """
     if embeddings is None or ranking is None or not len(ranking.queries):
         return []
     pictures = _Pictures(embeddings)
@@ -91,7 +104,15 @@ def report_figures(
     utilities: Utilities | None,
     calibration: Calibration | None,
 ) -> list[str]:
-    """The figures of what there is, as SVG; they need matplotlib."""
+    """The figures as SVG, each where its argument is not None. They need matplotlib.
+
+    Args:
+        history: Values of each epoch, by column.
+        embeddings: Embeddings with a column "label"; two rows or more.
+        curve: Counts of positive and negative pairs over distance.
+        utilities: Utility of each label over thresholds.
+        calibration: The calibration of the model.
+    """
     figures = [] if not history else [plots.curves(history, PANELS)]
     if embeddings is not None and len(embeddings) > 1:
         labels = embeddings.table["label"].astype(str).to_numpy()
@@ -106,7 +127,7 @@ def report_figures(
 
 
 def calibration_of(embeddings: Embeddings | None) -> Calibration | None:
-    """That of the model's entry, where the model is at hand."""
+    """The calibration of the entry of the model that made the embeddings; None where there is none."""
     weights = getattr(embeddings and embeddings.model, "weights", None)
     return None if weights is None else weights.entry.calibration
 
@@ -129,9 +150,9 @@ class _Pictures:
         """A query with its hits, and before them where the model looks."""
         row = int(ranking.queries[query])
         hits = [
-            self.card(int(place), f"{-score:.3f} away", bool(self.labels[place] == self.labels[row]))
-            for place, score in zip(ranking.first[query], ranking.scores[query], strict=True)
-            if place >= 0
+            self.card(int(hit), f"{-score:.3f} away", bool(self.labels[hit] == self.labels[row]))
+            for hit, score in zip(ranking.first[query], ranking.scores[query], strict=True)
+            if hit >= 0
         ]
         if looks and isinstance(self.model, Extractor):
             hits.insert(0, _looked_at(self.model, self.files[row], self.boxes[row]))
@@ -140,10 +161,10 @@ class _Pictures:
 
 def _looked_at(model: Extractor, file: Path, box: Box | None) -> Card:
     try:
-        seen = overlay(model, to_rgb(file, box))
+        coloured = overlay(model, to_rgb(file, box))
     except BadImage:
-        seen = None
-    return Card(None if seen is None else thumbnail(seen), "looks here")
+        coloured = None
+    return Card(None if coloured is None else thumbnail(coloured), "looks here")
 
 
 def _shown(value: Any) -> str:

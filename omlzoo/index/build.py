@@ -23,15 +23,15 @@ def build_index(
     calibration: Calibration | str | Path | None = None,
     **options: Any,
 ) -> Index:
-    """An index over embeddings. What an approximate backend misses is measured and kept as ``index.recall``.
+    """An index over embeddings. The recall of an approximate backend is measured and kept as ``index.recall``.
 
     Args:
-        embeddings: Of ``omlzoo.embed`` or ``omlzoo.load_embeddings``.
+        embeddings: Embeddings that ``omlzoo.embed`` or ``omlzoo.load_embeddings`` returned.
         backend: A name of omlzoo.index: "exact" looks at every vector, "faiss" at a graph of neighbours; docs/search.md
             has them all.
-        calibration: Of ``omlzoo.calibrate``, or a folder or JSON file that has it; by default that of the
+        calibration: What ``omlzoo.calibrate`` returned, or a folder or JSON file that has it; by default that of the
             model's entry.
-        options: Of the backend, such as ``uri=`` of "milvus".
+        options: Options of the backend, such as ``uri=`` of "milvus".
 
     Raises:
         UnknownName: There is no such backend.
@@ -79,10 +79,10 @@ def open_index(folder: str | Path) -> Index:
 
 def _read_calibration(path: Path) -> Calibration:
     if path.is_dir():
-        found = open_entry(path).calibration
-        if found is None:
+        calibration = open_entry(path).calibration
+        if calibration is None:
             raise BadInput(f"{path}: its entry has no calibration; run `omlzoo calibrate {path} TABLE`")
-        return found
+        return calibration
     try:
         return Calibration.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError) as error:
@@ -95,12 +95,12 @@ def _of_model(embeddings: Embeddings) -> Calibration | None:
     facts = getattr(model, "weights", None)
     if facts is None and Path(record.model).is_dir():
         facts = get_weights(record.model)
-    found: Calibration | None = None if facts is None else facts.entry.calibration
-    if found is None:
+    calibration: Calibration | None = None if facts is None else facts.entry.calibration
+    if calibration is None:
         return None
     try:
-        found.check(record.sha256, record.preprocess_hash, record.normalized)
+        calibration.check(record.sha256, record.preprocess_hash, record.normalized)
     except BadInput as error:
         notice(f"the calibration of {record.model} is not used: {error}")
         return None
-    return found
+    return calibration

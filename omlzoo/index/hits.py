@@ -1,4 +1,4 @@
-"""What a search found: rows, scores, distances, probabilities, and whether a query is like anything at all."""
+"""The results of a search: rows, scores, distances, probabilities, and whether a query is known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,20 +20,20 @@ __all__ = ["Hits"]
 
 @dataclass(frozen=True)
 class Hits:
-    """What a search found.
+    """The results of a search.
 
     Attributes:
         ids: (Q, k) rows of the index's table, the nearest first; -1 where there are fewer.
         scores: (Q, k) float32, higher is nearer: the cosine of normalised vectors, else minus the Euclidean distance;
             -inf where there is no hit or the query could not be read.
-        queries: A row per query: path, label, ... and error.
+        queries: A row per query, with columns such as path and label, and error.
         embeddings: All rows of the index.
-        similarity: What the scores are: "cosine", or "euclidean".
-        calibration: What the distances mean, or None: nobody measured it, or the queries are texts.
+        similarity: The kind of the scores: "cosine" or "euclidean".
+        calibration: The calibration of the distances. None where the index has none, or the queries are texts.
         root: Where the queries' relative paths start.
         pictures: The queries that were PIL images, by their number.
         accepted: (Q, k) bool, whether a hit passes the threshold of the search; None where it had none.
-        texts: The queries are texts.
+        texts: Whether the queries are texts.
     """
 
     ids: np.ndarray
@@ -71,12 +71,12 @@ class Hits:
         """
         query, rank = np.nonzero(self.ids >= 0)
         ids = self.ids[query, rank]
-        found = self.embeddings.table.iloc[ids].drop(columns=ERROR).reset_index(drop=True)
+        columns = self.embeddings.table.iloc[ids].drop(columns=ERROR).reset_index(drop=True)
         head = pd.DataFrame({"query": query, "rank": rank + 1, "score": self.scores[query, rank], "id": ids})
         for name, values in (("accepted", self.accepted), ("probability", self.probabilities)):
             if values is not None:
                 head[name] = values[query, rank]
-        return pd.concat([head, found], axis=1)
+        return pd.concat([head, columns], axis=1)
 
     def html(self, path: str | Path) -> None:
         """Write one page with the pictures: each query, its hits, scores, and right or wrong where labels are known."""
@@ -88,16 +88,16 @@ class Hits:
             label = self.queries["label"].iloc[number] if "label" in self.queries else None
             error = self.queries[ERROR].iloc[number]
             cards: list[Card] = []
-            for place, score in zip(self.ids[number], self.scores[number], strict=True):
-                if place < 0:
+            for hit, score in zip(self.ids[number], self.scores[number], strict=True):
+                if hit < 0:
                     continue
-                found = gallery.frame["label"].iloc[place] if "label" in gallery.frame else None
-                right = None if label is None or found is None else str(label) == str(found)
-                title = str(files[place].name) if found is None else str(found)
-                said = f"{score:.3f}"
+                hit_label = gallery.frame["label"].iloc[hit] if "label" in gallery.frame else None
+                right = None if label is None or hit_label is None else str(label) == str(hit_label)
+                title = str(files[hit].name) if hit_label is None else str(hit_label)
+                caption = f"{score:.3f}"
                 if self.accepted is not None and not self.accepted[number][len(cards)]:
-                    said += ", below the threshold"
-                cards.append(Card(thumbnail(files[place], boxes[place]), title, said, right))
+                    caption += ", below the threshold"
+                cards.append(Card(thumbnail(files[hit], boxes[hit]), title, caption, right))
             name = self.queries["path"].iloc[number] if self.texts else file.name if label is None else str(label)
             picture = None if self.texts else thumbnail(self.pictures.get(number, file), box)
             unknown = self.is_known is not None and not error and not self.is_known[number]

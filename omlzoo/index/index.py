@@ -32,7 +32,13 @@ FEW = 20_000  # rows that pass a filter and are looked at one by one, also by an
 
 @dataclass(frozen=True)
 class Recall:
-    """Which share of the k nearest rows an index finds: of rows of its own, each left out of its hits."""
+    """The share of the k nearest rows that an index finds.
+
+    Attributes:
+        k: Number of hits of each query.
+        queries: Number of queries: rows of the index, each left out of its own hits.
+        value: The share, from 0 to 1.
+    """
 
     k: int
     queries: int
@@ -45,10 +51,10 @@ class Index:
     Attributes:
         embeddings: All rows; those without a vector are never found.
         backend: A name of omlzoo.index.
-        options: Of the backend.
+        options: Options of the backend.
         similarity: "cosine" where the model normalises, else "euclidean".
-        calibration: What its distances mean; None where nobody measured it.
-        recall: What an approximate backend finds of what there is, measured when it was built; None of an exact one.
+        calibration: The calibration of the distances; None where the index has none.
+        recall: The recall of an approximate backend, measured when the index was built; None of an exact one.
     """
 
     def __init__(
@@ -141,18 +147,18 @@ class Index:
             raise BadInput(f"threshold is {threshold!r}, measured between pictures; for a text give a least score")
         cut = self._cut_point(threshold)
         allowed = None if where is None else matching(self.embeddings.table, where) & self._good
-        found = self.encoder.encode_images(queries) if texts is None else self.encoder.encode_texts(texts)
-        good = found.good
+        encoded = self.encoder.encode_images(queries) if texts is None else self.encoder.encode_texts(texts)
+        good = encoded.good
         width = min(max(k, self._looked_at(cut)), self.size)
-        ids = np.full((len(found), width), -1, dtype=np.int64)
-        scores = np.full((len(found), width), -np.inf, dtype=np.float32)
+        ids = np.full((len(encoded), width), -1, dtype=np.int64)
+        scores = np.full((len(encoded), width), -np.inf, dtype=np.float32)
         if good.any():
-            own = self._own(found)[good] if exclude_self and texts is None else None
+            own = self._own(encoded)[good] if exclude_self and texts is None else None
             searcher = self.searcher if texts is None else self._by_cosine()
-            scores[good], ids[good] = self._find(searcher, found.vectors[good], width, own, allowed)
-        pictures, root = pictures_in(queries), Path(found.record.root)
+            scores[good], ids[good] = self._find(searcher, encoded.vectors[good], width, own, allowed)
+        pictures, root = pictures_in(queries), Path(encoded.record.root)
         similarity, calibration = (self.similarity, self.calibration) if texts is None else ("cosine", None)
-        hits = Hits(ids, scores, found.table, self.embeddings, similarity, calibration, root, pictures,
+        hits = Hits(ids, scores, encoded.table, self.embeddings, similarity, calibration, root, pictures,
                     texts=texts is not None)  # fmt: skip
         accepted = None if cut is None else self._accepted(hits, cut)
         return replace(
@@ -174,9 +180,9 @@ class Index:
             return self.searcher
         if self._directions is None:
             vectors, rows = self.embeddings.vectors, np.flatnonzero(self._good)
-            lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
             directions: Backend = catalog.find("index.backends", "exact")("cosine", self.embeddings.record.dim)
-            directions.add(vectors / lengths, rows)
+            directions.add(vectors / norms, rows)
             self._directions = directions  # whole at once: other threads search it
         return self._directions
 
@@ -186,7 +192,7 @@ class Index:
         return exact
 
     def add(self, embeddings: Embeddings) -> np.ndarray:
-        """Take in rows; their numbers (M,) follow the last one. Pictures that it has already are left out, and said.
+        """Add rows; their numbers (M,) follow the last one. Pictures that are in the index are left out, with a notice.
 
         Raises:
             BadInput: They are of another model, preprocessing or normalisation.
@@ -210,7 +216,7 @@ class Index:
         return rows
 
     def remove(self, where: Where) -> int:
-        """Forget rows, as ``where`` of :meth:`search` says; the others keep their numbers. Returns how many there were.
+        """Remove the rows that ``where`` selects, as in :meth:`search`; returns how many. Others keep their numbers.
 
         Raises:
             BadInput: No row would be left.
@@ -225,18 +231,26 @@ class Index:
         return int(gone.sum())
 
     def measure_recall(self, k: int = 10, queries: int = 1000, seed: int = 0) -> Recall:
-        """The share of the k exactly nearest rows that the backend finds, for rows of its own drawn with ``seed``.
+        """The share of the k exactly nearest rows that the backend finds, for queries drawn from the rows of the index.
 
         A row counts as found where it is as near as the k-th exact one. The result is kept in ``recall``.
+
+        Args:
+            k: Hits for each query; at most the number of other rows.
+            queries: Number of rows that are drawn as queries; at most all rows.
+            seed: Seed of the drawing.
+
+        Raises:
+            BadInput: The index has fewer than two rows, or ``k`` is below 1.
         """
         rows = np.flatnonzero(self._good)
         rows = np.sort(np.random.default_rng(seed).choice(rows, min(queries, len(rows)), replace=False))
         k = min(k, self.size - 1)
         if k < 1:
             raise BadInput("the index has one row; recall needs two")
-        wanted, _ = self._all(np.flatnonzero(self._good)).search(self.embeddings.vectors[rows], k, rows)
-        found, _ = self.searcher.search(self.embeddings.vectors[rows], k, rows)
-        self.recall = Recall(k, len(rows), float((found >= wanted[:, -1:]).mean()))
+        exact_scores, _ = self._all(np.flatnonzero(self._good)).search(self.embeddings.vectors[rows], k, rows)
+        scores, _ = self.searcher.search(self.embeddings.vectors[rows], k, rows)
+        self.recall = Recall(k, len(rows), float((scores >= exact_scores[:, -1:]).mean()))
         return self.recall
 
     def _cut_point(self, threshold: float | str | None) -> CutPoint | float | None:
@@ -284,9 +298,9 @@ class Index:
         """Position of each query among the rows that can be found, by its file and box; -1 where it is not there."""
         here = self.table()
         keys = _keys(here)
-        place = {keys[row]: row for row in np.flatnonzero(self._good)}
+        positions = {keys[row]: row for row in np.flatnonzero(self._good)}
         theirs = queries.pictures("queries")
-        return np.array([place.get(key, -1) for key in _keys(theirs)], dtype=np.int64)
+        return np.array([positions.get(key, -1) for key in _keys(theirs)], dtype=np.int64)
 
 
 def _keys(table: Table) -> list[tuple[str, Any]]:

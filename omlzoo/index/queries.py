@@ -1,5 +1,4 @@
-"""What a search is asked with, made comparable: pictures and texts through the very model of the vectors, vectors as
-they are."""
+"""Queries of a search as vectors: pictures and texts go through the model of the index's vectors, vectors stay."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,9 +44,9 @@ class QueryEncoder:
     It is the one way from an image to a query vector: the library, the command and the server call it.
 
     Args:
-        record: How the vectors were made.
-        model: The extractor that made them; opened by the record's address when it is first needed.
-        runtime: Computes the queries' vectors: "torch", or "onnx", see :func:`omlzoo.embed`.
+        record: How the vectors of the index were made.
+        model: The extractor that made them; by default it is opened by the record's address when it is first needed.
+        runtime: What computes the queries' vectors: "torch" or "onnx", as in :func:`omlzoo.embed`.
     """
 
     def __init__(self, record: Record, model: Extractor | None = None, runtime: Runtime = "torch") -> None:
@@ -60,7 +59,7 @@ class QueryEncoder:
         """The queries' vectors, a row for each.
 
         Raises:
-            BadInput: They are of another model, preprocessing, normalisation or length.
+            BadInput: They are of another model, preprocessing, normalisation or dimension.
         """
         record = self.record
         if isinstance(queries, torch.Tensor):
@@ -106,14 +105,14 @@ class QueryEncoder:
             return False
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Vectors of length 1 of texts, by the text tower of the record's checkpoint; ``path`` is the text.
+        """Vectors of texts with an L2 norm of 1, by the text tower of the record's checkpoint; ``path`` is the text.
 
         Raises:
             BadInput: The checkpoint has no text tower, or its weights are not those of the vectors.
         """
         if self._text_model is None and not self.reads_texts:
-            said = repr(texts[0]) if len(texts[0]) <= SAID else f"{texts[0][:SAID]!r}..."
-            raise BadInput(f"{said} names no file, and {self.record.model} has no text tower that could read it")
+            quoted = repr(texts[0]) if len(texts[0]) <= SAID else f"{texts[0][:SAID]!r}..."
+            raise BadInput(f"{quoted} names no file, and {self.record.model} has no text tower that could read it")
         vectors = self.text_model()(texts)[:, : self.record.dim].numpy()
         vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         table = pd.DataFrame({"path": pd.Series(texts, dtype="str"), ERROR: pd.Series([""] * len(texts), dtype="str")})
@@ -145,10 +144,10 @@ class QueryEncoder:
                 f"the vectors are of {record.model} with weights that were in no file, so pictures cannot be "
                 f"embedded for them ({error}); search with vectors, or build the index of a saved model"
             ) from error
-        found = f"state:{state_digest(model.state_dict())}" if in_no_file else str(model.entry.sha256)
-        if found != record.sha256:
+        digest = f"state:{state_digest(model.state_dict())}" if in_no_file else str(model.entry.sha256)
+        if digest != record.sha256:
             raise BadInput(
-                f"{record.model} has the weights {found[:16]} now, the index was made with "
+                f"{record.model} has the weights {digest[:16]} now, the index was made with "
                 f"{record.sha256[:16]}; embed the pictures again"
             )
         return model
@@ -172,30 +171,30 @@ def _numbered(count: int) -> pd.DataFrame:
 
 def pictures_in(queries: Queries) -> dict[int, Image.Image]:
     """The queries that are PIL images, by their number."""
-    given = [queries] if isinstance(queries, Image.Image) else queries if isinstance(queries, Sequence) else []
-    return {number: item for number, item in enumerate(given) if isinstance(item, Image.Image)}
+    items = [queries] if isinstance(queries, Image.Image) else queries if isinstance(queries, Sequence) else []
+    return {number: item for number, item in enumerate(items) if isinstance(item, Image.Image)}
 
 
 def texts_in(queries: Queries, text: bool | None = None) -> list[str] | None:
-    """The queries as texts, or None where they are none.
+    """The queries as texts, or None where they are not texts.
 
     Args:
-        queries: As of a search.
-        text: Whether strings are texts. None: they are where none of them names a file or folder, ends like a
-            picture's name, or has a slash.
+        queries: As in ``Index.search``.
+        text: Whether strings are texts. None, the default: they are where none of them names a file or folder, ends
+            like a picture's name, or has a slash.
 
     Raises:
-        BadInput: They are to be texts and are no strings, or some are texts and others are not.
+        BadInput: ``text`` is True and the queries are not strings, or some are texts and others name files.
     """
     listed: Sequence[object] = (
         [queries] if isinstance(queries, str) else queries if isinstance(queries, list | tuple) else []
     )
-    given = [one for one in listed if isinstance(one, str)]
-    strings = bool(given) and len(given) == len(listed)
+    texts = [one for one in listed if isinstance(one, str)]
+    strings = bool(texts) and len(texts) == len(listed)
     if text is None and strings:
-        worded = [_is_text(one) for one in given]
+        worded = [_is_text(one) for one in texts]
         if any(worded) and not all(worded):
-            first, other = given[worded.index(True)][:SAID], given[worded.index(False)][:SAID]
+            first, other = texts[worded.index(True)][:SAID], texts[worded.index(False)][:SAID]
             raise BadInput(
                 f"{first!r} is no file and {other!r} is one by its name; search for texts and for pictures one after "
                 "the other"
@@ -203,7 +202,7 @@ def texts_in(queries: Queries, text: bool | None = None) -> list[str] | None:
         text = all(worded)
     if text and not strings:
         raise BadInput(f"text is True, but the queries are {type(queries).__name__}; give a string, or a list of them")
-    return given if text else None
+    return texts if text else None
 
 
 def _is_text(query: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which rows are searched for and among which: flags and ids as users give them, checked and coded."""
+"""The queries and the gallery of a measurement: flags and ids as users pass them, checked and coded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ Ids = Sequence[Any] | np.ndarray | Tensor | None
 
 @dataclass(frozen=True)
 class Selection:
-    """Which pairs there are: every query with every gallery row but itself and those of its sequence.
+    """The pairs of a measurement: each query with each gallery row except itself and the rows of its sequence.
 
     Attributes:
-        labels: (N,) codes from 0.
-        queries: (Q,) rows.
-        gallery: (G,) rows.
-        sequences: (N,) codes from 0, -1 for none; None where there are no sequences.
+        labels: (N,) codes of the labels, from 0.
+        queries: (Q,) numbers of the rows that are queries.
+        gallery: (G,) numbers of the rows that are in the gallery.
+        sequences: (N,) codes of the sequences, from 0, -1 for none; None where there are no sequences.
     """
 
     labels: np.ndarray
@@ -49,33 +49,33 @@ def select(
     """The selection of ``count`` rows.
 
     Args:
-        count: N.
+        count: Number N of rows.
         labels: (N,) ids of any kind.
         is_query: (N,) bool; all rows by default.
         is_gallery: (N,) bool; all rows by default.
-        sequences: (N,) ids of bursts or tracks; None, NaN or "": none.
+        sequences: (N,) ids of bursts or tracks; None, NaN or "" for none.
         cameras: (N,) ids; of a query's label only rows of other cameras count, as in re-identification.
 
     Raises:
-        BadInput: Shapes differ, a label is missing, a flag is none, or no row is a query or none a gallery row.
+        BadInput: Shapes differ, a label is missing, a flag is not True or False, or there is no query or gallery row.
     """
     codes = _codes(as_array(labels, "labels", count))
     bursts = None if sequences is None else _codes(as_array(sequences, "sequences", count), missing=True)
     if cameras is not None:
         if bursts is not None:
             raise BadInput("sequences and cameras are both given; give the one whose rows are to be ignored")
-        seen = _codes(as_array(cameras, "cameras", count), missing=True)
-        both = _codes(codes * (int(seen.max(initial=0)) + 1) + seen)
-        bursts = np.where(seen == NOBODY, NOBODY, both)
+        camera_codes = _codes(as_array(cameras, "cameras", count), missing=True)
+        both = _codes(codes * (int(camera_codes.max(initial=0)) + 1) + camera_codes)
+        bursts = np.where(camera_codes == NOBODY, NOBODY, both)
     return Selection(codes, _rows(is_query, "is_query", count), _rows(is_gallery, "is_gallery", count), bursts)
 
 
 def count_relevant(chosen: Selection, place: np.ndarray) -> np.ndarray:
-    """Gallery rows (Q,) of each query's label, without itself and without those of its sequence.
+    """Number (Q,) of gallery rows with each query's label, without itself and without those of its sequence.
 
     Args:
         chosen: Queries, gallery, labels and sequences.
-        place: (N,) of each row its place in the gallery; -1 where it is not there.
+        place: (N,) position of each row in the gallery; -1 where it is not in the gallery.
     """
     codes, sequence, queries, gallery = chosen.labels, chosen.sequences, chosen.queries, chosen.gallery
     per_label = np.bincount(codes[gallery], minlength=int(codes.max(initial=0)) + 1)
@@ -94,8 +94,13 @@ def count_relevant(chosen: Selection, place: np.ndarray) -> np.ndarray:
 def as_array(values: Ids, name: str, count: int) -> np.ndarray:
     """Values (N,) as an array.
 
+    Args:
+        values: (N,) flags or ids.
+        name: Name of the values in messages.
+        count: Number N of values that there must be.
+
     Raises:
-        BadInput: There are not ``count``.
+        BadInput: There are not ``count`` values.
     """
     array = values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
     if array.shape != (count,):

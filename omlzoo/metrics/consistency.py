@@ -1,12 +1,12 @@
 """Whether one threshold suits all labels: OPIS (arXiv 2307.04047).
 
-At a distance threshold d let phi be the share of pairs of a label with other labels that are farther (specificity) and
-psi the share of the label's own pairs that are at most so far (sensitivity). Its utility is their F-measure,
+At a distance threshold d let phi be the share of a label's negative pairs that are farther than d (specificity), and
+psi the share of its positive pairs that are at most d apart (sensitivity). The utility of the label is their F-measure,
 
     U(d) = (1 + beta^2) phi psi / (beta^2 phi + psi)        (0 where both are 0)
 
 and OPIS is the variance of U between labels at the same threshold, averaged over the thresholds between two global
-false accept rates. 0: every label has the same curve.
+false accept rates (FAR). It is 0 where every label has the same curve.
 """
 
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ class Utilities:
     """Utility of each label at each threshold.
 
     Attributes:
-        labels: (T,) those with two rows or more.
+        labels: (T,) the labels with two rows or more.
         distances: (K,) thresholds, from the lower false accept rate to the higher.
-        values: (T, K) in [0, 1].
-        single: How many labels have one row and no utility.
+        values: (T, K) utilities in [0, 1].
+        single: Number of labels with a single row, which have no utility.
     """
 
     labels: list[Any]
@@ -50,7 +50,10 @@ class Utilities:
         """Squared gap between the mean curves of the best and of the worst share of labels, averaged over thresholds.
 
         Args:
-            epsilon: The share, above 0 and at most 0.5; of at least one label.
+            epsilon: The share of labels, above 0 and at most 0.5; at least one label is taken.
+
+        Raises:
+            BadInput: ``epsilon`` is out of that range.
         """
         if not 0 < epsilon <= 0.5:
             raise BadInput(f"epsilon is {epsilon}; it is a share of labels, above 0 and at most 0.5")
@@ -72,11 +75,11 @@ def opis(
     Args:
         embeddings: (N, D); distances are Euclidean.
         labels: (N,) ids of any kind; those with one row are left out.
-        far: The two global false accept rates between which thresholds are taken.
-        beta: Weight of sensitivity against specificity.
+        far: The two global false accept rates (FAR) between which thresholds are taken, from 0 to 1, the lower first.
+        beta: Weight of sensitivity against specificity, above 0.
 
     Raises:
-        BadInput: A rate is no share, beta is not above 0, or there are no pairs of one of the two kinds.
+        BadInput: A rate or beta is out of its range, or there are no positive or no negative pairs.
     """
     return utilities(embeddings, labels, far, beta).opis
 
@@ -89,9 +92,18 @@ def utilities(
     *,
     curve: PairCurve | None = None,
 ) -> Utilities:
-    """The curves that :func:`opis` compares; the arguments are the same.
+    """The curves that :func:`opis` compares.
 
-    ``curve`` has the pairs whose distances are the thresholds, if they were counted already.
+    Args:
+        embeddings: (N, D); distances are Euclidean.
+        labels: (N,) ids of any kind; those with one row are left out.
+        far: The two global false accept rates (FAR) between which thresholds are taken, from 0 to 1, the lower first.
+        beta: Weight of sensitivity against specificity, above 0.
+        curve: Counts of the pairs that the false accept rates are measured on, where they were counted already. By
+            default all pairs of these rows are counted.
+
+    Raises:
+        BadInput: A rate or beta is out of its range, or there are no positive or no negative pairs.
     """
     if not 0 <= far[0] < far[1] <= 1:
         raise BadInput(f"far is {far}; give two shares, the lower one first")

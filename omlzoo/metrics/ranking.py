@@ -1,7 +1,7 @@
 """Retrieval metrics, streamed over blocks of queries.
 
 For one query let R be the gallery in order of distance without the query itself and without rows of its sequence, n
-the number of relevant rows (of its label) in R, and h the number among the first k' = min(k, length of R):
+the number of relevant rows (of its label) in R, and h the number among the first k' = min(k, number of rows of R):
 
     cmc@k         1 if h > 0, else 0
     precision@k   h / min(n, k'), as Open Metric Learning has it
@@ -37,13 +37,14 @@ __all__ = ["RetrievalPerQuery", "averages", "metrics_of_hits", "ranking_of", "re
 
 @dataclass(frozen=True)
 class RetrievalPerQuery:
-    """What :func:`retrieval` averages.
+    """The values of each query that :func:`retrieval` averages.
 
     Attributes:
         queries: (Q,) rows of the queries that have a relevant gallery row.
-        values: Of each metric, (Q,) float64.
-        first: (Q, K) rows of the first gallery rows, K the largest rank asked for (not the largest n); -1 is none.
-        scores: (Q, K) their scores, minus the Euclidean distance.
+        values: (Q,) float64 values of each metric, by its name.
+        first: (Q, K) numbers of the nearest gallery rows, where K is the largest k of any metric (not the largest n);
+            -1 where there is none.
+        scores: (Q, K) scores of these rows: minus the Euclidean distance, or the cosine.
         without_relevant: Rows of the queries without a relevant gallery row.
     """
 
@@ -86,7 +87,7 @@ def retrieval(
         map: Ranks k of map@k.
         hits: Ranks k of hits@k.
         ndcg: Ranks k of ndcg@k.
-        full_list: Add "ap" and "inp", over the whole gallery; rows equally far stand at one rank.
+        full_list: Add "ap" and "inp", over the whole gallery; rows at equal distances share a rank.
         per_label: Add "per_label", the metrics of the queries of each label.
 
     Returns:
@@ -96,23 +97,28 @@ def retrieval(
     Raises:
         BadInput: Shapes differ, an embedding is not finite, there is no query or no gallery row.
     """
-    found = retrieval_per_query(
+    per_query = retrieval_per_query(
         embeddings, labels, is_query=is_query, is_gallery=is_gallery, sequences=sequences, cameras=cameras,
         cmc=cmc, precision=precision, map=map, hits=hits, ndcg=ndcg, full_list=full_list,
     )  # fmt: skip
     groups = {"per_category": categories, "per_label": labels if per_label else None}
-    given = {name: as_array(ids, name, len(embeddings)) for name, ids in groups.items() if ids is not None}
-    return averages(found, **given)
+    group_ids = {name: as_array(ids, name, len(embeddings)) for name, ids in groups.items() if ids is not None}
+    return averages(per_query, **group_ids)
 
 
 def averages(found: RetrievalPerQuery, **groups: np.ndarray) -> dict[str, Any]:
-    """What :func:`retrieval` returns, of the values of each query; groups by name, ids (N,) of all rows."""
+    """The metrics that :func:`retrieval` returns, from the values of each query.
+
+    Args:
+        found: Values of each query.
+        groups: (N,) ids of all rows by the name of a grouping; adds under that name the metrics of each id's queries.
+    """
     result = _averages(found, np.ones(len(found.queries), dtype=bool), len(found.without_relevant))
     for group, ids in groups.items():
-        asked = ids[np.concatenate([found.queries, found.without_relevant])]
+        query_ids = ids[np.concatenate([found.queries, found.without_relevant])]
         result[group] = {
             str(name): _averages(found, ids[found.queries] == name, int((ids[found.without_relevant] == name).sum()))
-            for name in sorted(set(asked.tolist()), key=str)
+            for name in sorted(set(query_ids.tolist()), key=str)
         }
     return result
 
@@ -141,14 +147,14 @@ def retrieval_per_query(
         is_query: (N,) bool; all rows by default.
         is_gallery: (N,) bool; all rows by default.
         sequences: (N,) ids of bursts or tracks.
-        cameras: (N,) ids.
+        cameras: (N,) ids of cameras.
         cmc: Ranks k of cmc@k.
         precision: Ranks k of precision@k.
         map: Ranks k of map@k.
         hits: Ranks k of hits@k.
         ndcg: Ranks k of ndcg@k.
         full_list: Add "ap" and "inp".
-        similarity: What the order is by: "euclidean", or "cosine" of unit vectors.
+        similarity: What orders the gallery: "euclidean" distance, or "cosine" of unit vectors.
 
     Raises:
         BadInput: As in :func:`retrieval`.
@@ -173,7 +179,7 @@ def ranking_of(
 
     Args:
         vectors: (N, D).
-        selection: Of N rows.
+        selection: Queries, gallery, labels and sequences of these N rows.
         ranks: Ranks k of "cmc", "precision", "map", "hits" and "ndcg".
         full_list: Add "ap" and "inp".
         similarity: "euclidean", or "cosine" of unit vectors.
@@ -181,16 +187,16 @@ def ranking_of(
     Raises:
         BadInput: A rank is below 1, or a vector is not finite.
     """
-    for name, wanted in ranks.items():
-        if any(k < 1 for k in wanted):
-            raise BadInput(f"{name} is {tuple(wanted)}; ranks start at 1")
-    places = np.full(len(vectors), NOBODY)
-    places[selection.gallery] = np.arange(len(selection.gallery))
-    relevant = count_relevant(selection, places)
+    for name, metric_ranks in ranks.items():
+        if any(k < 1 for k in metric_ranks):
+            raise BadInput(f"{name} is {tuple(metric_ranks)}; ranks start at 1")
+    positions = np.full(len(vectors), NOBODY)
+    positions[selection.gallery] = np.arange(len(selection.gallery))
+    relevant = count_relevant(selection, positions)
     without = selection.queries[relevant == 0]
     possible = replace(selection, queries=selection.queries[relevant > 0])
-    shown = max([1, *(k for wanted in ranks.values() for k in wanted)])
-    blocks = list(_search(vectors, possible, places, relevant[relevant > 0], ranks, shown, similarity))
+    shown = max([1, *(k for metric_ranks in ranks.values() for k in metric_ranks)])
+    blocks = list(_search(vectors, possible, positions, relevant[relevant > 0], ranks, shown, similarity))
     width = min(shown, len(selection.gallery))
     ids = torch.cat([torch.empty(0, width, dtype=torch.int64), *(ids for _, ids, _ in blocks)]).numpy()
     scores = torch.cat([torch.empty(0, width), *(scores for _, _, scores in blocks)])
@@ -211,16 +217,16 @@ def _search(
     shown: int,
     similarity: Similarity,
 ) -> Iterator[tuple[dict[str, Tensor], Tensor, Tensor]]:
-    """Of each block of queries the metrics, and places in the gallery and scores of the first ``shown`` hits.
+    """Metrics of each block of queries, and the gallery positions and scores of the first ``shown`` hits.
 
     Args:
         vectors: (N, D).
         selection: Its queries have relevant rows.
-        places: (N,) of each row its place in the gallery, or NOBODY.
+        places: (N,) position of each row in the gallery, or NOBODY.
         relevant: (Q,) how many relevant rows a query has.
-        ranks: Of the metrics.
-        shown: Hits that are given back.
-        similarity: What the order is by.
+        ranks: Ranks k of each metric.
+        shown: Number of hits that are returned.
+        similarity: What orders the gallery.
     """
 
     def at_vectors(array: np.ndarray) -> Tensor:
@@ -228,14 +234,14 @@ def _search(
 
     queries, gallery, sequence = selection.queries, selection.gallery, selection.sequences
     groups = None if sequence is None else (at_vectors(sequence[queries]), at_vectors(sequence[gallery]))
-    codes, asked = torch.from_numpy(selection.labels[gallery]), torch.from_numpy(selection.labels[queries])
+    codes, query_codes = torch.from_numpy(selection.labels[gallery]), torch.from_numpy(selection.labels[queries])
     for rows, scores, ids in nearest_blocks(
         _pick(vectors, queries), _pick(vectors, gallery), max(shown, int(relevant.max(initial=1))),
         similarity=similarity, own=at_vectors(places[queries]), groups=groups,
     ):  # fmt: skip
         scores, ids = scores.cpu(), ids.cpu()
         present = ids != NOBODY
-        hit = (codes[ids] == asked[rows][:, None]) & present
+        hit = (codes[ids] == query_codes[rows][:, None]) & present
         values = metrics_of_hits(hit, torch.from_numpy(relevant[rows]), present.sum(dim=1), ranks)
         yield values, ids[:, :shown], scores[:, :shown]
 
@@ -246,18 +252,18 @@ def metrics_of_hits(
     present: Tensor,
     ranks: Mapping[str, Sequence[int]],
 ) -> dict[str, Tensor]:
-    """Each metric (Q,) float64 of a search that was done already.
+    """The values (Q,) float64 of each metric, from the hits of a search.
 
     Args:
-        hit: (Q, K) bool, whether the row at each rank is relevant; K as large as each rank asked for and each of
-            ``relevant`` (for MAP@R), or as the whole list.
-        relevant: (Q,) rows of the gallery that are relevant, above 0.
-        present: (Q,) rows that the list has, at most K.
+        hit: (Q, K) bool, whether the row at each rank is relevant; K is at least each k in ``ranks`` and each
+            number in ``relevant`` (for MAP@R), or the size of the whole list.
+        relevant: (Q,) number of relevant gallery rows, above 0.
+        present: (Q,) number of rows in the list, at most K.
         ranks: Ranks k of "cmc", "precision", "map", "hits" and "ndcg".
     """
-    places = torch.arange(1, hit.shape[1] + 1, dtype=torch.float64)
+    positions = torch.arange(1, hit.shape[1] + 1, dtype=torch.float64)
     hits = hit.cumsum(dim=1).double()  # (Q, K), among the first i
-    sums = (hits / places * hit).cumsum(dim=1)  # of the precisions at relevant ranks
+    sums = (hits / positions * hit).cumsum(dim=1)  # of the precisions at relevant ranks
 
     def at(values: Tensor, k: Tensor | int) -> Tensor:
         index = torch.as_tensor(k).clamp(max=hit.shape[1]).expand(len(hit)) - 1
@@ -270,7 +276,7 @@ def metrics_of_hits(
         result[f"map@{k}"] = at(sums, k) / at(hits, k).clamp(min=1)
     for k in ranks["hits"]:
         result[f"hits@{k}"] = at(hits, k) / k
-    gains = 1 / torch.log2(1 + places)
+    gains = 1 / torch.log2(1 + positions)
     for k in ranks["ndcg"]:
         best = torch.cat([gains.new_zeros(1), gains.cumsum(dim=0)])[relevant.clamp(max=min(k, hit.shape[1])).long()]
         result[f"ndcg@{k}"] = at((hit * gains).cumsum(dim=1), k) / best

@@ -1,13 +1,14 @@
-"""Verification metrics: two pictures, one label or two? From the distances of all pairs, counted in blocks.
+"""Verification metrics: whether two pictures have the same label, from the distances of all pairs, counted in blocks.
 
-A pair is accepted where its Euclidean distance is below a threshold.
+A positive pair has the same label, a negative pair has two different ones. A pair is accepted where its Euclidean
+distance is below a threshold.
 
-    far, fmr      share of other-label pairs that are accepted (false accept rate, false match rate)
-    tar           share of same-label pairs that are accepted (true accept rate)
-    frr, fnmr     1 - tar (false reject rate, false non-match rate)
-    tar@far=x     tar at the distance that is the x-quantile of other-label distances
+    far, fmr      share of negative pairs that are accepted: false accept rate (FAR), false match rate
+    tar           share of positive pairs that are accepted: true accept rate (TAR)
+    frr, fnmr     1 - tar: false reject rate (FRR), false non-match rate
+    tar@far=x     tar at the distance that is the x-quantile of the distances of negative pairs
     eer           where far and frr are equal, on the line between the two nearest thresholds
-    auc           chance that a same-label pair is nearer than an other-label pair; ties count half
+    auc           chance that a positive pair is nearer than a negative pair; ties count half
 """
 
 from collections.abc import Sequence
@@ -26,12 +27,13 @@ __all__ = ["Verification", "auc", "eer", "fnmr_at_fmr", "verification", "verific
 
 @dataclass(frozen=True)
 class Verification:
-    """What :func:`verification` found.
+    """The results of :func:`verification`.
 
     Attributes:
-        metrics: "auc", "eer", and for each rate "tar@far=0.001" with its "distance@far=0.001" and, where distances were
-            counted in bins, "tar@far=0.001 within", by how much it may be wrong; "same_pairs", "other_pairs".
-        curve: The counts at each distance: the receiver operating characteristic.
+        metrics: "auc", "eer", and for each FAR the TAR "tar@far=0.001" with its threshold "distance@far=0.001" and,
+            where distances were counted in bins, the largest error of that TAR, "tar@far=0.001 within". "same_pairs"
+            and "other_pairs" are the numbers of positive and negative pairs.
+        curve: The counts of pairs at each distance: the receiver operating characteristic.
     """
 
     metrics: dict[str, float]
@@ -55,13 +57,13 @@ def verification(
         labels: (N,) ids of any kind.
         is_query: (N,) bool; all rows by default.
         is_gallery: (N,) bool; all rows by default. A row is never paired with itself.
-        sequences: (N,) ids; pairs of one sequence do not count.
-        cameras: (N,) ids; pairs of one label and one camera do not count.
-        far: False accept rates, between 0 and 1.
+        sequences: (N,) ids; pairs within a sequence do not count.
+        cameras: (N,) ids; positive pairs of the same camera do not count.
+        far: False accept rates (FAR), from 0 to 1.
 
     Raises:
-        BadInput: Shapes differ, an embedding is not finite, a rate is no share, or there are no pairs of one of the two
-            kinds.
+        BadInput: Shapes differ, an embedding is not finite, a rate is out of its range, or there are no positive or no
+            negative pairs.
     """
     vectors = torch.as_tensor(embeddings).detach().cpu()
     return verification_of(vectors, select(len(vectors), labels, is_query, is_gallery, sequences, cameras), far)
@@ -72,8 +74,8 @@ def verification_of(vectors: Tensor, selection: Selection, far: Sequence[float] 
 
     Args:
         vectors: (N, D).
-        selection: Of N rows.
-        far: False accept rates, between 0 and 1.
+        selection: Queries, gallery, labels and sequences of these N rows.
+        far: False accept rates (FAR), from 0 to 1.
 
     Raises:
         BadInput: As in :func:`verification`.
@@ -99,20 +101,20 @@ def fnmr_at_fmr(
     sequences: Ids = None,
     cameras: Ids = None,
 ) -> dict[str, float]:
-    """Share of same-label pairs that are rejected at given false match rates: {"fnmr@fmr=0.001": ...}.
+    """Share of positive pairs that are rejected at false match rates: {"fnmr@fmr=0.001": ...}.
 
-    The threshold is the quantile of the other-label distances, and a same-label pair as far as it is rejected (as Open
-    Metric Learning has it). Up to 16 million pairs it is exact; beyond that right to 1/16,000 of the squared distances'
-    range.
+    The threshold is the quantile of the distances of negative pairs, and a positive pair at exactly that distance is
+    rejected, as in Open Metric Learning. The threshold is exact up to 16 million pairs, and beyond that correct to
+    1/16,000 of the range of the squared distances.
 
     Args:
         embeddings: (N, D).
         labels: (N,) ids of any kind.
-        fmr: False match rates, between 0 and 1.
+        fmr: False match rates (the same as FAR), from 0 to 1.
         is_query: (N,) bool; all rows by default.
         is_gallery: (N,) bool; all rows by default. A row is never paired with itself.
-        sequences: (N,) ids; pairs of one sequence do not count.
-        cameras: (N,) ids; pairs of one label and one camera do not count.
+        sequences: (N,) ids; pairs within a sequence do not count.
+        cameras: (N,) ids; positive pairs of the same camera do not count.
 
     Raises:
         BadInput: As in :func:`verification`.
@@ -124,13 +126,13 @@ def fnmr_at_fmr(
 
 
 def auc(curve: PairCurve) -> float:
-    """Area under the receiver operating characteristic."""
+    """Area under the receiver operating characteristic (TAR over FAR)."""
     same, other = np.diff(curve.accepted, prepend=0), np.diff(curve.wrongly_accepted, prepend=0)
     return float((other * (curve.accepted - same / 2)).sum())
 
 
 def eer(curve: PairCurve) -> float:
-    """The equal error rate."""
+    """The equal error rate, where FAR and FRR are equal."""
     far, frr = np.r_[0, curve.wrongly_accepted], 1 - np.r_[0, curve.accepted]
     after = int(np.argmax(far >= frr))
     gaps = frr[after - 1] - far[after - 1], far[after] - frr[after]

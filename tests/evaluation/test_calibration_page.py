@@ -17,6 +17,8 @@ def test_it_has_every_threshold_its_rates_and_its_rule(tmp_path: Path, monkeypat
         "0.7000 (0.6000 to 0.8000)",
         "at most 0.1 of queries of unknown labels",
         "auroc distance",
+        "wrongly accepted (FAR)",
+        "rightly accepted (TAR)",
     ):
         assert said in page
     assert page.count("<svg") == (2 if plots.can_draw() else 0)

@@ -1,4 +1,4 @@
-"""What every backend of an index can do; a folder of ours or another package may bring one more."""
+"""The methods that every backend of an index has. Another package may add backends."""
 
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +9,7 @@ __all__ = ["Backend"]
 
 
 class Backend(Protocol):
-    """Rows that can be searched; what a function of this shelf gives.
+    """Rows that can be searched. The functions of ``omlzoo.index.backends`` return one.
 
     Attributes:
         approximate: Whether a search may miss rows; their scores are exact all the same.
@@ -18,7 +18,12 @@ class Backend(Protocol):
     approximate: bool
 
     def add(self, vectors: np.ndarray, rows: np.ndarray) -> None:
-        """Search these rows (M,) of ``vectors`` (N, dim) too."""
+        """Search these rows too.
+
+        Args:
+            vectors: (N, dim) float32, all vectors of the index.
+            rows: (M,) numbers of the rows.
+        """
 
     def remove(self, rows: np.ndarray) -> None:
         """Forget these rows (M,)."""

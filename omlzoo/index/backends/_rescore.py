@@ -24,7 +24,7 @@ def rescored(
         queries: (Q, dim) float32.
         vectors: (N, dim) float32.
         candidates: (Q, C) rows of ``vectors``; -1 for none.
-        k: How many to give.
+        k: Number of hits for each query.
         similarity: "cosine" of unit vectors, or "euclidean": minus the distance.
         own: (Q,) a row that is left out; -1 for none.
 
@@ -41,8 +41,8 @@ def rescored(
     for start in range(0, len(queries), step):
         part = slice(start, start + step)
         gathered = torch.from_numpy(vectors[candidates[part]])
-        asked = torch.from_numpy(np.ascontiguousarray(queries[part], dtype=np.float32))
-        direct = scores_of(asked, gathered, similarity).numpy()
+        query_vectors = torch.from_numpy(np.ascontiguousarray(queries[part], dtype=np.float32))
+        direct = scores_of(query_vectors, gathered, similarity).numpy()
         direct[absent[part]] = -np.inf
         order = np.argsort(-direct, axis=1, kind="stable")  # rows ascend: the lower one first
         width = candidates.shape[1]

@@ -24,10 +24,10 @@ class Faiss:
     """A FAISS index of codes and the vectors that its candidates are scored with.
 
     Attributes:
-        make: Builds the empty FAISS index for that many rows.
-        spare: Candidates for each hit that is wanted.
-        parameters: Of a search among the rows of a selector.
-        binary: The codes are the signs of the numbers around their mean.
+        make: Builds the empty FAISS index for a number of rows.
+        spare: Candidates for each hit.
+        parameters: Builds the parameters of a search from a selector of rows and the number of candidates.
+        binary: Whether the codes are the signs of the numbers around their mean.
     """
 
     approximate = True
@@ -50,7 +50,12 @@ class Faiss:
         self.middle: np.ndarray | None = None
 
     def add(self, vectors: np.ndarray, rows: np.ndarray) -> None:
-        """Search these rows (M,) of ``vectors`` (N, dim) too."""
+        """Search these rows too.
+
+        Args:
+            vectors: (N, dim) float32, all vectors of the index.
+            rows: (M,) numbers of the rows.
+        """
         new = np.ascontiguousarray(vectors[rows], dtype=np.float32)
         if self.binary and self.middle is None:
             self.middle = new.mean(axis=0)
@@ -64,7 +69,7 @@ class Faiss:
         self.gone = np.concatenate([self.gone, np.zeros(len(rows), dtype=bool)])
 
     def remove(self, rows: np.ndarray) -> None:
-        """Forget these rows (M,): they stay in the graph as way-stations, and are not found."""
+        """Remove these rows (M,) from the results: they stay in the graph, and a search passes through them."""
         self.gone |= np.isin(self.rows, rows)
         self.any_gone = bool(self.gone.any())
 
@@ -129,10 +134,14 @@ def faiss(
 
     Args:
         similarity: "cosine" of unit vectors, or "euclidean".
-        dim: Length of a vector.
-        neighbours: Links of a row; more: more memory, better recall.
+        dim: Dimension of the vectors.
+        neighbours: Links of a row. More links take more memory and raise the recall.
         build_width: Candidates that are looked at when a row is linked.
-        search_width: Candidates that are looked at in a search; more: slower, better recall.
+        search_width: Candidates that are looked at in a search. More candidates take more time and raise the recall.
+
+    Raises:
+        BadInput: A number is below 1.
+        MissingExtra: faiss is not installed.
     """
     _positive(neighbours=neighbours, build_width=build_width, search_width=search_width)
     library = _faiss()
@@ -157,15 +166,19 @@ def faiss_ivfpq(
     code_bytes: int = 48,
     spare: int = 10,
 ) -> Faiss:
-    """Lists of product-quantised vectors (arXiv 1702.08734): the smallest in memory beside the vectors.
+    """Lists of product-quantised vectors (arXiv 1702.08734), the smallest FAISS index.
 
     Args:
         similarity: "cosine" of unit vectors, or "euclidean".
-        dim: Length of a vector; a multiple of ``code_bytes``.
+        dim: Dimension of the vectors; a multiple of ``code_bytes``.
         lists: Cells of the coarse quantiser; a 40th of the rows by default, at most 4 times their square root.
         probes: Lists that a search looks into.
-        code_bytes: Bytes of a row.
-        spare: Candidates scored exactly for each hit that is wanted.
+        code_bytes: Bytes of a row's code.
+        spare: Candidates scored exactly for each hit.
+
+    Raises:
+        BadInput: A number is below 1, ``code_bytes`` does not divide ``dim``, or rows are too few to learn the codes.
+        MissingExtra: faiss is not installed.
     """
     _positive(lists=lists or 1, probes=probes, code_bytes=code_bytes, spare=spare)
     if dim % code_bytes:
@@ -187,17 +200,47 @@ def faiss_ivfpq(
 
 
 def faiss_float16(similarity: Similarity, dim: int, *, spare: int = 2) -> Faiss:
-    """Every row is looked at, with half precision numbers; ``spare`` candidates of each hit are scored exactly."""
+    """Every row is looked at, with half precision numbers.
+
+    Args:
+        similarity: "cosine" of unit vectors, or "euclidean".
+        dim: Dimension of the vectors.
+        spare: Candidates scored exactly for each hit, at least 1.
+
+    Raises:
+        BadInput: ``spare`` is below 1.
+        MissingExtra: faiss is not installed.
+    """
     return _scalar(similarity, dim, "QT_fp16", spare)
 
 
 def faiss_int8(similarity: Similarity, dim: int, *, spare: int = 4) -> Faiss:
-    """Every row is looked at, with a byte for each number; ``spare`` candidates of each hit are scored exactly."""
+    """Every row is looked at, with a byte for each number.
+
+    Args:
+        similarity: "cosine" of unit vectors, or "euclidean".
+        dim: Dimension of the vectors.
+        spare: Candidates scored exactly for each hit, at least 1.
+
+    Raises:
+        BadInput: ``spare`` is below 1.
+        MissingExtra: faiss is not installed.
+    """
     return _scalar(similarity, dim, "QT_8bit", spare)
 
 
 def faiss_binary(similarity: Similarity, dim: int, *, spare: int = 20) -> Faiss:
-    """Every row is looked at, with a bit for each number; ``spare`` candidates of each hit are scored exactly."""
+    """Every row is looked at, with a bit for each number.
+
+    Args:
+        similarity: "cosine" of unit vectors, or "euclidean".
+        dim: Dimension of the vectors.
+        spare: Candidates scored exactly for each hit, at least 1.
+
+    Raises:
+        BadInput: ``spare`` is below 1.
+        MissingExtra: faiss is not installed.
+    """
     _positive(spare=spare)
     library = _faiss()
 

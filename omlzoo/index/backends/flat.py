@@ -10,11 +10,11 @@ from omlzoo.ops.nearest import NeighborSearch
 
 __all__ = ["exact"]
 
-FEW = 128  # of so many rows one that may be found: to copy these takes less time than to look at all
+FEW = 128  # where fewer than one row in so many may be found, copying those is faster than looking at all
 
 
 class Flat:
-    """Exact search; equal scores: the lower row first."""
+    """Exact search. Of rows with equal scores the lower one comes first."""
 
     approximate = False
 
@@ -24,7 +24,12 @@ class Flat:
         self.gallery = NeighborSearch(torch.empty(0, 0), similarity)
 
     def add(self, vectors: np.ndarray, rows: np.ndarray) -> None:
-        """Search these rows (M,) of ``vectors`` (N, dim) too."""
+        """Search these rows too.
+
+        Args:
+            vectors: (N, dim) float32, all vectors of the index.
+            rows: (M,) numbers of the rows.
+        """
         self.rows = np.concatenate([self.rows, rows])
         self.gallery = NeighborSearch(_tensor(vectors, self.rows), self.similarity)
 
@@ -52,18 +57,18 @@ class Flat:
                 rows, gallery = rows[keep.numpy()], NeighborSearch(gallery.gallery[keep], self.similarity)
             else:  # those that may not be found are in the group of all queries
                 groups = torch.zeros(len(queries), dtype=torch.int64), keep.long().neg()
-        place = None if own is None else torch.from_numpy(_places(rows, own))
-        asked = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
-        found, ids = gallery.nearest(asked, k, own=place, groups=groups)
+        own_positions = None if own is None else torch.from_numpy(_places(rows, own))
+        query_vectors = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
+        nearest_scores, ids = gallery.nearest(query_vectors, k, own=own_positions, groups=groups)
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         nearest = np.full((len(queries), k), -1, dtype=np.int64)
-        scores[:, : found.shape[1]] = found.numpy()
+        scores[:, : nearest_scores.shape[1]] = nearest_scores.numpy()
         if len(rows):
             nearest[:, : ids.shape[1]] = np.where(ids.numpy() < 0, -1, rows[ids.numpy()])
         return scores, nearest
 
     def save(self, folder: Path) -> None:
-        """Nothing is kept: the vectors are all there is."""
+        """Write nothing: the vectors of the index are enough."""
 
     def restore(self, folder: Path, vectors: np.ndarray, rows: np.ndarray) -> None:
         """Take the rows (M,) of ``vectors`` (N, dim)."""
@@ -71,7 +76,12 @@ class Flat:
 
 
 def exact(similarity: Similarity, dim: int) -> Flat:
-    """Every vector is looked at; nothing to set."""
+    """Exact search: every vector is looked at. There are no options.
+
+    Args:
+        similarity: "cosine" of unit vectors, or "euclidean".
+        dim: Dimension of the vectors; an exact search does not need it.
+    """
     return Flat(similarity)
 
 

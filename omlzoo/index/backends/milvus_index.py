@@ -40,7 +40,12 @@ class Database:
         self.client = _connect(uri, token)
 
     def add(self, vectors: np.ndarray, rows: np.ndarray) -> None:
-        """Insert these rows (M,) of ``vectors`` (N, dim)."""
+        """Insert these rows.
+
+        Args:
+            vectors: (N, dim) float32, all vectors of the index.
+            rows: (M,) numbers of the rows.
+        """
         if not len(self.rows):
             self._create()
         for start in range(0, len(rows), ROWS):
@@ -75,18 +80,18 @@ class Database:
             if not len(among):
                 return rescored(queries, self.vectors, np.full((len(queries), k), -1), k, self.similarity)
             only = {"filter": f"row in {among.tolist()}"}
-        found = self.client.search(
+        results = self.client.search(
             self.collection, data=list(queries.astype(np.float32)), limit=count, anns_field="vector",
             search_params={"metric_type": _metric(self.similarity), "params": self.settings},
             consistency_level="Strong", **only,
         )  # fmt: skip
         candidates = np.full((len(queries), max(count, k)), -1, dtype=np.int64)
-        for place, hits in enumerate(found):
-            candidates[place, : len(hits)] = [hit["row"] for hit in hits]
+        for query, hits in enumerate(results):
+            candidates[query, : len(hits)] = [hit["row"] for hit in hits]
         return rescored(queries, self.vectors, candidates, k, self.similarity, own)
 
     def save(self, folder: Path) -> None:
-        """Nothing is kept beside the database."""
+        """Write nothing: the database has the rows."""
 
     def restore(self, folder: Path, vectors: np.ndarray, rows: np.ndarray) -> None:
         """Use the rows that the database has.
@@ -106,8 +111,8 @@ class Database:
         if not self.client.has_collection(self.collection):
             return None
         self.client.load_collection(self.collection)
-        found = self.client.query(self.collection, filter="", output_fields=["count(*)"], consistency_level="Strong")
-        return int(found[0]["count(*)"])
+        answer = self.client.query(self.collection, filter="", output_fields=["count(*)"], consistency_level="Strong")
+        return int(answer[0]["count(*)"])
 
     def _create(self) -> None:
         from pymilvus import DataType
@@ -143,13 +148,17 @@ def milvus(
 
     Args:
         similarity: "cosine" of unit vectors, or "euclidean".
-        dim: Length of a vector.
+        dim: Dimension of the vectors.
         uri: A path such as "shoes.db", which milvus-lite serves in this process, or "http://host:19530", a cluster.
-        collection: Its name; one that exists is not replaced.
+        collection: Name of the collection; one that exists is not replaced.
         token: "user:password" or a key of the cluster. It is not kept: give it again by OMLZOO_MILVUS_TOKEN.
-        kind: Of Milvus's index: "AUTOINDEX", "FLAT", "HNSW", "IVF_FLAT" ...
-        settings: Of that index and of its search, such as {"M": 32, "efConstruction": 128, "ef": 96}.
-        overwrite: Replace a collection of that name.
+        kind: Type of Milvus's index: "AUTOINDEX", "FLAT", "HNSW", "IVF_FLAT" and others.
+        settings: Settings of that index and of its search, such as {"M": 32, "efConstruction": 128, "ef": 96}.
+        overwrite: Whether a collection of that name is replaced.
+
+    Raises:
+        BadInput: The database cannot be opened.
+        MissingExtra: pymilvus is not installed.
     """
     return Database(similarity, dim, uri, collection, token, kind, settings or {}, overwrite)
 
