@@ -147,8 +147,8 @@ class Gate:
         return left >= 1
 
 
-async def _refuse(send: Any, status: int, said: str) -> None:
-    body = json.dumps({"detail": said}).encode()
+async def _refuse(send: Any, status: int, detail: str) -> None:
+    body = json.dumps({"detail": detail}).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     if status == 429:
         headers.append((b"retry-after", b"1"))
