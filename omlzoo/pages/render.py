@@ -24,14 +24,14 @@ SIDE = 160  # pixels of a thumbnail's longer side
 
 @dataclass(frozen=True)
 class Heading:
-    """What every page says of itself at its top.
+    """The heading of a page: its title and the facts below it.
 
     Attributes:
-        title: Of the page.
-        model: What made the vectors, if it is about one model.
-        table: Whose rows it is about, if any.
-        command: The command that made the page, where one did.
-        date: When it was made: today by default.
+        title: The title of the page.
+        model: The model that computed the vectors, if the page is about one model.
+        table: The table whose rows the page is about, if any.
+        command: The command line that made the page; empty where no command did.
+        date: The date of the page as YYYY-MM-DD, today by default.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Heading:
     date: str = field(default_factory=lambda: date.today().isoformat())
 
     def facts(self) -> list[tuple[str, str]]:
-        """Name and value of what is known, the version of omlzoo among it."""
+        """Name and value of each fact that is known, including the version of omlzoo."""
         version = f"omlzoo {omlzoo.__version__}"
         values = {"model": self.model, "table": self.table, "date": self.date, "version": version,
                   "command": self.command}  # fmt: skip
@@ -53,10 +53,10 @@ class Card:
     """One picture on a page.
 
     Attributes:
-        picture: A data URI, or None where it cannot be shown.
-        title: First line under it.
-        text: Second line.
-        right: Whether its label is the query's; None where that is not known.
+        picture: A data URI, or None where the picture cannot be shown.
+        title: The first line under the picture.
+        text: The second line under the picture.
+        right: Whether the label of the picture is that of the query; None where that is not known.
     """
 
     picture: str | None
@@ -74,7 +74,15 @@ class Row:
 
 
 def thumbnail(source: Path | Image, box: Box | None = None) -> str | None:
-    """The picture as a JPEG data URI of at most 160 pixels a side; None where it cannot be read."""
+    """The picture as a JPEG data URI of at most 160 pixels a side.
+
+    Args:
+        source: A picture's file, or an opened image.
+        box: The part to show, (x_1, y_1, x_2, y_2) in pixels; None shows the whole picture.
+
+    Returns:
+        The data URI, or None where the picture cannot be read.
+    """
     try:
         image = to_rgb(source, box)
     except BadImage:
@@ -90,8 +98,8 @@ def model_card(entry: Mapping[str, Any], repo: str, metadata: str, recipe: str) 
 
     Args:
         entry: The facts of the checkpoint as plain values.
-        repo: Where it will be, "organisation/name".
-        metadata: YAML for the Hub.
+        repo: The repository that the card is for, "organisation/name".
+        metadata: The card's metadata for the Hub, in YAML.
         recipe: The text of recipe.toml; empty where there is none.
     """
     return _render("card.md", entry=entry, repo=repo, metadata=metadata, recipe=recipe, pre=entry["preprocess"])
@@ -101,10 +109,10 @@ def gallery_page(heading: Heading, facts: Sequence[str], rows: Sequence[Row], fi
     """The HTML of search results: each query with its hits, right or wrong where labels are known.
 
     Args:
-        heading: Of the page.
-        facts: Lines below it.
+        heading: The heading of the page.
+        facts: Lines of text below the heading.
         rows: Queries with their hits.
-        figures: SVG.
+        figures: Figures as SVG; none by default.
     """
     return _render("gallery.html", heading=heading, facts=facts, sections=[("", rows)], figures=figures)
 
@@ -113,7 +121,7 @@ def search_page(model: str) -> str:
     """The HTML of the server's search page, which asks the HTTP API of the server that gives it.
 
     Args:
-        model: Of the index.
+        model: The name of the index's model.
     """
     return _render("search.html", heading=Heading("Search by picture", model, command=""))
 
@@ -130,13 +138,13 @@ def report_page(
     """The HTML of an evaluation.
 
     Args:
-        heading: Of the page.
-        facts: Lines below it.
-        numbers: Rows of the table: a metric and its value in each column.
+        heading: The heading of the page.
+        facts: Lines of text below the heading.
+        numbers: Rows of the table of metrics: a metric and its value in each column.
         columns: Names of the columns.
-        definitions: Metric and what it means.
-        sections: Heading and rows of pictures.
-        figures: SVG.
+        definitions: Each metric and its definition.
+        sections: The heading of each section and its rows of pictures.
+        figures: Figures as SVG; none by default.
     """
     return _render(
         "report.html", heading=heading, facts=facts, numbers=numbers, columns=columns,
@@ -145,7 +153,7 @@ def report_page(
 
 
 def _command() -> str:
-    """The command line, where the command omlzoo runs."""
+    """The command line, if this process runs the command omlzoo; otherwise an empty text."""
     program = Path(sys.argv[0])
     own = program.stem == "omlzoo" or (program.name == "__main__.py" and program.parent.name == "omlzoo")
     return shlex.join(["omlzoo", *sys.argv[1:]]) if own else ""

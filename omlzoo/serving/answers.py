@@ -1,4 +1,4 @@
-"""Many requests answered together: one pass of the model, one search for those that ask alike."""
+"""Answers to many requests at once: one pass of the model, and one search for all requests with the same options."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from omlzoo.serving.row_facts import RowFacts
 
 __all__ = ["OWN", "Request", "SearchOptions", "answers"]
 
-OWN = ("id", "picture", "score", "probability", "accepted")  # keys of ours in an answer
+OWN = ("id", "picture", "score", "probability", "accepted")  # keys that the server adds to an answer
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class SearchOptions:
     """How to search.
 
     Attributes:
-        k: Hits.
-        where: Columns and values, as text that can be compared.
-        threshold: A least score, or a name of the calibration.
+        k: Number of hits, at least 1.
+        where: Columns and the text, or texts, that a hit must have in each; None does not filter.
+        threshold: The smallest score of an accepted hit, or the name of a cut-point of the calibration; None for none.
     """
 
     k: int
@@ -34,13 +34,13 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class Request:
-    """One request: a picture, a vector or a text, and how to search for it; without options its vector is wanted.
+    """One request: a picture, a vector or a text, and how to search for it; without options the answer is its vector.
 
     Attributes:
-        pixels: (3, H, W) uint8, or None.
-        vector: (dim,), or None.
-        text: Words, or None.
-        options: How to search, or None.
+        pixels: A picture (3, H, W) uint8, or None.
+        vector: A vector (D,), or None.
+        text: A text to search for, or None.
+        options: How to search; None asks for the vector.
     """
 
     pixels: Tensor | None = None
@@ -50,12 +50,12 @@ class Request:
 
 
 def answers(index: Index, encoder: QueryEncoder, rows: RowFacts, batch: Sequence[Request]) -> list[Any]:
-    """Of each request its vector (dim,), or what was found, or the error of its search.
+    """The answer to each request: its vector (D,), or its hits, or the error that its search raised.
 
     Args:
-        index: Is searched.
-        encoder: Of the index; computes the vectors of pixels.
-        rows: Facts of the index's rows.
+        index: The index to search.
+        encoder: The encoder of the index, which computes the vectors of pictures.
+        rows: The facts of the index's rows.
         batch: The requests.
     """
     vectors = np.zeros((len(batch), index.embeddings.record.dim), dtype=np.float32)
@@ -96,13 +96,13 @@ def _described(hits: Hits, rows: RowFacts) -> list[dict[str, Any]]:
     chances, accepted, known = hits.probabilities, hits.accepted, hits.is_known
     query, rank = np.nonzero(hits.ids >= 0)
     answers: list[dict[str, Any]] = [
-        {"hits": [], "is_known": None if known is None else bool(known[place])} for place in range(len(hits.ids))
+        {"hits": [], "is_known": None if known is None else bool(known[number])} for number in range(len(hits.ids))
     ]
-    for asked, place, hit in zip(query, rank, rows[hits.ids[query, rank]], strict=True):
-        hit["score"] = float(hits.scores[asked, place])
+    for number, position, hit in zip(query, rank, rows[hits.ids[query, rank]], strict=True):
+        hit["score"] = float(hits.scores[number, position])
         if chances is not None:
-            hit["probability"] = float(chances[asked, place])
+            hit["probability"] = float(chances[number, position])
         if accepted is not None:
-            hit["accepted"] = bool(accepted[asked, place])
-        answers[asked]["hits"].append(hit)
+            hit["accepted"] = bool(accepted[number, position])
+        answers[number]["hits"].append(hit)
     return answers

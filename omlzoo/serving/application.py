@@ -30,14 +30,14 @@ def application(
     hosts: Sequence[str] = (),
     runtime: Runtime = "torch",
 ) -> FastAPI:
-    """The app over an index.
+    """The web application over one open index.
 
     Args:
-        index: Opened; its model is opened too.
-        limits: Of size, pixels, rate and time.
-        token: Every client has to give it; None asks for none.
-        roots: Folders whose pictures are shown; by default the table's own.
-        hosts: Names that a request's Host may have; any by default.
+        index: An open index; its model is opened by this call.
+        limits: Limits of size, pixels, rate and time; those of :class:`omlzoo.serving.limits.Limits` by default.
+        token: The token that every client has to give; None lets everyone in.
+        roots: Folders whose pictures are shown; by default the folder where the table's relative paths start.
+        hosts: Names that the Host header of a request may have; any by default.
         runtime: "torch", or "onnx": ONNX Runtime, see :func:`omlzoo.embed`.
     """
     limits = limits or Limits()

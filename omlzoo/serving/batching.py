@@ -1,4 +1,4 @@
-"""Pictures of many requests go through the model together: whatever waits when it is free is the next batch."""
+"""Batches of requests: when the model is free, all waiting requests go through it together."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,21 +9,22 @@ __all__ = ["Batcher", "Busy"]
 
 
 class Busy(Exception):
-    """More waits than is allowed."""
+    """More requests wait than is allowed."""
 
 
 class Batcher:
-    """Threads that compute batches; free ones share what waits.
+    """Threads that compute batches; the free ones share the items that wait.
 
     Args:
-        compute: From a batch to an answer for each; an answer that is an exception is raised for its request alone.
-        most: The largest batch.
-        waiting: How many may wait.
-        workers: Batches at once.
-        seen: Told the size of every batch.
+        compute: Computes from a batch an answer for each item; an answer that is an exception is raised for its item
+            alone.
+        most: The largest number of items in a batch.
+        waiting: The largest number of items that wait.
+        workers: Number of batches that are computed at the same time.
+        seen: Called with the size of every batch.
 
     Attributes:
-        running: How many batches are computed now.
+        running: Number of batches that are being computed.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Batcher:
         """The answer to one item.
 
         Raises:
-            Busy: Too many wait.
+            Busy: Too many items wait.
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
@@ -54,11 +55,11 @@ class Batcher:
         return await answer
 
     def start(self) -> None:
-        """Begin, in the running loop."""
+        """Start the workers in the running event loop."""
         self.tasks = [asyncio.get_running_loop().create_task(self._run()) for _ in range(self.workers)]
 
     async def stop(self) -> None:
-        """End; what still waits is cancelled."""
+        """Stop the workers; items that still wait are cancelled."""
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -74,7 +75,7 @@ class Batcher:
             share = min(self.most, -(-(1 + self.queue.qsize()) // free))
             while len(batch) < share and not self.queue.empty():
                 batch.append(self.queue.get_nowait())
-            batch = [(item, answer) for item, answer in batch if not answer.done()]  # who gave up is not computed
+            batch = [(item, answer) for item, answer in batch if not answer.done()]  # cancelled requests
             if not batch:
                 continue
             self.seen(len(batch))
@@ -85,17 +86,17 @@ class Batcher:
                 for _, answer in batch:
                     answer.cancel()
                 raise
-            except Exception as error:  # one batch must not end the server; each of its requests is told
+            except Exception as error:  # one batch must not end the server; each of its requests gets the error
                 for _, answer in batch:
                     if not answer.done():
                         answer.set_exception(error)
                 continue
             finally:
                 self.running -= 1
-            for (_, answer), found in zip(batch, answers, strict=True):
+            for (_, answer), result in zip(batch, answers, strict=True):
                 if answer.done():
                     continue
-                if isinstance(found, Exception):
-                    answer.set_exception(found)
+                if isinstance(result, Exception):
+                    answer.set_exception(result)
                 else:
-                    answer.set_result(found)
+                    answer.set_result(result)

@@ -12,10 +12,10 @@ from starlette.requests import cookie_parser
 
 __all__ = ["COOKIE", "Gate", "Limits"]
 
-CLIENTS = 10_000  # whose buckets are remembered
+CLIENTS = 10_000  # the largest number of clients whose buckets are kept
 COOKIE = "omlzoo_token"
 OPEN = ("/health",)
-DRAINED = 4  # times the size of a request that is read and thrown away, so that the refusal arrives
+DRAINED = 4  # of a refused request so many times the size limit is read and dropped, so that the refusal arrives
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Limits:
     """What one client may ask for.
 
     Attributes:
-        megabytes: Of a request.
-        megapixels: Of a picture; a larger one is refused before it is decoded.
-        per_second: Requests of one address in the long run.
-        burst: Requests of one address at once.
-        seconds: For a request's headers, for its body, and for its answer.
-        hits: The largest k.
-        waiting: Pictures that wait for the model; more are turned away.
-        connections: At once; more are turned away.
+        megabytes: The largest size of a request, in millions of bytes.
+        megapixels: The largest picture, in millions of pixels; a larger one is refused before it is decoded.
+        per_second: Mean number of requests a second that one address may send.
+        burst: Number of requests that one address may send at once.
+        seconds: Seconds that a request has to arrive, and seconds that the model has to answer it.
+        hits: The largest number of hits, k, of a search.
+        waiting: The largest number of requests that wait for the model; further ones are refused.
+        connections: The largest number of connections at the same time; further ones are refused.
     """
 
     megabytes: float = 16
@@ -44,13 +44,13 @@ class Limits:
 
 
 class Gate:
-    """ASGI middleware: token, rate, size and time of every request.
+    """ASGI middleware that checks token, rate, size and time of every request.
 
     Args:
-        app: What answers.
-        limits: What is let through.
-        token: Needed as "Authorization: Bearer TOKEN" or in the cookie that the page gets by ``/?token=TOKEN``; None:
-            nobody is asked.
+        app: The ASGI application that answers.
+        limits: The limits of a client.
+        token: The token that a request gives as "Authorization: Bearer TOKEN" or in the cookie that the page sets for
+            ``/?token=TOKEN``; None lets everyone in.
     """
 
     def __init__(self, app: Any, limits: Limits, token: str | None) -> None:
@@ -79,7 +79,7 @@ class Gate:
 
     async def _guarded(self, scope: Any, receive: Any, send: Any, most: int) -> None:
         refusal: tuple[int, str] | None = None
-        started = told = False
+        started = refused = False
         size = 0
         end = time.monotonic() + self.limits.seconds
 
@@ -99,12 +99,12 @@ class Gate:
             return message
 
         async def write(message: Any) -> None:  # what the app makes of the cut is replaced by the reason for it
-            nonlocal started, told
-            if refusal is None or (started and not told):
+            nonlocal started, refused
+            if refusal is None or (started and not refused):
                 started = True
                 await send(message)
-            elif not told:
-                started = told = True
+            elif not refused:
+                started = refused = True
                 await _refuse(send, *refusal)
 
         try:
@@ -116,7 +116,7 @@ class Gate:
                 await _refuse(send, *refusal)
 
     async def _let_send(self, receive: Any, most: int) -> None:
-        """Throw away what comes: a client that is still sending when its connection closes never reads the refusal."""
+        """Read and drop the body: a client that is still sending when its connection closes never reads the refusal."""
         size = 0
         try:
             async with asyncio.timeout(self.limits.seconds):
@@ -131,11 +131,11 @@ class Gate:
     def _let_in(self, path: str, query: str, headers: dict[str, str]) -> bool:
         if self.token is None or path in OPEN or (path == "/" and not headers.get("cookie") and not query):
             return True
-        given = headers.get("authorization", "").removeprefix("Bearer ")
-        kept = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-        asked = query.removeprefix("token=") if path == "/" else ""
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        address = query.removeprefix("token=") if path == "/" else ""
         expected = self.token.encode()
-        return any(secrets.compare_digest(text.encode(), expected) for text in (given, kept, asked)) or path == "/"
+        return any(secrets.compare_digest(text.encode(), expected) for text in (bearer, cookie, address)) or path == "/"
 
     def _has_turn(self, client: str) -> bool:
         now = time.monotonic()
@@ -147,8 +147,8 @@ class Gate:
         return left >= 1
 
 
-async def _refuse(send: Any, status: int, said: str) -> None:
-    body = json.dumps({"detail": said}).encode()
+async def _refuse(send: Any, status: int, detail: str) -> None:
+    body = json.dumps({"detail": detail}).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     if status == 429:
         headers.append((b"retry-after", b"1"))

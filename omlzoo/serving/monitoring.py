@@ -1,4 +1,4 @@
-"""Every request counted and timed, and every answer of the app with the headers that keep a browser safe."""
+"""Middleware that counts and times every request, and adds security headers to every answer."""
 
 import asyncio
 import time
@@ -18,11 +18,11 @@ ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.it
 
 
 class Monitoring:
-    """ASGI middleware: requests by route and status, and their seconds.
+    """ASGI middleware that counts requests by route and status, and measures their seconds.
 
     Args:
-        app: What answers.
-        registry: Where the numbers are kept.
+        app: The ASGI application that answers.
+        registry: The registry of Prometheus that keeps the numbers.
     """
 
     def __init__(self, app: Any, registry: CollectorRegistry) -> None:
@@ -46,7 +46,7 @@ class Monitoring:
         try:
             await self.app(scope, receive, write)
         except asyncio.CancelledError:
-            status = 499  # the client or the end of the server was first
+            status = 499  # the client left, or the server stopped, before the answer
             raise
         finally:
             route = getattr(scope.get("route"), "path", "none")

@@ -1,4 +1,4 @@
-"""What a request's fields say, parsed; a field that says something else is refused with one clear line."""
+"""Parsers of a request's fields; a malformed field is refused with a message of one line."""
 
 import json
 from typing import Annotated, Any
@@ -17,14 +17,14 @@ Words = Annotated[str | None, Form(max_length=2000, description="for a model wit
 
 
 def row_of(index: Index, row: int | None) -> int:
-    """The number of a row that can be found.
+    """The number of a row, checked.
 
     Args:
-        index: Whose rows.
-        row: As the request gives it.
+        index: The index that has the row.
+        row: The number of the row, from 0, as the request gives it; None is refused.
 
     Raises:
-        HTTPException: 404, there is no such row.
+        HTTPException: Status 404: there is no such row, or its picture could not be read.
     """
     if row is None or not 0 <= row < len(index.embeddings) or not index.embeddings.good[row]:
         raise HTTPException(404, f"there is no row {row}")
@@ -35,7 +35,7 @@ def parse_box(text: str | None) -> tuple[int, int, int, int] | None:
     """The corners "left,top,right,bottom" in pixels; None for an empty field.
 
     Raises:
-        HTTPException: 422, these are not four numbers.
+        HTTPException: Status 422: the field is not four numbers.
     """
     if not text:
         return None
@@ -47,10 +47,10 @@ def parse_box(text: str | None) -> tuple[int, int, int, int] | None:
 
 
 def parse_where(text: str | None) -> dict[str, Any] | None:
-    """The columns of a JSON object and the text, or texts, each must have; None for an empty field.
+    """The columns of a JSON object and the text, or texts, that a row must have in each; None for an empty field.
 
     Raises:
-        HTTPException: 422, this is no JSON object.
+        HTTPException: Status 422: the field is no JSON object.
     """
     if not text:
         return None
@@ -66,7 +66,7 @@ def parse_where(text: str | None) -> dict[str, Any] | None:
 
 
 def parse_threshold(text: str | None) -> float | str | None:
-    """A least score, or the name of a cut-point; None for an empty field."""
+    """The smallest score of an accepted hit, or the name of a cut-point; None for an empty field."""
     try:
         return float(text) if text else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""The pictures that the page shows: those of the index's rows, inside its roots, as small JPEGs made anew."""
+"""The pictures that the page shows: those of the index's rows inside the roots, encoded again as small JPEGs."""
 
 import io
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from omlzoo.index.index import Index
 __all__ = ["Pictures", "check_upload"]
 
 SIDE = 320  # pixels of a shown picture's longer side
-KEPT = 512  # shown pictures in memory
+KEPT = 512  # encoded pictures that stay in memory
 
 
 class Pictures:
     """The pictures of an index's rows.
 
     Args:
-        index: Whose rows.
-        roots: Folders that pictures may lie in; by default where the table's relative paths start. A path that leads
-            out of them, by ``..`` or by a link, is not served.
+        index: The index whose rows have the pictures.
+        roots: Folders that pictures may lie in; by default the folder where the table's relative paths start. A path
+            that leads out of them, by ``..`` or by a link, is not served.
     """
 
     def __init__(self, index: Index, roots: Sequence[Path] = ()) -> None:
@@ -36,8 +36,8 @@ class Pictures:
         """The picture of a row as a JPEG of at most 320 pixels a side.
 
         Raises:
-            BadInput: It lies outside the roots, or is no file with a picture's name.
-            BadImage: It cannot be read.
+            BadInput: The picture lies outside the roots, or is no file with the suffix of a picture.
+            BadImage: The picture cannot be read.
         """
         file = self.files[row].resolve()
         inside = any(file.is_relative_to(root) for root in self.roots)
@@ -47,14 +47,14 @@ class Pictures:
 
 
 def check_upload(content: bytes, megapixels: float) -> None:
-    """Refuse the bytes of a request that are no picture, or one of too many pixels, before they are decoded.
+    """Refuse, before it is decoded, an uploaded file that is no picture or has too many pixels.
 
     Args:
-        content: Of the uploaded file.
+        content: The bytes of the uploaded file.
         megapixels: The largest number of pixels, in millions.
 
     Raises:
-        BadImage: They are none, or there are too many pixels.
+        BadImage: The file is no picture, or it has too many pixels.
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as opened:

@@ -33,7 +33,7 @@ Asked = Annotated[Service, Depends(_service_of)]
 
 @router.get("/", response_class=HTMLResponse)
 async def page(service: Asked, request: HTTPRequest, given: Annotated[str, Query(alias="token")] = "") -> Response:
-    """The search page; with the token in the address, a cookie that has it."""
+    """The search page; if the address has the token, the answer sets a cookie with it."""
     answer = HTMLResponse(search_page(service.index.embeddings.record.model))
     token = request.app.state.token
     if token is not None and secrets.compare_digest(given.encode(), token.encode()):
@@ -43,7 +43,7 @@ async def page(service: Asked, request: HTTPRequest, given: Annotated[str, Query
 
 @router.get("/health")
 async def health(service: Asked) -> dict[str, Any]:
-    """Whether the server answers, and over how many rows."""
+    """That the server answers, and the number of rows of its index."""
     return {"status": "ok", "rows": service.index.size}
 
 
@@ -57,7 +57,7 @@ async def facts(service: Asked) -> dict[str, Any]:
 async def embed(
     service: Asked, image: Upload = None, text: Words = None, box: Annotated[str | None, Form()] = None
 ) -> dict[str, Any]:
-    """The vector of a picture or of words."""
+    """The vector of a picture or of a text."""
     if (image is None) == (text is None):
         raise HTTPException(422, "give either image, a picture, or text, words")
     request = Request(text=service.words(text)) if image is None else Request(await service.pixels(image, box))
@@ -76,7 +76,7 @@ async def search(
     threshold: Annotated[str | None, Form(description="a least score or a name of the calibration")] = None,
     where: Annotated[str | None, Form(description='JSON, such as {"category": "boot"}')] = None,
 ) -> dict[str, Any]:
-    """The nearest rows of a picture, of a row, or of words."""
+    """The nearest rows to a picture, to a row, or to a text."""
     if [image, item, text].count(None) != 2:
         raise HTTPException(422, "give either image, a picture, or item, the number of a row, or text, words")
     if k > service.limits.hits:
@@ -125,5 +125,5 @@ async def picture(service: Asked, row: int) -> Response:
 
 @router.get("/metrics")
 async def metrics(service: Asked) -> Response:
-    """Counts and seconds of requests, for Prometheus."""
+    """Counts and durations of requests, for Prometheus."""
     return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)

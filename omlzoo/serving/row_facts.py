@@ -1,4 +1,4 @@
-"""The facts of an index's rows, as answers give them."""
+"""The facts of an index's rows in the form that answers give them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,30 +14,34 @@ __all__ = ["RowFacts"]
 
 
 class RowFacts:
-    """The columns of an index's table, ready for a few rows at a time: a table of pandas takes ten times as long."""
+    """The columns of an index's table, prepared for quick access to a few rows; pandas takes ten times as long.
+
+    Args:
+        index: The index whose rows are described.
+    """
 
     def __init__(self, index: Index) -> None:
         self.index = index
         self.kept: tuple[pd.DataFrame, dict[str, Callable[[np.ndarray], list[Any]]]] | None = None
 
     def __getitem__(self, rows: np.ndarray) -> list[dict[str, Any]]:
-        """Of each row (N,) its columns, and over these our own: its number and where its picture is."""
+        """For each row number (N,) its columns, its number as "id", and the address of its picture as "picture"."""
         values = {name: column(rows) for name, column in self._columns().items()}
         return [
-            {**{name: each[place] for name, each in values.items()}, "id": row, "picture": f"/items/{row}/picture"}
-            for place, row in enumerate(rows.tolist())
+            {**{name: column[number] for name, column in values.items()}, "id": row, "picture": f"/items/{row}/picture"}
+            for number, row in enumerate(rows.tolist())
         ]
 
     def _columns(self) -> dict[str, Callable[[np.ndarray], list[Any]]]:
         table, kept = self.index.embeddings.table, self.kept
-        if kept is None or kept[0] is not table:  # at first, and after rows came or went
+        if kept is None or kept[0] is not table:  # at first, and after rows were added or removed
             kept = table, {str(name): _column(values) for name, values in table.items() if name != ERROR}
-            self.kept = kept  # whole at once: other threads read it
+            self.kept = kept  # in one assignment, because other threads read it
         return kept[1]
 
 
 def _column(values: pd.Series) -> Callable[[np.ndarray], list[Any]]:
-    """Gives the values of rows (N,) as JSON has them: texts and numbers without a detour through pandas."""
+    """A function from row numbers (N,) to their values for JSON; texts and numbers are taken without pandas."""
     kind = values.dtype
     if isinstance(kind, pd.StringDtype):
         texts = pa.array(values, from_pandas=True)
@@ -50,7 +54,7 @@ def _column(values: pd.Series) -> Callable[[np.ndarray], list[Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has; None for what is no number or missing."""
+    """The value as a type of JSON; None for a missing value and for a number that is not finite."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, list):

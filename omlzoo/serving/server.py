@@ -1,4 +1,4 @@
-"""A server of one process for an application: loopback only, or with a token."""
+"""A server of one process for an application; it listens on loopback only, unless there is a token."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ HEADERS = 10.0  # seconds for a request's first line and headers
 
 
 class HeaderTimeout(H11Protocol):
-    """uvicorn's protocol, which also ends connections that do not finish their headers."""
+    """The HTTP protocol of uvicorn, which also closes connections that do not finish their headers in time."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -40,7 +40,7 @@ class HeaderTimeout(H11Protocol):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
+    """Whether only this machine can reach an address, a host name or an IP address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -48,16 +48,31 @@ def is_loopback(host: str) -> bool:
 
 
 def check_address(host: str, token: str | None) -> None:
-    """Refuse to listen to others without a token."""
+    """Refuse an address that other machines can reach, if there is no token.
+
+    Args:
+        host: A host name or an IP address.
+        token: The token that clients have to give, or None.
+
+    Raises:
+        BadInput: Other machines can reach the address, and there is no token.
+    """
     if not is_loopback(host) and not token:
         raise BadInput(f"host {host} can be reached by others; give --token, or stay on 127.0.0.1")
 
 
 def serve_forever(app: FastAPI, host: str, port: int, connections: int, seconds: float) -> None:
-    """Answer until SIGINT or SIGTERM; requests that run are finished first.
+    """Answer requests until SIGINT or SIGTERM; running requests are finished first.
+
+    Args:
+        app: The application that answers.
+        host: The host name or IP address to listen on.
+        port: The port to listen on.
+        connections: The largest number of connections at the same time; further ones are refused.
+        seconds: Seconds that running requests have to finish at the end, at least 1.
 
     Raises:
-        BadInput: The port is taken.
+        BadInput: The server cannot listen on the port, for example because it is taken.
     """
     config = uvicorn.Config(
         app, host=host, port=port, http=HeaderTimeout, limit_concurrency=connections, timeout_keep_alive=5,
@@ -67,12 +82,12 @@ def serve_forever(app: FastAPI, host: str, port: int, connections: int, seconds:
     server = uvicorn.Server(config)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     gc.collect()
-    gc.freeze()  # else the collector goes through all that was opened, again and again, for half a second each time
+    gc.freeze()  # otherwise each collection goes through all opened objects and takes half a second
     try:
         asyncio.run(server.serve())
     except SystemExit as error:
         raise BadInput(f"port {port} on {host} cannot be listened on; give another --port") from error
     except KeyboardInterrupt:
-        pass  # uvicorn has ended gracefully and passes the signal on
+        pass  # uvicorn has finished its requests and raises the signal again
     finally:
         gc.unfreeze()

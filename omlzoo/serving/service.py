@@ -1,4 +1,4 @@
-"""What answers requests: an open index, its model, and the threads that decode and compute for it."""
+"""The service that answers requests: an open index, its model, and the threads that decode and compute."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from omlzoo.serving.row_facts import RowFacts
 __all__ = ["Service"]
 
 NOT_OFFERED = ("path", "split", "is_query", "is_gallery", "sequence", "x_1", "x_2", "y_1", "y_2")
-DECODERS = 4  # images decoded at once, whose memory this bounds
+DECODERS = 4  # images decoded at the same time, which bounds the memory
 CHOICES = 60  # values of a column that the page offers as a filter
 REPEATED = 80  # characters of a text that a message repeats
 
@@ -33,9 +33,9 @@ class Service:
     """An open index that answers many requests at once.
 
     Args:
-        index: Opened; its model, and its text tower if it has one, are opened now.
-        limits: Of size, pixels and time.
-        roots: Folders whose pictures are shown; by default the table's own.
+        index: An open index; its model, and its text tower if it has one, are opened by this call.
+        limits: Limits of size, pixels and time.
+        roots: Folders whose pictures are shown; by default the folder where the table's relative paths start.
         runtime: "torch", or "onnx": ONNX Runtime, see :func:`omlzoo.embed`.
     """
 
@@ -61,10 +61,10 @@ class Service:
 
         Args:
             image: The uploaded file.
-            box: Its field "left,top,right,bottom", if any.
+            box: The field "left,top,right,bottom" in pixels; None takes the whole picture.
 
         Raises:
-            BadImage: It cannot be read or has too many pixels.
+            BadImage: The picture cannot be read or has too many pixels.
             Busy: Too many requests wait for the model.
         """
         content = await image.read()
@@ -83,25 +83,25 @@ class Service:
             return await run_in_threadpool(decode)
 
     def words(self, text: str | None) -> str:
-        """A request's text, which has words.
+        """A request's text, checked for words that can be searched for.
 
         Raises:
-            HTTPException: 422, the model has no text tower, or the text has no words.
+            HTTPException: Status 422: the model has no text tower, or the text has no words.
         """
         if not self.reads_texts:
             model = self.index.embeddings.record.model
             raise HTTPException(422, f"{model} has no text tower; give image or item")
         words = (text or "").encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
-        if not self.index.encoder.text_model().tokens.has_words(words):  # else it would fail the batch it is in
+        if not self.index.encoder.text_model().tokens.has_words(words):  # otherwise its whole batch would fail
             raise HTTPException(422, f"the text {words[:REPEATED]!r} has no words; describe what to look for")
         return words
 
     async def answer(self, request: Request) -> Any:
-        """The vector, or the hits, that a request asks for.
+        """The vector (D,), or the hits, that a request asks for.
 
         Raises:
-            HTTPException: 503, the model did not answer in time.
-            Busy: Too many requests wait for it.
+            HTTPException: Status 503: the model did not answer in time.
+            Busy: Too many requests wait for the model.
         """
         try:
             return await asyncio.wait_for(self.batcher(request), self.limits.seconds)
@@ -109,7 +109,7 @@ class Service:
             raise HTTPException(503, "the model did not answer in time; try again") from error
 
     def facts(self) -> dict[str, Any]:
-        """What the page needs to know of the index."""
+        """The facts of model and index that the page needs."""
         index, record = self.index, self.index.embeddings.record
         return {
             "model": record.model, "dim": record.dim, "rows": index.size, "similarity": index.similarity,
@@ -135,7 +135,7 @@ class Service:
         return True
 
     def _choices(self) -> dict[str, list[str]]:
-        """Columns with few values, and these."""
+        """The columns with few distinct values, and these values in order."""
         frame = self.index.embeddings.table[self.index.embeddings.good]
         choices = {}
         for name in frame.columns.drop(ERROR):

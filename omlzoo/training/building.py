@@ -1,4 +1,4 @@
-"""What a run is made of, built once from a start, a table and a recipe; each part by a function that stands alone."""
+"""The parts of a run, built once from a model, a table and a recipe."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -41,12 +41,12 @@ __all__ = ["Inputs", "Plan", "RunParts", "TrainingData", "build_data", "build_ru
 
 @dataclass(frozen=True)
 class Plan:
-    """When a run ends, saves its state, and gives up.
+    """Rules by which a run ends, saves its state, and stops early.
 
     Attributes:
-        epochs: Passes over the sampler.
-        seed: Of dropout and the like.
-        save_seconds: Between two saved states within an epoch.
+        epochs: Number of passes over the sampler.
+        seed: Seed of dropout and other random numbers of training.
+        save_seconds: Seconds between two saved states within an epoch.
         unreadable: Largest share of an epoch's pictures that may be unreadable.
         find_copies: Whether validation pictures that are also training pictures are looked for.
     """
@@ -64,11 +64,11 @@ class TrainingData:
 
     Attributes:
         sampler: Row numbers of each batch.
-        batches: The same with a seed for each picture; its epoch is set before each pass.
-        loader: Loads them.
-        features: What frozen stages gave of the pictures, where that is kept; to be filled before the first pass.
-        workers: Processes that load pictures.
-        labels: How many there are.
+        batches: Row numbers of each batch with a seed for each picture; its epoch is set before each pass.
+        loader: Loads the batches.
+        features: The outputs of frozen stages, if they are kept in a file; filled before the first pass.
+        workers: Number of processes that load pictures.
+        labels: Number of labels.
     """
 
     sampler: Sampler[list[int]]
@@ -81,12 +81,12 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Inputs:
-    """From what a loader gives to what a model takes.
+    """Prepares the batches of a loader for the model.
 
     Attributes:
         transform: Normalises pixels.
-        device: Where the model is.
-        kept: The loader gives outputs of frozen stages, not pixels.
+        device: The device of the model.
+        kept: Whether the loader gives outputs of frozen stages instead of pixels.
     """
 
     transform: Transform
@@ -109,21 +109,21 @@ class RunParts:
 
     Attributes:
         out: The run folder.
-        plan: When it ends, saves and gives up.
-        split: Its rows.
-        data: Its pictures and their order.
-        inputs: From what the loader gives to what the model takes.
+        plan: Rules by which the run ends, saves and stops early.
+        split: The rows that train, choose the epoch and measure.
+        data: The pictures and their order.
+        inputs: Prepares the batches of the loader for the model.
         body: The extractor that is trained.
         model: What a step calls: the body and a head that only training has.
         frozen: Modules that stay in eval mode.
-        frozen_stages: Pixels (B, 3, H, W) uint8 to what the frozen stages give of them.
+        frozen_stages: Computes the outputs of the frozen stages from pixels (B, 3, H, W) uint8.
         step: Optimizer, objective and precision.
-        probe: How models are measured.
-        identity: What a saved state has to agree with.
+        probe: Measures models.
+        identity: Texts by name that a saved state has to agree with.
         start: The address of the model that the run began with.
-        entry: Its entry.
-        recipe: The text of recipe.toml, which says how to run it again.
-        open_log: Begins the log that the recipe asks for.
+        entry: The entry of that model.
+        recipe: The text of recipe.toml, with the command that runs it again.
+        open_log: Opens the log that the recipe asks for.
     """
 
     out: Path
@@ -148,10 +148,10 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
     """Every part of a run; torch's random numbers are seeded with the recipe's seed.
 
     Args:
-        model: Where to start; it is trained in place.
-        table: With the columns label and split.
-        recipe: All settings.
-        out: The run folder; nothing is written yet.
+        model: The extractor to train, in place.
+        table: A table with the columns label and split.
+        recipe: The settings.
+        out: The run folder; nothing is written to it yet.
         device: "cpu", "cuda" or "auto".
 
     Raises:
@@ -205,11 +205,11 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
     """The batches of training rows, augmented.
 
     Args:
-        rows: To train on.
-        recipe: Names augmentation and sampler.
-        preprocess: Of the model, which decides the size of the pictures.
-        cache: The file of frozen stages' outputs, where the recipe keeps them.
-        device: Where the model is.
+        rows: The rows to train on.
+        recipe: The settings, which name augmentation and sampler.
+        preprocess: The model's preprocessing, which decides the size of the pictures.
+        cache: The file for the outputs of frozen stages, if the recipe keeps them.
+        device: The device of the model.
 
     Raises:
         BadInput: The sampler cannot draw such batches from these rows.
@@ -228,12 +228,12 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
 
 
 def build_step(model: TrainingModel, recipe: Recipe, data: TrainingData) -> Optimization:
-    """Objective, optimizer and learning rates of a run over that data.
+    """Objective, optimizer and learning rates of a run.
 
     Args:
-        model: On its device, its frozen parts frozen.
+        model: The model on its device, with its frozen stages frozen.
         recipe: The settings.
-        data: Says how many labels and batches there are.
+        data: The training data, which decides the number of labels and of steps.
 
     Raises:
         BadInput: The loss does not take the recipe's arguments.
@@ -248,7 +248,7 @@ def build_step(model: TrainingModel, recipe: Recipe, data: TrainingData) -> Opti
 
 
 def loader_workers(rows: int) -> int:
-    """Processes that load so many pictures: none for few, else a core is left to the model."""
+    """Number of processes that load ``rows`` pictures: 0 below 512, otherwise one fewer than cores, from 1 to 8."""
     if rows < 512:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

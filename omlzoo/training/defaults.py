@@ -1,4 +1,4 @@
-"""Settings that follow from a table, for those that nobody gave."""
+"""Default settings that follow from a table."""
 
 from collections.abc import Collection
 from typing import Any
@@ -13,26 +13,26 @@ MANY = 4  # categories, from which batches are drawn category by category
 
 
 def suggest(train: pd.DataFrame, given: Collection[str]) -> dict[str, Any]:
-    """Composition of the batches from labels, items per label and categories.
+    """Suggest the composition of batches from the labels, their sizes and the categories.
 
     Args:
         train: The training rows, with the columns label and, if there is one, category.
         given: Names of settings that were decided; they are not suggested, nor is what follows from them.
 
     Returns:
-        Settings by name: ``n_instances`` (as many as the middle label has, 2 to 4), ``n_labels`` (about 32 pictures in
+        Settings by name: ``n_instances`` (median size of a label, 2 to 4), ``n_labels`` (about 32 pictures in
         a batch), ``sampler`` and ``n_categories`` where there are categories enough.
     """
     if {"n_labels", "n_instances", "n_categories", "sampler"} & set(given):  # one of them decides what the others mean
         return {}
     sizes = train.groupby("label").size()
-    found: dict[str, Any] = {"n_instances": int(min(4, max(2, sizes.median())))}
-    apart = max(2, round(LARGEST_APART * len(sizes)))  # of them the epoch may be chosen
-    labels = max(1, min(BATCH // found["n_instances"], len(sizes) - apart))
-    found["n_labels"] = labels
+    settings: dict[str, Any] = {"n_instances": int(min(4, max(2, sizes.median())))}
+    apart = max(2, round(LARGEST_APART * len(sizes)))  # the labels that may be set apart to choose the epoch
+    labels = max(1, min(BATCH // settings["n_instances"], len(sizes) - apart))
+    settings["n_labels"] = labels
     if "category" in train:
         of_category = train.groupby("category")["label"].nunique()
         if len(of_category) >= MANY and of_category.median() >= 2:
-            found["sampler"], found["n_categories"] = "CategoryBalanced", 2
-            found["n_labels"] = max(1, labels // 2)
-    return found
+            settings["sampler"], settings["n_categories"] = "CategoryBalanced", 2
+            settings["n_labels"] = max(1, labels // 2)
+    return settings

@@ -1,4 +1,4 @@
-"""Several processes, as torchrun starts them: one model, one batch, every picture measured once."""
+"""Training in several processes that torchrun starts: shared gradients, and shares of the rows to measure."""
 
 import atexit
 import os
@@ -15,7 +15,7 @@ __all__ = ["everyone", "from_first", "is_first", "join", "share_gradients", "sha
 
 
 def join(device: torch.device) -> torch.device:
-    """Join the others if torchrun started this process; returns the device that is its own."""
+    """Join the process group if torchrun started this process; returns the device that this process uses."""
     if "WORLD_SIZE" not in os.environ or not dist.is_available():
         return device
     if device.type == "cuda":
@@ -28,13 +28,13 @@ def join(device: torch.device) -> torch.device:
 
 
 def _leave() -> None:
-    """Gloo's threads, where they are left to the end of the process, now and then abort it after all its work."""
+    """Destroy the group at the end: threads of Gloo that still run then sometimes abort the process."""
     if dist.is_initialized() and dist.get_backend() == "gloo":
         dist.destroy_process_group()
 
 
 def is_first() -> bool:
-    """Whether this process writes and speaks."""
+    """Whether this process is the one that writes files and gives notices."""
     return processes() == 1 or dist.get_rank() == 0
 
 
@@ -44,7 +44,7 @@ def share_model(model: nn.Module) -> nn.Module:
 
 
 def share_gradients(model: nn.Module) -> None:
-    """Average gradients that were computed without exchange."""
+    """Average over processes gradients that each process computed by itself."""
     if processes() == 1:
         return
     for parameter in model.parameters():
@@ -54,7 +54,7 @@ def share_gradients(model: nn.Module) -> None:
 
 
 def share_of_rows(count: int) -> slice:
-    """The rows that this process measures; all processes together measure each once."""
+    """The slice of ``count`` rows that this process measures; all processes together measure each row once."""
     return slice(0, count) if processes() == 1 else slice(dist.get_rank(), count, dist.get_world_size())
 
 
@@ -62,15 +62,15 @@ def everyone(value: Any) -> list[Any]:
     """The values of all processes, in the order of their ranks."""
     if processes() == 1:
         return [value]
-    found: list[Any] = [None] * processes()
-    dist.all_gather_object(found, value)
-    return found
+    values: list[Any] = [None] * processes()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def from_first(value: Any) -> Any:
     """The first process's value, in every process."""
     if processes() == 1:
         return value
-    found = [value]
-    dist.broadcast_object_list(found)
-    return found[0]
+    values = [value]
+    dist.broadcast_object_list(values)
+    return values[0]

@@ -1,4 +1,4 @@
-"""finetune(): a table and a recipe to a run folder, which is again a checkpoint."""
+"""finetune(): trains a model on a table by a recipe and writes a run folder, which the zoo opens as a checkpoint."""
 
 import copy
 import logging
@@ -49,11 +49,11 @@ def finetune(
         out: The run folder; it must not exist, or hold an unfinished run when resuming.
         recipe: All settings. Where it is not given, those of the batches follow from the table (logged, and in the
             report), the others are the defaults of :class:`omlzoo.training.Recipe`.
-        root: Where relative paths start; the table's folder by default.
-        resume: Go on with the run in ``out`` from its last saved state; begin where none was saved yet. A finished run
-            is given back as it is.
+        root: The folder where relative paths start; by default the folder of the table.
+        resume: Whether to go on with the run in ``out`` from its last saved state; without a saved state the run
+            begins. A finished run is returned as it is.
         device: "cpu", "cuda" or "auto".
-        progress: Draw bars where standard error is a terminal.
+        progress: Whether to show progress bars where standard error is a terminal.
         **settings: Settings of the recipe by name, such as ``epochs=10``.
 
     Raises:
@@ -75,9 +75,9 @@ def finetune(
     rows = tables.read(table, "train", root)
     if recipe is None:
         chosen = suggest(rows.frame[rows.frame["split"] == "train"], settings)
-    said = ", ".join(f"{name} = {value}" for name, value in chosen.items())
-    if said:
-        LOG.info("chosen from the table: %s", said)
+    suggested = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+    if suggested:
+        LOG.info("chosen from the table: %s", suggested)
     recipe = known.changed(chosen)
     if finished:
         return _finished(out, recipe)
@@ -85,11 +85,11 @@ def finetune(
         notice(text)
     with torch.random.fork_rng(devices=[]):
         parts = build_run(_start(model, recipe), rows, recipe, out, device)
-        return Running(parts, {"settings chosen from the table": said or "none"}, progress).run(resume)
+        return Running(parts, {"settings chosen from the table": suggested or "none"}, progress).run(resume)
 
 
 def _finished(out: Path, recipe: Recipe) -> Run:
-    """The run that stands in the folder, if it was of this recipe."""
+    """The finished run in the folder, if its recipe is this one."""
     was = Recipe.read(out / RECIPE).to_toml()
     if was != recipe.to_toml():
         raise BadInput(

@@ -1,4 +1,4 @@
-"""What of a model trains, and how its blocks are computed: frozen stages, dropped and recomputed blocks."""
+"""Frozen stages of a model, and blocks that are dropped at random or computed again in the backward pass."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -18,7 +18,15 @@ DROPPING = ("drop_path", "drop_path1", "drop_path2")  # of timm's blocks
 
 
 def check_cache(model: Extractor, recipe: Recipe) -> None:
-    """Refuse a cache where there is nothing to keep, or what is kept would not stay true."""
+    """Refuse a cache of frozen stages where nothing is frozen, or where the kept outputs would become wrong.
+
+    Args:
+        model: The extractor to train.
+        recipe: The settings; nothing is checked where its cache is 0.
+
+    Raises:
+        BadInput: The cache does not suit the other settings, the model, or the number of processes.
+    """
     for wrong, remedy in (
         (not recipe.freeze, "nothing is frozen; set freeze to 1 or more"),
         (bool(recipe.lora), "lora changes the frozen stages; set lora to 0"),
@@ -30,7 +38,18 @@ def check_cache(model: Extractor, recipe: Recipe) -> None:
 
 
 def freeze(model: Extractor, count: int) -> list[nn.Module]:
-    """Stop the first stages from training; returns their modules, which stay in eval mode."""
+    """Exclude the first stages of a model from training.
+
+    Args:
+        model: The extractor; the parameters of the stages need no gradient afterwards.
+        count: Number of stages to freeze, from 0 to one fewer than there are; 0 freezes none.
+
+    Returns:
+        The modules of the frozen stages, which have to stay in eval mode.
+
+    Raises:
+        BadInput: The model has no more than ``count`` stages.
+    """
     stages = model.stages()
     if count >= len(stages):
         raise BadInput(f"freeze is {count}; this model has {len(stages)} stages, freeze fewer")
@@ -42,7 +61,15 @@ def freeze(model: Extractor, count: int) -> list[nn.Module]:
 
 
 def drop_paths(model: Extractor, chance: float) -> None:
-    """Leave blocks out at random in training; the chance rises from 0 at the first to ``chance`` at the last."""
+    """Leave blocks out at random in training (arXiv 1603.09382); the probability rises linearly with depth.
+
+    Args:
+        model: The extractor, changed in place.
+        chance: Probability that the last block is left out, from 0 to 0.9; 0 changes nothing. That of the first is 0.
+
+    Raises:
+        BadInput: The model has no blocks that can be left out.
+    """
     if not chance:
         return
     blocks = [part for part in model.modules() if any(hasattr(part, name) for name in DROPPING)]
@@ -55,7 +82,7 @@ def drop_paths(model: Extractor, chance: float) -> None:
 
 
 def checkpoint_blocks(stages: Iterable[list[nn.Module | nn.Parameter]]) -> None:
-    """Compute what lies within the middle stages again in the backward pass instead of keeping it."""
+    """Compute the activations of all stages but the first and the last again in the backward pass, to save memory."""
     for stage in list(stages)[1:-1]:
         for part in stage:
             if isinstance(part, nn.Module):

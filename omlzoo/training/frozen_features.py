@@ -1,4 +1,4 @@
-"""What the frozen stages give of each picture, computed once and kept in a file."""
+"""The outputs of the frozen stages for each picture, computed once and kept in a file."""
 
 import shutil
 from collections.abc import Callable
@@ -19,13 +19,13 @@ BATCH = 32  # pictures that go through the stages at once
 
 
 class FrozenFeatures(Dataset[Item]):
-    """A picture's row and a seed give what the stages made of one of its views, as float32.
+    """A data set of the outputs of frozen stages, float32; an item is a picture's row and a seed that chooses a view.
 
     Args:
-        pictures: Their augmentation makes the views.
-        views: Of each picture; the seed of a batch chooses among them.
-        file: Where they are kept; what stands there is replaced.
-        seed: Of the augmentations.
+        pictures: The pictures, whose augmentation makes the views.
+        views: Number of views of each picture, at least 1.
+        file: The file of the outputs, which is replaced if it exists.
+        seed: Seed of the augmentations.
     """
 
     def __init__(self, pictures: ImageTable, views: int, file: Path, seed: int) -> None:
@@ -34,30 +34,30 @@ class FrozenFeatures(Dataset[Item]):
         self.shape: tuple[int, ...] = ()
 
     def fill(self, stages: Callable[[Tensor], Tensor], workers: int, progress: bool) -> None:
-        """Compute the views of all pictures.
+        """Compute the outputs for all views of all pictures.
 
         Args:
-            stages: Pixels (B, 3, H, W) uint8 to a tensor of B rows.
-            workers: Processes that load pictures.
-            progress: Draw a bar.
+            stages: Computes from pixels (B, 3, H, W) uint8 a tensor of B rows.
+            workers: Number of processes that load pictures; 0 loads them in this process.
+            progress: Whether to show a progress bar.
 
         Raises:
-            BadInput: The disk has no room for them.
+            BadInput: The disk has not enough space for the file.
         """
         loader = DataLoader(self.pictures, batch_sampler=self._batches(), collate_fn=collate, num_workers=workers)
         count = len(self.pictures)
         kept: np.ndarray | None = None
         done = 0
-        with bar(count * self.views, "frozen stages", "picture", progress) as drawn:
+        with bar(count * self.views, "frozen stages", "picture", progress) as shown_bar:
             for pixels, _, rows, bad in loader:
                 view = done // count
                 self.errors.update(bad)
                 if len(rows):
-                    found = stages(pixels).float().cpu().numpy()
-                    kept = self._room(found.shape[1:]) if kept is None else kept
-                    kept[view, rows.numpy()] = found
+                    outputs = stages(pixels).float().cpu().numpy()
+                    kept = self._room(outputs.shape[1:]) if kept is None else kept
+                    kept[view, rows.numpy()] = outputs
                 done += len(rows) + len(bad)
-                drawn.update(len(rows) + len(bad))
+                shown_bar.update(len(rows) + len(bad))
 
     def _batches(self) -> list[list[tuple[int, int]]]:
         """(row, seed) of all pictures, view after view; no batch has two views."""

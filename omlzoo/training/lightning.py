@@ -1,4 +1,4 @@
-"""The extractor, a loss and our batches in Lightning's Trainer, for those whose training runs there already."""
+"""An extractor, a loss and batches for PyTorch Lightning's Trainer."""
 
 from typing import Any
 
@@ -28,9 +28,9 @@ class MetricLearning(LightningModule):
 
     Args:
         model: Built by ``omlzoo.get_model``.
-        loss: Called with embeddings (B, dim) and labels (B,); of several processes give it ``gather=True``.
+        loss: Called with embeddings (B, D) and labels (B,); build it with ``gather=True`` for several processes.
         lr: Peak learning rate.
-        weight_decay: Of AdamW.
+        weight_decay: Weight decay of AdamW.
     """
 
     def __init__(self, model: Extractor, loss: nn.Module, lr: float = 1e-4, weight_decay: float = 1e-4) -> None:
@@ -39,7 +39,7 @@ class MetricLearning(LightningModule):
         self.transform = Transform(model.entry.preprocess)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embeddings (B, dim) of normalised images (B, 3, H, W)."""
+        """Embeddings (B, D) of normalised images (B, 3, H, W)."""
         return self.model(images)  # type: ignore[no-any-return]
 
     def training_step(self, batch: Batch) -> Tensor | None:
@@ -60,14 +60,15 @@ class MetricLearning(LightningModule):
 
 
 class Retrieval(Callback):
-    """Measures the validation rows of a table after every so many epochs, and logs cmc@1, map@5 and map@r.
+    """Measures the validation rows of a table every few epochs, and logs cmc@1, map@5 and map@r.
 
     Args:
         table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label.
-        every: Epochs from one measurement to the next.
+        every: Number of epochs from one measurement to the next, at least 1.
+        root: The folder where relative paths start; by default the folder of the table.
 
     Attributes:
-        reports: One for each measurement; in the first process.
+        reports: A report for each measurement; only in the first process.
     """
 
     def __init__(self, table: str | pd.DataFrame, every: int = 1, root: str | None = None) -> None:
@@ -77,15 +78,20 @@ class Retrieval(Callback):
         self.reports: list[Report] = []
 
     def on_train_epoch_end(self, trainer: LightningTrainer, pl_module: LightningModule) -> None:
-        """Measure."""
+        """Measure the validation rows if the epoch is one of those to measure after.
+
+        Args:
+            trainer: The trainer of Lightning that calls this.
+            pl_module: A :class:`MetricLearning`.
+        """
         if (trainer.current_epoch + 1) % self.every:
             return
         module: Any = pl_module
         if trainer.is_global_zero:
             module.model.eval()
             options = ComputeOptions(precision="fp32", device=str(module.device))
-            found = embed_table(module.model, self.rows, options=options, progress=False)
-            self.reports.append(evaluate_embeddings(found, self.rows.name, thorough=False))
+            embeddings = embed_table(module.model, self.rows, options=options, progress=False)
+            self.reports.append(evaluate_embeddings(embeddings, self.rows.name, thorough=False))
             module.model.train()
             metrics = {name: self.reports[-1].metrics[name] for name in ("cmc@1", "map@5", "map@r")}
             pl_module.log_dict(metrics, rank_zero_only=True)
@@ -101,16 +107,16 @@ def training_batches(
     workers: int = 0,
     root: str | None = None,
 ) -> DataLoader[Any]:
-    """Batches of the train rows for ``Trainer(use_distributed_sampler=False)``, each process its share.
+    """Batches of the train rows for ``Trainer(use_distributed_sampler=False)``; each process gets its share.
 
     Args:
-        model: Its preprocessing decides the size.
+        model: The extractor, whose preprocessing decides the size of the pictures.
         table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label.
-        make_sampler: Labels (N,) to a sampler, such as ``lambda labels: Balanced(labels, 8, 4)``.
+        make_sampler: Makes a sampler from labels (N,), such as ``lambda labels: Balanced(labels, 8, 4)``.
         augment: A name of omlzoo.data.augmentations.
-        seed: Of the augmentation.
-        workers: Processes that load pictures.
-        root: Where relative paths start; the table's folder by default.
+        seed: Seed of the augmentation.
+        workers: Number of processes that load pictures; 0 loads them in this process.
+        root: The folder where relative paths start; by default the folder of the table.
     """
     rows = tables.read(table, "train", root)
     rows = rows.rows((rows.frame["split"] == "train").to_numpy())

@@ -1,4 +1,4 @@
-"""Where the curves of a run go: TensorBoard, Weights & Biases, MLflow, or nowhere."""
+"""Logs for the curves of a run: TensorBoard, Weights & Biases, MLflow, or none."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,17 +13,22 @@ __all__ = ["Log", "Nowhere", "find_log", "open_log"]
 
 
 class Log(Protocol):
-    """Takes numbers as they come."""
+    """Receives the numbers of a run as they are computed."""
 
     def add(self, step: int, numbers: dict[str, float]) -> None:
-        """Numbers of a step, by name."""
+        """Add the numbers of a step.
+
+        Args:
+            step: Number of optimizer steps so far.
+            numbers: The numbers by name.
+        """
 
     def close(self) -> None:
-        """The run is over."""
+        """Close the log when the run ends."""
 
 
 class Nowhere:
-    """Keeps nothing."""
+    """A log that keeps nothing."""
 
     def add(self, step: int, numbers: dict[str, float]) -> None:
         pass
@@ -33,7 +38,7 @@ class Nowhere:
 
 
 class TensorBoard:
-    """Event files in the run folder's ``tensorboard``: look with ``tensorboard --logdir``."""
+    """Event files in the folder ``tensorboard`` of the run folder; show them with ``tensorboard --logdir``."""
 
     def __init__(self, out: Path, recipe: Recipe) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -49,7 +54,7 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A run of the project "omlzoo"; ``WANDB_PROJECT``, ``WANDB_MODE`` and the like are heeded."""
+    """A run of the project "omlzoo"; ``WANDB_PROJECT``, ``WANDB_MODE`` and its other variables are respected."""
 
     def __init__(self, out: Path, recipe: Recipe) -> None:
         import os
@@ -67,7 +72,7 @@ class WeightsAndBiases:
 
 
 class MLflow:
-    """A run of MLflow's; ``MLFLOW_TRACKING_URI`` and the like are heeded."""
+    """A run of MLflow; ``MLFLOW_TRACKING_URI`` and its other variables are respected."""
 
     def __init__(self, out: Path, recipe: Recipe) -> None:
         import mlflow
@@ -95,7 +100,7 @@ def find_log(name: str) -> str:
     """The log that a name stands for; "auto" is TensorBoard if it is installed.
 
     Raises:
-        MissingExtra: Its package is not installed.
+        MissingExtra: The package of the log is not installed.
     """
     if name == "auto":
         name = "tensorboard" if find_spec("tensorboard") else "none"
@@ -105,5 +110,11 @@ def find_log(name: str) -> str:
 
 
 def open_log(name: str, out: Path, recipe: Recipe) -> Log:
-    """A log that :func:`find_log` found."""
+    """Open a log.
+
+    Args:
+        name: A name that :func:`find_log` returned.
+        out: The run folder, for logs that write files there.
+        recipe: The settings, which some logs record.
+    """
     return LOGS[name](out, recipe)

@@ -1,4 +1,4 @@
-"""The loop, to be read from top to bottom: batches, objective, step."""
+"""The training loop of an epoch."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ __all__ = ["EpochSummary", "train_epoch"]
 
 @dataclass
 class EpochSummary:
-    """What happened in an epoch so far.
+    """Counts and sums of an epoch so far.
 
     Attributes:
-        batches: That came from the loader.
-        trained: Those with at least one picture.
-        pictures: That were trained on.
-        total: Sum of the losses.
+        batches: Number of batches from the loader.
+        trained: Number of batches with at least one readable picture.
+        pictures: Number of pictures that were trained on.
+        total: Sum of the losses of the batches.
         totals: Sums of the loss's own statistics.
         skipped: Row and error of each picture that could not be read.
-        failures: How often one could not be read.
+        failures: Number of times that a picture could not be read.
     """
 
     batches: int = 0
@@ -37,7 +37,7 @@ class EpochSummary:
 
     @property
     def loss(self) -> float:
-        """Mean of the batches."""
+        """Mean loss of the batches."""
         return self.total / max(1, self.trained)
 
     @property
@@ -49,7 +49,13 @@ class EpochSummary:
         return means
 
     def add(self, value: float, stats: dict[str, float], pictures: int) -> None:
-        """Count a batch in."""
+        """Add a batch.
+
+        Args:
+            value: The loss of the batch.
+            stats: The loss's own statistics of the batch.
+            pictures: Number of pictures in the batch.
+        """
         self.trained, self.pictures, self.total = self.trained + 1, self.pictures + pictures, self.total + value
         for name, number in stats.items():
             before = 0.0 if name == "empty_batches" else self.totals.get(name, 0.0)
@@ -68,11 +74,11 @@ def train_epoch(
 
     Args:
         work: Model, objective and optimizer; the model is in the mode it should train in.
-        batches: Of :func:`omlzoo.data.dataset.collate`.
-        prepare: What the loader gives of the pictures, such as pixels (B, 3, H, W) uint8, to the views that the model
+        batches: Batches of :func:`omlzoo.data.dataset.collate`.
+        prepare: Turns the first part of a batch, such as pixels (B, 3, H, W) uint8, into the views that the model
             takes, on its device.
-        summary: What was done of this epoch already, if it goes on.
-        named: Rows (B,) to a text that names their pictures, for an error.
+        summary: The summary of the batches of this epoch that were trained before; None begins the epoch.
+        named: Turns rows (B,) into a text that names their pictures, for an error.
         after: Called after each batch, with the summary and the batch's loss; None where no picture could be read.
 
     Raises:

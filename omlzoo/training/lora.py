@@ -11,10 +11,14 @@ __all__ = ["add_lora", "merge_lora"]
 
 
 def add_lora(model: Extractor, rank: int) -> None:
-    """Freeze the model, and train updates of that rank beside each linear layer of its middle stages.
+    """Freeze the model, and add low-rank updates to each linear layer of all stages but the first and the last.
+
+    Args:
+        model: The extractor, changed in place.
+        rank: Rank of the updates, at least 1.
 
     Raises:
-        BadInput: It has no such layer.
+        BadInput: The model has no such layer.
         MissingExtra: peft is not installed.
     """
     try:

@@ -1,4 +1,4 @@
-"""What a run says once: unreadable pictures, batches without pairs, copies across the split, what chose the epoch."""
+"""Notices of a run: unreadable pictures, batches without pairs, copies across the split, how the epoch is chosen."""
 
 from typing import Any
 
@@ -13,21 +13,21 @@ __all__ = ["of_duplicates", "of_epoch", "what_chose"]
 
 
 def of_epoch(epoch: int, summary: EpochSummary, known: dict[int, str], limit: float) -> dict[int, str]:
-    """Say which pictures could not be read, and stop where there were too many.
+    """Give notice of the pictures that could not be read, and stop the run if there were too many.
 
     Args:
-        epoch: Counted from 0.
-        summary: Of this process.
-        known: Row and error of those said before.
-        limit: Largest share.
+        epoch: Number of the epoch, from 0.
+        summary: The epoch's summary in this process.
+        known: Row and error of the pictures that earlier notices named.
+        limit: Largest share of unreadable pictures, from 0 to 1.
 
     Returns:
-        Row and error of those that are new, of all processes.
+        Row and error of the pictures that are not in ``known``, of all processes.
 
     Raises:
-        BadInput: There were more, or none could be read.
+        BadInput: The share was larger, or no picture could be read.
     """
-    skipped = {row: error for found in everyone(summary.skipped) for row, error in found.items()}
+    skipped = {row: error for errors in everyone(summary.skipped) for row, error in errors.items()}
     failures, trained = (sum(everyone(number)) for number in (summary.failures, summary.pictures))
     first = next(iter(skipped.values()), "")
     if not trained:
@@ -40,27 +40,36 @@ def of_epoch(epoch: int, summary: EpochSummary, known: dict[int, str], limit: fl
         )
     new = {row: error for row, error in skipped.items() if row not in known}
     if epoch == 0 and summary.totals.get("empty_batches", 0.0) >= summary.trained:
-        said = "no batch of the first epoch had anything to learn from"
-        _say(f"{said}; set n_instances and n_labels to 2 or more, and look for labels with a single picture")
+        text = "no batch of the first epoch had anything to learn from"
+        _say(f"{text}; set n_instances and n_labels to 2 or more, and look for labels with a single picture")
     if new:
         _say(f"{len(new)} pictures could not be read and are skipped in training; the first: {first}")
     return new
 
 
 def of_duplicates(rows: tables.Table) -> tuple[list[dict[str, Any]], int]:
-    """Validation pictures that are also training pictures, which is said, and how many could not be compared."""
+    """Give notice of validation pictures that are also training pictures.
+
+    Returns:
+        The rows of these pictures, and the number of pictures that could not be compared.
+    """
     table, left_out = from_first(find_duplicates(rows) if is_first() else None)
-    found: list[dict[str, Any]] = table.to_dict("records")
-    if found:
+    copies: list[dict[str, Any]] = table.to_dict("records")
+    if copies:
         total = int((rows.frame["split"] == "validation").sum())
-        said = f"{len(found)} of {total} validation pictures are nearly the same as training ones"
-        first = f"{found[0]['path']} and {found[0]['train_path']}"
-        _say(f"{said}: the report is too good; {DUPLICATES} lists them, first {first}")
-    return found, left_out
+        text = f"{len(copies)} of {total} validation pictures are nearly the same as training ones"
+        first = f"{copies[0]['path']} and {copies[0]['train_path']}"
+        _say(f"{text}: the report is too good; {DUPLICATES} lists them, first {first}")
+    return copies, left_out
 
 
 def what_chose(selection: tables.Table | None, metric: str) -> str:
-    """Which rows chose the epoch that is kept."""
+    """A text that says which rows choose the epoch that is kept.
+
+    Args:
+        selection: The rows set apart to choose the epoch; None where the last epoch is kept.
+        metric: The metric that chooses.
+    """
     if selection is None:
         return "nothing: the last epoch is kept"
     labels = selection.frame["label"].nunique()

@@ -1,4 +1,4 @@
-"""What a step minimises: a number made of what a model, and a teacher if there is one, gave of a batch.
+"""Objectives: what a step minimises, computed from the outputs of a model, and of a teacher if there is one.
 
 A loss over embeddings and labels is one kind of objective, :class:`Supervised`. Others look at several views of each
 picture, at a teacher's outputs beside the student's, or at no labels at all; the loop is the same.
@@ -14,13 +14,13 @@ __all__ = ["Outputs", "Supervised"]
 
 @dataclass(frozen=True)
 class Outputs:
-    """What was made of a batch of B pictures; an objective is a module that is called with it and returns a scalar.
+    """Outputs for a batch of B pictures; an objective is a module that is called with them and returns a scalar.
 
     Attributes:
-        student: (B, D) of the model that is trained, one for each view of the pictures.
-        teacher: (B, D) of the teacher, one for each view, without a gradient; None where there is no teacher.
-        labels: (B,) label codes.
-        rows: (B,) which picture of the table each is.
+        student: Outputs (B, D) of the model that is trained, one tensor for each view of the pictures.
+        teacher: Outputs (B, D) of the teacher, one tensor for each view, without gradients; None without a teacher.
+        labels: Label codes (B,).
+        rows: Row numbers (B,) of the pictures in the table of the training rows.
     """
 
     student: Sequence[Tensor]

@@ -21,10 +21,18 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Groups by weight decay and share of the learning rate.
+    """Parameters that are trained, in groups of the same weight decay and share of the learning rate.
 
     Biases, norms and tokens have no weight decay. The learning rate of a stage is ``layer_decay`` times that of the
     one after it, and the loss's own parameters have ``loss_lr`` times the model's.
+
+    Args:
+        model: The model; only an Extractor or a TrainingModel has stages.
+        loss: The loss or objective, which may have parameters of its own.
+        recipe: The settings.
+
+    Returns:
+        Groups for an optimizer, each with the keys "params", "weight_decay" and "share".
     """
     share: dict[int, float] = {}
     stages = model.stages() if isinstance(model, Extractor | TrainingModel) else []
@@ -39,11 +47,21 @@ def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[
                 decay = recipe.weight_decay if parameter.ndim >= 2 and len(parameter) > 1 else 0.0
                 factor = recipe.loss_lr if module is loss else share.get(id(parameter), 1.0)
                 groups.setdefault((decay, factor), []).append(parameter)
-    return [{"params": found, "weight_decay": key[0], "share": key[1]} for key, found in groups.items()]
+    return [{"params": members, "weight_decay": key[0], "share": key[1]} for key, members in groups.items()]
 
 
 def learning_rate(peak: float, steps: int, warmup: float, schedule: str = "cosine") -> Callable[[int], float]:
-    """A linear rise over the first share ``warmup`` of the steps, then half a cosine or a line down to 0, or level."""
+    """A learning rate that rises linearly, then falls to 0 or stays constant.
+
+    Args:
+        peak: The largest learning rate.
+        steps: Number of steps of the whole run.
+        warmup: Share of the steps in which the learning rate rises, from 0 to 1.
+        schedule: How it goes on: "cosine" and "linear" fall to 0, "constant" stays at the peak.
+
+    Returns:
+        A function from the number of a step, from 0, to its learning rate.
+    """
     rising = max(1, round(warmup * steps))
 
     def at(step: int) -> float:

@@ -1,4 +1,4 @@
-"""The parts of a run that a recipe names: sampler, loss with its miner, head, projection."""
+"""The parts of a run that a recipe names: sampler, loss with its miner, head and projection."""
 
 import inspect
 from dataclasses import replace
@@ -24,13 +24,23 @@ HYPERBOLIC = "HyperbolicContrastive"
 
 
 def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
+    """The recipe's sampler of batches of row numbers.
+
+    Args:
+        rows: The training rows, with the columns label and, for some samplers, category.
+        recipe: The settings.
+
+    Raises:
+        BadInput: The rows have one label, fewer labels than a batch, or no categories where the sampler needs them.
+        UnknownName: There is no such sampler.
+    """
     labels = rows.frame["label"].to_numpy()
     if len(set(labels)) < 2:
         raise BadInput(f"all {len(labels)} training rows have one label, {labels[0]!r}; training needs at least two")
     if recipe.sampler in ("Balanced", "FullCoverage", "NearestLabels"):
-        found = len(set(labels))
-        if recipe.n_labels > found:
-            raise BadInput(f"n_labels is {recipe.n_labels}, but only {found} labels are trained on; lower n_labels")
+        distinct = len(set(labels))
+        if recipe.n_labels > distinct:
+            raise BadInput(f"n_labels is {recipe.n_labels}, but only {distinct} labels are trained on; lower n_labels")
         sampler = catalog.find("samplers", recipe.sampler)(labels, recipe.n_labels, recipe.n_instances, recipe.seed)
     else:
         if "category" not in rows.frame:
@@ -44,20 +54,26 @@ def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
             recipe.seed,
         )
         if sampler.short:
-            said = f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches"
-            notice(said)
+            notice(f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches")
     if sampler.repeating:
-        said = (
+        notice(
             f"{sampler.repeating} labels have fewer than {recipe.n_instances} pictures, so some repeat within a batch"
         )
-        notice(said)
     return sampler  # type: ignore[no-any-return]
 
 
 def make_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool = False) -> nn.Module:
-    """The recipe's loss, given its miner and what it has to know of the data if it takes them.
+    """The recipe's loss, with its miner, memory and further losses.
 
-    With ``gather`` it is that of the batches of all processes.
+    Args:
+        recipe: The settings.
+        dim: Dimension of the vectors that the loss compares.
+        n_labels: Number of training labels.
+        gather: Whether the loss is that of the batches of all processes together.
+
+    Raises:
+        BadInput: The loss does not take the recipe's arguments, or no memory.
+        UnknownName: There is no such loss or miner.
     """
     made = _one_loss(recipe, dim, n_labels, gather)
     if not recipe.add_losses:
@@ -71,19 +87,39 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool = False) -> 
 
 
 def make_head(recipe: Recipe, width: int) -> PoincareHead | None:
-    """What only training has after the model, where the recipe asks for it; curvature and clip are the loss's."""
+    """The head that follows the model in training only, if the recipe asks for one.
+
+    Args:
+        recipe: The settings; curvature and clip of the head are those of the loss.
+        width: Dimension of the model's embeddings.
+
+    Returns:
+        The head, or None where the recipe's poincare is 0.
+
+    Raises:
+        BadInput: The recipe has a loss that measures no distances in a ball.
+    """
     if not recipe.poincare:
         return None
     others = {recipe.loss, *recipe.add_losses} - {HYPERBOLIC}
     if others:
-        said = f"poincare is {recipe.poincare}, but {', '.join(sorted(others))} measures no distances in a ball"
-        raise BadInput(f"{said}; set loss to {HYPERBOLIC}, or poincare to 0")
-    given = {name: recipe.loss_args[name] for name in ("curvature", "clip") if name in recipe.loss_args}
-    return PoincareHead(width, recipe.poincare, **given)
+        text = f"poincare is {recipe.poincare}, but {', '.join(sorted(others))} measures no distances in a ball"
+        raise BadInput(f"{text}; set loss to {HYPERBOLIC}, or poincare to 0")
+    arguments = {name: recipe.loss_args[name] for name in ("curvature", "clip") if name in recipe.loss_args}
+    return PoincareHead(width, recipe.poincare, **arguments)
 
 
 def add_projection(model: Extractor, dim: int, seed: int) -> Extractor:
-    """The model with a linear projection to ``dim`` numbers after it, and the entry that says so."""
+    """The model followed by a linear projection, with an entry that describes both.
+
+    Args:
+        model: The extractor to project the embeddings of.
+        dim: Dimension of the projected embeddings.
+        seed: Seed of the projection's first weights.
+
+    Raises:
+        BadInput: The model has a projection already.
+    """
     entry = model.entry
     if isinstance(model, Projected):
         raise BadInput(f"project is {dim}, but {entry.name} has a projection to {model.dim} already; set project to 0")
@@ -103,13 +139,13 @@ def _one_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool) -> nn.Modul
     for name in arguments:
         if name not in takes:
             raise BadInput(f"loss_args has {name!r}; {recipe.loss} takes {', '.join(takes)}")
-    given: dict[str, Any] = {"dim": dim, "n_labels": n_labels, "gather": gather and not recipe.memory}
+    context: dict[str, Any] = {"dim": dim, "n_labels": n_labels, "gather": gather and not recipe.memory}
     if recipe.poincare:
-        given["clip"] = arguments["clip"] = None  # the head did it
+        context["clip"] = arguments["clip"] = None  # the head clips
     if "miner" in takes:
-        given["miner"] = catalog.find("miners", recipe.miner)()
+        context["miner"] = catalog.find("miners", recipe.miner)()
     try:
-        made: nn.Module = kind(**{name: value for name, value in given.items() if name in takes} | arguments)
+        made: nn.Module = kind(**{name: value for name, value in context.items() if name in takes} | arguments)
     except TypeError as error:
         raise BadInput(f"loss_args {arguments} do not suit {recipe.loss}: {error}") from error
     if not recipe.memory:

@@ -1,4 +1,4 @@
-"""The recipe: every setting of a fine-tuning run, one dataclass, one TOML file, one set of flags."""
+"""The recipe: all settings of a fine-tuning run, as a dataclass, a TOML file, or flags of the command."""
 
 import json
 import tomllib
@@ -23,44 +23,44 @@ class Recipe:
         epochs: Passes over the sampler.
         optimizer: AdamW, Adam, or SGD with Nesterov's momentum of 0.9.
         lr: Peak learning rate.
-        weight_decay: Of matrices and filters.
-        schedule: How the learning rate goes after it rose: down to 0 as a cosine or a line, or constant.
+        weight_decay: Weight decay of matrices and filters; biases, norms and tokens have none.
+        schedule: The learning rate after its rise: it falls to 0 as a cosine or linearly, or stays constant.
         warmup: Share of all steps in which the learning rate rises.
         layer_decay: The learning rate of a stage as a share of that of the stage after it; 1 trains all alike.
         loss_lr: The learning rate of the loss's own parameters as a multiple of the model's.
         loss: A name of omlzoo.losses.
-        loss_args: Its arguments; the text "none" stands for None (``margin = "none"`` is the soft triplet loss).
+        loss_args: Arguments of the loss; the text "none" is None (``margin = "none"`` is the soft triplet loss).
         add_losses: Further losses by name, each with its weight; the sum is trained.
         miner: A name of omlzoo.miners, for losses that take one.
         memory: How many past embeddings a loss with references also compares a batch with; 0 is none.
         sampler: A name of omlzoo.samplers; NearestLabels embeds the training pictures before each epoch but the first.
-        n_labels: Labels of a batch; for CategoryBalanced and DistinctCategoryBalanced of each category.
+        n_labels: Labels in a batch; for CategoryBalanced and DistinctCategoryBalanced, labels of each category.
         n_instances: Pictures of each label in a batch.
-        n_categories: Categories of a batch, for CategoryBalanced and DistinctCategoryBalanced.
+        n_categories: Categories in a batch, for CategoryBalanced and DistinctCategoryBalanced.
         augment: A name of omlzoo.data.augmentations.
-        normalize: Whether embeddings have length 1; as the model does, or yes or no.
-        image_size: Pixels of a side; 0 keeps the model's.
-        freeze: How many stages, from the pictures on, are not trained (the stem, then blocks or layers).
-        project: Length of a linear projection that is added at the end and kept; 0 adds none.
-        poincare: Length of the points of a Poincare head that only training has, for HyperbolicContrastive; 0 is none.
+        normalize: Whether embeddings have L2 norm 1: "yes", "no", or "model", which keeps what the model does.
+        image_size: Side of the model's input images in pixels; 0 keeps the model's.
+        freeze: Number of first stages that are not trained (the stem, then blocks or layers); 0 trains all.
+        project: Dimension of a linear projection that is added after the model and kept; 0 adds none.
+        poincare: Dimension of a Poincare head that only training has, for HyperbolicContrastive; 0 adds none.
         cache: Views of each picture that go through the frozen stages once, on disk; 0 computes them in each step.
         lora: Rank of low-rank updates of the linear layers (arXiv 2106.09685), which alone are trained; 0 is none.
-        drop_path: Chance of the last block to be left out in a step (arXiv 1603.09382), rising with depth.
-        accumulate: Batches whose gradients make a step.
-        chunk: Pictures that go through the model at once, the loss being of the whole batch; 0 is the batch.
+        drop_path: Probability that the last block is left out in a step (arXiv 1603.09382); it rises with depth from 0.
+        accumulate: Number of batches whose mean gradient makes a step.
+        chunk: Pictures that go through the model at once; the loss is that of the whole batch; 0 takes the whole batch.
         recompute: Whether blocks are computed again in the backward pass, for less memory.
-        clip: Largest norm of the gradient; 0 does not clip.
+        clip: Largest L2 norm of the gradient; 0 does not clip.
         ema: Decay of the average of the weights that is measured and kept; 0 keeps the weights themselves.
         selection: Share of the training labels that is set apart to choose the best epoch; 0 keeps the last one.
         selection_by: Whether labels or whole categories are set apart.
-        select: The metric that chooses.
+        select: The metric that chooses the best epoch.
         precision: "fp32", "bf16", "fp16" (with a scaled loss), or "auto": bf16 where the hardware multiplies it.
         unreadable: Largest share of an epoch's pictures that may be unreadable; above it the run stops.
         duplicates: Whether training pictures that are also validation pictures are looked for.
-        log: Where curves go: to TensorBoard if it is installed ("auto"), or one of tensorboard, wandb, mlflow, none.
-        save_minutes: The state is saved so often within an epoch.
-        workers: Processes that load pictures; -1 chooses.
-        seed: Of everything random.
+        log: Log of the curves: tensorboard, wandb, mlflow, none, or "auto": TensorBoard if it is installed.
+        save_minutes: Minutes from one saved state to the next within an epoch.
+        workers: Number of processes that load pictures; -1 chooses by the number of pictures and cores.
+        seed: Seed of all random numbers.
     """
 
     epochs: int = 10
@@ -143,7 +143,7 @@ class Recipe:
         """The recipe with other values.
 
         Raises:
-            UnknownName: There is no such setting; near ones are suggested.
+            UnknownName: There is no such setting; similar names are suggested.
             BadInput: A value breaks its rule.
         """
         known = [item.name for item in fields(self)]
@@ -172,7 +172,7 @@ class Recipe:
         return cls().changed(settings)
 
     def to_toml(self, command: str = "") -> str:
-        """The text of the TOML file, every setting in it; ``command`` says above them how to run it again."""
+        """The text of the TOML file of all settings, below a comment with the ``command`` that runs them again."""
         lines, tables = [f"# {command}"] * bool(command), []
         for name, value in asdict(self).items():
             if isinstance(value, dict):

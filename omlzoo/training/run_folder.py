@@ -1,4 +1,4 @@
-"""The folder that a run leaves: weights, entry, recipe, history and report; again a checkpoint of the zoo."""
+"""The folder that a run writes: weights, entry, recipe, history and report; the zoo opens it as a checkpoint."""
 
 import json
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Run:
     """A finished run.
 
     Attributes:
-        folder: model.safetensors, entry.json, recipe.toml, history.csv, report.json, report.html.
-        report: The validation rows, before and after.
+        folder: The run folder, with model.safetensors, entry.json, recipe.toml, history.csv, report.json, report.html.
+        report: The metrics of the validation rows before and after training.
         history: A row per epoch.
         interrupted: Whether it was stopped before its last epoch; the best model so far is kept.
     """
@@ -51,22 +51,27 @@ def read_run(folder: Path) -> Run:
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
-    """A row per epoch, as csv."""
+    """Write history.csv.
+
+    Args:
+        folder: The run folder.
+        history: A row for each epoch, values by column.
+    """
     _write(folder / HISTORY, pd.DataFrame(history).to_csv(index=False))
 
 
 def write_run(
     run: Run, model: nn.Module, entry: Entry, recipe: str, dataset: str, duplicates: list[dict[str, Any]] | None
 ) -> None:
-    """Write everything, and last of all remove what was only for resuming.
+    """Write all files of a finished run, and then remove the saved state, which only resuming needs.
 
     Args:
-        run: Its folder, report and history.
-        model: With the weights that are kept.
-        entry: That of the start, with ``source`` saying what was done.
+        run: The run, with folder, report and history.
+        model: The model with the weights that are kept.
+        entry: The entry of the model that the run began with; its ``source`` describes the run.
         recipe: The text of recipe.toml.
-        dataset: What the metrics were measured on.
-        duplicates: Rows of duplicates.csv, if there are any.
+        dataset: Name of the data that the metrics were measured on.
+        duplicates: Rows of duplicates.csv; without any, the file is not written.
     """
     metrics = tuple(
         Metric(dataset, name, round(run.report.metrics[name], 4), "omlzoo finetune", REPORT, "upstream")

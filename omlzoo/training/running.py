@@ -1,4 +1,4 @@
-"""A run under way: its epochs, what it saves, which epoch it keeps, and the folder that it leaves."""
+"""A run under way: it trains the epochs, saves the state, keeps the best epoch and writes the run folder."""
 
 import math
 import time
@@ -34,9 +34,9 @@ class Running:
     """One run under way.
 
     Args:
-        parts: What it is made of.
-        facts: Are added to those of its report.
-        progress: Draw bars where standard error is a terminal.
+        parts: The parts of the run.
+        facts: Facts that are added to those of the report.
+        progress: Whether to show progress bars where standard error is a terminal.
     """
 
     def __init__(self, parts: RunParts, facts: Mapping[str, str], progress: bool) -> None:
@@ -50,7 +50,7 @@ class Running:
         """Train, and write the run folder.
 
         Args:
-            resume: Go on from the state that was saved there.
+            resume: Whether to go on from the saved state in the run folder.
 
         Raises:
             BadInput: The saved state is of another run, a loss is not finite, or too few pictures can be read. Where an
@@ -83,7 +83,7 @@ class Running:
         return self._finish(interrupted)
 
     def _begin(self) -> None:
-        """What is looked at before the first step, and saved."""
+        """Check and measure before the first step, and save the state."""
         parts, split = self.parts, self.parts.split
         if split.selection is not None:
             parts.probe.check(parts.step.measured, split.selection)
@@ -135,16 +135,18 @@ class Running:
         for part in parts.frozen:
             part.eval()
         step.objective.train()
-        with bar(len(parts.data.batches), f"epoch {epoch + 1}/{parts.plan.epochs}", "batch", self.progress) as drawn:
-            drawn.update(done)
+        with bar(
+            len(parts.data.batches), f"epoch {epoch + 1}/{parts.plan.epochs}", "batch", self.progress
+        ) as shown_bar:
+            shown_bar.update(done)
 
             def after(summary: EpochSummary, value: float | None) -> None:
                 if value is not None:
                     stats = {name: f"{number:.3g}" for name, number in step.stats.items()}
                     rate = "" if done else f"{summary.pictures / max(1e-9, time.perf_counter() - begun):.0f}/s"
-                    drawn.set_postfix({"loss": f"{value:.4f}", "pictures": rate, **stats}, refresh=False)
+                    shown_bar.set_postfix({"loss": f"{value:.4f}", "pictures": rate, **stats}, refresh=False)
                     self.log.add(step.steps, {"loss": value, "lr": self._rate(), **step.stats})
-                drawn.update()
+                shown_bar.update()
                 due = time.perf_counter() - self.saved > parts.plan.save_seconds
                 if any(everyone(due)) and not step.waiting:
                     self.so_far.summary = summary

@@ -17,10 +17,10 @@ class Split:
     """The rows of a run.
 
     Attributes:
-        table: All of them.
-        fit: Those to train on.
-        selection: Those set apart from the training rows, by label or category, that choose the epoch; None for none.
-        validation: Those that measure the result; there may be none.
+        table: All rows.
+        fit: The rows to train on.
+        selection: The rows set apart from the training rows, by label or category, to choose the epoch, or None.
+        validation: The rows that measure the result; there may be none.
     """
 
     table: Table
@@ -30,10 +30,14 @@ class Split:
 
 
 def split_rows(table: Table, recipe: Recipe) -> Split:
-    """The rows of a table, by its column ``split`` and the recipe's selection.
+    """Split the rows of a table by its column ``split`` and the recipe's selection.
+
+    Args:
+        table: A table with the columns label and split.
+        recipe: The settings.
 
     Raises:
-        BadInput: The column to set apart by is not there.
+        BadInput: The table lacks the column whose values are set apart.
     """
     split = table.frame["split"]
     fit, selection = set_apart(table.rows((split == "train").to_numpy()), recipe)
@@ -41,7 +45,18 @@ def split_rows(table: Table, recipe: Recipe) -> Split:
 
 
 def set_apart(train: Table, recipe: Recipe) -> tuple[Table, Table | None]:
-    """The rows to train on and, cut off by label or category, those that choose the epoch."""
+    """Set whole labels or categories of the training rows apart to choose the epoch.
+
+    Args:
+        train: The training rows.
+        recipe: The settings; its selection is the share of labels or categories to set apart, 0 for none.
+
+    Returns:
+        The rows to train on, and the rows set apart; None where there are none.
+
+    Raises:
+        BadInput: The table lacks the column whose values are set apart.
+    """
     if recipe.selection == 0:
         return train, None
     column = recipe.selection_by
@@ -51,8 +66,7 @@ def set_apart(train: Table, recipe: Recipe) -> tuple[Table, Table | None]:
     count = max(2 if column == "label" else 1, round(recipe.selection * len(names)))
     if len(names) - count < 2:
         few = f"{len(names)} distinct values of {column} in training are too few to set {count} apart"
-        said = f"{few}; the last epoch is kept"
-        notice(said)
+        notice(f"{few}; the last epoch is kept")
         return train, None
     chosen = set(np.random.default_rng((recipe.seed, 7)).permutation(names)[:count].tolist())
     apart = train.frame[column].isin(chosen).to_numpy()

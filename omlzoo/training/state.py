@@ -1,4 +1,4 @@
-"""What a run has so far, and the file from which it goes on after any interruption."""
+"""The progress of a run, and the file from which it goes on after an interruption."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,22 +21,22 @@ FORMAT = 2  # of the saved state; others are refused
 
 @dataclass
 class Progress:
-    """What a run has so far.
+    """The progress of a run.
 
     Attributes:
-        epochs: Finished ones.
-        summary: Of the epoch that was begun, if it was.
+        epochs: Number of finished epochs.
+        summary: Summary of the epoch under way; None between epochs.
         history: A row for each finished epoch.
         skipped: Row and error of the pictures that could not be read.
         best: Weights of the best epoch.
-        best_epoch: Its number, from 1.
-        best_value: Its metric.
+        best_epoch: Number of the best epoch, from 1; 0 before the first.
+        best_value: Value of the metric that chose the best epoch.
         before: Metrics of the validation rows before training.
-        ranking: Of the validation rows before training: "queries", "map@r", "first" and "scores" of each.
-        neighbours: Of the sampler NearestLabels.
-        duplicates: Validation pictures that are also training pictures; None where nobody looked.
-        uncompared: Pictures that could not be compared for that.
-        seconds: Of earlier processes and of this one until it was written.
+        ranking: The ranking of the validation rows before training, by ``pack_ranking`` of the module validation.
+        neighbours: The nearest labels that the sampler NearestLabels uses.
+        duplicates: Validation pictures that are also training pictures; None where they are not looked for.
+        uncompared: Number of pictures that could not be compared for that.
+        seconds: Duration of the run until the state was written, over all processes that resumed it.
     """
 
     epochs: int = 0
@@ -55,7 +55,14 @@ class Progress:
 
 
 def write(path: Path, progress: Progress, work: Optimization, identity: Mapping[str, str]) -> None:
-    """Write everything that is needed to go on, whole or not at all; the first process does."""
+    """Write the state of a run in the first process; an interruption leaves the file complete or as it was.
+
+    Args:
+        path: The file to write.
+        progress: The progress of the run.
+        work: Model, objective and optimizer.
+        identity: Texts by name that a resumed run has to agree with.
+    """
     if not is_first():
         return
     values = {name: getattr(progress, name) for name in progress.__dataclass_fields__}
@@ -73,10 +80,15 @@ def write(path: Path, progress: Progress, work: Optimization, identity: Mapping[
 
 
 def read(path: Path, work: Optimization, identity: Mapping[str, str]) -> Progress:
-    """Put everything back.
+    """Restore the state of a run, including random numbers.
+
+    Args:
+        path: The file that :func:`write` wrote.
+        work: Model, objective and optimizer, restored in place.
+        identity: Texts by name that the saved ones have to equal.
 
     Raises:
-        BadInput: The run was another: of another table, recipe or start, or of another version of omlzoo.
+        BadInput: The state is of another table, recipe or start, or of another version of omlzoo.
     """
     state: dict[str, Any] = from_first(torch.load(path, map_location="cpu", weights_only=True) if is_first() else None)
     if state.get("format") != FORMAT:
@@ -98,7 +110,12 @@ def read(path: Path, work: Optimization, identity: Mapping[str, str]) -> Progres
 
 
 def difference(was: str, now: str) -> str:
-    """The first lines in which two texts differ."""
+    """The first line in which two texts differ, as a text that shows both.
+
+    Args:
+        was: The saved text.
+        now: The text of this run.
+    """
     lines = zip(was.splitlines(), now.splitlines(), strict=False)
     first = next(((a, b) for a, b in lines if a != b), (was, now))
     return f"{first[0]} there, {first[1]} here"

@@ -1,4 +1,4 @@
-"""From a batch to a step: the objective's gradients, precision, large batches in chunks, averaged weights."""
+"""Optimizer steps: gradients of the objective, precision, large batches in chunks, averaged weights."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -30,7 +30,7 @@ class Optimization:
         objective: Called with :class:`omlzoo.training.objective.Outputs`; its own parameters are trained with the
             model's.
         recipe: The settings.
-        steps: Of the whole run.
+        steps: Number of steps of the whole run.
         precision: "fp32", "bf16" or "fp16".
         teacher: Called as the model is, without gradients, where the objective compares with a teacher.
     """
@@ -74,10 +74,10 @@ class Optimization:
         """Add the gradients of a batch; a step follows once there are ``accumulate`` of them. Returns the loss.
 
         Args:
-            views: (B, 3, H, W) each, the same pictures in the same order.
-            labels: (B,) label codes.
-            rows: (B,) which picture each is.
-            named: Says which pictures the batch has, for the error.
+            views: Views (B, 3, H, W) of the same pictures in the same order.
+            labels: Label codes (B,).
+            rows: Row numbers (B,) of the pictures.
+            named: Returns a text that names the pictures of the batch, for the error.
 
         Raises:
             BadInput: The loss is not finite; the weights are those before this batch.
@@ -130,7 +130,7 @@ class Optimization:
             self.average.update_parameters(self.body)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything to go on from here; only between steps."""
+        """The state from which training goes on; call it only between steps."""
         return {
             "model": self.body.state_dict(), "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict(),
@@ -139,7 +139,7 @@ class Optimization:
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore a state of :meth:`state_dict`."""
         self.body.load_state_dict(state["model"])
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -149,13 +149,13 @@ class Optimization:
             self.average.load_state_dict(state["average"])
 
     def autocast(self) -> AbstractContextManager[object]:
-        """What the model runs in."""
+        """The context of the precision in which the model runs."""
         if self.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16 if self.precision == "bf16" else torch.float16)
 
     def _taught(self, views: Sequence[Tensor]) -> list[Tensor] | None:
-        """What the teacher makes of the views."""
+        """The outputs of the teacher for the views; None without a teacher."""
         if self.teacher is None:
             return None
         with torch.no_grad(), self.autocast():
@@ -201,13 +201,13 @@ class Optimization:
         return value.item()
 
     def _together(self, last: bool) -> AbstractContextManager[object]:
-        """Processes exchange gradients once a step, in its last backward pass."""
+        """A context in which processes exchange gradients only in the last backward pass of a step."""
         if isinstance(self.model, DistributedDataParallel) and not last:
             return self.model.no_sync()
         return nullcontext()
 
     def _mixed(self, average: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-        """The exponential average; early on it forgets faster, so that a short run is not its own beginning."""
+        """The exponential average; its decay is smaller in early steps, so that the first weights lose influence."""
         if not average.is_floating_point():
             return now
         keep = min(self.recipe.ema, (1 + int(count)) / (10 + int(count)))

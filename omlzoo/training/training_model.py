@@ -1,4 +1,4 @@
-"""What a step calls: an extractor, from one of its stages on, and a head that only training has."""
+"""The model of a training step: an extractor, from one of its stages on, and a head that only training has."""
 
 from torch import Tensor, nn
 
@@ -8,12 +8,12 @@ __all__ = ["TrainingModel"]
 
 
 class TrainingModel(nn.Module):
-    """Embeddings, or the head's points, of images or of what the stages before ``stage`` gave of them.
+    """Embeddings, or outputs of the head, of images or of the outputs of the stages before ``stage``.
 
     Args:
-        body: The extractor that is kept.
-        head: Takes embeddings (B, dim); the loss sees what it gives.
-        stage: The first one that a step computes; 0 takes images.
+        body: The extractor that is kept after training.
+        head: Takes embeddings (B, D) and computes the input of the loss; None for no head.
+        stage: The first stage that a step computes, from 0; 0 takes images.
     """
 
     def __init__(self, body: Extractor, head: nn.Module | None = None, stage: int = 0) -> None:
@@ -25,5 +25,5 @@ class TrainingModel(nn.Module):
         return embeddings if self.head is None else self.head(embeddings)
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """Those of the body, and the head."""
+        """The stages of the body, and the head as the last one."""
         return self.body.stages() + ([] if self.head is None else [[self.head]])

@@ -1,4 +1,4 @@
-"""Measuring while training: each picture once, by all processes together, and what is kept of it."""
+"""Measurements of a model in training; all processes together embed each picture once."""
 
 import math
 from collections.abc import Mapping
@@ -30,12 +30,12 @@ KEPT = ("cmc@1", "map@5", "map@r")  # values of each query before training
 
 @dataclass(frozen=True)
 class Probe:
-    """How the models of a run are measured.
+    """Settings by which the models of a run are measured.
 
     Attributes:
-        metric: That of the selection rows that chooses the epoch.
-        precision: Of embedding, as in ``omlzoo.embed``.
-        device: Where the model is.
+        metric: The metric of the selection rows that chooses the epoch.
+        precision: Precision of embedding, as in ``omlzoo.embed``.
+        device: The device of the model.
     """
 
     metric: str
@@ -47,15 +47,25 @@ class Probe:
         return embed_together(model, rows, self.precision, self.device)
 
     def measure(self, model: Extractor, rows: tables.Table, thorough: bool = False) -> Report:
-        """The report of a model on rows."""
+        """The report of a model on rows.
+
+        Args:
+            model: The extractor to measure.
+            rows: The rows to measure it on.
+            thorough: As in :func:`omlzoo.evaluation.evaluation.evaluate_embeddings`; by default only quick metrics.
+        """
         return evaluate_embeddings(self.embed(model, rows), rows.name, thorough=thorough)
 
     def check(self, model: Extractor, rows: tables.Table) -> None:
-        """Refuse, before anything is trained, a metric that is not there or that the rows cannot have.
+        """Refuse, before training, a metric that does not exist or that the rows do not define.
+
+        Args:
+            model: The extractor to measure.
+            rows: The selection rows.
 
         Raises:
             UnknownName: There is no such metric.
-            BadInput: No label has two rows.
+            BadInput: The metric is not a number, because no label has two rows.
         """
         metrics = self.measure(model, rows).metrics
         if self.metric not in metrics:
@@ -66,20 +76,27 @@ class Probe:
 
 
 def embed_together(model: Extractor, rows: tables.Table, precision: Precision, device: torch.device) -> Embeddings:
-    """Vectors of the rows: each process embeds its share, all have the whole."""
+    """Embeddings of the rows; each process embeds a share of them, and every process gets all.
+
+    Args:
+        model: The extractor; it is set to eval mode.
+        rows: The rows to embed, N.
+        precision: Precision of embedding, as in ``omlzoo.embed``.
+        device: The device of the model.
+    """
     model.eval()
-    places = np.arange(len(rows))
-    mine = rows.rows(np.isin(places, places[share_of_rows(len(rows))]))
+    numbers = np.arange(len(rows))
+    mine = rows.rows(np.isin(numbers, numbers[share_of_rows(len(rows))]))
     options = ComputeOptions(precision=precision, device=str(device))
-    found = embed_table(model, mine, options=options, progress=False)
+    embeddings = embed_table(model, mine, options=options, progress=False)
     if processes() == 1:
-        return found
-    parts = everyone((found.vectors, found.table[ERROR].tolist()))
+        return embeddings
+    parts = everyone((embeddings.vectors, embeddings.table[ERROR].tolist()))
     vectors, errors = np.empty((len(rows), model.dim), np.float32), np.empty(len(rows), object)
-    for rank, (some, said) in enumerate(parts):
-        vectors[rank :: len(parts)], errors[rank :: len(parts)] = some, said
+    for rank, (some, messages) in enumerate(parts):
+        vectors[rank :: len(parts)], errors[rank :: len(parts)] = some, messages
     frame = rows.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=rows.frame.index)})
-    return Embeddings(vectors, frame, found.record, model)
+    return Embeddings(vectors, frame, embeddings.record, model)
 
 
 def final_report(
@@ -90,13 +107,13 @@ def final_report(
     history: list[dict[str, Any]],
     out: Path,
 ) -> Report:
-    """The report of a run: its last measurement, what was before, and what the training said.
+    """The report of a run: measurements before and after training, facts and history.
 
     Args:
-        after: Of the validation rows.
-        facts: Of the run.
-        before: Metrics before training.
-        ranking: Of :func:`pack_ranking`, before training.
+        after: The report of the validation rows after training.
+        facts: Facts of the run by name.
+        before: Metrics before training; None where they were not measured.
+        ranking: The ranking before training, packed by :func:`pack_ranking`.
         history: A row for each epoch.
         out: The run folder, whose model was measured.
     """
@@ -110,7 +127,7 @@ def final_report(
 
 
 def pack_ranking(ranking: RetrievalPerQuery | None) -> dict[str, Tensor] | None:
-    """What the page shows of a ranking, as tensors that can be saved."""
+    """The parts of a ranking that the page shows, as tensors that can be saved."""
     if ranking is None:
         return None
     kept = {name: ranking.values[name] for name in KEPT if name in ranking.values}
@@ -119,7 +136,7 @@ def pack_ranking(ranking: RetrievalPerQuery | None) -> dict[str, Tensor] | None:
 
 
 def unpack_ranking(packed: dict[str, Tensor] | None) -> RetrievalPerQuery | None:
-    """The ranking back."""
+    """The ranking that :func:`pack_ranking` packed."""
     if packed is None:
         return None
     kept = {name: each.numpy() for name, each in packed.items()}
