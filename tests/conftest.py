@@ -1,11 +1,14 @@
 """The tests' own Hub, caches and pictures. Nothing here reaches the network or the user's caches."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
 
 import pytest
 from loopback_hub import LoopbackHub
+
+gc.disable()  # until the tests are collected: scans of the imported libraries would take seconds and free nothing
 
 HUB = LoopbackHub()
 CACHE = tempfile.TemporaryDirectory(prefix="omlzoo-tests-")
@@ -26,6 +29,11 @@ from toys import toy  # noqa: E402
 
 from omlzoo.data import synthetic  # noqa: E402
 from omlzoo.models._extractor import Extractor  # noqa: E402
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is collected again."""
+    gc.enable()
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ import pytest
 
 from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
 
-stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
-
 
 def test_detection_counts_pairs_and_queries() -> None:
     hits = FirstHits(np.array([1.0, 2, 3, 4]), np.array([True, True, False, True]), np.array([2.0, 5, 6, 7]))
@@ -37,6 +35,7 @@ def test_a_pareto_tail_goes_on_where_the_data_ends() -> None:
 
 
 def test_a_weibull_fit_finds_the_quantile_of_its_law() -> None:
+    stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
     values = stats.weibull_min.rvs(2.5, scale=0.7, size=5000, random_state=0)
     assert weibull_tail(values, 0.05) == pytest.approx(stats.weibull_min.isf(0.05, 2.5, scale=0.7), rel=0.02)
     assert weibull_tail(values[:5], 0.05) is None
