@@ -32,7 +32,7 @@ FEW = 20_000  # rows that pass a filter and are looked at one by one, also by an
 
 @dataclass(frozen=True)
 class Recall:
-    """The share ``value`` of the ``k`` nearest rows that an index finds for some of its rows, each left out of its hits."""
+    """The share ``value`` of the ``k`` nearest rows that an index finds, of rows drawn from it as ``queries``."""
 
     k: int
     queries: int
