@@ -226,9 +226,9 @@ def read_embeddings(path: str | Path) -> Embeddings:
     """
     record = read_metadata(path)
     table, vectors = unpack(pq.read_table(path), record.dim)
-    if record.normalized:  # smaller forms round; what follows counts on length 1
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors = np.where(np.abs(lengths - 1) > 1e-5, vectors / np.maximum(lengths, 1e-12), vectors)
+    if record.normalized:  # smaller forms round; searches rely on an L2 norm of 1
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = np.where(np.abs(norms - 1) > 1e-5, vectors / np.maximum(norms, 1e-12), vectors)
     return Embeddings(vectors, table.to_pandas(), record)
 
 

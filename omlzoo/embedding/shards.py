@@ -237,11 +237,7 @@ class Shards:
             yield newest.keys[at], replace(rows, table=rows.table.drop(columns=[SIZE, CHANGED]), record=self.record)
 
     def load(self) -> Embeddings:
-        """All rows.
-
-        Raises:
-            BadInput: There are no rows yet.
-        """
+        """All rows; raises BadInput where there are none yet."""
         shards = list(self)
         if not shards:
             raise BadInput(f"{self.folder} has no rows yet; run `omlzoo embed` to its end")

@@ -32,13 +32,7 @@ FEW = 20_000  # rows that pass a filter and are looked at one by one, also by an
 
 @dataclass(frozen=True)
 class Recall:
-    """The share of the k nearest rows that an index finds.
-
-    Attributes:
-        k: Number of hits of each query.
-        queries: Number of queries: rows of the index, each left out of its own hits.
-        value: The share, from 0 to 1.
-    """
+    """The share ``value`` of the ``k`` nearest rows that an index finds, of rows drawn from it as ``queries``."""
 
     k: int
     queries: int
@@ -296,11 +290,9 @@ class Index:
 
     def _own(self, queries: Embeddings) -> np.ndarray:
         """Position of each query among the rows that can be found, by its file and box; -1 where it is not there."""
-        here = self.table()
-        keys = _keys(here)
+        keys = _keys(self.table())
         positions = {keys[row]: row for row in np.flatnonzero(self._good)}
-        theirs = queries.pictures("queries")
-        return np.array([positions.get(key, -1) for key in _keys(theirs)], dtype=np.int64)
+        return np.array([positions.get(key, -1) for key in _keys(queries.pictures("queries"))], dtype=np.int64)
 
 
 def _keys(table: Table) -> list[tuple[str, Any]]:
