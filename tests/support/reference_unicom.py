@@ -53,7 +53,8 @@ def unicom_forward(state: State, images: Tensor, heads: int) -> Tensor:
 
     def batch_norm(x: Tensor, name: str) -> Tensor:
         keys = ("running_mean", "running_var", "weight", "bias")
-        return F.batch_norm(x, *(state[f"{name}.{key}"] for key in keys), eps=2e-5)
+        mean, variance, weight, bias = (state[f"{name}.{key}"] for key in keys)
+        return F.batch_norm(x, mean, variance, weight, bias, eps=2e-5)
 
     weight = state["patch_embed.proj.weight"]
     tokens = F.conv2d(images, weight, state["patch_embed.proj.bias"], stride=weight.shape[-1])

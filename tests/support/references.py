@@ -124,7 +124,8 @@ def resnet_forward(state: State, images: Tensor, gem: float | None = None) -> Te
 
     def norm(x: Tensor, name: str) -> Tensor:
         keys = ("running_mean", "running_var", "weight", "bias")
-        return F.batch_norm(x, *(state[f"{name}.{key}"] for key in keys), eps=1e-5)
+        mean, variance, weight, bias = (state[f"{name}.{key}"] for key in keys)
+        return F.batch_norm(x, mean, variance, weight, bias, eps=1e-5)
 
     x = F.relu(norm(F.conv2d(images, state["conv1.weight"], stride=2, padding=3), "bn1"))
     x = F.max_pool2d(x, 3, stride=2, padding=1)

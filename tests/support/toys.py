@@ -1,6 +1,7 @@
 """Small extractors with entries, for tests."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ PREPROCESS = Preprocess(
 )  # fmt: skip
 
 
-def toy_entry(arch: str = "resnet_toy", **changes: object) -> Entry:
+def toy_entry(arch: str = "resnet_toy", **changes: Any) -> Entry:
     """A whole entry of a toy architecture."""
     model = catalog.find("models", arch)()
     entry = Entry(
