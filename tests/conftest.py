@@ -32,8 +32,14 @@ from omlzoo.models._extractor import Extractor  # noqa: E402
 
 
 def pytest_collection_finish() -> None:
-    """Garbage is collected again."""
+    """Garbage is collected again, but for what was imported."""
+    gc.freeze()
     gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Libraries that look for leaks when Python ends see everything again."""
+    gc.unfreeze()
 
 
 @pytest.fixture

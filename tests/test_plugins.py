@@ -1,5 +1,8 @@
 """Losses and miners of other libraries work in our places unchanged, and ours in theirs."""
 
+from collections.abc import Callable
+from types import ModuleType
+
 import pytest
 import torch
 from places import PROJECT
@@ -14,12 +17,14 @@ from omlzoo.training.objective import Supervised
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.step import Optimization
 
-pml = pytest.importorskip("pytorch_metric_learning", reason="pytorch-metric-learning is not installed")
-from pytorch_metric_learning import losses as pml_losses  # noqa: E402
-from pytorch_metric_learning import miners as pml_miners  # noqa: E402
-
 LABELS = torch.arange(8).repeat_interleave(4)
 PIXELS = torch.randint(0, 255, (32, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+@pytest.fixture
+def pml_losses() -> ModuleType:
+    """Their losses, imported by the tests that want them, not while tests are collected."""
+    return pytest.importorskip("pytorch_metric_learning.losses", reason="pytorch-metric-learning is not installed")
 
 
 def train(loss: nn.Module) -> list[float]:
@@ -36,16 +41,19 @@ def train(loss: nn.Module) -> list[float]:
 
 
 @pytest.mark.parametrize("make", [
-    lambda: pml_losses.SupConLoss(), lambda: pml_losses.MultiSimilarityLoss(), lambda: pml_losses.NTXentLoss(),
-    lambda: pml_losses.ArcFaceLoss(8, 16, scale=8), lambda: pml_losses.ProxyAnchorLoss(8, 16),
-    lambda: pml_losses.CrossBatchMemory(pml_losses.ContrastiveLoss(), 16, 64),
+    lambda theirs: theirs.SupConLoss(), lambda theirs: theirs.MultiSimilarityLoss(), lambda theirs: theirs.NTXentLoss(),
+    lambda theirs: theirs.ArcFaceLoss(8, 16, scale=8), lambda theirs: theirs.ProxyAnchorLoss(8, 16),
+    lambda theirs: theirs.CrossBatchMemory(theirs.ContrastiveLoss(), 16, 64),
 ])  # fmt: skip
-def test_losses_of_pytorch_metric_learning_train_in_our_loop(make: object) -> None:
-    first, second = train(make())  # type: ignore[operator]
+def test_losses_of_pytorch_metric_learning_train_in_our_loop(
+    make: Callable[[ModuleType], nn.Module], pml_losses: ModuleType
+) -> None:
+    first, second = train(make(pml_losses))
     assert second < first
 
 
 def test_miners_of_pytorch_metric_learning_choose_for_our_loss() -> None:
+    pml_miners = pytest.importorskip("pytorch_metric_learning.miners", reason="pytorch-metric-learning is missing")
     rows = torch.randn(32, 16, generator=torch.Generator().manual_seed(1))
     miner = pml_miners.TripletMarginMiner(margin=0.2, type_of_triplets="semihard")
     anchors, positives, negatives = miner(rows, LABELS)
@@ -56,7 +64,7 @@ def test_miners_of_pytorch_metric_learning_choose_for_our_loss() -> None:
     assert loss.stats["triplets"] == len(anchors)
 
 
-def test_our_miner_chooses_for_their_loss() -> None:
+def test_our_miner_chooses_for_their_loss(pml_losses: ModuleType) -> None:
     from omlzoo.miners import HardTriplets
 
     rows = nn.functional.normalize(torch.randn(32, 16, generator=torch.Generator().manual_seed(1)))

@@ -8,6 +8,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,18 @@ from omlzoo.checkpoints.fetch import fetch_entry, fetch_weights, install_weights
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import OmlzooWarning, WeightsMismatch, WeightsUnavailable
 
-CONTENT = save({name: value.clone() for name, value in toy("resnet_toy").state_dict().items()})
+
+@cache
+def content() -> bytes:
+    """The file that the loopback hub serves; made at the first call, since building a model imports torchvision."""
+    return save({name: value.clone() for name, value in toy("resnet_toy").state_dict().items()})
 
 
 @pytest.fixture
 def entry(hub: LoopbackHub, request: pytest.FixtureRequest) -> Entry:
     """A pinned entry whose repository, new for each test, is on the loopback hub."""
     repo = f"zoo/test-{zlib.crc32(request.node.name.encode()):08x}"
-    sha256 = hub.publish(repo, "model.safetensors", CONTENT)
+    sha256 = hub.publish(repo, "model.safetensors", content())
     return toy_entry(repo=repo, file="model.safetensors", revision=COMMIT, sha256=sha256)
 
 
@@ -56,7 +61,7 @@ def child(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_file_is_fetched_once_and_then_needs_no_network(entry: Entry, hub: LoopbackHub) -> None:
     path = fetch_weights(entry)
-    assert path.read_bytes() == CONTENT
+    assert path.read_bytes() == content()
     asked = len(hub.requests)
     assert asked
     assert fetch_weights(entry) == path
@@ -69,17 +74,17 @@ def test_wrong_bytes_of_the_right_length_are_refused_and_removed(entry: Entry, h
         fetch_weights(entry)
     assert not cached(entry)
     hub.faults.clear()
-    assert fetch_weights(entry).read_bytes() == CONTENT
+    assert fetch_weights(entry).read_bytes() == content()
 
 
 def test_a_file_that_changes_in_the_cache_is_noticed(entry: Entry, hub: LoopbackHub) -> None:
     path = fetch_weights(entry)
-    damaged = bytearray(CONTENT)
+    damaged = bytearray(content())
     damaged[-1] ^= 1
     path.resolve().write_bytes(damaged)
     with pytest.raises(WeightsUnavailable, match="has sha256"):
         fetch_weights(entry)
-    assert fetch_weights(entry).read_bytes() == CONTENT
+    assert fetch_weights(entry).read_bytes() == content()
 
 
 def test_an_entry_that_promises_another_file_is_refused(entry: Entry) -> None:
@@ -106,7 +111,7 @@ def test_a_refusal_says_what_to_do(entry: Entry, hub: LoopbackHub, fault: tuple[
     assert str(caught.value).startswith(f"{entry.name}: {entry.repo}@{COMMIT[:12]}/model.safetensors: ")
     assert not cached(entry)
     hub.faults.clear()
-    assert fetch_weights(entry).read_bytes() == CONTENT
+    assert fetch_weights(entry).read_bytes() == content()
 
 
 def test_the_next_call_succeeds_after_an_error_of_the_server(entry: Entry, hub: LoopbackHub) -> None:
@@ -115,7 +120,7 @@ def test_the_next_call_succeeds_after_an_error_of_the_server(entry: Entry, hub: 
         fetch_weights(entry)
     assert not cached(entry)
     hub.faults.clear()
-    assert fetch_weights(entry).read_bytes() == CONTENT
+    assert fetch_weights(entry).read_bytes() == content()
 
 
 @pytest.mark.parametrize("fault", [{"truncate": 1000}, {"truncate": 0}])
@@ -144,7 +149,7 @@ def test_an_answer_without_a_hash_is_refused(entry: Entry, hub: LoopbackHub) -> 
 def test_an_unpinned_entry_is_verified_against_the_announced_hash_and_said(entry: Entry, hub: LoopbackHub) -> None:
     loose = replace(entry, revision=None, sha256=None)
     with pytest.warns(OmlzooWarning, match="is unpinned: its entry has no revision and sha256; .* the Hub announced"):
-        assert fetch_weights(loose).read_bytes() == CONTENT
+        assert fetch_weights(loose).read_bytes() == content()
     hub.clear()
 
 
@@ -161,7 +166,7 @@ def test_a_read_only_home_is_said_and_does_no_harm(
     (tmp_path / "file").touch()
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "file" / "below"))  # a file in the way: nothing can be written
     with pytest.warns(OmlzooWarning, match="so weights are hashed at every load; set OMLZOO_HOME"):
-        assert fetch_weights(entry).read_bytes() == CONTENT
+        assert fetch_weights(entry).read_bytes() == content()
 
 
 def test_offline_without_cache_says_so_at_once(hub: LoopbackHub) -> None:
@@ -283,12 +288,12 @@ def test_a_damaged_conversion_is_noticed(upstream: Callable[..., Entry]) -> None
 
 
 def test_a_repository_with_our_files_is_an_entry(hub: LoopbackHub) -> None:
-    sha256 = hub.publish("me/shoes", "model.safetensors", CONTENT)
+    sha256 = hub.publish("me/shoes", "model.safetensors", content())
     entry = toy_entry(name="shoes", file="model.safetensors", sha256=sha256)
     hub.publish("me/shoes", "entry.json", dump_entry(entry).encode())
     found = fetch_entry("me/shoes")
     assert (found.repo, found.revision, found.sha256) == ("me/shoes", COMMIT, sha256)
-    assert fetch_weights(found).read_bytes() == CONTENT
+    assert fetch_weights(found).read_bytes() == content()
 
 
 def test_an_entry_without_any_source_is_refused() -> None:
@@ -308,11 +313,11 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_mirror_serves_where_the_hub_does_not_and_it_is_said(entry: Entry, hub: LoopbackHub, own_home: Path) -> None:
-    url = hub.serve("mirror/model.safetensors", CONTENT)
+    url = hub.serve("mirror/model.safetensors", content())
     mirrored = replace(entry, repo="zoo/gone", mirrors=(f"{hub.url}/plain/nothing", url))
     with pytest.warns(OmlzooWarning) as said:
         path = fetch_weights(mirrored)
-    assert path.read_bytes() == CONTENT
+    assert path.read_bytes() == content()
     assert [str(warning.message).endswith("Another source served") for warning in said] == [True, True]
     asked = len(hub.requests)
     assert fetch_weights(mirrored) == path  # kept in our folder: nobody is asked again
@@ -322,11 +327,11 @@ def test_a_mirror_serves_where_the_hub_does_not_and_it_is_said(entry: Entry, hub
 def test_a_mirror_with_other_bytes_is_refused_and_the_next_asked(
     entry: Entry, hub: LoopbackHub, own_home: Path
 ) -> None:
-    bad = hub.serve("bad/model.safetensors", CONTENT[:-1] + b"x")
-    good = hub.serve("good/model.safetensors", CONTENT)
+    bad = hub.serve("bad/model.safetensors", content()[:-1] + b"x")
+    good = hub.serve("good/model.safetensors", content())
     with pytest.warns(OmlzooWarning, match="the download was removed; use another mirror"):
         path = fetch_weights(replace(entry, repo=None, file=None, revision=None, mirrors=(bad, good)))
-    assert path.read_bytes() == CONTENT
+    assert path.read_bytes() == content()
 
 
 def test_where_no_source_serves_each_refusal_is_told(entry: Entry, hub: LoopbackHub, own_home: Path) -> None:
@@ -349,7 +354,7 @@ def test_the_authors_file_serves_where_the_hub_does_not(upstream: Callable[..., 
 
 def test_a_wrong_etag_does_no_harm(entry: Entry, hub: LoopbackHub) -> None:
     hub.faults["etag"] = "b" * 64
-    assert fetch_weights(entry).read_bytes() == CONTENT  # the entry's sha256 decides
+    assert fetch_weights(entry).read_bytes() == content()  # the entry's sha256 decides
     hub.faults.clear()
 
 
@@ -374,7 +379,7 @@ def test_a_bundle_is_written_and_taken(
     store.copy(path, store.kept(wanted) or wanted, tmp_path / "usb" / entry.name)
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "another machine"))
     installed = install_weights(wanted, tmp_path / "usb")
-    assert installed.read_bytes() == CONTENT
+    assert installed.read_bytes() == content()
     assert fetch_weights(wanted) == installed
 
 
@@ -477,4 +482,4 @@ def test_a_cache_of_the_client_that_cannot_be_written_is_one_clear_error(
     ]
     (tmp_path / "file").unlink()
     found = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert Path(found.stdout.strip()).read_bytes() == CONTENT, found.stderr
+    assert Path(found.stdout.strip()).read_bytes() == content(), found.stderr

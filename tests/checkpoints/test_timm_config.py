@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import timm
 import torch
 
 from omlzoo import catalog
@@ -44,6 +43,8 @@ def test_what_the_config_does_not_settle_is_refused(changes: dict[str, object], 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])
 def test_timms_architecture_has_the_same_parameters_as_ours(row: tuple[str, str, dict[str, object], str, str]) -> None:
+    import timm
+
     name, arch, arguments, pool, _ = row
     with torch.device("meta"):
         ours = catalog.find("models", arch)(**arguments)

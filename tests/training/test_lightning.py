@@ -10,12 +10,19 @@ import omlzoo
 from omlzoo.losses import SupConLoss
 from omlzoo.samplers import Balanced
 
-pl = pytest.importorskip("pytorch_lightning", reason="pytorch-lightning is not installed")
-from omlzoo.training.lightning import MetricLearning, Retrieval, training_batches  # noqa: E402
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    """Lightning is imported by the tests, not while they are collected: it takes a second."""
+    pytest.importorskip("pytorch_lightning", reason="pytorch-lightning is not installed")
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_lightning_trains_and_measures(tmp_path: Path, drawn: Path) -> None:
+    import pytorch_lightning as pl
+
+    from omlzoo.training.lightning import MetricLearning, Retrieval, training_batches
+
     pl.seed_everything(0)
     model = toy("resnet_toy")
     module, retrieval = MetricLearning(model, SupConLoss(), lr=3e-3), Retrieval(str(drawn))
@@ -41,6 +48,8 @@ def test_lightning_trains_and_measures(tmp_path: Path, drawn: Path) -> None:
 
 def test_a_plain_loop_of_torch_trains(drawn: Path) -> None:
     """The example of docs/training.md."""
+    from omlzoo.training.lightning import training_batches
+
     torch.manual_seed(0)
     model, loss = toy("resnet_toy").train(), SupConLoss()
     batches = training_batches(model, str(drawn), lambda labels: Balanced(labels, 8, 4), augment="none")
