@@ -10,11 +10,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Any
 
 from cyclopts import App, CycloptsError
 
 import omlzoo
+from omlzoo.cli.output import print_line, printable
 from omlzoo.errors import OmlzooError, OmlzooWarning
 
 __all__ = ["app", "main"]
@@ -48,11 +50,15 @@ for _name in COMMANDS:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # whatever the terminal cannot show is shown as its number
+            stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _notice
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
     warnings.simplefilter("once" if first else "ignore", OmlzooWarning)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("omlzoo: %(message)s"))
+    handler.addFilter(_printable)
     log = logging.getLogger("omlzoo")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO if first else logging.ERROR)
@@ -71,16 +77,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OmlzooError, OSError) as error:
         return _refuse(str(error) or type(error).__name__)
     except KeyboardInterrupt:
-        print("omlzoo: interrupted; what was finished is kept", file=sys.stderr)
+        print_line("omlzoo: interrupted; what was finished is kept", error=True)
         return INTERRUPTED
     return code if isinstance(code, int) else 0
 
 
+def _printable(record: logging.LogRecord) -> bool:
+    record.msg, record.args = printable(record.getMessage()), None
+    return True
+
+
 def _refuse(message: str) -> int:
-    print(f"omlzoo: {message}", file=sys.stderr)
+    print_line(f"omlzoo: {message}", error=True)
     return 2
 
 
 def _notice(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     kind = "note" if issubclass(category, OmlzooWarning) else category.__name__
-    print(f"omlzoo: {kind}: {message}", file=sys.stderr)
+    print_line(f"omlzoo: {kind}: {message}", error=True)

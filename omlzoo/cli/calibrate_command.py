@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from omlzoo.checkpoints.calibration import CutPoint
 from omlzoo.cli.computing import DEFAULT, Computing
-from omlzoo.cli.output import print_columns, print_json
+from omlzoo.cli.output import print_columns, print_json, print_line
 
 __all__ = ["calibrate_command"]
 
@@ -82,7 +82,7 @@ def calibrate_command(
     rows = [_row(each) for each in calibration.cut_points]
     print_columns(["threshold", "distance", "shares of", "wrongly accepted (FAR)", "rightly accepted (TAR)"], rows)
     pairs = f"{calibration.same_pairs} positive and {calibration.other_pairs} negative pairs"
-    print(f"\n{calibration.queries} queries, {calibration.labels} labels, {pairs}; {calibration.table}")
+    print_line(f"\n{calibration.queries} queries, {calibration.labels} labels, {pairs}; {calibration.table}")
 
 
 def _row(point: CutPoint) -> list[str]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from omlzoo.cli.output import print_line
 from omlzoo.errors import BadTable
 
 __all__ = ["check_command"]
@@ -28,12 +29,14 @@ def check_command(table: Path, *, root: Path | None = None, duplicates: bool = F
     counts = rows.frame["split"].value_counts()
     labels = rows.frame.groupby("split")["label"].nunique()
     parts = [f"{split} {counts[split]} pictures of {labels[split]} labels" for split in counts.index]
-    print(f"{table}: no faults; {', '.join(parts)}")
+    print_line(f"{table}: no faults; {', '.join(parts)}")
     if duplicates:
         from omlzoo.curation.leakage import find_duplicates
 
         copies, left_out = find_duplicates(rows)
         total = counts.get("validation", 0)
-        print(f"{len(copies)} of {total} validation pictures are also training pictures; {left_out} were not compared")
+        print_line(
+            f"{len(copies)} of {total} validation pictures are also training pictures; {left_out} were not compared"
+        )
         for one in copies.itertuples():
-            print(f"  {one.path} ~ {one.train_path} ({one.correlation:.3f})")
+            print_line(f"  {one.path} ~ {one.train_path} ({one.correlation:.3f})")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from omlzoo.cli.output import print_line
 from omlzoo.zoo.conversion import convert
 
 __all__ = ["convert_command"]
@@ -37,6 +38,6 @@ def convert_command(
         Divide embeddings by their L2 norm.
     """
     entry, layout_name = convert(checkpoint, arch, out, layout=layout, like=like, normalize=normalize)
-    print(f"layout {layout_name}")
-    print(f"{out}: {entry.arch}, dim {entry.dim}, sha256 {entry.sha256}")
-    print(entry.notes)
+    print_line(f"layout {layout_name}")
+    print_line(f"{out}: {entry.arch}, dim {entry.dim}, sha256 {entry.sha256}")
+    print_line(entry.notes)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from omlzoo.cli.output import print_columns
+from omlzoo.cli.output import print_columns, print_line
 from omlzoo.errors import BadInput
 
 __all__ = ["MODEL", "demo_command"]
@@ -63,13 +63,13 @@ def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path
     model = get_model(str(out / "run"))
     clock.done("opened", f"{model} by the same call: get_model({str(out / 'run')!r})")
     names = ["cmc@1", "cmc@5", "map@5", "map@r"]
-    print()
+    print_line()
     print_columns(
         ["on unseen alphabets", "pretrained", "fine-tuned"],
         [[name, f"{before.metrics[name]:.3f}", f"{after[name]:.3f}"] for name in names],
     )
     pages = f"{out / 'search.html'} and {out / 'run' / 'report.html'}"
-    print(f"\nOpen {pages} in a browser. {clock.total():.0f} seconds in all.")
+    print_line(f"\nOpen {pages} in a browser. {clock.total():.0f} seconds in all.")
 
 
 class _Clock:
@@ -80,7 +80,7 @@ class _Clock:
 
     def done(self, step: str, text: Any) -> None:
         now = time.perf_counter()
-        print(f"{step:11} {text}  ({now - self.last:.1f} s)", flush=True)
+        print_line(f"{step:11} {text}  ({now - self.last:.1f} s)")
         self.last = now
 
     def total(self) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from omlzoo.checkpoints import local
-from omlzoo.cli.output import print_columns, print_json
+from omlzoo.cli.output import print_columns, print_json, print_line
 
 __all__ = ["doctor_command"]
 
@@ -28,8 +28,8 @@ def doctor_command(*, check: bool = False, json: bool = False) -> int:
         print_json({"environment": facts, "checkpoints": rows, "leftovers": [str(path) for path in left]})
         return 2 if broken else 0
     for name, value in facts.items():
-        print(f"{name:26} {value}")
-    print()
+        print_line(f"{name:26} {value}")
+    print_line()
     here = [state for state in states if state.path]
     lines = [
         [state.name, f"{state.size / 1e6:.1f} MB", "pinned" if state.pinned else "unpinned", state.problem or "",
@@ -38,7 +38,7 @@ def doctor_command(*, check: bool = False, json: bool = False) -> int:
     ]  # fmt: skip
     print_columns(["here", "size", "", "problem", "file"], lines)
     pinned = sum(state.pinned for state in states)
-    print(f"\n{len(here)} of {len(states)} checkpoints are here; {pinned} of all are pinned")
+    print_line(f"\n{len(here)} of {len(states)} checkpoints are here; {pinned} of all are pinned")
     for path in left:
-        print(f"left by a killed download: {path}")
+        print_line(f"left by a killed download: {path}")
     return 2 if broken else 0

@@ -1,6 +1,5 @@
 """omlzoo embed."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from omlzoo.cli.computing import DEFAULT, Computing
+from omlzoo.cli.output import print_line
 from omlzoo.errors import BadInput
 
 __all__ = ["embed_command"]
@@ -62,19 +62,19 @@ def embed_command(
                 model, source, out, root=root, form=form, cpus=cpus, address=address,
                 **{**asdict(options), "workers": options.workers or 1},
             )  # fmt: skip
-            print(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
+            print_line(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
             return
         shards = embed_shards(model, source, out, root=root, form=form, prune=prune, **asdict(options))
-        print(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
+        print_line(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
         return
     if prune or form != "float32" or engine == "ray":
         raise BadInput("--form, --prune and --engine ray are for a folder; do not end --out in .parquet")
     embeddings = embed(model, source, root=root, out=out, **asdict(options))
     good = int(embeddings.good.sum())
     failed = f", {len(embeddings) - good} without a vector (column error says why)" if good < len(embeddings) else ""
-    print(f"{out}: {good} vectors of {embeddings.record.dim} numbers{failed}")
+    print_line(f"{out}: {good} vectors of {embeddings.record.dim} numbers{failed}")
     if embeddings.stats:
-        print(where_time_went(embeddings.stats), file=sys.stderr)
+        print_line(where_time_went(embeddings.stats), error=True)
 
 
 def where_time_went(stats: dict[str, float]) -> str:

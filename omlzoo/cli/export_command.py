@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from omlzoo.cli.output import print_line
+
 __all__ = ["export_command"]
 
 
@@ -27,4 +29,4 @@ def export_command(model: str, *, out: Annotated[Path, Parameter(name=["--out", 
     megabytes = done.path.stat().st_size / 1e6
     near = f"within {done.difference:.1e} of the model, cosine at least {done.cosine:.5f}"
     batch = "1" if out.suffix.lower() == ".pte" else "batch"
-    print(f"{out}: images ({batch}, 3, {height}, {width}), {megabytes:.1f} MB, {near}")
+    print_line(f"{out}: images ({batch}, 3, {height}, {width}), {megabytes:.1f} MB, {near}")

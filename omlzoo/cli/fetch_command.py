@@ -10,6 +10,7 @@ from omlzoo.checkpoints.entry import Entry, Text
 from omlzoo.checkpoints.fetch import install_weights
 from omlzoo.checkpoints.fetch_text import carry_text, fetch_text, fetch_tokenizer, install_text
 from omlzoo.checkpoints.weights import Weights
+from omlzoo.cli.output import print_line
 from omlzoo.errors import BadInput
 from omlzoo.zoo import fingerprint
 from omlzoo.zoo.registry import get_model, get_weights
@@ -49,9 +50,9 @@ def fetch_command(
         if to is not None:
             cache.copy(path, cache.kept(weights.entry) or weights.entry, to / weights.name)
             path = to / weights.name
-        print(f"{path}{_checked(weights) if check else ''}")
+        print_line(f"{path}{_checked(weights) if check else ''}")
         if text and weights.entry.text is not None:
-            print(*_text_files(weights.entry, weights.entry.text, to, source), sep="\n")
+            print_line("\n".join(map(str, _text_files(weights.entry, weights.entry.text, to, source))))
 
 
 def _text_files(entry: Entry, text: Text, to: Path | None, source: Path | None) -> tuple[Path, Path]:

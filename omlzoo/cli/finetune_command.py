@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from omlzoo.cli import INTERRUPTED
-from omlzoo.cli.output import print_metrics
+from omlzoo.cli.output import print_line, print_metrics
 
 __all__ = ["finetune_command"]
 
@@ -76,7 +76,7 @@ def finetune_command(
     if not is_first():
         return 0
     print_metrics(run.report.metrics, run.report.before)
-    print(f"\n{run.folder}: epoch {run.report.facts['epoch kept']} kept; {run.folder / 'report.html'} shows it")
+    print_line(f"\n{run.folder}: epoch {run.report.facts['epoch kept']} kept; {run.folder / 'report.html'} shows it")
     return INTERRUPTED if run.interrupted else 0
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from omlzoo.cli.output import print_line
+
 __all__ = ["index_command"]
 
 
@@ -42,7 +44,7 @@ def index_command(
     recall = (
         index.recall and f", recall@{index.recall.k} {index.recall.value:.3f} on {index.recall.queries} rows of its own"
     )
-    print(f"{out}: {index.size} rows, {backend}, {index.similarity}, {known}{recall or ''}")
+    print_line(f"{out}: {index.size} rows, {backend}, {index.similarity}, {known}{recall or ''}")
 
 
 def _value(text: str) -> object:

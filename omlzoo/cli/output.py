@@ -1,5 +1,8 @@
-"""How results are printed: JSON, or lines in columns."""
+"""How results are printed: JSON, or lines in columns. Names and labels of strangers do not steer the terminal."""
 
+import re
+import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +11,35 @@ from omlzoo.jsonio import to_json
 if TYPE_CHECKING:
     from omlzoo.evaluation.report import Report
 
-__all__ = ["best_metric", "print_columns", "print_json", "print_metrics", "print_report"]
+__all__ = ["best_metric", "print_columns", "print_json", "print_line", "print_metrics", "print_report", "printable"]
+
+
+# Control characters but for tab and newline, and marks of direction.
+STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text with its control characters, but for newlines and tabs, written as escapes such as ``\\u001b``.
+
+    A terminal obeys control characters, and a label or the name of a file may hold them. Marks that change the
+    direction of writing count as such. The escapes are those of JSON.
+    """
+    return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def print_line(text: object = "", error: bool = False) -> None:
+    """Print a line.
+
+    Args:
+        text: The line.
+        error: Print to standard error, not to standard output.
+    """
+    print(printable(str(text)), file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    print(to_json(value))
+    print(printable(to_json(value)))
 
 
 def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -23,9 +49,11 @@ def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         header: The headings of the columns.
         rows: The cells of each row, as many as there are headings.
     """
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    lines = [[printable(cell).replace("\n", "\\n") for cell in row] for row in [header, *rows]]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
+        print("  ".join(cells).rstrip())
 
 
 def print_metrics(metrics: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:
@@ -57,13 +85,22 @@ def print_report(report: "Report") -> None:
     kept = [column for column in range(5) if column in (0, 2) or any(row[column] for row in rows)]
     print_columns([header[column] for column in kept], [[row[column] for column in kept] for row in rows])
     for finding in report.findings:
-        print(f"look: {finding.text}")
+        print_line(f"look: {finding.text}")
 
 
 def best_metric(metrics: Sequence[Any]) -> str:
     """The first cmc metric of a checkpoint, else its first metric, as text."""
     ranked = sorted(metrics, key=lambda metric: not metric.metric.startswith("cmc"))
     return f"{ranked[0].metric} {ranked[0].value:.3f} on {ranked[0].dataset} ({ranked[0].by})" if ranked else "-"
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives a text: two for each wide character, none for marks on the one before."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text
+    )
 
 
 def _shown(value: Any) -> str:

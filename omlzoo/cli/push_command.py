@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from omlzoo.cli.output import print_line
 from omlzoo.zoo.publishing import push
 
 __all__ = ["push_command"]
@@ -19,4 +20,4 @@ def push_command(run: Path, repo: str, *, private: bool = False) -> None:
     private
         Whether a repository that is made is private.
     """
-    print(push(run, repo, private=private))
+    print_line(push(run, repo, private=private))

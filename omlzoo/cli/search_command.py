@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from omlzoo.cli.output import print_columns, print_json
+from omlzoo.cli.output import print_columns, print_json, print_line
 from omlzoo.errors import BadInput
 
 __all__ = ["search_command"]
@@ -78,7 +78,7 @@ def search_command(
     ]
     print_columns(["query", "rank", "score", "label", "path"], rows)
     for number in [] if hits.is_known is None else (~hits.is_known).nonzero()[0]:
-        print(f"{paths.iloc[number]}: unknown")
+        print_line(f"{paths.iloc[number]}: unknown")
 
 
 def _number(threshold: str | None) -> float | str | None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from omlzoo.cli.output import print_line
+
 __all__ = ["select_command"]
 
 
@@ -60,4 +62,4 @@ def select_command(
     frame = frame.assign(path=[str(root / path) for path in frame["path"]])
     with new_file(out) as temporary:
         frame.to_csv(temporary, index=False)
-    print(f"{out}: {len(rows)} of {len(loaded)} pictures{left_out}")
+    print_line(f"{out}: {len(rows)} of {len(loaded)} pictures{left_out}")

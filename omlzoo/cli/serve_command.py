@@ -1,10 +1,10 @@
 """omlzoo serve."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Literal
 
+from omlzoo.cli.output import print_line
 from omlzoo.errors import MissingExtra
 
 __all__ = ["serve_command"]
@@ -65,5 +65,5 @@ def serve_command(
     opened = open_index(index)
     hosts = ("127.0.0.1", "localhost", "[::1]", host) if is_loopback(host) else ()
     app = application(opened, limits=limits, token=token, roots=root or (), hosts=hosts, runtime=runtime)
-    print(f"omlzoo: {opened.size} rows at http://{host}:{port}/ (Ctrl-C ends it)", file=sys.stderr)
+    print_line(f"omlzoo: {opened.size} rows at http://{host}:{port}/ (Ctrl-C ends it)", error=True)
     serve_forever(app, host, port, limits.connections, seconds)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from omlzoo.cli.output import print_json
+from omlzoo.cli.output import print_json, print_line
 from omlzoo.zoo.registry import get_weights
 
 __all__ = ["show_command"]
@@ -25,12 +25,12 @@ def show_command(name: str, *, json: bool = False) -> None:
         return
     for key, value in {**weights.meta, "pinned": weights.pinned}.items():
         if key == "metrics":
-            print("metrics")
+            print_line("metrics")
             for m in weights.metrics:
                 variant = f", {m.variant} preprocessing" if m.variant else ""
-                print(f"  {m.metric} {m.value:.4f} on {m.dataset}: by {m.by} ({m.where}{variant})")
+                print_line(f"  {m.metric} {m.value:.4f} on {m.dataset}: by {m.by} ({m.where}{variant})")
         else:
-            print(f"{key:15} {_line(value)}")
+            print_line(f"{key:15} {_line(value)}")
 
 
 def _line(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omlzoo.cli.output import print_columns
+from omlzoo.cli.output import print_columns, print_line
 
 __all__ = ["tidy_command"]
 
@@ -38,6 +38,6 @@ def tidy_command(
     rows += [["kind", str(len(group)), " ".join(paths[group[:NAMED]])] for group in collection.kinds]
     print_columns(["what", "size", "pictures"], rows)
     left_out = f"; {collection.failed} without a vector were left out" if collection.failed else ""
-    print(f"{len(paths)} pictures, {sum(map(len, groups))} in {len(groups)} groups of near-duplicates{left_out}")
+    print_line(f"{len(paths)} pictures, {sum(map(len, groups))} in {len(groups)} groups of near-duplicates{left_out}")
     if html is not None:
         write_page(collection, html)

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from PIL.Image import Image
 
-import omlzoo
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.errors import BadImage
 
@@ -42,8 +42,8 @@ class Heading:
 
     def facts(self) -> list[tuple[str, str]]:
         """Name and value of each fact that is known, including the version of omlzoo."""
-        version = f"omlzoo {omlzoo.__version__}"
-        values = {"model": self.model, "table": self.table, "date": self.date, "version": version,
+        made_by = f"omlzoo {version('omlzoo')}"
+        values = {"model": self.model, "table": self.table, "date": self.date, "version": made_by,
                   "command": self.command}  # fmt: skip
         return [(name, value) for name, value in values.items() if value]
 
