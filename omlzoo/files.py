@@ -5,16 +5,38 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from omlzoo.errors import BadInput
 
-__all__ = ["check_free", "file_digest", "new_file", "new_folder", "recovered"]
+__all__ = [
+    "LOCK",
+    "check_free",
+    "check_regular",
+    "file_digest",
+    "new_file",
+    "new_files",
+    "new_folder",
+    "recovered",
+    "settled",
+    "writing",
+]
 
-PART = ".part"
+PART, NEXT, LOCK = ".part", ".next", ".lock"
+SHOWN = 64  # bytes of a name that the name of its temporary file repeats; a file's name has at most 255
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 @contextmanager
@@ -22,21 +44,139 @@ def new_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which replaces ``path`` when the block ends without an error.
 
     Until then an existing file at ``path`` is left as it is. On any error, Ctrl-C included, the temporary file is
-    removed. Temporary files of killed processes are removed by the next process that writes the same path.
+    removed. Temporary files of killed processes are removed by the next process that writes the same path. Where
+    ``path`` is a link, the file that it leads to is replaced; a device or a pipe, like ``/dev/stdout``, is written to.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with tempfile.TemporaryDirectory() as folder:
+            yield (temporary := Path(folder) / path.name)
+            with temporary.open("rb") as content, path.open("wb") as out:
+                shutil.copyfileobj(content, out)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=PART, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_files(folder: str | Path, last: str) -> Iterator[Path]:
+    """Yield an empty temporary folder, whose files replace those of their names in ``folder`` together, as one.
+
+    Whoever is killed in between leaves the old files or the new ones, whole, where readers ask :func:`settled` for the
+    path of each. Every file is first written beside the one it replaces, as ``.NAME.next``, the file ``last`` at the
+    end: from then on the new files count. Other files of the folder are left alone. One process at a time may write a
+    folder: hold :func:`writing` around it.
+
+    Args:
+        folder: The folder; it is made if it does not exist.
+        last: Name of the file that says what the others are.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=_prefix(folder / "new"), suffix=PART, dir=folder))
+    try:
+        yield temporary
+        _roll_forward(folder, last)
+        names = sorted(path.name for path in temporary.iterdir())
+        for name in [*(name for name in names if name != last), last]:
+            _sync(temporary / name)
+            (temporary / name).chmod(0o666 & ~_umask())
+            (temporary / name).replace(folder / f".{name}{NEXT}")
+            _sync(folder)
+        _roll_forward(folder, last)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def settled(folder: str | Path, name: str, last: str) -> Path:
+    """Where the newest complete content of a file is that :func:`new_files` wrote.
+
+    It is ``name`` itself, unless a writer was killed while it put its finished files in their places.
+
+    Args:
+        folder: The folder.
+        name: Name of the file.
+        last: The file that says what the others are.
+    """
+    folder = Path(folder)
+    waiting = folder / f".{name}{NEXT}"
+    return waiting if (folder / f".{last}{NEXT}").is_file() and waiting.is_file() else folder / name
+
+
+@contextmanager
+def writing(folder: str | Path) -> Iterator[None]:
+    """Hold the lock of a folder; the lock is a file ``.lock`` in it, and ends with its process.
+
+    Args:
+        folder: The folder; it is made if it does not exist.
+
+    Raises:
+        BadInput: Another process writes the folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    held = FileLock(folder / LOCK)
+    try:
+        held.acquire(timeout=0)
+    except Timeout as error:
+        raise BadInput(f"{folder} is being written by another process; wait for it, or give another name") from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file: a pipe or a device may never end, and opening one may never return.
+
+    Args:
+        path: A path. One that does not exist is let through, for whoever opens it.
+
+    Raises:
+        BadInput: It is a folder, a pipe, a socket or a device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode):
+        kind = next((name for test, name in KINDS if test(mode)), "no file")
+        raise BadInput(f"{path} is {kind}; give a regular file")
+
+
+def _roll_forward(folder: Path, last: str) -> None:
+    """Put the finished files of a writer that was killed in their places; remove its unfinished ones."""
+    complete = (folder / f".{last}{NEXT}").is_file()
+    waiting = sorted(folder.glob(f".*{NEXT}"), key=lambda path: path.name == f".{last}{NEXT}")
+    for path in waiting:
+        if complete:
+            path.replace(folder / path.name.removeprefix(".").removesuffix(NEXT))
+            _sync(folder)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until the disk has a file's content, or a folder's names."""
+    if path.is_dir() and os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -97,16 +237,24 @@ def check_free(path: Path, owned: tuple[str, ...]) -> None:
     """
     if path.is_file():
         raise BadInput(f"{path} is a file; give the name of a folder that does not exist yet")
-    strange = sorted(p.name for p in path.iterdir() if p.name not in owned) if path.exists() else []
+    strange = (
+        sorted(p.name for p in path.iterdir() if p.name not in owned and not _ours(p.name)) if path.exists() else []
+    )
     if strange:
         raise BadInput(
             f"{path} exists and holds {', '.join(strange[:3])}; give another name, or remove that folder first"
         )
 
 
+def _ours(name: str) -> bool:
+    """Whether a hidden file is a lock, or of a writer that is at work or was killed."""
+    return name == LOCK or (name.startswith(".") and name.endswith((PART, NEXT)))
+
+
 def _prefix(path: Path) -> str:
     """Remove temporary files of ended processes beside ``path``, and return the prefix (host, process) for new ones."""
-    stem = f".{path.name}.{platform.node()}."
+    name = path.name if len(path.name.encode()) <= SHOWN else hashlib.sha256(path.name.encode()).hexdigest()[:SHOWN]
+    stem = f".{name}.{platform.node()[:SHOWN]}."
     for left in path.parent.glob(f"{glob.escape(stem)}*{PART}"):
         process = left.name.removeprefix(stem).partition(".")[0]
         if process.isdecimal() and not _alive(int(process)):

@@ -1,18 +1,125 @@
-"""Writing JSON that every reader accepts, and reading JSON strictly into dataclasses."""
+"""Writing JSON that every reader accepts, and reading JSON and TOML of strangers, bounded and strictly."""
 
 import json
 import math
+import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from omlzoo.errors import BadEntry
+from omlzoo.errors import BadEntry, BadInput, OmlzooError
+from omlzoo.files import check_regular
 
-__all__ = ["build", "to_json"]
+__all__ = ["build", "parse_json", "read_json", "read_toml", "to_json"]
 
 Kind = TypeVar("Kind")
+MOST = 64_000_000  # bytes of a document; ours have some thousands
+DEEPEST = 64  # lists and objects inside each other
+LARGEST = 2**63  # numbers in files are counts, sizes and measurements
+
+
+def parse_json(text: str | bytes, where: str, error: type[OmlzooError] = BadInput) -> Any:
+    """What a JSON document holds; whatever is wrong with a stranger's document is one error.
+
+    Args:
+        text: The document, in UTF-8 if it is bytes.
+        where: Name of the file or object, for error messages.
+        error: The class of the error.
+
+    Raises:
+        OmlzooError: Of the class ``error``: it is no JSON, is larger than 64 MB, is nested deeper than 64 levels, has
+            a key twice, or a number that is not finite or beyond 64 bits.
+    """
+
+    def parse() -> Any:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_pairs)
+
+    return _parsed("JSON", parse, len(text), where, error)
+
+
+def read_json(path: Path, error: type[OmlzooError] = BadInput) -> Any:
+    """What a JSON file holds, as :func:`parse_json` reads it.
+
+    Args:
+        path: The file.
+        error: The class of the error.
+
+    Raises:
+        OmlzooError: Of the class ``error``: as there, or the file cannot be read or is no regular file.
+    """
+    return parse_json(_content(path, error), str(path), error)
+
+
+def read_toml(path: Path, error: type[OmlzooError] = BadInput) -> dict[str, Any]:
+    """What a TOML file holds; the limits are those of :func:`parse_json`.
+
+    Args:
+        path: The file.
+        error: The class of the error.
+
+    Raises:
+        OmlzooError: Of the class ``error``: it is no TOML, breaks a limit, cannot be read or is no regular file.
+    """
+    content = _content(path, error)
+    found: dict[str, Any] = _parsed(
+        "TOML", lambda: tomllib.loads(content.decode("utf-8")), len(content), str(path), error
+    )
+    return found
+
+
+def _content(path: Path, error: type[OmlzooError]) -> bytes:
+    try:
+        check_regular(path)
+        with path.open("rb") as file:
+            return file.read(MOST + 1)
+    except (OSError, ValueError) as reason:
+        said = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
+        raise error(f"{path}: cannot be read ({said})") from reason
+
+
+def _parsed(form: str, parse: Callable[[], Any], size: int, where: str, error: type[OmlzooError]) -> Any:
+    if size > MOST:
+        raise error(f"{where}: more than {MOST // 1_000_000} MB; such a file is none of ours")
+    try:
+        value = parse()
+    except (ValueError, RecursionError) as reason:
+        deep = isinstance(reason, RecursionError)
+        said = f"nested deeper than {DEEPEST} levels" if deep else str(reason).partition("\n")[0]
+        raise error(f"{where}: not readable as {form} ({said}); give the file as it was written") from reason
+    _check_bounds(value, where, error)
+    return value
+
+
+def _check_bounds(value: Any, where: str, error: type[OmlzooError]) -> None:
+    """Refuse what is nested too deep, and numbers that no field of ours holds."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, float) and not math.isfinite(item):
+                raise error(f"{where}: damaged (a number that is not finite); give the file as it was written")
+            if isinstance(item, int) and abs(item) >= LARGEST:
+                raise error(f"{where}: damaged (a number beyond 64 bits); give the file as it was written")
+            inner += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        if not inner:
+            return
+        level = inner
+    raise error(f"{where}: damaged (nested deeper than {DEEPEST} levels); give the file as it was written")
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} twice")
+    return found
 
 
 def to_json(value: Any) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "omlzoo"
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-FLOORS = [layer.split(" | ") for layer in CONTRACTS[0]["layers"]]
+FLOORS = [re.split(r" [|:] ", layer) for layer in CONTRACTS[0]["layers"]]
 GROUND = {"__init__", "errors", "catalog", "files", "jsonio", "progress", "atomic", "strict", "jsontext"}
 
 

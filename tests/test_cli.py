@@ -185,7 +185,7 @@ def test_a_faulty_table_is_listed_whole_with_exit_code_2(capsys: pytest.CaptureF
     (["search", "none"], "give at least one picture, or one text"), (["search", "none", "a.png"], "has no index.json"),
     (["evaluate", "runs/none", "x.csv"], "has no entry.json|no such file"), (["embed", "vits16_dino", "none", "-o", "x.parquet", "--precision", "int3"], "Invalid value"),
     (["finetune", "x.csv", "--model", "m", "-o", "r", "--epochs", "many"], "unable to convert"),
-    (["finetune", "x.csv", "--model", "m", "-o", "r", "--config", "none.toml"], "not a readable TOML file"),
+    (["finetune", "x.csv", "--model", "m", "-o", "r", "--config", "none.toml"], "none.toml: cannot be read"),
 ])  # fmt: skip
 def test_what_the_user_can_mend_is_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str],

@@ -19,8 +19,9 @@ from filelock import FileLock
 from omlzoo.checkpoints.entry import Entry, dump_entry
 from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry
 from omlzoo.checkpoints.state_dict import check_finite, load_tensors
-from omlzoo.errors import BadEntry, WeightsUnavailable, notice
+from omlzoo.errors import BadEntry, BadInput, WeightsUnavailable, notice
 from omlzoo.files import file_digest, new_file
+from omlzoo.jsonio import read_json
 
 __all__ = ["copy", "folder", "home", "kept", "serves", "verify", "work"]
 
@@ -137,9 +138,9 @@ def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False
     facts = {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256}
     record = home() / "verified" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
     try:
-        if not afresh and json.loads(record.read_text()) == facts:
+        if not afresh and read_json(record) == facts:
             return path
-    except (OSError, ValueError):
+    except BadInput:
         pass  # there is no record, or it is damaged: the file is hashed
     digest = file_digest(path)
     if digest != sha256:

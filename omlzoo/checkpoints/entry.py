@@ -13,7 +13,7 @@ from typing import Any, Literal
 from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry
-from omlzoo.jsonio import build
+from omlzoo.jsonio import build, read_json
 
 __all__ = ["HUB", "Entry", "Metric", "Text", "Tokenizer", "Upstream", "dump_entry", "read_entry", "without_address"]
 
@@ -188,11 +188,7 @@ def read_entry(path: Path, name: str | None = None) -> Entry:
         BadEntry: The file cannot be read, a key is missing or unknown, or a value breaks its rule. The message names
             the file.
     """
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadEntry(f"{path}: not a readable JSON file ({error})") from error
-    entry = build(Entry, raw, str(path))
+    entry = build(Entry, read_json(path, BadEntry), str(path))
     _check(entry, str(path))
     if name is not None and entry.name != name:
         raise BadEntry(f"{path}: name is {entry.name!r}; it must be the file's, {name!r}")

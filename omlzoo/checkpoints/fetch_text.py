@@ -9,8 +9,9 @@ from omlzoo.checkpoints import cache, hub
 from omlzoo.checkpoints.entry import Entry, Text, Tokenizer, without_address
 from omlzoo.checkpoints.fetch import fetch_weights, install_bundle
 from omlzoo.checkpoints.folder import WEIGHTS
-from omlzoo.errors import WeightsUnavailable, notice
+from omlzoo.errors import BadInput, WeightsUnavailable, notice
 from omlzoo.files import file_digest, new_file
+from omlzoo.jsonio import read_json
 
 __all__ = ["carry_text", "fetch_text", "fetch_tokenizer", "install_text"]
 
@@ -134,6 +135,6 @@ def _carried(path: Path, tokenizer: Tokenizer) -> bool:
     if tokenizer.sha256 is not None:
         return file_digest(path) == tokenizer.sha256
     try:
-        return bool(json.loads((path.parent / RULES).read_text(encoding="utf-8")) == asdict(tokenizer))
-    except (OSError, ValueError):
+        return bool(read_json(path.parent / RULES) == asdict(tokenizer))
+    except BadInput:
         return False

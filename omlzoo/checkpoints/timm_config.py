@@ -1,6 +1,5 @@
 """Conversion between entries and timm's ``config.json``, for models that timm and the zoo compute in the same way."""
 
-import json
 import re
 from typing import Any
 
@@ -10,6 +9,7 @@ from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry
+from omlzoo.jsonio import parse_json
 
 __all__ = ["from_config", "to_config"]
 
@@ -82,8 +82,8 @@ def from_config(text: str, repo: str) -> Entry:
         BadEntry: The text is not a config of timm, or its model is none of the zoo's architectures.
     """
     where = f"hf-hub:{repo}/config.json"
+    config = parse_json(text, where, BadEntry)
     try:
-        config: Any = json.loads(text)
         facts = config["pretrained_cfg"]
         name = str(config["architecture"]).partition(".")[0]
         height, width = (int(side) for side in facts["input_size"][1:])

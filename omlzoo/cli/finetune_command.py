@@ -1,6 +1,5 @@
 """omlzoo finetune: the recipe's settings are the flags."""
 
-import json
 import re
 from dataclasses import asdict, fields, make_dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ from cyclopts import Parameter
 
 from omlzoo.cli import INTERRUPTED
 from omlzoo.cli.output import print_line, print_metrics
+from omlzoo.errors import BadInput
+from omlzoo.jsonio import parse_json
 
 __all__ = ["finetune_command"]
 
@@ -82,6 +83,6 @@ def finetune_command(
 
 def _number(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return parse_json(text, "the setting")
+    except BadInput:
         return text

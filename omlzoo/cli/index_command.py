@@ -1,12 +1,13 @@
 """omlzoo index."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from omlzoo.cli.output import print_line
+from omlzoo.errors import BadInput
+from omlzoo.jsonio import parse_json
 
 __all__ = ["index_command"]
 
@@ -50,6 +51,7 @@ def index_command(
 def _value(text: str) -> object:
     """A number, true or false, a JSON object, or the text itself."""
     try:
-        return json.loads(text)
-    except ValueError:
+        value: object = parse_json(text, "the option")
+    except BadInput:
         return text
+    return value

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from omlzoo.errors import BadImage
+from omlzoo.files import check_regular
 
 __all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictures", "read_size", "to_rgb"]
 
@@ -16,7 +17,8 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", 
 # x_1, y_1, x_2, y_2: left, top, right and bottom in pixels; right and bottom are excluded
 Box = tuple[int, int, int, int]
 Source = str | Path | bytes | Image.Image
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # of pictures that are given as bytes
+# The decoders that are ever asked; each is compiled into Pillow or its libraries, and none starts a program.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 
 
 def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None = None) -> Image.Image:
@@ -98,7 +100,9 @@ def _name(source: str | Path | bytes) -> str:
 
 
 def _opened(source: str | Path | bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(source), formats=FORMATS) if isinstance(source, bytes) else Image.open(source)
+    if not isinstance(source, bytes):
+        check_regular(Path(source))
+    image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width} x {image.height}"
         image.close()

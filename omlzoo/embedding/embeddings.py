@@ -18,6 +18,7 @@ from omlzoo.data.table import Table
 from omlzoo.embedding.quantization import VECTOR, VectorFormat, pack, unpack
 from omlzoo.errors import BadInput
 from omlzoo.files import new_file
+from omlzoo.jsonio import parse_json
 from omlzoo.models._extractor import Extractor
 
 __all__ = ["ERROR", "Embeddings", "Record", "joined", "read_embeddings", "read_metadata"]
@@ -104,8 +105,8 @@ class Record:
         Raises:
             BadInput: The text is not a record.
         """
+        raw = parse_json(text, "the record of the embeddings")
         try:
-            raw = json.loads(text)
             raw.pop("preprocess_hash")
             return Record(**raw)
         except (ValueError, KeyError, TypeError, AttributeError) as error:

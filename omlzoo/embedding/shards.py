@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,14 +18,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, joined, read_embeddings, read_metadata
 from omlzoo.embedding.latest_rows import BLOCK, BOX, KEY, LatestRows, keys_of, whole_paths
 from omlzoo.embedding.quantization import VectorFormat, check_form
 from omlzoo.errors import BadInput, notice
-from omlzoo.files import new_file
+from omlzoo.files import new_file, writing
+from omlzoo.jsonio import read_json
 
 __all__ = ["ROWS", "Shards", "load_embeddings"]
 
@@ -75,7 +76,7 @@ class Shards:
                 temporary.write_text(json.dumps({"record": json.loads(record.to_json()), "form": form}, indent=2))
             return Shards(folder, record, form)
         try:
-            settings = json.loads(facts.read_text(encoding="utf-8"))
+            settings = read_json(facts)
             kept = Record.from_json(json.dumps(settings["record"]))
             check_form(settings["form"])
         except (ValueError, KeyError, TypeError) as error:
@@ -109,18 +110,9 @@ class Shards:
                 shutil.rmtree(folder)
             return Shards.open(folder, record)
 
-    def lock(self) -> FileLock:
-        """A lock that a run holds while it writes. The operating system releases it when the process ends.
-
-        Raises:
-            BadInput: Another process holds it.
-        """
-        held = FileLock(self.folder / ".lock")
-        try:
-            held.acquire(timeout=0)
-        except Timeout as error:
-            raise BadInput(f"{self.folder}: another process writes there; wait until it has ended") from error
-        return held
+    def lock(self) -> AbstractContextManager[None]:
+        """A lock that a run holds while it writes; entering it raises BadInput where another process holds it."""
+        return writing(self.folder)
 
     def files(self) -> list[Path]:
         """The Parquet files of rows, in the order they were written."""

@@ -11,6 +11,7 @@ from omlzoo.embedding.shards import load_embeddings
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import recovered
 from omlzoo.index.index import FACTS, VECTORS, Index, Recall
+from omlzoo.jsonio import read_json
 from omlzoo.zoo.registry import get_weights
 
 __all__ = ["Index", "build_index", "open_index"]
@@ -61,8 +62,8 @@ def open_index(folder: str | Path) -> Index:
     if not facts.is_file():
         raise BadInput(f"{folder}: has no {FACTS}; give a folder that `omlzoo index` or Index.save wrote")
     embeddings = load_embeddings(folder / VECTORS)
+    settings = read_json(facts)
     try:
-        settings: dict[str, Any] = json.loads(facts.read_text(encoding="utf-8"))
         record, backend = Record.from_json(json.dumps(settings["record"])), str(settings["backend"])
         known, measured = settings.get("calibration"), settings.get("recall")
         calibration = None if known is None else Calibration.from_json(known, f"{facts}: calibration")
@@ -83,10 +84,7 @@ def _read_calibration(path: Path) -> Calibration:
         if calibration is None:
             raise BadInput(f"{path}: its entry has no calibration; run `omlzoo calibrate {path} TABLE`")
         return calibration
-    try:
-        return Calibration.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not a calibration that can be read ({error})") from error
+    return Calibration.from_json(read_json(path), str(path))
 
 
 def _of_model(embeddings: Embeddings) -> Calibration | None:

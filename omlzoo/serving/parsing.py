@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import File, Form, HTTPException, UploadFile
 
 from omlzoo.index.index import Index
+from omlzoo.jsonio import parse_json
 
 __all__ = ["Number", "Upload", "Words", "parse_box", "parse_threshold", "parse_where", "row_of"]
 
@@ -55,9 +56,9 @@ def parse_where(text: str | None) -> dict[str, Any] | None:
     if not text:
         return None
     try:
-        columns = json.loads(text)
+        columns = parse_json(text, "where")
         json.dumps(columns, ensure_ascii=False).encode()  # half of a surrogate pair is no text
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise HTTPException(422, f"where is {text[:REPEATED]!r}; it must be a JSON object") from error
     if not isinstance(columns, dict):
         raise HTTPException(422, f"where is {text[:REPEATED]!r}; it must be a JSON object")

@@ -15,6 +15,7 @@ __all__ = ["Pictures", "check_upload"]
 
 SIDE = 320  # pixels of a shown picture's longer side
 KEPT = 512  # encoded pictures that stay in memory
+UPLOADED = tuple(name for name in FORMATS if name != "JPEG2000")  # decoders of what strangers send
 
 
 class Pictures:
@@ -57,7 +58,7 @@ def check_upload(content: bytes, megapixels: float) -> None:
         BadImage: The file is no picture, or it has too many pixels.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+        with Image.open(io.BytesIO(content), formats=UPLOADED) as opened:
             width, height = opened.size
     except Exception as error:  # decoders raise anything on hostile bytes
         raise BadImage("not a picture of a known format, or a damaged one") from error

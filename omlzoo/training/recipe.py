@@ -1,7 +1,6 @@
 """The recipe: all settings of a fine-tuning run, as a dataclass, a TOML file, or flags of the command."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from omlzoo.errors import BadInput, UnknownName
+from omlzoo.jsonio import read_toml
 
 __all__ = ["Recipe"]
 
@@ -165,11 +165,7 @@ class Recipe:
             if path not in ready:
                 raise UnknownName("the ready recipes", path, ready)
             path = ready[path]
-        try:
-            settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{path}: not a readable TOML file ({error})") from error
-        return cls().changed(settings)
+        return cls().changed(read_toml(Path(path)))
 
     def to_toml(self, command: str = "") -> str:
         """The text of the TOML file of all settings, below a comment with the ``command`` that runs them again."""

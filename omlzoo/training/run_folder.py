@@ -1,6 +1,5 @@
 """The folder that a run writes: weights, entry, recipe, history and report; the zoo opens it as a checkpoint."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,10 @@ from torch import nn
 
 from omlzoo.checkpoints.entry import Entry, Metric, without_address
 from omlzoo.checkpoints.folder import save_folder
+from omlzoo.errors import BadInput
 from omlzoo.evaluation.report import Report
 from omlzoo.files import new_file
+from omlzoo.jsonio import read_json
 from omlzoo.models._extractor import Extractor
 from omlzoo.zoo.registry import get_model
 
@@ -44,10 +45,19 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """A finished run from its folder."""
-    values = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    report = Report(values["metrics"], values["facts"], values["before"], values["errors"])
-    return Run(folder, report, pd.read_csv(folder / HISTORY))
+    """A finished run from its folder.
+
+    Raises:
+        BadInput: Its report or history cannot be read.
+    """
+    values = read_json(folder / REPORT)
+    try:
+        before = None if values["before"] is None else dict(values["before"])
+        report = Report(dict(values["metrics"]), dict(values["facts"]), before, dict(values["errors"]))
+        history = pd.read_csv(folder / HISTORY)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise BadInput(f"{folder}: its {REPORT} or {HISTORY} is damaged ({error}); train again") from error
+    return Run(folder, report, history)
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from omlzoo.checkpoints.entry import dump_entry, without_address
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch
 from omlzoo.files import new_file
+from omlzoo.jsonio import parse_json
 from omlzoo.models._extractor import Extractor
 from omlzoo.zoo import executorch, fingerprint
 from omlzoo.zoo.registry import open_model
@@ -160,7 +161,7 @@ def read_entry(path: str | Path) -> dict[str, Any]:
                 each.key: each.value for each in _onnx("onnx").load(str(path), load_external_data=False).metadata_props
             }
             text = properties[KEY]
-        entry: dict[str, Any] = json.loads(text)
+        entry: dict[str, Any] = parse_json(text, str(path))
     except MissingExtra:
         raise
     except Exception as error:  # readers of other formats raise exception classes of their own

@@ -106,7 +106,7 @@ def test_a_name_must_be_the_files(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(BadEntry, match="not a readable JSON file"):
+    with pytest.raises(BadEntry, match="not readable as JSON"):
         read_entry(tmp_path / "x.json")
 
 

@@ -156,7 +156,7 @@ def test_parts_of_another_run_are_not_mixed_in(tmp_path: Path, files: list[Path]
     folder = tmp_path / "e.parquet.parts"
     other = omlzoo.embed(model, files[:1], precision="bf16").record
     Shards.open(folder, other)
-    with Shards.open(folder, other).lock(), pytest.raises(BadInput, match="another process writes there"):
+    with Shards.open(folder, other).lock(), pytest.raises(BadInput, match="is being written by another process"):
         omlzoo.embed(model, files[:4], out=tmp_path / "e.parquet")
     with pytest.warns(OmlzooWarning, match="of a run with other settings; it was removed"):
         omlzoo.embed(model, files[:4], out=tmp_path / "e.parquet")

@@ -128,7 +128,7 @@ def test_other_settings_other_folders_and_damage_are_refused(saved: str, photos:
         omlzoo.embed_shards(saved, photos, tmp_path / "w", form="int4")  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="has vectors as float32, not int8"):
         omlzoo.embed_shards(saved, photos, out, form="int8")
-    with Shards.open(out).lock(), pytest.raises(BadInput, match="another process writes there"):
+    with Shards.open(out).lock(), pytest.raises(BadInput, match="is being written by another process"):
         omlzoo.embed_shards(saved, photos, out)
     (out / "shards.json").write_text("{")
     with pytest.raises(BadInput, match=r"shards.json: damaged"):

@@ -134,7 +134,7 @@ def test_a_calibration_of_another_model_is_refused(calibrated: Path, drawn: Path
     with pytest.raises(BadInput, match="this index has no calibration; run `omlzoo calibrate`"):
         index.search(other, threshold="far=0.01")
     (tmp_path / "no.json").write_text("{")
-    with pytest.raises(BadInput, match=r"no.json: not a calibration that can be read"):
+    with pytest.raises(BadInput, match=r"no.json: not readable as JSON"):
         omlzoo.build_index(other, calibration=tmp_path / "no.json")
 
 

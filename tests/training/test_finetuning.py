@@ -336,7 +336,7 @@ def test_a_recipe_survives_its_file(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="did you mean epochs"):
         Recipe.read(tmp_path / "r.toml")
     (tmp_path / "r.toml").write_text("epochs = ")
-    with pytest.raises(BadInput, match="not a readable TOML file"):
+    with pytest.raises(BadInput, match="not readable as TOML"):
         Recipe.read(tmp_path / "r.toml")
 
 
