@@ -55,7 +55,7 @@ def curves(embeddings: Embeddings, queries: np.ndarray, out: Path) -> None:
     figure, axis = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
     exact = omlzoo.build_index(embeddings)
     for _ in range(5):
-        wanted = exact.searcher.search(queries, 10)[0]
+        wanted = exact.rows.searcher.search(queries, 10)[0]
 
     def rate(searcher: object) -> float:
         times = []
@@ -65,13 +65,13 @@ def curves(embeddings: Embeddings, queries: np.ndarray, out: Path) -> None:
             times.append(time.perf_counter() - begun)
         return 1 / float(np.median(times))
 
-    axis.scatter([1], [rate(exact.searcher)], color="black", zorder=3, label="exact")
+    axis.scatter([1], [rate(exact.rows.searcher)], color="black", zorder=3, label="exact")
     for name, (option, values) in CURVES.items():
         index = omlzoo.build_index(embeddings, backend=name)
         points = []
         for value in values:
             searcher = catalog.find("index.backends", name)("cosine", embeddings.record.dim, **{option: value})
-            built = index.searcher
+            built = index.rows.searcher
             searcher.index, searcher.rows, searcher.gone = built.index, built.rows, built.gone
             searcher.vectors, searcher.middle = built.vectors, built.middle
             found = searcher.search(queries, 10)[0]
@@ -137,10 +137,10 @@ if __name__ == "__main__":
             index.save(Path(folder) / "i")
             size = sum(file.stat().st_size for file in (Path(folder) / "i").glob("backend.*")) / 1e6
         for _ in range(5):
-            index.searcher.search(queries, 10)
-        one = single(lambda row: index.searcher.search(queries[row : row + 1], 10))  # noqa: B023
+            index.rows.searcher.search(queries, 10)
+        one = single(lambda row: index.rows.searcher.search(queries[row : row + 1], 10))  # noqa: B023
         bare_one = single(lambda row: plain(tensors, asked[row : row + 1]))
-        many = seconds(lambda: index.searcher.search(queries, 10), runs=5)  # noqa: B023
+        many = seconds(lambda: index.rows.searcher.search(queries, 10), runs=5)  # noqa: B023
         bare_many = seconds(lambda: plain(tensors, asked), runs=5)
         whole = single(lambda row: index.search(queries[row : row + 1], 10))  # noqa: B023
         tenth, most = np.arange(len(embeddings)) % 10 == 0, np.arange(len(embeddings)) % 10 > 0

@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -22,8 +22,7 @@ __all__ = [
     "file_digest",
     "new_file",
     "new_files",
-    "new_folder",
-    "recovered",
+    "settle",
     "settled",
     "writing",
 ]
@@ -115,6 +114,23 @@ def settled(folder: str | Path, name: str, last: str) -> Path:
     return waiting if (folder / f".{last}{NEXT}").is_file() and waiting.is_file() else folder / name
 
 
+def settle(folder: str | Path, last: str) -> bool:
+    """Finish what a killed :func:`new_files` had begun, so that files have their own names again.
+
+    Nothing is done while another process writes, nor in a folder where one may not write: what is there is one whole
+    state then too, which :func:`settled` finds. Returns whether all files have their own names now.
+
+    Args:
+        folder: The folder.
+        last: The file that says what the others are.
+    """
+    folder = Path(folder)
+    if (folder / f".{last}{NEXT}").is_file():
+        with suppress(BadInput, PermissionError), writing(folder):
+            _roll_forward(folder, last)
+    return not (folder / f".{last}{NEXT}").is_file()
+
+
 @contextmanager
 def writing(folder: str | Path) -> Iterator[None]:
     """Hold the lock of a folder; the lock is a file ``.lock`` in it, and ends with its process.
@@ -126,6 +142,7 @@ def writing(folder: str | Path) -> Iterator[None]:
         BadInput: Another process writes the folder.
     """
     folder = Path(folder)
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     held = FileLock(folder / LOCK)
     try:
@@ -134,6 +151,10 @@ def writing(folder: str | Path) -> Iterator[None]:
         raise BadInput(f"{folder} is being written by another process; wait for it, or give another name") from error
     try:
         yield
+    except BaseException:
+        if is_new and [path.name for path in folder.iterdir()] == [LOCK]:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     finally:
         held.release()
 
@@ -177,52 +198,6 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextmanager
-def new_folder(path: str | Path, owned: tuple[str, ...]) -> Iterator[Path]:
-    """Yield a temporary folder, which replaces ``path`` when the block ends without an error.
-
-    Args:
-        path: The folder to make. An existing one is replaced only if it holds nothing but ``owned`` files.
-        owned: Names of the files that such a folder may consist of.
-
-    Raises:
-        BadInput: ``path`` exists and holds something else.
-    """
-    path = recovered(path)
-    check_free(path, owned)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=PART, dir=path.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        _swap(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def recovered(path: str | Path) -> Path:
-    """The absolute path of a folder, which is restored first if its replacement was interrupted between two renames."""
-    path = Path(os.path.abspath(path))  # because Path(".") has no name
-    aside = _aside(path)
-    if aside.exists() and not path.exists():
-        aside.replace(path)
-    return path
-
-
-def _swap(new: Path, path: Path) -> None:
-    """Rename ``new`` to ``path``. The old folder is renamed first and removed last, so one is always complete."""
-    aside = _aside(path)
-    if path.exists():
-        shutil.rmtree(aside, ignore_errors=True)
-        path.replace(aside)
-    new.replace(path)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.aside")
 
 
 def check_free(path: Path, owned: tuple[str, ...]) -> None:

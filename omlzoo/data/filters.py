@@ -18,9 +18,9 @@ def matching(frame: pd.DataFrame, where: Where) -> np.ndarray:
 
     Args:
         frame: The table, with N rows.
-        where: Columns with the value or values that they must have, compared as text, such as
-            {"category": ["boot", "shoe"]}; rows must fulfil all of them. Or a mask (N,) bool, or row numbers from 0 to
-            N - 1.
+        where: Columns with the value or values that they must have, such as {"category": ["boot", "shoe"]}; they are
+            compared as text, fractions as numbers. Rows must fulfil all of them. Or a mask (N,) bool, or row numbers
+            from 0 to N - 1.
 
     Raises:
         UnknownName: The table has no such column.
@@ -32,7 +32,7 @@ def matching(frame: pd.DataFrame, where: Where) -> np.ndarray:
             if column not in frame:
                 raise UnknownName("the table", column, [str(name) for name in frame.columns])
             values = [required] if isinstance(required, str) or np.isscalar(required) else list(required)
-            keep &= frame[column].astype(str).isin([str(value) for value in values]).to_numpy()
+            keep &= _equal(frame[column], [str(value) for value in values])
         return keep
     rows = np.asarray(where)
     if rows.dtype == bool:
@@ -44,3 +44,11 @@ def matching(frame: pd.DataFrame, where: Where) -> np.ndarray:
     keep = np.zeros(len(frame), dtype=bool)
     keep[rows.astype(np.int64)] = True
     return keep
+
+
+def _equal(column: pd.Series, values: Sequence[str]) -> np.ndarray:
+    """Where a column has one of the values; in a column of fractions 1 is "1" and "1.0"."""
+    if pd.api.types.is_float_dtype(column.dtype):
+        numbers = pd.to_numeric(pd.Series(values, dtype="str"), errors="coerce").dropna()
+        return np.asarray(column.isin(numbers.tolist()), dtype=bool)
+    return np.asarray(column.astype(str).isin(values), dtype=bool)

@@ -203,8 +203,8 @@ class Embeddings:
 def joined(parts: Sequence[Embeddings]) -> Embeddings:
     """The rows of all parts, with the record of the first.
 
-    A column of integers that some parts lack keeps its integers, with missing values. Any other column whose types
-    differ between the parts becomes text.
+    A column of integers that some parts lack keeps its integers, with missing values; integers and fractions become
+    fractions. Any other column whose types differ between the parts becomes text.
     """
     frames = [part.table for part in parts]
     for name in dict.fromkeys(str(name) for frame in frames for name in frame.columns):
@@ -212,8 +212,11 @@ def joined(parts: Sequence[Embeddings]) -> Embeddings:
         missing = len(kinds) < len(frames)
         if all(kind == kinds[0] for kind in kinds) and not (missing and pd.api.types.is_integer_dtype(kinds[0])):
             continue
-        whole = all(pd.api.types.is_integer_dtype(kind) for kind in kinds)
-        kind: Any = "Int64" if whole else "str"
+        kind: Any = "str"
+        if all(pd.api.types.is_integer_dtype(each) for each in kinds):
+            kind = "Int64"
+        elif all(pd.api.types.is_numeric_dtype(each) and not pd.api.types.is_bool_dtype(each) for each in kinds):
+            kind = "Float64"
         frames = [frame.assign(**{name: frame[name].astype(kind)}) if name in frame else frame for frame in frames]
     table = pd.concat(frames, ignore_index=True)
     return replace(parts[0], vectors=np.concatenate([part.vectors for part in parts]), table=table)

@@ -1,20 +1,22 @@
 """build_index() and open_index()."""
 
-import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.checkpoints.folder import open_entry
-from omlzoo.embedding.embeddings import Embeddings, Record
-from omlzoo.embedding.shards import load_embeddings
+from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, notice
-from omlzoo.files import recovered
-from omlzoo.index.index import FACTS, VECTORS, Index, Recall
+from omlzoo.index.index import Index
+from omlzoo.index.storage import read_index
 from omlzoo.jsonio import read_json
 from omlzoo.zoo.registry import get_weights
 
 __all__ = ["Index", "build_index", "open_index"]
+
+URI = "OMLZOO_MILVUS_URI"  # an address that the user trusts
 
 
 def build_index(
@@ -46,36 +48,40 @@ def build_index(
     if "uri" in options and "://" not in str(options["uri"]):
         options["uri"] = str(Path(options["uri"]).absolute())
     index = Index(embeddings, backend, calibration, options)
-    if index.searcher.approximate and index.size > 1:
+    if index.rows.searcher.approximate and index.size > 1:
         index.measure_recall()
     return index
 
 
-def open_index(folder: str | Path) -> Index:
+def open_index(folder: str | Path, **options: Any) -> Index:
     """The index that ``Index.save`` wrote.
 
+    Args:
+        folder: The folder of the index.
+        options: Options of the backend that hold instead of those that the folder names, such as ``uri=`` of "milvus".
+            A server that a folder names is spoken to only if it is named here too, or in OMLZOO_MILVUS_URI.
+
     Raises:
-        BadInput: The folder is none of ours.
+        BadInput: The folder is none of ours or damaged, or names a server that nobody here named.
     """
-    folder = recovered(folder)
-    facts = folder / FACTS
-    if not facts.is_file():
-        raise BadInput(f"{folder}: has no {FACTS}; give a folder that `omlzoo index` or Index.save wrote")
-    embeddings = load_embeddings(folder / VECTORS)
-    settings = read_json(facts)
-    try:
-        record, backend = Record.from_json(json.dumps(settings["record"])), str(settings["backend"])
-        known, measured = settings.get("calibration"), settings.get("recall")
-        calibration = None if known is None else Calibration.from_json(known, f"{facts}: calibration")
-        recall = None if measured is None else Recall(**measured)
-        options = dict(settings.get("options") or {})
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{facts}: damaged ({error}); build the index again") from error
-    if record != embeddings.record:
-        raise BadInput(f"{folder}: {FACTS} and {VECTORS} are of different runs; build the index again")
-    index = Index(embeddings, backend, calibration, options, kept=folder)
-    index.recall = recall
+    folder = Path(folder)
+    embeddings, facts = read_index(folder)
+    index = Index(embeddings, facts.backend, facts.calibration, _named(facts.options, options, folder), kept=folder)
+    index.recall, index.saved = facts.recall, (folder.resolve(), facts.generation)
     return index
+
+
+def _named(theirs: Mapping[str, Any], given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The options of a folder and those of this process, which alone may name a server or a new file."""
+    address = theirs.get("uri")
+    if address is None or "uri" in given or address == os.environ.get(URI):
+        return {**theirs, **given}
+    if not isinstance(address, str) or not address or not Path(address).exists():
+        raise BadInput(
+            f"{folder} names the database {address!r}, which is no file here; if you trust it, give "
+            f"open_index(..., uri=...) or {URI}, and your token is sent there"
+        )
+    return {**theirs, **given}
 
 
 def _read_calibration(path: Path) -> Calibration:

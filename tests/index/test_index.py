@@ -1,5 +1,6 @@
 """An index grows, forgets, filters, tells what it misses, and survives on disk, whatever its backend."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import omlzoo
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
-from omlzoo.index import index as room
+from omlzoo.index import rows as room
 from omlzoo.models._extractor import Extractor
 
 
@@ -69,7 +70,7 @@ def test_a_filter_is_the_search_of_the_rows_that_pass(
 
 def test_recall_is_the_share_of_the_exactly_nearest_that_is_found(embeddings: Embeddings) -> None:
     index = omlzoo.build_index(embeddings)
-    whole = index.searcher
+    whole = index.rows.searcher
 
     class Forgetful:
         approximate = True
@@ -80,7 +81,7 @@ def test_recall_is_the_share_of_the_exactly_nearest_that_is_found(embeddings: Em
             scores, ids = whole.search(vectors, k + 2, own)
             return scores[:, 2:], ids[:, 2:]  # the two nearest are missed
 
-    index.searcher = Forgetful()
+    index.rows = replace(index.rows, searcher=Forgetful())
     assert index.measure_recall(k=5, queries=50).value == pytest.approx(3 / 5, abs=0.02)  # more where scores are equal
     assert index.recall is not None
     assert index.recall.queries == 50
@@ -99,9 +100,3 @@ def test_wrong_additions_options_and_removals_are_refused(
     with pytest.raises(BadInput, match=r"backend milvus needs another option than \[\] .*'uri'"):
         omlzoo.build_index(embeddings, backend="milvus")
     assert index.size == 160
-
-
-def test_a_replacement_that_was_killed_leaves_the_old_index(embeddings: Embeddings, tmp_path: Path) -> None:
-    omlzoo.build_index(embeddings).save(tmp_path / "x")
-    (tmp_path / "x").rename(tmp_path / ".x.aside")  # the moment between the two renamings
-    assert omlzoo.open_index(tmp_path / "x").size == 160

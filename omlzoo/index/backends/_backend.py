@@ -11,6 +11,9 @@ __all__ = ["Backend"]
 class Backend(Protocol):
     """Rows that can be searched. The functions of ``omlzoo.index.backends`` return one.
 
+    An index adds to and removes from a shallow copy, while others search the original: ``add`` and ``remove`` bind
+    attributes anew and change none of their values. What they raise leaves the index as it was.
+
     Attributes:
         approximate: Whether a search may miss rows; their scores are exact all the same.
     """

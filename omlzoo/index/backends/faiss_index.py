@@ -61,16 +61,18 @@ class Faiss:
             self.middle = new.mean(axis=0)
         codes = self._codes(new)
         if self.index is None:
-            self.index = self.make(len(rows))
-            self.index.train(codes)
-        self.index.add(codes)
-        self.vectors = vectors
+            index = self.make(len(rows))
+            index.train(codes)
+        else:  # searches of other threads go on in the old one
+            index = _faiss().clone_binary_index(self.index) if self.binary else _faiss().clone_index(self.index)
+        index.add(codes)
+        self.index, self.vectors = index, vectors
         self.rows = np.concatenate([self.rows, rows])
         self.gone = np.concatenate([self.gone, np.zeros(len(rows), dtype=bool)])
 
     def remove(self, rows: np.ndarray) -> None:
         """Remove these rows (M,) from the results: they stay in the graph, and a search passes through them."""
-        self.gone |= np.isin(self.rows, rows)
+        self.gone = self.gone | np.isin(self.rows, rows)
         self.any_gone = bool(self.gone.any())
 
     def search(
@@ -113,10 +115,13 @@ class Faiss:
         try:
             read = library.read_index_binary if self.binary else library.read_index
             self.index = read(str(folder / FILE))
-            with np.load(folder / "backend.npz") as kept:
+            with np.load(folder / "backend.npz", allow_pickle=False) as kept:
                 self.rows, self.middle = kept["rows"], kept["middle"]
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
+        except Exception as error:  # FAISS and numpy raise anything on damaged files
             raise BadInput(f"{folder}: {FILE} cannot be read ({str(error)[:200]}); build the index again") from error
+        dim, wanted = self.index.d, -(-vectors.shape[1] // 8) * 8 if self.binary else vectors.shape[1]
+        if dim != wanted or (self.binary and len(self.middle) != vectors.shape[1]):
+            raise BadInput(f"{folder}: {FILE} has {dim} numbers a row and the index {wanted}; build the index again")
         if len(self.rows) != self.index.ntotal or not np.array_equal(np.sort(self.rows), np.sort(rows)):
             raise BadInput(f"{folder}: {FILE} has other rows than the embeddings; build the index again")
         self.vectors, self.gone = vectors, np.zeros(len(self.rows), dtype=bool)

@@ -1,0 +1,183 @@
+"""The rows of an index and the backend that searches them, one value that never changes, so searches go on."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from omlzoo import catalog
+from omlzoo.data.table import Table
+from omlzoo.embedding.embeddings import ERROR, Embeddings, joined
+from omlzoo.errors import BadInput, notice
+from omlzoo.index.backends._backend import Backend
+from omlzoo.ops.direct_scores import Similarity
+
+__all__ = ["Rows"]
+
+REMOVED = "removed from the index"
+FEW = 20_000  # rows that pass a filter and are looked at one by one, also by an approximate backend
+BLOCK = 1 << 22  # numbers that are checked at a time
+SAME = 1e-5  # difference of two vectors' numbers, relative to the largest, that are of one image
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows and their backend. An addition or removal makes another one, or raises and leaves this one as it is.
+
+    Attributes:
+        embeddings: All rows; those without a vector are never found.
+        searcher: The backend that has the rows with a vector.
+        similarity: "cosine" where the model normalises, else "euclidean".
+    """
+
+    embeddings: Embeddings
+    searcher: Backend
+    similarity: Similarity
+
+    @staticmethod
+    def of(embeddings: Embeddings, searcher: Backend, similarity: Similarity, kept: Path | None) -> "Rows":
+        """The rows of embeddings, which an empty backend takes.
+
+        Args:
+            embeddings: The rows.
+            searcher: A backend without rows.
+            similarity: "cosine" or "euclidean".
+            kept: The folder of what the backend kept of these rows; None where it has never had them.
+
+        Raises:
+            BadInput: A vector has a number that is not finite, or what was kept is of other rows.
+        """
+        rows = Rows(embeddings, searcher, similarity)
+        left = int((~rows.good & (embeddings.table[ERROR] != REMOVED)).sum())
+        if left:
+            notice(f"{left} of {len(embeddings)} rows have no vector and are never found")
+        if searcher.approximate:  # an exact one looks at every number itself
+            _check_finite(embeddings.vectors, rows.numbers)
+        if kept is None:
+            searcher.add(embeddings.vectors, rows.numbers)
+        else:
+            searcher.restore(kept, embeddings.vectors, rows.numbers)
+        return rows
+
+    @property
+    def good(self) -> np.ndarray:
+        """(N,) bool: the rows that can be found."""
+        return self.embeddings.good
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """The numbers of the rows that can be found."""
+        return np.flatnonzero(self.good)
+
+    @cached_property
+    def directions(self) -> Backend:
+        """The backend, or all rows' directions where it compares by another measure than cosine."""
+        if self.similarity == "cosine":
+            return self.searcher
+        vectors = self.embeddings.vectors
+        norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        directions: Backend = catalog.find("index.backends", "exact")("cosine", self.embeddings.record.dim)
+        directions.add(vectors / norms, self.numbers)
+        return directions
+
+    def table(self) -> Table:
+        """The rows as a table with their images."""
+        return self.embeddings.pictures("the index")
+
+    def exactly(self, numbers: np.ndarray) -> Backend:
+        """An exact backend over the rows of these numbers (M,)."""
+        exact: Backend = catalog.find("index.backends", "exact")(self.similarity, self.embeddings.record.dim)
+        exact.add(self.embeddings.vectors, numbers)
+        return exact
+
+    def find(
+        self,
+        vectors: np.ndarray,
+        k: int,
+        own: np.ndarray | None = None,
+        allowed: np.ndarray | None = None,
+        by_cosine: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and numbers (Q, k) of the nearest rows; where a filter leaves few rows, each of them is looked at.
+
+        Args:
+            vectors: (Q, dim).
+            k: Hits for each query, at most the number of rows.
+            own: (Q,) the number of a query's own row, which is left out; -1 for none.
+            allowed: (N,) bool, the rows that may be found; all by default.
+            by_cosine: Compare by cosine, whatever the similarity is.
+        """
+        searcher = self.directions if by_cosine else self.searcher
+        few = allowed is not None and searcher.approximate and allowed.sum() <= max(FEW, len(self.numbers) // 20)
+        if few and allowed is not None:
+            return self.exactly(np.flatnonzero(allowed)).search(vectors, k, own, None)
+        return searcher.search(vectors, k, own, allowed)
+
+    def own(self, queries: Embeddings) -> np.ndarray:
+        """The number of the row of each query's own file and box; -1 where it is not here."""
+        keys = _keys(self.table())
+        positions = {keys[row]: row for row in self.numbers}
+        return np.array([positions.get(key, -1) for key in _keys(queries.pictures("queries"))], dtype=np.int64)
+
+    def added(self, embeddings: Embeddings) -> "Rows":
+        """The rows and new ones behind them; images that are here already are left out, with a notice.
+
+        Raises:
+            BadInput: The new ones are of another model, preprocessing or normalisation, or are not finite.
+        """
+        ours = self.embeddings
+        ours.record.check_comparable(embeddings.record)
+        theirs = embeddings.pictures("the new rows")
+        files = theirs.files()
+        known = self._knows(embeddings, _keys(theirs), [file.is_file() for file in files])
+        if known.any():
+            notice(f"{known.sum()} of {len(known)} pictures are in the index already and were left out")
+        new = embeddings.rows(~known)
+        if embeddings.record.root != ours.record.root:
+            kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]
+            new = replace(new, table=new.table.assign(path=pd.Series(kept, dtype="str")))
+        _check_finite(new.vectors, np.flatnonzero(new.good))
+        whole, searcher = joined([ours, new]), copy.copy(self.searcher)
+        if new.good.any():
+            searcher.add(whole.vectors, len(ours) + np.flatnonzero(new.good))
+        return Rows(whole, searcher, self.similarity)
+
+    def without(self, gone: np.ndarray) -> "Rows":
+        """The rows but for those where ``gone`` (N,) is true; the others keep their numbers."""
+        table = self.embeddings.table.copy()
+        table.loc[gone, ERROR] = REMOVED
+        searcher = copy.copy(self.searcher)
+        searcher.remove(np.flatnonzero(gone))
+        return Rows(replace(self.embeddings, table=table), searcher, self.similarity)
+
+    def _knows(self, new: Embeddings, keys: Sequence[Any], are_files: Sequence[bool]) -> np.ndarray:
+        """Which new rows are here: of one file and box or, where the files are elsewhere, of one name and vector."""
+        ours = _keys(self.table())
+        here = {ours[row]: row for row in self.numbers}
+        rows = np.array([here.get(key, -1) for key in keys], dtype=np.int64)
+        found = np.flatnonzero((rows >= 0) & ~np.array(are_files, dtype=bool))
+        old, fresh = self.embeddings.vectors[rows[found]], new.vectors[found]
+        same = np.abs(old - fresh).max(axis=1, initial=0) <= SAME * np.abs(old).max(axis=1, initial=0)
+        rows[found[~same]] = -1  # a NaN is not the same either
+        return rows >= 0
+
+
+def _keys(table: Table) -> list[tuple[str, Any]]:
+    return [(str(file.resolve()), box) for file, box in zip(table.files(), table.boxes(), strict=True)]
+
+
+def _check_finite(vectors: np.ndarray, rows: np.ndarray) -> None:
+    if not vectors.size:
+        return
+    step = max(1, BLOCK // vectors.shape[1])
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        broken = ~np.isfinite(vectors[part]).all(axis=1)
+        if broken.any():
+            row = part[broken.argmax()]
+            raise BadInput(f"the vector of row {row} has a number that is not finite; embed again, or leave it out")

@@ -1,0 +1,164 @@
+"""The folder of an index: facts, vectors and what the backend keeps, replaced together and bound to each other."""
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from omlzoo.checkpoints.calibration import Calibration
+from omlzoo.embedding.embeddings import Embeddings, Record
+from omlzoo.embedding.shards import load_embeddings
+from omlzoo.errors import BadInput
+from omlzoo.files import file_digest, new_files, settle
+from omlzoo.index.rows import Rows
+from omlzoo.jsonio import build, read_json
+
+__all__ = ["OWNED", "Facts", "Recall", "generation_of", "read_index", "write_index"]
+
+FACTS, VECTORS = "index.json", "embeddings.parquet"
+OWNED = (FACTS, VECTORS, "backend.faiss", "backend.npz", "backend.json")
+SECRET = ("token", "overwrite")  # options of a backend that are not kept
+TRIES, WAIT = 200, 0.05  # of a reader while others save, and seconds between two
+MAGIC = 8  # bytes at the end of a Parquet file: the length of its footer, and a mark
+
+
+@dataclass(frozen=True)
+class Recall:
+    """The share ``value`` of the ``k`` nearest rows that an index finds, of rows drawn from it as ``queries``."""
+
+    k: int
+    queries: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What ``index.json`` says.
+
+    Attributes:
+        backend: A name of omlzoo.index.
+        options: Options of the backend, without secrets.
+        similarity: "cosine" or "euclidean".
+        recall: The recall of an approximate backend, if it was measured.
+        calibration: The calibration of the distances, if there is one.
+        record: How the vectors were made; that of the vectors' own file.
+        generation: Drawn at each saving, by which a later one knows whether the folder is still the same; None of
+            folders that versions before 0.2 wrote.
+        files: Digest of each other file of the folder; None likewise.
+    """
+
+    backend: str
+    options: dict[str, Any]
+    similarity: Literal["cosine", "euclidean"]
+    recall: Recall | None
+    calibration: Calibration | None
+    record: dict[str, Any]
+    generation: str | None
+    files: dict[str, str] | None
+
+
+def write_index(
+    folder: Path,
+    rows: Rows,
+    backend: str,
+    options: Mapping[str, Any],
+    recall: Recall | None,
+    calibration: Calibration | None,
+) -> str:
+    """Replace the files of an index, all of them or none; returns the generation. Hold the folder's lock around it.
+
+    Args:
+        folder: The folder; it is made if it does not exist.
+        rows: The rows and their backend.
+        backend: Name of the backend.
+        options: Options of the backend.
+        recall: The recall that was measured.
+        calibration: The calibration.
+    """
+    generation = secrets.token_hex(16)
+    with new_files(folder, FACTS) as temporary:
+        rows.embeddings.save(temporary / VECTORS)
+        rows.searcher.save(temporary)
+        written = sorted(temporary.iterdir())
+        kept = {name: value for name, value in options.items() if name not in SECRET}
+        record = json.loads(rows.embeddings.record.to_json())
+        files = {path.name: _digest(path) for path in written}
+        facts = Facts(backend, kept, rows.similarity, recall, calibration, record, generation, files)
+        (temporary / FACTS).write_text(json.dumps(asdict(facts), indent=2) + "\n", encoding="utf-8")
+    for name in set(OWNED) - {path.name for path in written} - {FACTS}:
+        (folder / name).unlink(missing_ok=True)  # of another backend
+    return generation
+
+
+def generation_of(folder: Path) -> str | None:
+    """The generation of the index in a folder; None where there is no index, or one without a generation."""
+    settle(folder, FACTS)
+    facts = folder / FACTS
+    return _facts(facts).generation if facts.is_file() else None
+
+
+def read_index(folder: Path) -> tuple[Embeddings, Facts]:
+    """The rows and facts of a folder, of one saving, whatever others save meanwhile.
+
+    Raises:
+        BadInput: The folder is none of ours or damaged, or its files are of several indexes.
+    """
+    for _ in range(TRIES):
+        if not settle(folder, FACTS):  # another process is at it
+            time.sleep(WAIT)
+            continue
+        if not (folder / FACTS).is_file():
+            raise BadInput(f"{folder}: has no {FACTS}; give a folder that `omlzoo index` or Index.save wrote")
+        before = _facts(folder / FACTS)
+        try:
+            embeddings = _read(folder, before)
+        except (BadInput, OSError):
+            if settle(folder, FACTS) and generation_of(folder) == before.generation:
+                raise
+        else:
+            if generation_of(folder) == before.generation:
+                return embeddings, before
+    raise BadInput(f"{folder} is saved so often that it cannot be read; try again")
+
+
+def _read(folder: Path, facts: Facts) -> Embeddings:
+    record = Record.from_json(json.dumps(facts.record))
+    for name, digest in (facts.files or {}).items():
+        if name not in OWNED:
+            raise BadInput(f"{folder / FACTS}: files has {name!r}, which no index has; build the index again")
+        if not (folder / name).is_file() or _digest(folder / name) != digest:
+            raise BadInput(f"{folder}: {name} is damaged or of another index; build the index again")
+    embeddings = load_embeddings(folder / VECTORS)
+    if record != embeddings.record:
+        raise BadInput(f"{folder}: {FACTS} and {VECTORS} are of different runs; build the index again")
+    if (facts.similarity == "cosine") != record.normalized:
+        raise BadInput(f"{folder}: {FACTS} says {facts.similarity}, its record otherwise; build the index again")
+    return embeddings
+
+
+def _facts(path: Path) -> Facts:
+    raw = read_json(path)
+    if isinstance(raw, dict):
+        for name in ("generation", "files"):
+            raw.setdefault(name, None)
+    facts = build(Facts, raw, str(path))
+    if not all(isinstance(value, str) for value in (facts.files or {}).values()):
+        raise BadInput(f"{path}: files are {facts.files}; each needs its digest")
+    return facts
+
+
+def _digest(path: Path) -> str:
+    """The sha256 of a file; of Parquet, whose pages have sums of their own, that of the footer, which says where they
+    are and between what their numbers lie."""
+    if path.suffix != ".parquet":
+        return file_digest(path)
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - MAGIC))
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(0, size - MAGIC - length))
+        return "footer:" + hashlib.sha256(size.to_bytes(8, "little") + file.read()).hexdigest()

@@ -1,0 +1,311 @@
+"""A saved index is whole, is of one saving, and is bound to its files; a stranger's reaches nothing."""
+
+import json
+import os
+import shutil
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn_rows import random_embeddings
+
+import omlzoo
+from omlzoo.embedding.embeddings import Embeddings
+from omlzoo.errors import BadInput, OmlzooError, OmlzooWarning
+from omlzoo.index.index import Index
+
+BACKENDS = ["exact", "faiss", "faiss_binary", "milvus"]
+
+
+@pytest.fixture
+def rows() -> Embeddings:
+    """300 random unit vectors."""
+    return random_embeddings(300)
+
+
+def options(backend: str, folder: Path) -> dict[str, Any]:
+    return {"uri": str(folder / "rows.db"), "kind": "FLAT"} if backend == "milvus" else {}
+
+
+def part(rows: Embeddings, start: int, end: int) -> Embeddings:
+    numbers = np.arange(len(rows))
+    return rows.rows((numbers >= start) & (numbers < end))
+
+
+def finds_itself(index: Index, rows: Embeddings) -> bool:
+    hits = index.search(rows.vectors, k=1)
+    return bool((hits.scores[:, 0] > 0.999).all())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_refused_addition_changes_nothing(backend: str, rows: Embeddings, tmp_path: Path) -> None:
+    index = omlzoo.build_index(part(rows, 0, 200), backend=backend, **options(backend, tmp_path))
+    bad = part(rows, 200, 300)
+    bad.vectors[7, 3] = np.nan
+    with pytest.raises(BadInput, match="row 7 has a number that is not finite"):
+        index.add(bad)
+    assert index.size == 200
+    index.save(tmp_path / "x")
+    opened = omlzoo.open_index(tmp_path / "x")
+    assert opened.size == 200
+    assert finds_itself(opened, part(rows, 0, 200))
+    assert opened.add(part(rows, 200, 300)).tolist() == list(range(200, 300))
+    assert finds_itself(opened, rows)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_was_not_saved_was_not_done(backend: str, rows: Embeddings, tmp_path: Path) -> None:
+    """As after kill -9: the folder says what is there, whatever a database has seen since."""
+    omlzoo.build_index(part(rows, 0, 200), backend=backend, **options(backend, tmp_path)).save(tmp_path / "x")
+    index = omlzoo.open_index(tmp_path / "x")
+    index.remove({"path": list(index.embeddings.table["path"][:3])})
+    index.add(part(rows, 200, 203))
+    assert finds_itself(index, part(rows, 3, 203))
+    del index
+    if backend == "milvus":
+        with pytest.warns(OmlzooWarning, match="3 rows that the index has not, which are left out, and lacked 0"):
+            opened = omlzoo.open_index(tmp_path / "x")
+    else:
+        opened = omlzoo.open_index(tmp_path / "x")
+    assert opened.size == 200
+    assert finds_itself(opened, part(rows, 0, 200))
+    assert opened.search(part(rows, 200, 203).vectors, k=1).ids.max() < 200
+
+
+def test_rows_that_a_database_lost_are_put_back(rows: Embeddings, tmp_path: Path) -> None:
+    """As after a kill between the deletion from the database and the saving of the folder."""
+    index = omlzoo.build_index(rows, backend="milvus", **options("milvus", tmp_path))
+    index.save(tmp_path / "x")
+    searcher: Any = index.rows.searcher
+    searcher.client.delete("omlzoo", ids=[1, 2])
+    with pytest.warns(OmlzooWarning, match="lacked 2, which were put back"):
+        assert finds_itself(omlzoo.open_index(tmp_path / "x"), rows)
+
+
+def test_a_later_saving_of_another_is_not_overwritten(rows: Embeddings, tmp_path: Path) -> None:
+    omlzoo.build_index(part(rows, 0, 100)).save(tmp_path / "x")
+    one, other = omlzoo.open_index(tmp_path / "x"), omlzoo.open_index(tmp_path / "x")
+    one.add(part(rows, 100, 200))
+    one.save(tmp_path / "x")
+    one.add(part(rows, 200, 210))
+    one.save(tmp_path / "x")  # it knows its own saving
+    other.add(part(rows, 210, 300))
+    with pytest.raises(BadInput, match="was changed since this index was opened; open it again and repeat"):
+        other.save(tmp_path / "x")
+    assert omlzoo.open_index(tmp_path / "x").size == 210
+    other.save(tmp_path / "y")
+    assert omlzoo.open_index(tmp_path / "y").size == 190
+
+
+def test_readers_and_savers_at_once_find_whole_indexes(rows: Embeddings, tmp_path: Path) -> None:
+    one, two = omlzoo.build_index(part(rows, 0, 100)), omlzoo.build_index(part(rows, 100, 250))
+    one.save(tmp_path / "x")
+    stop, sizes, wrong = threading.Event(), set(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                index = omlzoo.open_index(tmp_path / "x")
+            except Exception as error:
+                wrong.append(error)
+                return
+            sizes.add(index.size)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in range(15):
+        for index in (two, one):
+            index.saved = None
+            index.save(tmp_path / "x")
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not wrong
+    assert sizes <= {100, 150}
+
+
+def test_an_index_behind_a_link_is_saved_where_it_leads(rows: Embeddings, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for count in (100, 200, 300):
+        omlzoo.build_index(part(rows, 0, count)).save(tmp_path / "link")
+        assert (tmp_path / "link").is_symlink()
+        assert omlzoo.open_index(tmp_path / "real").size == count
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
+def test_another_backend_leaves_no_file_of_the_one_before(rows: Embeddings, tmp_path: Path) -> None:
+    omlzoo.build_index(rows, backend="faiss").save(tmp_path / "x")
+    omlzoo.build_index(rows).save(tmp_path / "x")
+    assert sorted(path.name for path in (tmp_path / "x").iterdir() if path.name != ".lock") == [
+        "embeddings.parquet", "index.json"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["backend.faiss", "backend.npz", "embeddings.parquet"])
+@pytest.mark.parametrize("damage", ["other", "bit", "cut", "gone", "folder"])
+def test_files_of_another_index_and_damaged_ones_are_refused(
+    name: str, damage: str, rows: Embeddings, tmp_path: Path
+) -> None:
+    omlzoo.build_index(rows, backend="faiss").save(tmp_path / "x")
+    omlzoo.build_index(random_embeddings(300, seed=5), backend="faiss").save(tmp_path / "y")
+    path = tmp_path / "x" / name
+    content = bytearray(path.read_bytes())
+    if damage == "other":
+        shutil.copy(tmp_path / "y" / name, path)
+    elif damage == "bit":
+        content[len(content) - 30 if name.endswith("parquet") else len(content) // 2] ^= 4
+        path.write_bytes(content)
+    elif damage == "cut":
+        path.write_bytes(content[:-5])
+    else:
+        path.unlink()
+        if damage == "folder":
+            path.mkdir()
+    if damage == "other" and name == "backend.npz":
+        omlzoo.open_index(tmp_path / "x")  # as many rows in the same order: the very same file
+        return
+    with pytest.raises(BadInput):
+        omlzoo.open_index(tmp_path / "x")
+
+
+def test_another_collection_in_the_database_is_refused(rows: Embeddings, tmp_path: Path) -> None:
+    omlzoo.build_index(rows, backend="milvus", **options("milvus", tmp_path)).save(tmp_path / "x")
+    omlzoo.build_index(random_embeddings(300, seed=5), backend="milvus", overwrite=True, **options("milvus", tmp_path))
+    with pytest.raises(BadInput, match="other vectors in 'omlzoo' than the index"):
+        omlzoo.open_index(tmp_path / "x")
+
+
+@pytest.mark.parametrize("changes", [
+    {"record": 5}, {"backend": "../x"}, {"backend": 1}, {"options": []}, {"options": {"neighbours": 0}}, {"recall": {"k": "a"}},
+    {"recall": {"k": "a", "queries": 3, "value": "x"}}, {"similarity": "euclidean"}, {"similarity": "dot"}, {"files": {"a": 1}},
+    {"files": {"../../etc/passwd": "0"}}, {"calibration": {}}, {"calibration": 3}, {"generation": 4}, {"new": 1},
+])  # fmt: skip
+def test_facts_of_nonsense_are_one_error(changes: dict[str, Any], rows: Embeddings, tmp_path: Path) -> None:
+    omlzoo.build_index(rows).save(tmp_path / "x")
+    facts = json.loads((tmp_path / "x" / "index.json").read_text())
+    (tmp_path / "x" / "index.json").write_text(json.dumps({**facts, **changes}))
+    with pytest.raises(OmlzooError):
+        omlzoo.open_index(tmp_path / "x")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", "null", "{", "[" * 100_000, '{"a":' * 100_000, "\x00", '{"a": NaN}'])
+def test_damaged_facts_are_one_error(text: str, rows: Embeddings, tmp_path: Path) -> None:
+    omlzoo.build_index(rows).save(tmp_path / "x")
+    (tmp_path / "x" / "index.json").write_text(text)
+    with pytest.raises(OmlzooError):
+        omlzoo.open_index(tmp_path / "x")
+
+
+class Listener:
+    """A server on loopback that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.connected = 0
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connected += 1
+            connection.close()
+
+
+@pytest.mark.parametrize("form", ["http://127.0.0.1:{}", "HTTPS://127.0.0.1:{}", "127.0.0.1:{}", "tcp://127.0.0.1:{}",
+                                  "unix:/tmp/omlzoo-none.sock", "new.db", "{}", ""])  # fmt: skip
+def test_a_strangers_index_speaks_to_nobody_and_makes_no_file(
+    form: str, rows: Embeddings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Listener()
+    monkeypatch.setenv("OMLZOO_MILVUS_TOKEN", "secret")
+    monkeypatch.chdir(tmp_path)
+    omlzoo.build_index(rows).save("x")
+    facts = json.loads(Path("x/index.json").read_text())
+    for option in ({"uri": form.format(server.port)}, {"uri": [form]}, {"uri": {"a": 1}}, {"uri": 7}):
+        Path("x/index.json").write_text(json.dumps({**facts, "backend": "milvus", "options": option}))
+        with pytest.raises(BadInput, match="OMLZOO_MILVUS_URI"):
+            omlzoo.open_index("x")
+    assert server.connected == 0
+    assert os.listdir() == ["x"]
+    server.socket.close()
+
+
+def test_an_address_that_is_named_here_is_spoken_to(
+    rows: Embeddings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Listener()
+    address = f"http://127.0.0.1:{server.port}"
+    omlzoo.build_index(rows).save(tmp_path / "x")
+    facts = json.loads((tmp_path / "x/index.json").read_text())
+    options = {"uri": address}
+    (tmp_path / "x/index.json").write_text(json.dumps({**facts, "backend": "milvus", "options": options}))
+    monkeypatch.setattr("omlzoo.index.backends.milvus_index._connect", lambda uri, token: pytest.fail(f"asked {uri}"))
+    with pytest.raises(pytest.fail.Exception, match=f"asked {address}"):
+        omlzoo.open_index(tmp_path / "x", uri=address)
+    monkeypatch.setenv("OMLZOO_MILVUS_URI", address)
+    with pytest.raises(pytest.fail.Exception, match=f"asked {address}"):
+        omlzoo.open_index(tmp_path / "x")
+    server.socket.close()
+
+
+@pytest.mark.parametrize("collection", ["../x", "", "a b", "a" * 300, 5, None, "x;drop"])
+def test_a_collection_has_a_name(collection: Any, rows: Embeddings, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="collection is"):
+        omlzoo.build_index(rows, backend="milvus", collection=collection, **options("milvus", tmp_path))
+
+
+@pytest.mark.parametrize("backend", ["exact", "faiss", "milvus"])
+def test_threads_search_while_one_adds_and_removes(backend: str, rows: Embeddings, tmp_path: Path) -> None:
+    index = omlzoo.build_index(part(rows, 0, 100), backend=backend, **options(backend, tmp_path))
+    stop, wrong = threading.Event(), []
+    query = part(rows, 50, 60)
+
+    def search() -> None:
+        while not stop.is_set():
+            try:
+                hits = index.search(query.vectors, k=3, where={"kind": "a"})
+                if not (hits.ids[:, 0] == np.arange(50, 60)).all() or (hits.scores < -1).any():
+                    wrong.append(hits.ids)
+            except Exception as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=search) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for start in range(100, 300, 10):
+        index.add(part(rows, start, start + 10))
+        index.remove(np.arange(len(index.embeddings)) == start)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert index.size == 280
+
+
+def test_rows_that_are_here_are_left_out_where_their_files_are_not(rows: Embeddings) -> None:
+    index = omlzoo.build_index(rows)
+    with pytest.warns(OmlzooWarning, match="300 of 300 pictures are in the index already"):
+        index.add(rows)
+    other = random_embeddings(300, seed=9)  # of the same names: no file tells whether they are the same images
+    assert len(index.add(other)) == 300
+
+
+def test_a_column_of_fractions_is_compared_as_the_numbers_that_it_has(rows: Embeddings) -> None:
+    index = omlzoo.build_index(part(rows, 0, 100))
+    more = part(rows, 100, 200)
+    more.table["n"] = more.table["n"].astype(float)
+    index.add(more)
+    wanted = (rows.table["n"][:200] == 1).sum()
+    assert (index.search(rows.vectors[:1], k=200, where={"n": 1}).ids >= 0).sum() == wanted
+    assert (index.search(rows.vectors[:1], k=200, where={"n": "1"}).ids >= 0).sum() == wanted
+    assert pd.api.types.is_numeric_dtype(index.embeddings.table["n"])
