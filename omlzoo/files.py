@@ -133,7 +133,7 @@ def settle(folder: str | Path, last: str) -> bool:
 
 @contextmanager
 def writing(folder: str | Path) -> Iterator[None]:
-    """Hold the lock of a folder; the lock is a file ``.lock`` in it, and ends with its process.
+    """Hold the lock of a folder; the lock is a file ``.lock`` in it while it is held, and ends with its process.
 
     Args:
         folder: The folder; it is made if it does not exist.
@@ -151,11 +151,11 @@ def writing(folder: str | Path) -> Iterator[None]:
         raise BadInput(f"{folder} is being written by another process; wait for it, or give another name") from error
     try:
         yield
-    except BaseException:
-        if is_new and [path.name for path in folder.iterdir()] == [LOCK]:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
     finally:
+        with suppress(OSError):  # whoever has opened it meanwhile sees that it is gone, and opens the next one
+            (folder / LOCK).unlink()
+            if is_new:
+                folder.rmdir()  # only if nothing was written
         held.release()
 
 

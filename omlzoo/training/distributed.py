@@ -35,7 +35,7 @@ def _leave() -> None:
 
 def is_first() -> bool:
     """Whether this process is the one that writes files and gives notices."""
-    return processes() == 1 or dist.get_rank() == 0
+    return dist.get_rank() == 0 if processes() > 1 else os.environ.get("RANK", "0") == "0"
 
 
 def share_model(model: nn.Module) -> nn.Module:

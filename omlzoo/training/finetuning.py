@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import torch
 
 from omlzoo.data import table as tables
 from omlzoo.errors import BadInput, notice
-from omlzoo.files import check_free
+from omlzoo.files import check_free, writing
 from omlzoo.models._extractor import Extractor
 from omlzoo.training.building import build_run
 from omlzoo.training.defaults import suggest
+from omlzoo.training.distributed import is_first
 from omlzoo.training.parts import add_projection
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import LAST, RECIPE, REPORT, Run, read_run
@@ -58,34 +60,35 @@ def finetune(
 
     Raises:
         BadTable: The table has faults; all are listed.
-        BadInput: A setting breaks its rule, or ``out`` is taken.
+        BadInput: A setting breaks its rule, or ``out`` is taken, by another process too.
         UnknownName: There is no such setting, loss, miner or sampler.
     """
-    chosen: dict[str, Any] = {}
     known = (recipe or Recipe()).changed(settings)  # a wrong setting is refused before the table is read
     out = Path(out)
-    finished = resume and not (out / LAST).is_file() and (out / REPORT).is_file()
-    if resume and not finished and not (out / LAST).is_file():
-        notice(f"{out} has no saved state; the run begins")
-        resume = False
-    if not resume and (out / LAST).is_file():
-        raise BadInput(f"{out} holds an unfinished run; go on with resume, or give another name")
-    if not resume:
-        check_free(out, tuple(path.name for path in out.glob(f".{LAST}.*")))  # what a killed writer left
-    rows = tables.read(table, "train", root)
-    if recipe is None:
-        chosen = suggest(rows.frame[rows.frame["split"] == "train"], settings)
-    suggested = ", ".join(f"{name} = {value}" for name, value in chosen.items())
-    if suggested:
-        LOG.info("chosen from the table: %s", suggested)
-    recipe = known.changed(chosen)
-    if finished:
-        return _finished(out, recipe)
-    for text in rows.notices:
-        notice(text)
-    with torch.random.fork_rng(devices=[]):
-        parts = build_run(_start(model, recipe), rows, recipe, out, device)
-        return Running(parts, {"settings chosen from the table": suggested or "none"}, progress).run(resume)
+    with writing(out) if is_first() else nullcontext():
+        finished = resume and not (out / LAST).is_file() and (out / REPORT).is_file()
+        if resume and not finished and not (out / LAST).is_file():
+            notice(f"{out} has no saved state; the run begins")
+            resume = False
+        if not resume and (out / LAST).is_file():
+            raise BadInput(f"{out} holds an unfinished run; go on with resume, or give another name")
+        if not resume:
+            check_free(out, ())
+        rows = tables.read(table, "train", root)
+        chosen: dict[str, Any] = {}
+        if recipe is None:
+            chosen = suggest(rows.frame[rows.frame["split"] == "train"], settings)
+        suggested = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+        if suggested:
+            LOG.info("chosen from the table: %s", suggested)
+        recipe = known.changed(chosen)
+        if finished:
+            return _finished(out, recipe)
+        for text in rows.notices:
+            notice(text)
+        with torch.random.fork_rng(devices=[]):
+            parts = build_run(_start(model, recipe), rows, recipe, out, device)
+            return Running(parts, {"settings chosen from the table": suggested or "none"}, progress).run(resume)
 
 
 def _finished(out: Path, recipe: Recipe) -> Run:

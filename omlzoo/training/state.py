@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput, notice
-from omlzoo.files import new_file
+from omlzoo.files import check_regular, new_file
 from omlzoo.training.distributed import from_first, is_first
 from omlzoo.training.loop import EpochSummary
 from omlzoo.training.step import Optimization
@@ -17,6 +17,8 @@ from omlzoo.training.step import Optimization
 __all__ = ["Progress", "difference", "read", "write"]
 
 FORMAT = 2  # of the saved state; others are refused
+DAMAGED = "is no saved state that can be read; begin the run again, under another name"
+SAID = 200  # characters of a reader's message that ours repeats
 
 
 @dataclass
@@ -90,21 +92,39 @@ def read(path: Path, work: Optimization, identity: Mapping[str, str]) -> Progres
     Raises:
         BadInput: The state is of another table, recipe or start, or of another version of omlzoo.
     """
-    state: dict[str, Any] = from_first(torch.load(path, map_location="cpu", weights_only=True) if is_first() else None)
+    state: dict[str, Any] = from_first(_loaded(path) if is_first() else None)
     if state.get("format") != FORMAT:
         raise BadInput(f"{path} was saved by another version of omlzoo; begin the run again, under another name")
     for name, now in identity.items():
-        if state[name] != now:
-            raise BadInput(
-                f"{path.parent} was run with another {name}: {difference(state[name], now)}; resume with the same"
-            )
+        if state.get(name) != now:
+            was = difference(str(state.get(name)), now)
+            raise BadInput(f"{path.parent} was run with another {name}: {was}; resume with the same")
+    try:
+        return _restored(state, work)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise BadInput(f"{path} {DAMAGED} ({type(error).__name__}: {str(error).splitlines()[0][:SAID]})") from error
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    """The saved state, of plain values and tensors: a pickle that would run anything is refused."""
+    check_regular(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's readers raise anything on damaged files
+        raise BadInput(f"{path} {DAMAGED} ({type(error).__name__})") from error
+    if not isinstance(state, dict):
+        raise BadInput(f"{path} {DAMAGED} (it holds no state)")
+    return state
+
+
+def _restored(state: Mapping[str, Any], work: Optimization) -> Progress:
     work.load_state_dict(state["work"])
     torch.set_rng_state(state["random"]["cpu"])
     if len(state["random"]["cuda"]) == torch.cuda.device_count() > 0:
         torch.cuda.set_rng_state_all(state["random"]["cuda"])
     elif state["random"]["cuda"]:
         notice("the run began on other GPUs; dropout goes on with other random numbers")
-    values = state["progress"]
+    values = dict(state["progress"])
     summary = values.pop("summary")
     return Progress(**values, summary=None if summary is None else EpochSummary(**summary))
 

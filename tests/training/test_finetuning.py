@@ -645,3 +645,29 @@ def test_weights_and_biases_gets_a_run(
     tune(model, drawn, tmp_path / "run", epochs=1, log="wandb")
     (file,) = tmp_path.glob("run/wandb/offline-run-*/*.wandb")
     assert file.stat().st_size > 1000
+
+
+def test_one_process_trains_into_a_folder(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    code = (
+        "import sys; from omlzoo.files import writing\nwith writing(sys.argv[1]): print(flush=True); sys.stdin.read()"
+    )
+    arguments = [sys.executable, "-c", code, str(tmp_path / "run")]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        for resume in (False, True):
+            with pytest.raises(BadInput, match="is being written by another process"):
+                omlzoo.finetune(model, drawn, out=tmp_path / "run", resume=resume, **QUICK)
+        other.communicate()
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "5", "{}", "[" * 100_000, '{"metrics": 1, "facts": 2, "before": 3, "errors": 4}']
+)
+def test_a_strangers_finished_run_is_read_or_refused_in_one_line(
+    text: str, tmp_path: Path, drawn: Path, model: Extractor
+) -> None:
+    omlzoo.finetune(model, drawn, out=tmp_path / "run", **QUICK)
+    (tmp_path / "run" / "report.json").write_text(text)
+    with pytest.raises(BadInput), pytest.warns(OmlzooWarning, match="finished already"):
+        omlzoo.finetune(model, drawn, out=tmp_path / "run", resume=True, **QUICK)

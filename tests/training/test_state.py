@@ -1,9 +1,11 @@
 """A saved state is read whole, by the run that wrote it and by no other."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from fuzzing import mutations
 from torch import nn
 
 from omlzoo.errors import BadInput
@@ -43,3 +45,54 @@ def test_the_state_of_another_run_is_refused(tmp_path: Path) -> None:
 
 def test_the_first_lines_that_differ_are_named() -> None:
     assert difference("a\nb\nc", "a\nx\nc") == "b there, x here"
+
+
+class Payload:
+    """Writes a file where a pickle that runs code is opened."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.mark), "w")
+
+
+@pytest.mark.parametrize("content", [
+    5, [1], None, {}, {"format": 2}, {"format": 2, **IDENTITY}, {"format": 2, **IDENTITY, "work": 3, "progress": {}},
+    {"format": 2, **IDENTITY, "work": {"model": {}}, "random": {}}, {"format": 2, "recipe": 5},
+])  # fmt: skip
+def test_states_of_nonsense_are_one_line(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "last.ckpt")
+    with pytest.raises(BadInput) as caught:
+        read(tmp_path / "last.ckpt", work(), IDENTITY)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_no_code_of_a_state_is_run(tmp_path: Path) -> None:
+    torch.save({"format": 2, "work": Payload(tmp_path / "mark")}, tmp_path / "last.ckpt")
+    with pytest.raises(BadInput, match="is no saved state that can be read"):
+        read(tmp_path / "last.ckpt", work(), IDENTITY)
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_pipe_is_no_state(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "last.ckpt")
+    with pytest.raises(BadInput, match="is a pipe"):
+        read(tmp_path / "last.ckpt", work(), IDENTITY)
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
+def test_damaged_states_are_refused_in_one_line(count: int, tmp_path: Path) -> None:
+    write(tmp_path / "good.ckpt", Progress(), work(), IDENTITY)
+    content = (tmp_path / "good.ckpt").read_bytes()
+    refused = lines = 0
+    for damaged in mutations(content, count):
+        (tmp_path / "last.ckpt").write_bytes(damaged)
+        try:
+            read(tmp_path / "last.ckpt", work(), IDENTITY)
+        except BadInput as error:
+            refused += 1
+            lines = max(lines, len(str(error).splitlines()))
+    assert refused > count // 4
+    assert lines == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["good.ckpt", "last.ckpt"]
