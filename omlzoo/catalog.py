@@ -4,6 +4,7 @@ A *shelf* is a folder of files that each offer one or more things of a kind, suc
 with ``_`` hold code that the others share, and offer nothing.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -11,11 +12,21 @@ from inspect import Parameter, signature
 from pkgutil import iter_modules
 from typing import Any
 
-from omlzoo.errors import UnknownName
+from omlzoo.errors import MissingExtra, UnknownName
 
-__all__ = ["SHELVES", "described", "exports", "find", "lazy", "names", "offers"]
+__all__ = ["SHELVES", "described", "exports", "extra", "find", "lazy", "names", "offers"]
 
 SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "rerank", "samplers")
+
+
+# What packages send unasked: onnxruntime from 1.29 on writes a device id and looks up its maker's host, the others are
+# turned off by the switch that their documentation names. docs/security.md lists them.
+REPORTS_OFF = {
+    "mlflow": {"MLFLOW_DISABLE_TELEMETRY": "true"},
+    "onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"},
+    "ray": {"RAY_USAGE_STATS_ENABLED": "0"},
+    "wandb": {"WANDB_ERROR_REPORTING": "false"},
+}
 
 
 def offers(shelf: str) -> dict[str, str]:
@@ -96,6 +107,27 @@ def _attributes(
         return sorted(homes())
 
     return __getattr__, __dir__
+
+
+def extra(module: str, name: str) -> Any:
+    """Import a package of an optional extra, what it would report to its makers turned off first.
+
+    The switches are environment variables; one that the user has set stays as it is.
+
+    Args:
+        module: Name of the package or of a module of it.
+        name: The extra that installs it.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    package = module.partition(".")[0]
+    for switch, value in REPORTS_OFF.get(package, {}).items():
+        os.environ.setdefault(switch, value)
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtra(package, name) from error
 
 
 def described(thing: object, **texts: str) -> str:

@@ -1,11 +1,13 @@
 """Logs for the curves of a run: TensorBoard, Weights & Biases, MLflow, or none."""
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from omlzoo import catalog
 from omlzoo.errors import MissingExtra
 from omlzoo.training.recipe import Recipe
 
@@ -57,10 +59,7 @@ class WeightsAndBiases:
     """A run of the project "omlzoo"; ``WANDB_PROJECT``, ``WANDB_MODE`` and its other variables are respected."""
 
     def __init__(self, out: Path, recipe: Recipe) -> None:
-        import os
-
-        import wandb
-
+        wandb = catalog.extra("wandb", "wandb")
         project = os.environ.get("WANDB_PROJECT", "omlzoo")
         self.run: Any = wandb.init(project=project, name=out.name, dir=str(out), config=asdict(recipe), resume="allow")
 
@@ -75,9 +74,7 @@ class MLflow:
     """A run of MLflow; ``MLFLOW_TRACKING_URI`` and its other variables are respected."""
 
     def __init__(self, out: Path, recipe: Recipe) -> None:
-        import mlflow
-
-        self.mlflow: Any = mlflow
+        self.mlflow = mlflow = catalog.extra("mlflow", "mlflow")
         mlflow.start_run(run_name=out.name)
         mlflow.log_params(asdict(recipe))
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from omlzoo.errors import BadInput, MissingExtra
+from omlzoo import catalog
+from omlzoo.errors import BadInput
 from omlzoo.index.backends._rescore import rescored
 from omlzoo.ops.direct_scores import Similarity
 
@@ -273,8 +274,4 @@ def _positive(**values: int) -> None:
 
 
 def _faiss() -> Any:
-    try:
-        import faiss as library
-    except ImportError as error:
-        raise MissingExtra("faiss", "faiss") from error
-    return library
+    return catalog.extra("faiss", "faiss")

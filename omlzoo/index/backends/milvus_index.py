@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from omlzoo.errors import BadInput, MissingExtra, notice
+from omlzoo import catalog
+from omlzoo.errors import BadInput, notice
 from omlzoo.index.backends._rescore import rescored
 from omlzoo.ops.direct_scores import Similarity
 
@@ -221,15 +222,12 @@ def _metric(similarity: Similarity) -> str:
 
 
 def _connect(uri: str, token: str) -> Any:
-    try:
-        from pymilvus import MilvusClient
-    except ImportError as error:
-        raise MissingExtra("pymilvus", "milvus") from error
+    client = catalog.extra("pymilvus", "milvus").MilvusClient
     if "://" not in uri:
         Path(uri).parent.mkdir(parents=True, exist_ok=True)
     try:
         known = "" if Path(uri).exists() else os.environ.get("OMLZOO_MILVUS_TOKEN", "")  # a file needs none
-        return MilvusClient(uri, token=token or known)
+        return client(uri, token=token or known)
     except Exception as error:  # the client and the database in this process raise classes of their own
         raise BadInput(
             f"Milvus at {uri} cannot be opened ({str(error)[:200]}); give a path, or http://host:port"
