@@ -9,7 +9,7 @@ FOR_TESTS := .venv/.installed-tests
 FOR_ALL := .venv/.installed-all
 
 .DEFAULT_GOAL := setup
-.PHONY: setup setup-all demo test lint bench stubs clean
+.PHONY: setup setup-all demo test lint audit bench stubs clean
 
 # uv, bootstrapped by pip, installs in half of pip's time; with bytecode, so that torch starts quickly.
 INSTALL := $(RUN)/uv pip install --quiet --compile-bytecode --python $(RUN)/python --editable
@@ -47,6 +47,13 @@ lint: setup
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+	$(RUN)/bandit --quiet --recursive omlzoo --configfile pyproject.toml
+
+# Known vulnerabilities of what is installed. A package that could not be looked up is a failure too: a mirror without
+# advisories would otherwise say that there are none.
+audit: setup
+	$(RUN)/uv pip install --quiet --python $(RUN)/python pip-audit
+	$(RUN)/pip-audit --strict --skip-editable
 
 bench: setup
 	$(RUN)/python benchmarks/run.py

@@ -14,7 +14,7 @@ from typing import Any
 
 from omlzoo.errors import MissingExtra, UnknownName
 
-__all__ = ["SHELVES", "described", "exports", "extra", "find", "lazy", "names", "offers"]
+__all__ = ["SHELVES", "described", "exports", "find", "lazy", "names", "offers", "optional"]
 
 SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "rerank", "samplers")
 
@@ -109,7 +109,7 @@ def _attributes(
     return __getattr__, __dir__
 
 
-def extra(module: str, name: str) -> Any:
+def optional(module: str, name: str) -> Any:
     """Import a package of an optional extra, what it would report to its makers turned off first.
 
     The switches are environment variables; one that the user has set stays as it is.

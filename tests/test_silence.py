@@ -15,7 +15,7 @@ import sys, time
 from omlzoo import catalog
 from omlzoo.cli import main
 if sys.argv[2] == "engine":
-    engine = catalog.extra("onnxruntime", "onnx")
+    engine = catalog.optional("onnxruntime", "onnx")
     print(engine.__version__)
 elif sys.argv[2] == "index":
     import omlzoo

@@ -59,7 +59,7 @@ class WeightsAndBiases:
     """A run of the project "omlzoo"; ``WANDB_PROJECT``, ``WANDB_MODE`` and its other variables are respected."""
 
     def __init__(self, out: Path, recipe: Recipe) -> None:
-        wandb = catalog.extra("wandb", "wandb")
+        wandb = catalog.optional("wandb", "wandb")
         project = os.environ.get("WANDB_PROJECT", "omlzoo")
         self.run: Any = wandb.init(project=project, name=out.name, dir=str(out), config=asdict(recipe), resume="allow")
 
@@ -74,7 +74,7 @@ class MLflow:
     """A run of MLflow; ``MLFLOW_TRACKING_URI`` and its other variables are respected."""
 
     def __init__(self, out: Path, recipe: Recipe) -> None:
-        self.mlflow = mlflow = catalog.extra("mlflow", "mlflow")
+        self.mlflow = mlflow = catalog.optional("mlflow", "mlflow")
         mlflow.start_run(run_name=out.name)
         mlflow.log_params(asdict(recipe))
 

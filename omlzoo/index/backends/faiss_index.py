@@ -274,4 +274,4 @@ def _positive(**values: int) -> None:
 
 
 def _faiss() -> Any:
-    return catalog.extra("faiss", "faiss")
+    return catalog.optional("faiss", "faiss")

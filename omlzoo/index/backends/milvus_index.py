@@ -222,7 +222,7 @@ def _metric(similarity: Similarity) -> str:
 
 
 def _connect(uri: str, token: str) -> Any:
-    client = catalog.extra("pymilvus", "milvus").MilvusClient
+    client = catalog.optional("pymilvus", "milvus").MilvusClient
     if "://" not in uri:
         Path(uri).parent.mkdir(parents=True, exist_ok=True)
     try:
