@@ -177,8 +177,25 @@ def test_files_of_another_index_and_damaged_ones_are_refused(
 def test_another_collection_in_the_database_is_refused(rows: Embeddings, tmp_path: Path) -> None:
     omlzoo.build_index(rows, backend="milvus", **options("milvus", tmp_path)).save(tmp_path / "x")
     omlzoo.build_index(random_embeddings(300, seed=5), backend="milvus", overwrite=True, **options("milvus", tmp_path))
-    with pytest.raises(BadInput, match="other vectors in 'omlzoo' than the index"):
+    with pytest.raises(BadInput, match="in 'omlzoo' \\(it has other vectors\\)"):
         omlzoo.open_index(tmp_path / "x")
+
+
+@pytest.mark.parametrize("damage", ["dropped", "other"])
+def test_a_database_that_lost_the_index_is_filled_again_on_request(
+    damage: str, rows: Embeddings, tmp_path: Path
+) -> None:
+    index = omlzoo.build_index(rows, backend="milvus", **options("milvus", tmp_path))
+    index.save(tmp_path / "x")
+    searcher: Any = index.rows.searcher
+    if damage == "dropped":
+        searcher.client.drop_collection("omlzoo")
+    else:
+        searcher.client.upsert("omlzoo", [{"row": row, "vector": [0.25] * 16} for row in range(300)])
+    with pytest.raises(BadInput, match=r"overwrite=True\) puts them there anew"):
+        omlzoo.open_index(tmp_path / "x")
+    assert finds_itself(omlzoo.open_index(tmp_path / "x", overwrite=True), rows)
+    assert finds_itself(omlzoo.open_index(tmp_path / "x"), rows)
 
 
 @pytest.mark.parametrize("changes", [

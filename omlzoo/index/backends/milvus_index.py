@@ -107,20 +107,30 @@ class Database:
         """Use the rows of the database; those that it lacks are put back, and strange ones left out, with a notice.
 
         Raises:
-            BadInput: It has no such collection, or another index's.
+            BadInput: It has no such collection, or another index's, or is damaged; with ``overwrite`` it is made anew.
         """
-        self.vectors, self.rows = vectors, rows
+        try:
+            self._take_up(vectors, rows)
+        except Exception as error:  # the client raises classes of its own on a database that a kill has damaged
+            if self.overwrite:
+                self.add(vectors, rows)
+                return
+            said = str(error).splitlines()[0][:200]
+            raise BadInput(
+                f"{self.uri} does not hold the rows of the index {folder} in {self.collection!r} ({said}); the index "
+                "has its vectors: open_index(..., overwrite=True) puts them there anew"
+            ) from error
+
+    def _take_up(self, vectors: np.ndarray, rows: np.ndarray) -> None:
         if not self._exists():
-            raise BadInput(f"{self.uri} has no collection {self.collection!r}; build the index again")
+            raise BadInput("there is no such collection")
         sample = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)]
         theirs = self.client.get(self.collection, ids=sample.tolist(), output_fields=["row", "vector"])
         there = {int(one["row"]): np.asarray(one["vector"], dtype=np.float32) for one in theirs}
         if not there or any(vector.shape != vectors[row].shape or np.abs(vector - vectors[row]).max() > SAME
                             for row, vector in there.items()):  # fmt: skip
-            raise BadInput(
-                f"{self.uri} has other vectors in {self.collection!r} than the index; something else changed the "
-                "database: build the index again with overwrite=True"
-            )
+            raise BadInput("it has other vectors")
+        self.vectors, self.rows = vectors, rows
         if self._count(f"row < {len(vectors)}") == len(rows) and self._count(f"row >= {len(vectors)}") == 0:
             return
         here = self._numbers(len(vectors))
@@ -170,10 +180,10 @@ class Database:
     def _create(self) -> None:
         from pymilvus import DataType
 
-        if self._exists():
+        if self.client.has_collection(self.collection):
             if not self.overwrite:
                 raise BadInput(
-                    f"{self.uri} has a collection {self.collection!r} already ({self._count()} rows); give "
+                    f"{self.uri} has a collection {self.collection!r} already; give "
                     "collection= another name, or overwrite=True to replace it"
                 )
             self.client.drop_collection(self.collection)

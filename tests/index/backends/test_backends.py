@@ -110,9 +110,9 @@ def test_wrong_settings_are_refused(vectors: np.ndarray) -> None:
 def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(vectors: np.ndarray, tmp_path: Path) -> None:
     backend = make("milvus", "cosine", tmp_path)
     backend.add(vectors, np.arange(50))
-    with pytest.raises(BadInput, match=r"has a collection 'omlzoo' already \(50 rows\); give collection="):
+    with pytest.raises(BadInput, match=r"has a collection 'omlzoo' already; give collection="):
         make("milvus", "cosine", tmp_path).add(vectors, np.arange(9))
-    with pytest.raises(BadInput, match="has other vectors in 'omlzoo' than the index"):
+    with pytest.raises(BadInput, match="in 'omlzoo' \\(it has other vectors\\)"):
         make("milvus", "cosine", tmp_path).restore(tmp_path, vectors[::-1], np.arange(50))
     other = catalog.find("index.backends", "milvus")(
         "cosine", DIM, uri=str(tmp_path / "rows.db"), kind="FLAT", overwrite=True
