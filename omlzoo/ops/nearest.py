@@ -105,7 +105,7 @@ class NeighborSearch:
         self.moved = gallery - self.centre if similarity == "euclidean" else gallery
         self.half_squares = self.moved.square().sum(dim=1) / 2  # (G,)
         longest = float(self.half_squares.max().mul(2).sqrt()) if len(gallery) else 0.0
-        # The rounding error of an inner product, and of half a squared norm, is at most D x 2^-24 times the two L2 norms.
+        # The rounding error of an inner product, and of half a squared norm, is at most D x 2^-24 x the two L2 norms.
         # Where a product serves both of its rows, two such numbers are added and one is subtracted again.
         self.rounding = (gallery.shape[1] + 4) * 2**-24 * longest
         self.lost = 2 * (gallery.shape[1] + 4) * torch.finfo(torch.float32).tiny  # of products too small for float32

@@ -13,7 +13,8 @@ __all__ = ["LARGEST", "Rows", "as_numbers", "as_rows", "check_rows", "conditione
 Rows = np.ndarray | Tensor | Sequence[Sequence[float]]
 
 LARGEST = 1e15  # largest number whose squares, summed over a row, stay in float32
-NEAR = 0.9  # share of the longest row from which on the mean is most of every row
+NEAR = 0.9  # share of the longest row from which on the mean makes up most of every row
+APART = 1e-9  # share of the longest row below which a row needs float64
 USUAL = 2.0**20  # longest rows between this and its inverse need no scaling
 
 
@@ -89,7 +90,7 @@ def check_rows(name: str, rows: Tensor, remedy: str = "leave those rows out") ->
 
 
 def conditioned(rows: Tensor) -> tuple[Tensor, float, Tensor | None]:
-    """Rows for products in float32: moved to their mean where that is most of every row, and near length 1.
+    """Rows for distances by products: without the first where they are all near it, and with lengths near 1.
 
     Without that, squared norms minus products cancel for rows far from the origin, and squares of numbers around
     1e-25 are 0. Usual rows are returned as they are.
@@ -98,28 +99,29 @@ def conditioned(rows: Tensor) -> tuple[Tensor, float, Tensor | None]:
         rows: (N, D), float, as :func:`as_rows` gives them.
 
     Returns:
-        (N, D) float32; the power of two that distances between them are larger by; and the mean (D,) float64 that was
-        subtracted first, or None.
+        (N, D) of the same kind, or float64 where their lengths differ much; the power of two that distances between
+        them are larger by; and the row (D,) that was subtracted first, or None.
     """
-    longest = _longest(rows)
+    shortest, longest = _lengths(rows)
     if not longest:
-        return rows.float(), 1.0, None
-    centre = rows.mean(dim=0, dtype=torch.float64)
-    moved = rows
-    if float(centre.norm()) > NEAR * longest:
-        moved = rows - centre
-        longest = _longest(moved)
+        return rows, 1.0, None
+    if shortest < APART * longest:  # products of the short ones would be lost beside those of the long ones
+        rows = rows.double()
+    near = float(rows.mean(dim=0, dtype=torch.float64).norm()) > NEAR * longest
+    moved = rows - rows[0] if near else rows  # a difference of numbers that are near each other is exact
+    longest = _lengths(moved)[1] if near else longest
     factor = 1.0 if not longest or 1 / USUAL < longest < USUAL else 2.0 ** -round(float(np.log2(longest)))
-    scaled = moved if factor == 1.0 else moved.double() * factor
-    return scaled.float(), factor, None if moved is rows else centre
+    scaled = moved if factor == 1.0 else (moved.double() * factor).to(rows.dtype)
+    return scaled, factor, rows[0] if near else None
 
 
-def _longest(rows: Tensor) -> float:
-    """The largest L2 norm; 0 without rows."""
-    if not rows.numel():
-        return 0.0
-    longest = float(torch.linalg.vector_norm(rows, dim=1).max())
-    return longest if longest > 1e-15 else float(torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).max())
+def _lengths(rows: Tensor) -> tuple[float, float]:
+    """The smallest L2 norm above 0 and the largest; 0 where there is none."""
+    norms = torch.linalg.vector_norm(rows, dim=1)
+    if not len(norms) or float(norms.min()) < 1e-15:  # squares may have been lost
+        norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    norms = norms[norms > 0]
+    return (float(norms.min()), float(norms.max())) if len(norms) else (0.0, 0.0)
 
 
 def _of_array(values: object, name: str) -> Tensor:

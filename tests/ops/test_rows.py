@@ -29,16 +29,22 @@ def test_real_numbers_of_every_kind(values: Any) -> None:
 @pytest.mark.parametrize(("values", "message"), [
     (np.array(GIVEN) * 1j, "of the kind complex128"), (torch.tensor(GIVEN) * 1j, "complex64"),
     (torch.tensor(GIVEN).to_sparse(), "sparse_coo"),
-    (torch._empty_affine_quantized((2, 2), scale=0.1, zero_point=0, dtype=torch.qint8), "quantised"),
     (torch.empty(2, 2, device="meta"), "on meta"), (torch.tensor(GIVEN) > 0, "bool"), (np.array(GIVEN) > 0, "bool"),
     (np.array(GIVEN, object), "of the kind object"), ([["1", "2"]], "of the kind <U1"), ([[10**30, 1]], "kind object"),
     ([[None, 1.0]], "kind object"), ([[1.0], [1.0, 2.0]], "no rows of numbers of equal length"),
     ([1.0, 2.0], r"the shape \(2,\); it must be \(rows, dim\)"), (np.zeros((2, 2, 2)), "the shape"), (None, "object"),
     (np.array([["2020-01-01"]], "M8[D]"), "kind datetime64"),
-], ids=range(16))  # fmt: skip
+], ids=range(15))  # fmt: skip
 def test_what_is_no_row_of_numbers_is_refused_by_name(values: Any, message: str) -> None:
     with pytest.raises(BadInput, match=f"^vectors .*{message}"):
         as_rows(values, "vectors")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's own, that it will drop them
+def test_quantised_tensors_are_refused() -> None:
+    given = torch.quantize_per_tensor(torch.tensor(GIVEN), 0.1, 0, torch.qint8)
+    with pytest.raises(BadInput, match="vectors are a tensor that is quantised"):
+        as_rows(given, "vectors")
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.float32, torch.float64])
