@@ -53,7 +53,7 @@ class _Euclidean(torch.autograd.Function):
         left, right, distances = ctx.saved_tensors
         exact = torch.float32 if left.device.type == "mps" else torch.float64
         # (N, M), the factors of left - right
-        pull = (gradients[0] / distances).masked_fill_(distances == 0, 0).to(exact)
+        pull = (gradients[0].to(exact) / distances).masked_fill_(distances == 0, 0)
         if ctx.itself:
             pull = pull + pull.T
         rows, others = left.to(exact), right.to(exact)
