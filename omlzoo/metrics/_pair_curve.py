@@ -16,7 +16,7 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._selection import Selection
-from omlzoo.ops.rows import conditioned
+from omlzoo.ops.rows import check_rows, conditioned
 
 __all__ = ["PairCurve", "pair_curve", "pairs_by_label"]
 
@@ -98,8 +98,9 @@ def pair_curve(vectors: Tensor, pairs: Selection) -> PairCurve:
         pairs: Which rows are queries and gallery, their labels, and which pairs do not count.
 
     Raises:
-        BadInput: There is no positive pair, or no negative pair.
+        BadInput: There is no positive pair, or no negative pair, or an embedding is not finite or above 1e15.
     """
+    check_rows("embeddings", vectors)
     count = len(pairs.queries) * len(pairs.gallery) // (2 if pairs.symmetric else 1)
     curve = _every_distance(vectors, pairs) if count <= EXACT else _histogram(vectors, pairs)
     for kind, counted in (("one label", curve.same), ("two labels", curve.other)):

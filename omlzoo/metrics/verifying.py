@@ -20,7 +20,7 @@ from torch import Tensor
 from omlzoo.errors import BadInput
 from omlzoo.metrics._pair_curve import PairCurve, pair_curve
 from omlzoo.metrics._selection import Flags, Ids, Selection, select
-from omlzoo.ops.rows import Rows, as_rows, check_rows
+from omlzoo.ops.rows import Rows, as_rows
 
 __all__ = ["Verification", "auc", "eer", "fnmr_at_fmr", "verification", "verification_of"]
 
@@ -144,5 +144,4 @@ def _curve(vectors: Tensor, selection: Selection, rates: Sequence[float], name: 
     for rate in rates:
         if not 0 <= rate <= 1:
             raise BadInput(f"{name} is {rate}; it is a share, between 0 and 1")
-    check_rows("embeddings", vectors)
     return pair_curve(vectors, selection)
