@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.all_gather import gather
-from omlzoo.ops.pairs import check_batch
+from omlzoo.ops.pairs import check_batch, whole_numbers
 
 __all__ = ["MemoryBank"]
 
@@ -68,16 +68,16 @@ class MemoryBank(nn.Module):
 
         Args:
             embeddings: Embeddings (B, D). They are stored without gradients, as float32.
-            labels: Labels (B,).
+            labels: Labels (B,), whole numbers.
 
         Raises:
-            BadInput: A value is not finite, or shapes do not fit.
+            BadInput: A value is not finite or above 1e15, a label is no whole number, or shapes do not fit.
         """
         check_batch(embeddings, labels)
         if embeddings.shape[1] != self.embeddings.shape[1]:
             dims = f"{embeddings.shape[1]} columns, the memory {self.embeddings.shape[1]}"
             raise BadInput(f"embeddings have {dims}; make it with the embeddings' dim")
-        rows, labels = embeddings.detach(), labels.detach()
+        rows, labels = embeddings.detach(), whole_numbers(labels.detach())
         if self.gather:
             rows, labels = gather(rows, labels)
         size = len(self.labels)

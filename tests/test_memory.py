@@ -49,6 +49,18 @@ def test_it_is_saved_and_goes_on() -> None:
     assert other.references()[1].tolist() == [3, 4, 5, 6, 7]
 
 
+@pytest.mark.parametrize(("rows", "labels", "message"), [
+    ([[0.0, torch.nan]], [0], "NaN"), ([[0.0, 1e25]], [0], "a number of 1e"), ([[0.0, 1.0]], [0.5], "labels hold 0.5"), ([[0.0, 1.0]], [True], "labels are bool"),
+])  # fmt: skip
+def test_a_batch_that_is_refused_changes_nothing(rows: list[list[float]], labels: list[float], message: str) -> None:
+    memory = MemoryBank(4, 2)
+    memory.add(torch.ones(3, 2), torch.arange(3))
+    before = {key: value.clone() for key, value in memory.state_dict().items()}
+    with pytest.raises(BadInput, match=message):
+        memory.add(torch.tensor(rows), torch.tensor(labels))
+    assert all(torch.equal(before[key], value) for key, value in memory.state_dict().items())
+
+
 def test_its_age_is_told() -> None:
     memory = MemoryBank(4, 2)
     assert memory.staleness != memory.staleness  # NaN

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from omlzoo.errors import BadInput
+from omlzoo.ops.rows import Rows, as_rows
 
 __all__ = ["Objective", "choose"]
 
@@ -30,7 +31,7 @@ class Objective(Protocol):
 
 
 def choose(
-    vectors: np.ndarray, count: int, objectives: Sequence[Objective], *, start: Sequence[int] | np.ndarray = ()
+    vectors: Rows, count: int, objectives: Sequence[Objective], *, start: Sequence[int] | np.ndarray = ()
 ) -> np.ndarray:
     """Choose rows that are worth labelling, keeping or looking at.
 
@@ -48,18 +49,16 @@ def choose(
         The numbers of the chosen rows, at most ``count``, in the order in which they were chosen.
 
     Raises:
-        BadInput: There is no objective, count is below 1, or a vector is not finite.
+        BadInput: There is no objective, count is below 1, or a vector is not finite or above 1e15.
     """
-    vectors = np.asarray(vectors, dtype=np.float32)
+    rows = as_rows(vectors, "vectors").float().cpu().numpy()
     if not objectives:
         raise BadInput("there is no objective; give at least one, such as Diversity()")
     if count < 1:
         raise BadInput(f"count is {count}; it must be at least 1")
-    if not np.isfinite(vectors).all():
-        raise BadInput("some vectors hold NaN or infinity; leave those rows out")
-    free = np.ones(len(vectors), dtype=bool)
+    free = np.ones(len(rows), dtype=bool)
     for objective in objectives:
-        objective.begin(vectors)
+        objective.begin(rows)
     for row in start:
         free[row] = False
         for objective in objectives:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from omlzoo.errors import BadInput, MissingExtra
+from omlzoo.ops.rows import Rows, as_rows, conditioned
 
 __all__ = ["Clusters", "clusters"]
 
@@ -22,7 +23,7 @@ class Clusters:
     centres: np.ndarray
 
 
-def clusters(vectors: np.ndarray, count: int, seed: int = 0) -> Clusters:
+def clusters(vectors: Rows, count: int, seed: int = 0) -> Clusters:
     """Divide rows into clusters by scipy's k-means with k-means++ initialisation; empty clusters are left out.
 
     Args:
@@ -32,17 +33,21 @@ def clusters(vectors: np.ndarray, count: int, seed: int = 0) -> Clusters:
 
     Raises:
         MissingExtra: scipy is not installed.
-        BadInput: ``count`` is out of its range.
+        BadInput: ``count`` is out of its range, or a vector is not finite or above 1e15.
     """
     try:
         from scipy.cluster.vq import kmeans2
     except ImportError as error:
         raise MissingExtra("scipy", "calibration") from error
-    vectors = np.asarray(vectors, dtype=np.float32)
-    if not 1 <= count <= len(vectors):
-        raise BadInput(f"count is {count}; it must be from 1 to the {len(vectors)} rows there are")
-    centres, codes = kmeans2(vectors, count, minit="++", rng=seed, missing="warn")
-    apart = np.linalg.norm(vectors - centres[codes], axis=1)
+    given = as_rows(vectors, "vectors").float()
+    near, factor, first = conditioned(given)
+    points = near.float().numpy()
+    if not 1 <= count <= len(points):
+        raise BadInput(f"count is {count}; it must be from 1 to the {len(points)} rows there are")
+    centres, codes = kmeans2(points, count, minit="++", rng=seed, missing="warn")
+    apart = np.linalg.norm(points - centres[codes], axis=1)
+    if factor != 1 or first is not None:
+        centres = (centres.astype(np.float64) / factor + (0.0 if first is None else first.numpy())).astype(np.float32)
     nonempty = [(code, rows) for code in range(count) if len(rows := np.flatnonzero(codes == code))]
     nonempty.sort(key=lambda each: (-len(each[1]), each[0]))
     members = [rows[np.argsort(apart[rows], kind="stable")] for _, rows in nonempty]

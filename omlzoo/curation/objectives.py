@@ -8,10 +8,14 @@ import numpy as np
 import torch
 
 from omlzoo.errors import BadInput
+from omlzoo.ops.codes import label_codes
+from omlzoo.ops.directions import normalize
 from omlzoo.ops.nearest import nearest
+from omlzoo.ops.rows import as_rows, conditioned
 
 __all__ = ["Balance", "Diversity", "Likeness", "Scores", "Typicality"]
 
+EQUAL = 1e-9  # share of the largest mean distance that stands for a mean distance of 0
 LEAST = 1e-6  # the smallest value of Balance, so that it does not make the product of all objectives 0
 
 
@@ -32,7 +36,7 @@ class Diversity:
 
     def begin(self, vectors: np.ndarray) -> None:
         """Prepare for a choice among the vectors (N, D)."""
-        self.vectors = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
+        self.vectors, self.factor, _ = conditioned(as_rows(vectors, "vectors").float())
         self.apart = torch.full((len(vectors),), torch.inf)
 
     def values(self) -> np.ndarray:
@@ -41,11 +45,11 @@ class Diversity:
             return np.ones(len(self.apart))
         most = float(self.apart.max())
         shares = (self.apart / most if most > 0 else torch.zeros_like(self.apart)).double().numpy()
-        return np.where(self.apart.numpy() < self.least, -np.inf, shares)
+        return np.where(self.apart.numpy() < self.least * self.factor, -np.inf, shares)
 
     def chosen(self, row: int) -> None:
         """Take into account that a row, given by its number, was chosen."""
-        torch.minimum(self.apart, (self.vectors - self.vectors[row]).norm(dim=1), out=self.apart)
+        torch.minimum(self.apart, (self.vectors - self.vectors[row]).norm(dim=1).float(), out=self.apart)
 
 
 @dataclass
@@ -68,13 +72,14 @@ class Typicality:
         Raises:
             BadInput: ``k`` is below 1, or there are fewer than two vectors.
         """
-        rows = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
+        rows = as_rows(vectors, "vectors").float()
         k = min(self.k, len(rows) - 1)
         if k < 1:
             raise BadInput(f"typicality needs k of at least 1 and two rows; k is {self.k} and there are {len(rows)}")
         scores, _ = nearest(rows, rows, k, similarity="euclidean", own=torch.arange(len(rows)))
-        density = 1 / np.maximum(-scores.double().mean(dim=1).numpy(), 1e-9)
-        self.shares = np.asarray(density / density.max())
+        apart = -scores.double().mean(dim=1).numpy()
+        least = max(float(apart.min()), EQUAL * float(apart.max()))
+        self.shares = np.asarray(least / np.maximum(apart, least)) if least > 0 else np.ones(len(rows))
 
     def values(self) -> np.ndarray:
         """The current values (N,), from 0 to 1."""
@@ -105,9 +110,9 @@ class Scores:
             BadInput: The scores are not one number of 0 or more for each vector.
         """
         scores = np.asarray(self.given, dtype=np.float64)
-        if scores.shape != (len(vectors),) or not (scores >= 0).all():
+        if scores.shape != (len(vectors),) or not ((scores >= 0) & np.isfinite(scores)).all():
             raise BadInput(
-                f"scores have the shape {scores.shape}; they must be ({len(vectors)},), numbers of at least 0"
+                f"scores have the shape {scores.shape}; they must be ({len(vectors)},), finite numbers of at least 0"
             )
         self.shares = np.where(scores < self.least, -np.inf, scores / max(scores.max(initial=0), 1e-300))
 
@@ -135,8 +140,9 @@ class Likeness:
 
     def begin(self, vectors: np.ndarray) -> None:
         """Prepare for a choice among the vectors (N, D)."""
-        sides = [torch.nn.functional.normalize(torch.from_numpy(np.asarray(side, dtype=np.float32)))
-                 for side in (vectors, self.examples)]  # fmt: skip
+        sides = [
+            normalize(as_rows(side, name).float()) for side, name in ((vectors, "vectors"), (self.examples, "examples"))
+        ]
         cosines = nearest(sides[0], sides[1], 1, similarity="cosine")[0][:, 0].double().numpy().clip(-1, 1)
         self.shares = np.where(cosines < self.least, -np.inf, (1 + cosines) / 2)
 
@@ -171,14 +177,13 @@ class Balance:
         Raises:
             BadInput: There is not one kind for each vector, or no kind has a share above 0.
         """
-        kinds = np.asarray(self.kinds)
-        if kinds.shape != (len(vectors),):
-            raise BadInput(f"kinds have the shape {kinds.shape}; it must be ({len(vectors)},)")
-        self.names, self.codes = np.unique(kinds, return_inverse=True)
-        shares = self.target or dict.fromkeys(self.names.tolist(), 1.0)
-        weights = np.array([float(shares.get(name, 0.0)) for name in self.names.tolist()])
+        self.codes, self.names = label_codes(self.kinds, "kinds", count=len(vectors))
+        shares = self.target or dict.fromkeys(self.names, 1.0)
+        weights = np.array([float(shares.get(name, 0.0)) for name in self.names])
+        if not (np.isfinite(weights).all() and weights.min(initial=0) >= 0):
+            raise BadInput(f"target is {self.target}; its shares are finite numbers of 0 or more")
         if weights.sum() <= 0:
-            raise BadInput(f"none of the kinds {self.names[:5].tolist()} has a share in target; give one above 0")
+            raise BadInput(f"none of the kinds {self.names[:5]} has a share in target; give one above 0")
         self.wanted = weights / weights.sum() * self.count
         self.have = np.zeros(len(self.names))
 

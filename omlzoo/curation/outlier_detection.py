@@ -5,13 +5,15 @@ import torch
 
 from omlzoo.errors import BadInput
 from omlzoo.ops.nearest import nearest
+from omlzoo.ops.rows import Rows, as_rows
 
 __all__ = ["near_duplicates", "outliers"]
 
 LOOKED_AT = 16  # neighbours that are found at first
+EQUAL = 1e-12  # share of the largest distance that stands for a median of 0
 
 
-def outliers(vectors: np.ndarray, k: int = 5) -> np.ndarray:
+def outliers(vectors: Rows, k: int = 5) -> np.ndarray:
     """How far each row is from the others: its distance to the k-th nearest row, divided by the median of all rows.
 
     Args:
@@ -23,17 +25,17 @@ def outliers(vectors: np.ndarray, k: int = 5) -> np.ndarray:
         (N,), around 1 for typical rows; rows with several times 1 are worth a look.
 
     Raises:
-        BadInput: ``k`` is below 1, or not below the number of rows.
+        BadInput: ``k`` is below 1, or not below the number of rows, or a vector is not finite or above 1e15.
     """
     rows = _rows(vectors)
     if not 1 <= k < len(rows):
         raise BadInput(f"k is {k}; it must be from 1 to {len(rows) - 1}")
     scores, _ = nearest(rows, rows, k, similarity="euclidean", own=torch.arange(len(rows)))
     apart = -scores[:, -1].double().numpy()
-    return np.asarray(apart / max(float(np.median(apart)), 1e-12))
+    return np.asarray(apart / (max(float(np.median(apart)), EQUAL * float(apart.max())) or 1.0))
 
 
-def near_duplicates(vectors: np.ndarray, most: float) -> list[np.ndarray]:
+def near_duplicates(vectors: Rows, most: float) -> list[np.ndarray]:
     """Groups of rows that are connected by chains of pairs with small distances, the largest group first.
 
     Args:
@@ -42,8 +44,13 @@ def near_duplicates(vectors: np.ndarray, most: float) -> list[np.ndarray]:
 
     Returns:
         The row numbers of each group of two or more rows.
+
+    Raises:
+        BadInput: ``most`` is below 0, or a vector is not finite or above 1e15.
     """
     rows = _rows(vectors)
+    if not most >= 0:
+        raise BadInput(f"most is {most}; it is a distance, 0 or more")
     parent = np.arange(len(rows))
 
     def root(row: int) -> int:
@@ -69,5 +76,5 @@ def near_duplicates(vectors: np.ndarray, most: float) -> list[np.ndarray]:
     return sorted((group for group in groups if len(group) > 1), key=lambda group: (-len(group), group[0]))
 
 
-def _rows(vectors: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
+def _rows(vectors: Rows) -> torch.Tensor:
+    return as_rows(vectors, "vectors").float()

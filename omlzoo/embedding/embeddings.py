@@ -20,6 +20,7 @@ from omlzoo.errors import BadInput
 from omlzoo.files import new_file
 from omlzoo.jsonio import parse_json
 from omlzoo.models._extractor import Extractor
+from omlzoo.ops.directions import directions
 
 __all__ = ["ERROR", "Embeddings", "Record", "joined", "read_embeddings", "read_metadata"]
 
@@ -91,7 +92,7 @@ class Record:
             return vectors
         vectors = vectors[:, : self.dim]
         if self.normalized:
-            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            vectors = directions(vectors)
         return np.ascontiguousarray(vectors)
 
     def to_json(self) -> str:
@@ -190,7 +191,7 @@ class Embeddings:
             form: "float32", "float16" for half of the size, or "int8" for a quarter. Both are read as float32 again.
 
         Raises:
-            BadInput: There is no such form, or a number is too large for float16.
+            BadInput: There is no such form, or it cannot hold the numbers of a row.
         """
         table = pa.Table.from_pandas(self.table, preserve_index=False)
         table = pack(table, self.vectors, self.good, form)
@@ -231,8 +232,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
     record = read_metadata(path)
     table, vectors = unpack(pq.read_table(path), record.dim)
     if record.normalized:  # smaller forms round; searches rely on an L2 norm of 1
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors = np.where(np.abs(norms - 1) > 1e-5, vectors / np.maximum(norms, 1e-12), vectors)
+        vectors = directions(vectors, unless=1e-5)
     return Embeddings(vectors, table.to_pandas(), record)
 
 

@@ -12,6 +12,8 @@ __all__ = ["SCALE", "VECTOR", "VectorFormat", "check_form", "pack", "unpack"]
 VectorFormat = Literal["float32", "float16", "int8"]
 VECTOR, SCALE = "vector", "vector_scale"
 LEVELS = 127  # of int8, to either side
+TINY = float(np.finfo(np.float32).tiny)
+WRONG = 1e-3  # of a row's L2 norm, the largest error in float16
 
 
 def check_form(form: str) -> None:
@@ -23,8 +25,9 @@ def check_form(form: str) -> None:
 def pack(table: pa.Table, vectors: np.ndarray, good: np.ndarray, form: VectorFormat) -> pa.Table:
     """The table with its vectors as a fixed-size list, null where ``good`` (N,) is false.
 
-    float16 rounds to 11 bits, a relative error of at most 5e-4 of each number. int8 rounds each number with an error of
-    at most a 254th of the row's largest one; the scale of each row is a column of its own.
+    float16 rounds to 11 bits, a relative error of at most 5e-4 of each number above 6e-5 and of 3e-8 below; a row whose
+    error would be above a thousandth of its L2 norm is refused. int8 rounds each number with an error of at most a
+    254th of the row's largest one, which must be 1.5e-36 or more; the scale of each row is a column of its own.
 
     Args:
         table: N rows.
@@ -33,25 +36,49 @@ def pack(table: pa.Table, vectors: np.ndarray, good: np.ndarray, form: VectorFor
         form: "float32", "float16" or "int8".
 
     Raises:
-        BadInput: There is no such form, or a number is above the largest of float16.
+        BadInput: There is no such form, or it cannot hold the numbers of a row.
     """
     check_form(form)
     dim = vectors.shape[1]
     flat = np.ascontiguousarray(np.where(good[:, None], vectors, 0), dtype=np.float32)
     if form == "float16":
         with np.errstate(over="ignore"):
-            flat = flat.astype(np.float16)
+            exact, flat = flat, flat.astype(np.float16)
         if not np.isfinite(flat).all():
             raise BadInput(
                 "a number of the vectors is above 65,504, the largest of float16; save them as float32 or int8"
             )
+        _check_small(exact, flat)
     scale = None
     if form == "int8":
-        scale = np.abs(flat).max(axis=1) / LEVELS
+        largest = np.abs(flat).max(axis=1, initial=0)
+        small = (largest > 0) & (largest < LEVELS * TINY)
+        if small.any():
+            raise BadInput(
+                f"row {int(small.argmax())}: its largest number is {float(largest[small][0]):.3g}; int8 needs "
+                f"{LEVELS * TINY:.2g} or more, save the vectors as float32"
+            )
+        scale = largest / LEVELS
         flat = np.round(flat / np.where(scale > 0, scale, 1)[:, None]).astype(np.int8)
     lists = pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), dim, mask=pa.array(~good))
     table = table.append_column(VECTOR, lists)
     return table if scale is None else table.append_column(SCALE, pa.array(scale.astype(np.float32)))
+
+
+def _check_small(exact: np.ndarray, halves: np.ndarray) -> None:
+    """Refuse rows (N, D) of which float16 loses much, because their numbers are below its normal range."""
+    with np.errstate(over="ignore", under="ignore"):
+        norms = np.linalg.norm(exact, axis=1)
+    short = np.flatnonzero(norms < 1e-4 * np.sqrt(exact.shape[1]))  # others lose 3e-8 a number at most, or a 2000th
+    rows = exact[short].astype(np.float64)
+    lost, lengths = np.linalg.norm(rows - halves[short], axis=1), np.linalg.norm(rows, axis=1)
+    wrong = np.flatnonzero(lost > WRONG * lengths)
+    if len(wrong):
+        first = wrong[0]
+        raise BadInput(
+            f"{len(wrong)} rows are too small for float16: row {short[first]} of the L2 norm {lengths[first]:.3g} "
+            f"would change by {lost[first] / lengths[first]:.1%} of it, the most is {WRONG:.1%}; save them as float32"
+        )
 
 
 def unpack(table: pa.Table, dim: int) -> tuple[pa.Table, np.ndarray]:

@@ -146,13 +146,15 @@ class _Hits:
         others = -strange[possible].astype(np.float64)
         lost = int((~possible).sum())
         if lost and len(distances):
-            message = f"{lost} of {len(possible)} queries have no relevant picture in the gallery"
-            notice(f"{message} and calibrate nothing")
+            notice(f"{lost} of {len(possible)} queries have no relevant picture in the gallery and calibrate nothing")
         if not len(distances):
             raise BadInput("no query has a relevant picture in the gallery; there is nothing to calibrate on")
         self.distances, self.labels_right, self.query_labels = distances, right[possible], labels[0][possible]
         self.first = FirstHits(distances[:, 0], right[possible, 0], others[:, 0])
-        self.how = Energy(max(1e-6, float(np.median(distances[:, 0])) / 4), HITS)
+        largest = float(others[np.isfinite(others)].max(initial=0))
+        if not 1e-6 <= largest <= 1e6:  # beyond, the fits of curves fail
+            raise BadInput(f"first hits are up to {largest:.3g} away; multiply all vectors so that it is 1e-6 to 1e6")
+        self.how = Energy(max(1e-6 * largest, float(np.median(distances[:, 0])) / 4), HITS)
         self.energies = FirstHits(energy(distances, self.how), right[possible, 0], energy(others, self.how))
         if not np.isfinite(self.first.unknown).all():
             raise BadInput("the gallery has one label for some queries; without it nothing is left to be taken for it")

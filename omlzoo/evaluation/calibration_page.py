@@ -29,7 +29,8 @@ def write_page(found: Calibration, path: str | Path) -> None:
     ]
     figures = []
     if plots.can_draw():
-        figures = [plots.chances(found.probability), plots.reliability(found.probability.reliability)]
+        figures = plots.drawn(plots.chances, found.probability)
+        figures += plots.drawn(plots.reliability, found.probability.reliability)
     else:
         facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
     numbers = [

@@ -106,7 +106,7 @@ def write_page(collection: Collection, path: str | Path) -> None:
     figures = []
     if plots.can_draw():
         central = [_pixels(files[int(group[0])], boxes[int(group[0])]) for group in collection.kinds]
-        figures.append(plots.map_of_kinds(good.vectors, collection.kinds, collection.centres, central))
+        figures = plots.drawn(plots.map_of_kinds, good.vectors, collection.kinds, collection.centres, central)
     else:
         facts.append("No map: matplotlib is not installed (pip install 'omlzoo[train]').")
     page = gallery_page(Heading("What is there", good.record.model), facts, rows, figures)

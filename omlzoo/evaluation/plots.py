@@ -1,13 +1,17 @@
 """Figures for the pages as SVG text. They need matplotlib; without it the pages say that there are none."""
 
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import torch
 
 from omlzoo.checkpoints.calibration import Probability
+from omlzoo.errors import notice
+from omlzoo.pages.labels import shortened
 
 __all__ = [
     "can_draw",
@@ -15,6 +19,7 @@ __all__ = [
     "characteristic",
     "curves",
     "distances",
+    "drawn",
     "map_of",
     "map_of_kinds",
     "reliability",
@@ -24,11 +29,27 @@ __all__ = [
 DRAWN, SHOWN = 60_000, 30_000  # pairs that are drawn, and of them shown, of each kind
 POINTS = 3_000  # of the map
 COLOURED = 10  # labels of the map
+LETTERS = 20  # of a label in a legend
 
 
 def can_draw() -> bool:
     """Whether matplotlib is installed."""
     return find_spec("matplotlib") is not None
+
+
+def drawn(draw: Callable[..., str], *arguments: Any) -> list[str]:
+    """The figure in a list; an empty list and a notice where it cannot be drawn, because no figure may end a run.
+
+    Args:
+        draw: One of the functions of this file.
+        arguments: What it is called with.
+    """
+    try:
+        return [draw(*arguments)]
+    except Exception as error:  # whatever matplotlib raises
+        reason = str(error).strip().split("\n")[0]
+        notice(f"the figure {draw.__name__} is left out, it cannot be drawn: {type(error).__name__}: {reason:.200}")
+        return []
 
 
 def curves(history: Mapping[str, Sequence[float]], panels: Mapping[str, Sequence[str]]) -> str:
@@ -72,7 +93,8 @@ def distances(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> str:
         ("other label", far, codes[far[0]] != codes[far[1]]),
     ):
         pairs = order[left[keep]][:SHOWN], order[right[keep]][:SHOWN]
-        apart = np.linalg.norm(vectors[pairs[0]] - vectors[pairs[1]], axis=1)
+        difference = torch.from_numpy(vectors[pairs[0]] - vectors[pairs[1]])
+        apart = torch.linalg.vector_norm(difference, dim=1, dtype=torch.float64).numpy()
         if len(apart):
             axis.hist(apart, bins=60, density=True, histtype="step", label=name)
     axis.set(title="Distances of pairs", xlabel="distance")
@@ -97,10 +119,15 @@ def map_of(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> str:
     names, counts = np.unique(labels[chosen], return_counts=True)
     figure, (axis,) = _figure(1)
     axis.scatter(*flat.T, s=4, color="0.8")
-    for name in names[np.argsort(-counts, kind="stable")][:COLOURED]:
-        axis.scatter(*flat[labels[chosen] == name].T, s=10, label=str(name)[:20])
+    shown = names[np.argsort(-counts, kind="stable")][:COLOURED]
+    dots = [axis.scatter(*flat[labels[chosen] == name].T, s=10) for name in shown]
     axis.set(title="Embeddings, first two principal components", xticks=[], yticks=[])
-    axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    legend = axis.legend(
+        dots, ["label"] * len(dots), frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5)
+    )
+    for text, name in zip(legend.get_texts(), shown, strict=True):  # afterwards: a legend hides labels such as "_a"
+        text.set_parse_math(False)
+        text.set_text(shortened(name, LETTERS))
     return _svg(figure)
 
 
@@ -204,6 +231,14 @@ def _svg(figure: Any) -> str:
     from matplotlib import rc_context
 
     text = io.StringIO()
-    with rc_context({"svg.hashsalt": "omlzoo"}):  # the same picture is the same text
-        figure.savefig(text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    settings: dict[Any, Any] = {"svg.hashsalt": "omlzoo"}  # the same picture is the same text
+    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with rc_context(settings), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        figure.savefig(text, format="svg", metadata=metadata)
+    if any("missing from font" in str(each.message) for each in said):  # then the browser's fonts write the words
+        text = io.StringIO()
+        with rc_context({**settings, "svg.fonttype": "none"}), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            figure.savefig(text, format="svg", metadata=metadata)
     return text.getvalue()[text.getvalue().index("<svg") :]

@@ -82,7 +82,8 @@ class Report:
             "intervals": self.intervals, "findings": [asdict(each) for each in self.findings],
             "comparison": {name: asdict(each) for name, each in self.comparison.items()},
         }  # fmt: skip
-        return to_json({**values, **more, "definitions": DEFINITIONS}) + "\n"
+        text = to_json({**values, **more, "definitions": DEFINITIONS}) + "\n"
+        return text.encode("utf-8", "backslashreplace").decode()  # of names that are no UTF-8: JSON's own escapes
 
     def save(self, path: str | Path) -> None:
         """Write the JSON."""

@@ -104,7 +104,7 @@ def report_figures(
     utilities: Utilities | None,
     calibration: Calibration | None,
 ) -> list[str]:
-    """The figures as SVG, each where its argument is not None. They need matplotlib.
+    """The figures as SVG, each where its argument is not None and it can be drawn. They need matplotlib.
 
     Args:
         history: Values of each epoch, by column.
@@ -113,16 +113,18 @@ def report_figures(
         utilities: Utility of each label over thresholds.
         calibration: The calibration of the model.
     """
-    figures = [] if not history else [plots.curves(history, PANELS)]
+    figures = plots.drawn(plots.curves, history, PANELS) if history else []
     if embeddings is not None and len(embeddings) > 1:
         labels = embeddings.table["label"].astype(str).to_numpy()
-        figures += [plots.distances(embeddings.vectors, labels), plots.map_of(embeddings.vectors, labels)]
+        figures += plots.drawn(plots.distances, embeddings.vectors, labels)
+        figures += plots.drawn(plots.map_of, embeddings.vectors, labels)
     if curve is not None:
-        figures.append(plots.characteristic(curve.wrongly_accepted, curve.accepted))
+        figures += plots.drawn(plots.characteristic, curve.wrongly_accepted, curve.accepted)
     if utilities is not None and len(utilities.distances) > 1:
-        figures.append(plots.utility(utilities.distances, utilities.values))
+        figures += plots.drawn(plots.utility, utilities.distances, utilities.values)
     if calibration is not None:
-        figures += [plots.chances(calibration.probability), plots.reliability(calibration.probability.reliability)]
+        figures += plots.drawn(plots.chances, calibration.probability)
+        figures += plots.drawn(plots.reliability, calibration.probability.reliability)
     return figures
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from numbers import Number
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.errors import BadInput, OmlzooError
 from omlzoo.models._extractor import Extractor
+from omlzoo.ops.directions import directions
+from omlzoo.ops.rows import LARGEST, as_numbers
 from omlzoo.zoo.registry import get_model, get_weights
 from omlzoo.zoo.text_model import TextModel, get_text_model
 
@@ -25,6 +28,7 @@ __all__ = ["Queries", "QueryEncoder", "pictures_in", "texts_in"]
 
 Queries = (
     Sequence[str | Path | Image.Image]
+    | Sequence[Sequence[float]]
     | str
     | Path
     | Image.Image
@@ -56,23 +60,24 @@ class QueryEncoder:
         self._text_model: TextModel | None = None
 
     def encode_images(self, queries: Queries) -> Embeddings:
-        """The queries' vectors, a row for each.
+        """The queries' vectors, a row for each; a row that cannot be compared has an error.
 
         Raises:
-            BadInput: They are of another model, preprocessing, normalisation or dimension.
+            BadInput: They are of another model, preprocessing, normalisation or dimension, or vectors that cannot be
+                compared.
         """
         record = self.record
-        if isinstance(queries, torch.Tensor):
-            queries = queries.detach().cpu().numpy()
-        if isinstance(queries, np.ndarray):
-            return self._vectors(queries)
+        if isinstance(queries, torch.Tensor | np.ndarray) or _of_numbers(queries):
+            return self._vectors(as_numbers(queries, "vectors").cpu().numpy())  # type: ignore[arg-type]
         if not isinstance(queries, Embeddings):
-            table, pictures = source_table(queries)
+            table, pictures = source_table(queries)  # type: ignore[arg-type]
             queries = embed_table(self.model(), table, pictures, run=self.pipeline(), progress=False)
             if record.full_dim is not None:
                 queries = queries.truncated(record.dim)
         record.check_comparable(queries.record)
-        return queries
+        vectors, faults = _comparable(queries.vectors, record.normalized)
+        errors = queries.table[ERROR].where(queries.table[ERROR] != "", pd.Series(faults, queries.table.index, "str"))
+        return replace(queries, vectors=vectors, table=queries.table.assign(**{ERROR: errors}))
 
     def encode_pixels(self, pixels: Sequence[torch.Tensor | None]) -> np.ndarray:
         """Vectors (B, dim) float32 of images that :meth:`pipeline` decoded; NaN where there is none."""
@@ -113,8 +118,7 @@ class QueryEncoder:
         if self._text_model is None and not self.reads_texts:
             quoted = repr(texts[0]) if len(texts[0]) <= SAID else f"{texts[0][:SAID]!r}..."
             raise BadInput(f"{quoted} names no file, and {self.record.model} has no text tower that could read it")
-        vectors = self.text_model()(texts)[:, : self.record.dim].numpy()
-        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = directions(self.text_model()(texts)[:, : self.record.dim].numpy())
         table = pd.DataFrame({"path": pd.Series(texts, dtype="str"), ERROR: pd.Series([""] * len(texts), dtype="str")})
         return Embeddings(vectors, table, replace(self.record, normalized=True))
 
@@ -156,10 +160,39 @@ class QueryEncoder:
         if given.ndim != 2 or given.shape[1] != self.record.dim:
             raise BadInput(f"vectors have the shape {given.shape}; it must be (queries, {self.record.dim})")
         table = (_numbered if len(given) <= FEW else _numbered.__wrapped__)(len(given)).copy()
-        vectors = given.astype(np.float32)
-        if self.record.normalized:
-            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        vectors, faults = _comparable(given, self.record.normalized)
+        if any(faults):
+            broken = [number for number, fault in enumerate(faults) if fault]
+            raise BadInput(
+                f"vectors: {len(broken)} of {len(given)} cannot be searched for, the first is row {broken[0]}: "
+                f"{faults[broken[0]]}; leave those rows out"
+            )
         return Embeddings(vectors, table, self.record)
+
+
+def _comparable(vectors: np.ndarray, normalized: bool) -> tuple[np.ndarray, list[str]]:
+    """Vectors (Q, D) as float32, with L2 norm 1 where the index's have it; and why each cannot be compared, or ""."""
+    largest = np.abs(vectors).max(axis=1, initial=0)
+    if normalized:
+        vectors, right = directions(vectors, unless=1e-6), (largest > 0) & (largest < np.inf)
+    else:
+        right = largest <= LARGEST
+    faults = [""] * len(vectors)
+    for number in np.flatnonzero(~right):
+        value = float(largest[number])
+        if not np.isfinite(value):
+            faults[number] = "the vector holds NaN or infinity"
+        elif value == 0:
+            faults[number] = "the vector is all zeros, which has no direction"
+        else:
+            faults[number] = f"the vector holds a number of {value:.3g}; distances need numbers of at most {LARGEST:g}"
+    return vectors.astype(np.float32, copy=False), faults
+
+
+def _of_numbers(queries: object) -> bool:
+    """Whether the queries are a list of vectors, and not of pictures or texts."""
+    first = queries[0] if isinstance(queries, list | tuple) and queries else None
+    return isinstance(first, list | tuple | np.ndarray | torch.Tensor | Number)
 
 
 @lru_cache(FEW)

@@ -69,7 +69,8 @@ class Loss(nn.Module):
                 None if the batch is not among them.
 
         Raises:
-            BadInput: An embedding is not finite, shapes do not fit, or the loss takes no references.
+            BadInput: An embedding is not finite or above 1e15, a label is not one of the loss's, shapes do not fit, or
+                the loss takes no references.
         """
         if ref_embeddings is not None and not self.references:
             raise BadInput(f"{type(self).__name__} takes no references; call it with embeddings and labels only")
@@ -79,7 +80,8 @@ class Loss(nn.Module):
             rows, labels = gather(embeddings, labels)
         with torch.autocast(embeddings.device.type, enabled=False):
             kind = torch.float32 if rows.dtype in (torch.float16, torch.bfloat16) else rows.dtype
-            value = self.compute(pair_up(rows.to(kind), labels, ref_embeddings, ref_labels, own))
+            pairs = pair_up(rows.to(kind), labels, ref_embeddings, ref_labels, own)
+            value = self.compute(pairs) if len(rows) and len(pairs.others) else None
         if value is None:
             self.empty_batches += 1
             self._last = {}

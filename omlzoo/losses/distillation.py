@@ -7,6 +7,7 @@ from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import positive_number
 from omlzoo.ops.all_gather import gather as gathered
+from omlzoo.ops.directions import normalize
 from omlzoo.ops.distances import cosine
 from omlzoo.ops.pairs import check_batch
 
@@ -73,7 +74,7 @@ class SimilarityDistillation(nn.Module):
             agreement = (ours.argmax(dim=1) == theirs.argmax(dim=1)).float().mean()
             value = divergence * self.temperature**2
             if self.regression:
-                value = value + self.regression * (1 - nn.functional.cosine_similarity(student, master)).mean()
+                value = value + self.regression * (1 - (normalize(student) * normalize(master)).sum(dim=1)).mean()
         empty = self.stats["empty_batches"]
         self.stats = {"divergence": float(divergence), "agreement": float(agreement), "empty_batches": empty}
         return value

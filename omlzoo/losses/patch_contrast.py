@@ -6,6 +6,7 @@ from torch import Tensor
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.directions import normalize
 from omlzoo.ops.distances import cosine
 from omlzoo.ops.logsumexp import against_negatives
 from omlzoo.ops.pairs import Pairs, label_means
@@ -75,7 +76,7 @@ class PatchContrast(Loss):
 
     def _hard(self, tokens: Tensor, labels: Tensor) -> Tensor:
         """(N,) bool: whether the nearest mean direction is that of another label."""
-        unit = torch.nn.functional.normalize(tokens)
+        unit = normalize(tokens)
         _, means, nearest_own, _ = label_means(unit, labels)
         return cosine(unit, means).argmax(dim=1).ne(nearest_own)
 

@@ -6,8 +6,9 @@ from torch import Tensor
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.ops.directions import normalize
 from omlzoo.ops.distances import cosine
-from omlzoo.ops.pairs import Pairs, check_codes, label_means
+from omlzoo.ops.pairs import Pairs, check_batch, check_codes, label_means
 
 __all__ = ["ProtoNCE"]
 
@@ -68,14 +69,15 @@ class ProtoNCE(Loss):
             labels: (N,), integer, from 0 to n_labels - 1.
 
         Raises:
-            BadInput: A label is not below n_labels.
+            BadInput: An embedding is not finite or above 1e15, or a label is not below n_labels.
         """
+        check_batch(embeddings, labels)
         codes = check_codes(labels, len(self.counts))
         names, means, spread, counts = _clusters(embeddings, codes)
         self.counts.zero_()
         self.counts[names] = counts
         self.spread[names] = spread
-        self.prototypes[names] = torch.nn.functional.normalize(means)
+        self.prototypes[names] = normalize(means)
 
     def concentrations(self) -> Tensor:
         """The concentrations phi (K,) of the known labels, in ascending order of the labels.
@@ -112,14 +114,14 @@ class ProtoNCE(Loss):
         names, means, spread, counts = _clusters(rows, codes)
         stays = (self.counts[names] > 0).float() * (self.momentum if self.training else 1.0)
         moved = stays[:, None] * self.prototypes[names] + (1 - stays)[:, None] * means
-        self.prototypes[names] = torch.nn.functional.normalize(moved)
+        self.prototypes[names] = normalize(moved)
         self.spread[names] = stays * self.spread[names] + (1 - stays) * spread
         self.counts[names] += counts * ((stays < 1) | (self.counts[names] == 0))
 
 
 def _clusters(rows: Tensor, codes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Labels, the means of their normalized rows, the mean distances to these means, and the numbers of rows."""
-    unit = torch.nn.functional.normalize(rows.float())
+    unit = normalize(rows.float())
     names, means, indices, counts = label_means(unit, codes)
     far = (unit - means[indices]).norm(dim=1)
     return names, means, far.new_zeros(len(names)).index_add(0, indices, far) / counts, counts

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from omlzoo.metrics._selection import Selection
+from omlzoo.ops.rows import conditioned
 
 __all__ = ["average_precision"]
 
@@ -30,13 +31,14 @@ def average_precision(vectors: Tensor, pairs: Selection, queries: np.ndarray) ->
     gallery = pairs.gallery
     order = np.argsort(pairs.labels[gallery], kind="stable")
     ordered = pairs.labels[gallery][order]
-    gallery_vectors = vectors[torch.from_numpy(gallery)].float()
+    vectors = conditioned(vectors.float())[0]
+    gallery_vectors = vectors[torch.from_numpy(gallery)]
     norms = gallery_vectors.square().sum(dim=1)
     size = max(1, NUMBERS // len(gallery))
     values: tuple[list[Tensor], list[Tensor]] = ([], [])
     for start in range(0, len(queries), size):
         rows = queries[start : start + size]
-        query_vectors = vectors[torch.from_numpy(rows)].float()
+        query_vectors = vectors[torch.from_numpy(rows)]
         # The query's own norm is left out, as it does not change the order.
         squares = torch.addmm(norms, query_vectors, gallery_vectors.T, alpha=-2)
         first = np.searchsorted(ordered, pairs.labels[rows])

@@ -16,11 +16,13 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._selection import Selection
+from omlzoo.ops.rows import check_rows, conditioned
 
 __all__ = ["PairCurve", "pair_curve", "pairs_by_label"]
 
 ROWS, COLUMNS = 512, 4096  # size of a block, whose distances take 8 MB
 EXACT = 1 << 24  # largest number of pairs of which every distance is kept
+ROUNDING = 1e-13  # squared distances below this share of the two squared norms are rounding errors
 BINS = 1 << 16  # number of bins of squared distances for more pairs
 
 
@@ -96,8 +98,9 @@ def pair_curve(vectors: Tensor, pairs: Selection) -> PairCurve:
         pairs: Which rows are queries and gallery, their labels, and which pairs do not count.
 
     Raises:
-        BadInput: There is no positive pair, or no negative pair.
+        BadInput: There is no positive pair, or no negative pair, or an embedding is not finite or above 1e15.
     """
+    check_rows("embeddings", vectors)
     count = len(pairs.queries) * len(pairs.gallery) // (2 if pairs.symmetric else 1)
     curve = _every_distance(vectors, pairs) if count <= EXACT else _histogram(vectors, pairs)
     for kind, counted in (("one label", curve.same), ("two labels", curve.other)):
@@ -119,6 +122,8 @@ def pairs_by_label(vectors: Tensor, labels: np.ndarray, edges: np.ndarray) -> tu
         each edge: (L, K + 1) each. The last column counts all pairs.
     """
     every = np.arange(len(labels))
+    vectors, factor, _ = conditioned(vectors)
+    edges = np.asarray(edges) * factor
     sizes, steps = np.bincount(labels), len(edges)
     counts = np.zeros((2, len(sizes), steps + 1), dtype=np.int64)
     counts[:, :, -1] = sizes * (sizes - 1), sizes * (len(labels) - sizes)
@@ -186,10 +191,11 @@ class Band:
 def _every_distance(vectors: Tensor, pairs: Selection) -> PairCurve:
     kept: tuple[list[Tensor], list[Tensor]] = ([], [])
     vectors = vectors.double()
-    rounding = 1e-13 * float(vectors.square().sum(dim=1).max())
+    norms = vectors.square().sum(dim=1)
+    most = 2 * ROUNDING * float(norms.max())
 
     def add(band: Band, squares: Tensor) -> None:
-        squares = torch.where(squares > rounding, squares, 0.0)
+        _round_to_zero(squares, most, norms[band.rows], norms[band.others])
         distances = squares.sqrt_().float()  # rounded, so that equal distances have equal values
         inside, low, high = distances[:, band.columns], band.columns.start, band.columns.stop
         kept[0].append(inside[band.same])
@@ -204,9 +210,16 @@ def _every_distance(vectors: Tensor, pairs: Selection) -> PairCurve:
     return PairCurve(distances.astype(np.float64), counts[0], counts[1], exact=True)
 
 
+def _round_to_zero(squares: Tensor, most: float, left: Tensor, right: Tensor) -> None:
+    """Set squared distances (R, C) to 0, in place, where they are rounding errors of these squared norms."""
+    small = (squares <= most).nonzero(as_tuple=True)  # few, if any
+    values = squares[small]
+    squares[small] = torch.where(values > ROUNDING * (left[small[0]] + right[small[1]]), values, 0.0)
+
+
 def _histogram(vectors: Tensor, pairs: Selection) -> PairCurve:
     longest = float(vectors.double().square().sum(dim=1).max())
-    scale = BINS / (4 * max(longest, 1e-30) * (1 + 1e-6))  # distances are at most twice the largest norm
+    scale = BINS / (4 * (longest or 1e-30) * (1 + 1e-6))  # distances are at most twice the largest norm
     same, every = torch.zeros(BINS, dtype=torch.int64), torch.zeros(BINS, dtype=torch.int64)
 
     def add(band: Band, squares: Tensor) -> None:
@@ -215,7 +228,7 @@ def _histogram(vectors: Tensor, pairs: Selection) -> PairCurve:
         same.add_(_count(inside[band.same], BINS))
         every.add_(_count(bins.flatten(), BINS) - _count(inside[band.ignored], BINS))
 
-    _through(vectors.float() * scale**0.5, pairs, add, halves=pairs.symmetric)
+    _through((vectors.double() * scale**0.5).float(), pairs, add, halves=pairs.symmetric)
     edges = np.sqrt((np.arange(BINS) + 1) / scale)
     cumulative = every.cumsum(0).numpy(), same.cumsum(0).numpy()
     last = int(np.searchsorted(cumulative[0], cumulative[0][-1])) + 1  # the bins beyond it are empty

@@ -8,8 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from omlzoo.errors import BadInput
+from omlzoo.ops.codes import label_codes
 
-__all__ = ["NOBODY", "Flags", "Ids", "Selection", "as_array", "count_relevant", "select"]
+__all__ = ["NOBODY", "Flags", "Ids", "Selection", "count_relevant", "select"]
 
 NOBODY = -1
 Flags = Sequence[bool] | np.ndarray | Tensor | None
@@ -50,23 +51,26 @@ def select(
 
     Args:
         count: Number N of rows.
-        labels: (N,) ids of any kind.
+        labels: (N,) ids of any kind: text, or numbers.
         is_query: (N,) bool; all rows by default.
         is_gallery: (N,) bool; all rows by default.
         sequences: (N,) ids of bursts or tracks; None, NaN or "" for none.
         cameras: (N,) ids; of a query's label only rows of other cameras count, as in re-identification.
 
     Raises:
-        BadInput: Shapes differ, a label is missing, a flag is not True or False, or there is no query or gallery row.
+        BadInput: Shapes differ, a label is missing, text and numbers are mixed, a flag is not True or False, or there
+            is no query or gallery row.
     """
-    codes = _codes(as_array(labels, "labels", count))
-    bursts = None if sequences is None else _codes(as_array(sequences, "sequences", count), missing=True)
+    if labels is None:
+        raise BadInput("labels are missing; give each row an id")
+    codes = label_codes(labels, "labels", count=count)[0]
+    bursts = None if sequences is None else label_codes(sequences, "sequences", missing=True, count=count)[0]
     if cameras is not None:
         if bursts is not None:
             raise BadInput("sequences and cameras are both given; give the one whose rows are to be ignored")
-        camera_codes = _codes(as_array(cameras, "cameras", count), missing=True)
-        both = _codes(codes * (int(camera_codes.max(initial=0)) + 1) + camera_codes)
-        bursts = np.where(camera_codes == NOBODY, NOBODY, both)
+        camera_codes = label_codes(cameras, "cameras", missing=True, count=count)[0]
+        both = codes * (int(camera_codes.max(initial=0)) + 1) + camera_codes
+        bursts = np.where(camera_codes == NOBODY, NOBODY, np.unique(both, return_inverse=True)[1])
     return Selection(codes, _rows(is_query, "is_query", count), _rows(is_gallery, "is_gallery", count), bursts)
 
 
@@ -91,35 +95,10 @@ def count_relevant(chosen: Selection, place: np.ndarray) -> np.ndarray:
     return np.asarray(count - np.where(sequence[queries] == NOBODY, itself, together))
 
 
-def as_array(values: Ids, name: str, count: int) -> np.ndarray:
-    """Values (N,) as an array.
-
-    Args:
-        values: (N,) flags or ids.
-        name: Name of the values in messages.
-        count: Number N of values that there must be.
-
-    Raises:
-        BadInput: There are not ``count`` values.
-    """
-    array = values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+def _rows(flags: Flags, name: str, count: int) -> np.ndarray:
+    array = np.ones(count, dtype=bool) if flags is None else _listed(flags)
     if array.shape != (count,):
         raise BadInput(f"{name} have the shape {array.shape}; it must be ({count},), one for each embedding")
-    return array
-
-
-def _codes(values: np.ndarray, missing: bool = False) -> np.ndarray:
-    """Integer codes of ids from 0; NOBODY for missing ones where they are allowed."""
-    import pandas as pd
-
-    codes, _ = pd.factorize(pd.Series(values).replace("", None) if missing else values)
-    if not missing and (codes == NOBODY).any():
-        raise BadInput(f"labels: {(codes == NOBODY).sum()} are missing; give each row an id")
-    return codes.astype(np.int64)
-
-
-def _rows(flags: Flags, name: str, count: int) -> np.ndarray:
-    array = np.ones(count, dtype=bool) if flags is None else as_array(flags, name, count)
     if not all(flag in (0, 1) for flag in array.tolist()):
         raise BadInput(
             f"{name} holds {next(flag for flag in array.tolist() if flag not in (0, 1))!r}; use True and False"
@@ -128,3 +107,10 @@ def _rows(flags: Flags, name: str, count: int) -> np.ndarray:
     if not len(rows):
         raise BadInput(f"{name} is true nowhere; at least one row is needed")
     return rows
+
+
+def _listed(flags: Any) -> np.ndarray:
+    try:
+        return np.asarray(flags.detach().cpu() if isinstance(flags, Tensor) else flags)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"flags are no list of True and False ({error})") from error

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from omlzoo.errors import BadInput
-from omlzoo.metrics._selection import Ids, as_array
+from omlzoo.metrics._selection import Ids
+from omlzoo.ops.codes import label_codes
 
 __all__ = ["Comparison", "compare", "intervals"]
 
@@ -56,7 +57,7 @@ def intervals(
         The lower and the upper end of the interval of each metric, by name.
 
     Raises:
-        BadInput: ``level`` is out of its range, or there are no queries.
+        BadInput: ``level`` is out of its range, there are no queries, or a value is not finite.
     """
     names = list(values)
     table = np.stack([np.asarray(values[name], dtype=np.float64) for name in names], axis=1)
@@ -81,7 +82,8 @@ def compare(
         seed: Seed of the random draws.
 
     Raises:
-        BadInput: The values do not have the same shape (Q,), there are none, or ``level`` is out of its range.
+        BadInput: The values do not have the same shape (Q,), there are none, one is not finite, or ``level`` is
+            out of its range.
     """
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1 or not len(first):
@@ -94,12 +96,15 @@ def compare(
 
 def _drawn_means(table: np.ndarray, groups: Ids, draws: int, seed: int) -> np.ndarray:
     """Means (draws, M) of bootstrap samples of a table (Q, M), from which rows or groups of rows are drawn."""
+    if not np.isfinite(table).all():
+        first = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
+        raise BadInput(f"the values hold NaN or infinity, the first in row {first}; leave those queries out")
     if not len(table):
         raise BadInput("there is no value to draw from; at least one query needs a relevant gallery row")
     random = np.random.default_rng(seed)
     sums, sizes = table, np.ones(len(table))
     if groups is not None:
-        codes = np.unique(as_array(groups, "groups", len(table)).astype(str), return_inverse=True)[1]
+        codes = label_codes(groups, "groups", count=len(table))[0]
         sizes = np.bincount(codes).astype(np.float64)
         sums = np.stack([np.bincount(codes, column) for column in table.T], axis=1)
     means = np.empty((draws, table.shape[1]))

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._pair_curve import PairCurve, pair_curve, pairs_by_label
-from omlzoo.metrics._selection import Ids, as_array, select
+from omlzoo.metrics._selection import Ids, select
+from omlzoo.ops.codes import label_codes
+from omlzoo.ops.rows import Rows, as_rows
 
 __all__ = ["Utilities", "opis", "utilities"]
 
@@ -67,9 +67,7 @@ class Utilities:
         return float(np.trapezoid(curve, self.distances) / span) if span > 0 else float(curve[0])
 
 
-def opis(
-    embeddings: np.ndarray | Tensor, labels: Ids, far: tuple[float, float] = (1e-2, 1e-1), beta: float = 1.0
-) -> float:
+def opis(embeddings: Rows, labels: Ids, far: tuple[float, float] = (1e-2, 1e-1), beta: float = 1.0) -> float:
     """How much the utility of a threshold differs between labels, OPIS: 0 is not at all, lower is better.
 
     Args:
@@ -79,13 +77,14 @@ def opis(
         beta: Weight of sensitivity against specificity, above 0.
 
     Raises:
-        BadInput: A rate or beta is out of its range, or there are no positive or no negative pairs.
+        BadInput: A rate or beta is out of its range, an embedding is not finite or above 1e15, or there are no positive
+            or no negative pairs.
     """
     return utilities(embeddings, labels, far, beta).opis
 
 
 def utilities(
-    embeddings: np.ndarray | Tensor,
+    embeddings: Rows,
     labels: Ids,
     far: tuple[float, float] = (1e-2, 1e-1),
     beta: float = 1.0,
@@ -103,13 +102,14 @@ def utilities(
             default all pairs of these rows are counted.
 
     Raises:
-        BadInput: A rate or beta is out of its range, or there are no positive or no negative pairs.
+        BadInput: A rate or beta is out of its range, an embedding is not finite or above 1e15, or there are no positive
+            or no negative pairs.
     """
     if not 0 <= far[0] < far[1] <= 1:
         raise BadInput(f"far is {far}; give two shares, the lower one first")
     if not beta > 0:
         raise BadInput(f"beta is {beta}; it must be above 0")
-    vectors = torch.as_tensor(embeddings).detach().cpu()
+    vectors = as_rows(embeddings, "embeddings").cpu()
     chosen = select(len(vectors), labels)
     curve = curve or pair_curve(vectors, chosen)
     low, high = (curve.distance_at_far(rate) for rate in far)
@@ -119,8 +119,9 @@ def utilities(
     psi, phi = same[usable, :-1] / same[usable, -1:], 1 - other[usable, :-1] / other[usable, -1:]
     below = beta**2 * phi + psi
     values = np.divide((1 + beta**2) * phi * psi, below, out=np.zeros_like(below), where=below > 0)
-    names = as_array(labels, "labels", len(vectors))
-    firsts = np.unique(chosen.labels, return_index=True)[1]
     if high <= low:
         edges, values = edges[:1], values[:, :1]
-    return Utilities(names[firsts[usable]].tolist(), edges, values, int((~usable).sum()))
+    names = label_codes(labels, "labels")[1] if labels is not None else []
+    return Utilities(
+        [name for name, kept in zip(names, usable, strict=True) if kept], edges, values, int((~usable).sum())
+    )

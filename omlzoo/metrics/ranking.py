@@ -28,9 +28,12 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._average_precision import average_precision
-from omlzoo.metrics._selection import NOBODY, Flags, Ids, Selection, as_array, count_relevant, select
+from omlzoo.metrics._selection import NOBODY, Flags, Ids, Selection, count_relevant, select
+from omlzoo.ops.codes import label_codes
 from omlzoo.ops.direct_scores import Similarity
+from omlzoo.ops.directions import directions
 from omlzoo.ops.nearest import nearest_blocks
+from omlzoo.ops.rows import Rows, as_rows
 
 __all__ = ["RetrievalPerQuery", "averages", "metrics_of_hits", "ranking_of", "retrieval", "retrieval_per_query"]
 
@@ -56,7 +59,7 @@ class RetrievalPerQuery:
 
 
 def retrieval(
-    embeddings: np.ndarray | Tensor,
+    embeddings: Rows,
     labels: Ids,
     *,
     is_query: Flags = None,
@@ -76,7 +79,7 @@ def retrieval(
 
     Args:
         embeddings: (N, D).
-        labels: (N,) ids of any kind.
+        labels: (N,) ids: text, or numbers, which are one label where they are equal in Python.
         is_query: (N,) bool; all rows by default.
         is_gallery: (N,) bool; all rows by default. A row that is both is searched in the gallery without itself.
         sequences: (N,) ids of bursts or tracks; a gallery row of the query's sequence is ignored. None or NaN: none.
@@ -95,36 +98,38 @@ def retrieval(
         relevant row. Counts: "queries", "queries_without_relevant". See the module's text for the definitions.
 
     Raises:
-        BadInput: Shapes differ, an embedding is not finite, there is no query or no gallery row.
+        BadInput: Shapes differ, an embedding is not finite or holds a number above 1e15, a label is missing, text and
+            numbers are mixed, or there is no query or no gallery row.
     """
     per_query = retrieval_per_query(
         embeddings, labels, is_query=is_query, is_gallery=is_gallery, sequences=sequences, cameras=cameras,
         cmc=cmc, precision=precision, map=map, hits=hits, ndcg=ndcg, full_list=full_list,
     )  # fmt: skip
     groups = {"per_category": categories, "per_label": labels if per_label else None}
-    group_ids = {name: as_array(ids, name, len(embeddings)) for name, ids in groups.items() if ids is not None}
-    return averages(per_query, **group_ids)
+    return averages(per_query, **{name: ids for name, ids in groups.items() if ids is not None})
 
 
-def averages(found: RetrievalPerQuery, **groups: np.ndarray) -> dict[str, Any]:
+def averages(found: RetrievalPerQuery, **groups: Any) -> dict[str, Any]:
     """The metrics that :func:`retrieval` returns, from the values of each query.
 
     Args:
         found: Values of each query.
         groups: (N,) ids of all rows by the name of a grouping; adds under that name the metrics of each id's queries.
+            Rows whose id is missing are in no group.
     """
     result = _averages(found, np.ones(len(found.queries), dtype=bool), len(found.without_relevant))
     for group, ids in groups.items():
-        query_ids = ids[np.concatenate([found.queries, found.without_relevant])]
+        codes, names = label_codes(ids, group, missing=True)
+        some, without = codes[found.queries], codes[found.without_relevant]
+        present = sorted({*some.tolist(), *without.tolist()} - {NOBODY}, key=lambda code: str(names[code]))
         result[group] = {
-            str(name): _averages(found, ids[found.queries] == name, int((ids[found.without_relevant] == name).sum()))
-            for name in sorted(set(query_ids.tolist()), key=str)
+            str(names[code]): _averages(found, some == code, int((without == code).sum())) for code in present
         }
     return result
 
 
 def retrieval_per_query(
-    embeddings: np.ndarray | Tensor,
+    embeddings: Rows,
     labels: Ids,
     *,
     is_query: Flags = None,
@@ -154,14 +159,12 @@ def retrieval_per_query(
         hits: Ranks k of hits@k.
         ndcg: Ranks k of ndcg@k.
         full_list: Add "ap" and "inp".
-        similarity: What orders the gallery: "euclidean" distance, or "cosine" of unit vectors.
+        similarity: What orders the gallery: "euclidean" distance, or "cosine".
 
     Raises:
         BadInput: As in :func:`retrieval`.
     """
-    vectors = torch.as_tensor(embeddings).detach()
-    if vectors.ndim != 2:
-        raise BadInput(f"embeddings have the shape {tuple(vectors.shape)}; it must be (N, dim)")
+    vectors = as_rows(embeddings, "embeddings")
     selection = select(len(vectors), labels, is_query, is_gallery, sequences, cameras)
     ranks = {"cmc": cmc, "precision": precision, "map": map, "hits": hits, "ndcg": ndcg}
     return ranking_of(vectors, selection, ranks, full_list=full_list, similarity=similarity)
@@ -182,11 +185,13 @@ def ranking_of(
         selection: Queries, gallery, labels and sequences of these N rows.
         ranks: Ranks k of "cmc", "precision", "map", "hits" and "ndcg".
         full_list: Add "ap" and "inp".
-        similarity: "euclidean", or "cosine" of unit vectors.
+        similarity: "euclidean", or "cosine".
 
     Raises:
         BadInput: A rank is below 1, or a vector is not finite.
     """
+    if similarity == "cosine":
+        vectors = torch.from_numpy(directions(vectors.cpu().numpy(), unless=1e-5)).to(vectors.device)
     for name, metric_ranks in ranks.items():
         if any(k < 1 for k in metric_ranks):
             raise BadInput(f"{name} is {tuple(metric_ranks)}; ranks start at 1")

@@ -8,13 +8,14 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._selection import Ids, select
+from omlzoo.ops.rows import Rows, as_rows
 
 __all__ = ["alignment", "pcf", "uniformity"]
 
 ROWS = 1024  # rows of a block
 
 
-def pcf(embeddings: np.ndarray | Tensor, variance: Sequence[float] = (0.5,)) -> dict[str, float]:
+def pcf(embeddings: Rows, variance: Sequence[float] = (0.5,)) -> dict[str, float]:
     """Share of the principal components that is needed to explain more than a share of the variance.
 
     Args:
@@ -26,7 +27,7 @@ def pcf(embeddings: np.ndarray | Tensor, variance: Sequence[float] = (0.5,)) -> 
         are equal.
 
     Raises:
-        BadInput: There are fewer than two rows, a value is not finite, or a share is out of its range.
+        BadInput: There are fewer than two rows, a value is not finite or above 1e15, or a share is out of its range.
     """
     vectors = _finite(embeddings).double()
     for share in variance:
@@ -43,7 +44,7 @@ def pcf(embeddings: np.ndarray | Tensor, variance: Sequence[float] = (0.5,)) -> 
     return {f"pcf@{share:g}": min(number, dim) / dim for share, number in zip(variance, needed, strict=True)}
 
 
-def alignment(embeddings: np.ndarray | Tensor, labels: Ids) -> float:
+def alignment(embeddings: Rows, labels: Ids) -> float:
     """Mean squared Euclidean distance of positive pairs (arXiv 2005.10242); NaN without such a pair.
 
     Args:
@@ -51,18 +52,18 @@ def alignment(embeddings: np.ndarray | Tensor, labels: Ids) -> float:
         labels: (N,) ids of any kind.
 
     Raises:
-        BadInput: There are fewer than two rows, a value is not finite, or the labels do not fit.
+        BadInput: There are fewer than two rows, a value is not finite or above 1e15, or the labels do not fit.
     """
     vectors = _finite(embeddings).double()
     codes = torch.from_numpy(select(len(vectors), labels).labels)
     sizes = torch.bincount(codes).double()
     sums = torch.zeros(len(sizes), vectors.shape[1], dtype=torch.float64).index_add_(0, codes, vectors)
-    squares = torch.zeros(len(sizes), dtype=torch.float64).index_add_(0, codes, vectors.square().sum(dim=1))
-    apart = (sizes * squares - sums.square().sum(dim=1)).sum()  # sum over the unordered positive pairs of all labels
+    squares = (vectors - (sums / sizes[:, None])[codes]).square().sum(dim=1)
+    apart = (sizes[codes] * squares).sum()  # sum over the unordered positive pairs of all labels
     return float(apart / (sizes * (sizes - 1) / 2).sum())
 
 
-def uniformity(embeddings: np.ndarray | Tensor, t: float = 2.0) -> float:
+def uniformity(embeddings: Rows, t: float = 2.0) -> float:
     """Logarithm of the mean of exp(-t x squared distance) over all pairs (arXiv 2005.10242).
 
     The lower it is, the more evenly the embeddings are distributed.
@@ -72,22 +73,21 @@ def uniformity(embeddings: np.ndarray | Tensor, t: float = 2.0) -> float:
         t: Factor of the squared Euclidean distances, above 0.
 
     Raises:
-        BadInput: There are fewer than two rows, or a value is not finite.
+        BadInput: There are fewer than two rows, or a value is not finite or above 1e15.
     """
-    vectors = _finite(embeddings).float()
-    norms, total = vectors.square().sum(dim=1), 0.0
+    vectors = _finite(embeddings).double()  # the largest exponents decide, so near rows must not cancel
+    vectors = vectors - vectors.mean(dim=0)
+    norms, total = vectors.square().sum(dim=1), torch.tensor(-torch.inf, dtype=torch.float64)
     for start in range(0, len(vectors), ROWS):
         left = vectors[start : start + ROWS]
         squares = (norms[start : start + ROWS, None] + norms - 2 * left @ vectors.T).clamp(min=0)
         squares[torch.arange(len(left)), start + torch.arange(len(left))] = torch.inf  # a row with itself
-        total += float(torch.exp(-t * squares).sum(dtype=torch.float64))
-    return float(np.log(total / (len(vectors) * (len(vectors) - 1))))
+        total = torch.logaddexp(total, squares.mul_(-t).flatten().logsumexp(dim=0))
+    return float(total) - float(np.log(len(vectors) * (len(vectors) - 1)))
 
 
-def _finite(embeddings: np.ndarray | Tensor) -> Tensor:
-    vectors = torch.as_tensor(embeddings).detach().cpu()
-    if vectors.ndim != 2 or len(vectors) < 2:
+def _finite(embeddings: Rows) -> Tensor:
+    vectors = as_rows(embeddings, "embeddings").cpu()
+    if len(vectors) < 2:
         raise BadInput(f"embeddings have the shape {tuple(vectors.shape)}; it must be (N, dim), N two or more")
-    if not torch.isfinite(vectors).all():
-        raise BadInput("embeddings hold NaN or infinity; leave those rows out")
     return vectors

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._pair_curve import PairCurve, pair_curve
 from omlzoo.metrics._selection import Flags, Ids, Selection, select
+from omlzoo.ops.rows import Rows, as_rows
 
 __all__ = ["Verification", "auc", "eer", "fnmr_at_fmr", "verification", "verification_of"]
 
@@ -41,7 +41,7 @@ class Verification:
 
 
 def verification(
-    embeddings: np.ndarray | Tensor,
+    embeddings: Rows,
     labels: Ids,
     *,
     is_query: Flags = None,
@@ -62,10 +62,10 @@ def verification(
         far: False accept rates (FAR), from 0 to 1.
 
     Raises:
-        BadInput: Shapes differ, an embedding is not finite, a rate is out of its range, or there are no positive or no
-            negative pairs.
+        BadInput: Shapes differ, an embedding is not finite or above 1e15, a rate is out of its range, or there
+            are no positive or no negative pairs.
     """
-    vectors = torch.as_tensor(embeddings).detach().cpu()
+    vectors = as_rows(embeddings, "embeddings").cpu()
     return verification_of(vectors, select(len(vectors), labels, is_query, is_gallery, sequences, cameras), far)
 
 
@@ -92,7 +92,7 @@ def verification_of(vectors: Tensor, selection: Selection, far: Sequence[float] 
 
 
 def fnmr_at_fmr(
-    embeddings: np.ndarray | Tensor,
+    embeddings: Rows,
     labels: Ids,
     fmr: Sequence[float] = (1e-3,),
     *,
@@ -119,7 +119,7 @@ def fnmr_at_fmr(
     Raises:
         BadInput: As in :func:`verification`.
     """
-    vectors = torch.as_tensor(embeddings).detach().cpu()
+    vectors = as_rows(embeddings, "embeddings").cpu()
     selection = select(len(vectors), labels, is_query, is_gallery, sequences, cameras)
     curve = _curve(vectors, selection, fmr, "fmr")
     return {f"fnmr@fmr={rate:g}": 1 - curve.nearer(curve.distance_at_far(rate))[0] for rate in fmr}
@@ -144,6 +144,4 @@ def _curve(vectors: Tensor, selection: Selection, rates: Sequence[float], name: 
     for rate in rates:
         if not 0 <= rate <= 1:
             raise BadInput(f"{name} is {rate}; it is a share, between 0 and 1")
-    if not torch.isfinite(vectors).all():
-        raise BadInput("embeddings hold NaN or infinity; leave those rows out")
     return pair_curve(vectors, selection)

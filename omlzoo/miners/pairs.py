@@ -54,6 +54,9 @@ class MultiSimilarityPairs:
             are rows of the batch, positives and negatives rows of the references.
         """
         pairs = pair_up(embeddings.detach(), labels, ref_embeddings, ref_labels, own)
+        if not (len(pairs.labels) and len(pairs.other_labels)):
+            none = torch.empty(0, dtype=torch.long, device=pairs.labels.device)
+            return none, none, none, none
         similarity = cosine(pairs.rows, pairs.others)
         lowest = similarity.masked_fill(~pairs.positive, torch.inf).amin(dim=1, keepdim=True)
         highest = similarity.masked_fill(~pairs.negative, -torch.inf).amax(dim=1, keepdim=True)

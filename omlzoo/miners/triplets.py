@@ -45,7 +45,11 @@ class _TripletMiner:
         Returns:
             Indices of anchors (into the batch), positives and negatives (into the references), each (T,).
         """
-        return self.mine(pair_up(embeddings.detach(), labels, ref_embeddings, ref_labels, own))
+        pairs = pair_up(embeddings.detach(), labels, ref_embeddings, ref_labels, own)
+        if not (len(pairs.labels) and len(pairs.other_labels)):
+            none = torch.empty(0, dtype=torch.long, device=pairs.labels.device)
+            return none, none, none
+        return self.mine(pairs)
 
     def mine(self, pairs: Pairs) -> Triplets:
         """Indices of anchors, positives and negatives, (T,) each, chosen from the pairs."""

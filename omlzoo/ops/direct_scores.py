@@ -6,13 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from omlzoo.errors import BadInput
-
-__all__ = ["NOBODY", "Similarity", "best_candidates", "check_finite", "scores_of", "some_queries"]
+__all__ = ["NOBODY", "Similarity", "best_candidates", "scores_of", "some_queries"]
 
 Similarity = Literal["cosine", "euclidean"]
 
 NOBODY = -1  # the id of rows without a group, and the position where there is no row
+TINY = 1e-28  # squared distance below which squares of single numbers may have been lost
 DIRECT = 1 << 20  # numbers that one step of direct scoring gathers, few enough to stay in the cache
 
 
@@ -56,23 +55,17 @@ def scores_of(queries: Tensor, rows: Tensor, similarity: Similarity) -> Tensor:
     """
     if similarity == "cosine":
         return rows.mul(queries[:, None]).sum(dim=2)  # a score has the same bits for any number of rows
-    return -rows.sub(queries[:, None]).square_().sum(dim=2).sqrt_()
-
-
-def check_finite(name: str, rows: Tensor) -> None:
-    """Refuse rows (N, D) that hold NaN or infinity.
-
-    Args:
-        name: Of the rows, for the message.
-        rows: (N, D).
-
-    Raises:
-        BadInput: A row holds one.
-    """
-    bad = ~torch.isfinite(rows).all(dim=1)
-    if bad.any():
-        first, problem = int(bad.nonzero()[0]), f"{int(bad.sum())} of {len(rows)} rows hold NaN or infinity"
-        raise BadInput(f"{name}: {problem}, the first is row {first}; leave those rows out")
+    squares = rows.sub(queries[:, None]).square_().sum(dim=2)
+    near = squares < TINY
+    if near.any():  # equal rows, or rows whose squared distance is not in float32
+        query, row = near.nonzero(as_tuple=True)
+        exact = torch.float32 if rows.device.type == "mps" else torch.float64
+        squares, step = squares.sqrt_(), max(1, DIRECT // max(1, rows.shape[2]))
+        for start in range(0, len(query), step):
+            pair = query[start : start + step], row[start : start + step]
+            squares[pair] = (rows[pair].to(exact) - queries[pair[0]].to(exact)).norm(dim=1).float()
+        return squares.neg_()
+    return squares.sqrt_().neg_()
 
 
 def some_queries(

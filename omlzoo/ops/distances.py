@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-__all__ = ["cosine", "euclidean", "normalize"]
+from omlzoo.ops.directions import normalize
+
+__all__ = ["cosine", "euclidean"]
 
 RESOLUTION = 1e-13  # squared distances below this share of the squared norms are rounding errors: the rows are equal
-SHORTEST = 1e-12  # L2 norm below which a row has no direction
 
 
 def euclidean(left: Tensor, right: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class _Euclidean(torch.autograd.Function):
         squares = torch.addmm(right_norms[None, :], rows, others.T, alpha=-2).add_(left_norms[:, None])
         if squares.numel():
             _round_to_zero(squares, left_norms, right_norms, right is None)
-        distances = squares.to(kind).sqrt_()
+        distances = squares.sqrt_().to(kind)  # the root first: squares of large or small distances leave float32
         ctx.itself = right is None
         ctx.save_for_backward(left, left if right is None else right, distances)
         return distances
@@ -53,7 +53,7 @@ class _Euclidean(torch.autograd.Function):
         left, right, distances = ctx.saved_tensors
         exact = torch.float32 if left.device.type == "mps" else torch.float64
         # (N, M), the factors of left - right
-        pull = (gradients[0] / distances).masked_fill_(distances == 0, 0).to(exact)
+        pull = (gradients[0].to(exact) / distances).masked_fill_(distances == 0, 0)
         if ctx.itself:
             pull = pull + pull.T
         rows, others = left.to(exact), right.to(exact)
@@ -81,35 +81,10 @@ def _round_to_zero(squares: Tensor, left_norms: Tensor, right_norms: Tensor, its
 def cosine(left: Tensor, right: Tensor) -> Tensor:
     """Cosines (N, M) of rows (N, D) and (M, D).
 
-    A row of zeros has cosine 0 with every other row, and gradient 0.
+    A row of zeros has cosine 0 with every other row; rows shorter than 1e-12 have gradient 0.
 
     Args:
         left: (N, D), float.
         right: (M, D), float.
     """
     return normalize(left) @ normalize(right).T
-
-
-def normalize(rows: Tensor) -> Tensor:
-    """The rows (N, D) scaled to L2 norm 1; a row whose norm is below 1e-12 becomes 0 and has gradient 0."""
-    unit: Tensor = _Normalize.apply(rows)
-    return unit
-
-
-class _Normalize(torch.autograd.Function):
-    """Normalization whose gradient passes over the rows only three times, because tables of proxies are large."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> Tensor:
-        norms = rows.norm(dim=1, keepdim=True)
-        inverse = torch.where(norms > SHORTEST, 1 / norms, 0)  # (N, 1)
-        unit = rows * inverse
-        ctx.save_for_backward(unit, inverse)
-        return unit
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        unit, inverse = ctx.saved_tensors
-        along = (gradients[0] * unit).sum(dim=1, keepdim=True)
-        return torch.addcmul(gradients[0], unit, along, value=-1).mul_(inverse)

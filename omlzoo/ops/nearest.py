@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.ops.direct_scores import NOBODY, Similarity, best_candidates, check_finite, some_queries
+from omlzoo.ops.direct_scores import NOBODY, Similarity, best_candidates, some_queries
 from omlzoo.ops.int8 import Int8Rows, multiplies_bytes
 from omlzoo.ops.knn_graph import among_themselves, best_of_each
+from omlzoo.ops.rows import check_rows
 from omlzoo.ops.topk import largest
 
 __all__ = ["NeighborSearch", "nearest", "nearest_blocks"]
-
 
 QUERIES, GALLERY = 1024, 16384  # rows of a block; its product takes 64 MB
 SPARE = 8  # candidates that are proposed beyond k
@@ -45,7 +45,7 @@ def nearest(
 
     Args:
         queries: (Q, D), float, finite.
-        gallery: (G, D), float, finite.
+        gallery: (G, D), float, finite, no number above 1e15.
         k: How many rows to find for each query, at least 1; at most G are found.
         similarity: The score. "cosine" is the inner product, which is the cosine of vectors with L2 norm 1;
             "euclidean" is minus the Euclidean distance.
@@ -72,7 +72,7 @@ def nearest_blocks(
 
     Args:
         queries: (Q, D), float, finite.
-        gallery: (G, D), float, finite.
+        gallery: (G, D), float, finite, no number above 1e15.
         k: How many rows to find for each query, at least 1; at most G are found.
         similarity: "cosine" or "euclidean", as in :func:`nearest`.
         own: (Q,) position of each query in the gallery, which is left out; -1 where the query is not in it.
@@ -89,14 +89,14 @@ class NeighborSearch:
     """A gallery that is checked and prepared once, for any number of searches; see :func:`nearest`.
 
     Args:
-        gallery: (G, D), float, finite.
+        gallery: (G, D), float, finite, no number above 1e15.
         similarity: "cosine" or "euclidean", as in :func:`nearest`.
     """
 
     def __init__(self, gallery: Tensor, similarity: Similarity) -> None:
         if gallery.ndim != 2:
             raise BadInput(f"the gallery has the shape {tuple(gallery.shape)}; it must be (rows, dim)")
-        check_finite("gallery", gallery)
+        check_rows("gallery", gallery)
         gallery = gallery.detach().float()
         self.gallery = gallery
         self.similarity: Similarity = similarity
@@ -105,9 +105,10 @@ class NeighborSearch:
         self.moved = gallery - self.centre if similarity == "euclidean" else gallery
         self.half_squares = self.moved.square().sum(dim=1) / 2  # (G,)
         longest = float(self.half_squares.max().mul(2).sqrt()) if len(gallery) else 0.0
-        # The rounding error of an inner product is at most D x 2^-24 times the two L2 norms, and so is that of half a
-        # squared norm. Where a product serves both of its rows, two such numbers are added and one is subtracted again.
+        # The rounding error of an inner product, and of half a squared norm, is at most D x 2^-24 x the two L2 norms.
+        # Where a product serves both of its rows, two such numbers are added and one is subtracted again.
         self.rounding = (gallery.shape[1] + 4) * 2**-24 * longest
+        self.lost = 2 * (gallery.shape[1] + 4) * torch.finfo(torch.float32).tiny  # of products too small for float32
         self.longest = longest if similarity == "euclidean" else 0.0
         self.space = threading.local()
         able = gallery.device.type == "cpu" and len(gallery) >= LARGE and multiplies_bytes()
@@ -129,8 +130,7 @@ class NeighborSearch:
         """
         blocks = list(self.blocks(queries, k, own=own, groups=groups))
         if not blocks:
-            nothing = queries.new_empty(0, min(k, len(self.gallery)))
-            return nothing.float(), nothing.long()
+            return (nothing := queries.new_empty(0, min(k, len(self.gallery))).float()), nothing.long()
         return torch.cat([scores for _, scores, _ in blocks]), torch.cat([ids for _, _, ids in blocks])
 
     def blocks(
@@ -146,14 +146,15 @@ class NeighborSearch:
                 left out. -1 belongs to no group.
 
         Raises:
-            BadInput: The queries have another dimension than the gallery, k is below 1, or a query is not finite.
+            BadInput: The queries have another dimension than the gallery, k is below 1, or a number is not finite or
+                above 1e15.
         """
         if queries.ndim != 2 or queries.shape[1] != self.gallery.shape[1]:
             shapes = f"{tuple(queries.shape)} and {tuple(self.gallery.shape)}"
             raise BadInput(f"queries and gallery have the shapes {shapes}; both must be (rows, the same dim)")
         if k < 1:
             raise BadInput(f"k is {k}; it must be at least 1")
-        check_finite("queries", queries)
+        check_rows("queries", queries)
         return self._blocks(queries.detach().float(), min(k, len(self.gallery)), own, groups)
 
     def _blocks(
@@ -199,7 +200,7 @@ class NeighborSearch:
         # No other row scores above the worst candidate. Where the k-th score does not exceed that one by more than the
         # rounding error, another row might belong to the k nearest: search again with more candidates.
         norms = moved.norm(dim=1)
-        limit = approximate[:, -1] + self.rounding * (norms + self.longest)
+        limit = approximate[:, -1] + self.rounding * (norms + self.longest) + self.lost
         if self.similarity == "euclidean":  # the query's squared norm is rounded when a score is converted
             limit += (moved.shape[1] + 4) * 2**-24 * norms.square()
         if rough is not None:
@@ -219,8 +220,7 @@ class NeighborSearch:
         self, k: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor] | None:
         """The candidates of every gallery row among the others, from half of the products; None for too many rows."""
-        count = self._count(k)
-        if len(self.gallery) * count > KEPT:
+        if len(self.gallery) * (count := self._count(k)) > KEPT:
             return None
         halves = None if self.similarity == "cosine" else self.half_squares
         values, positions = best_of_each(

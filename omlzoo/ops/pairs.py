@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
+from omlzoo.ops.rows import check_rows
 
-__all__ = ["Pairs", "check_batch", "check_codes", "label_means", "pair_up"]
+__all__ = ["Pairs", "check_batch", "check_codes", "label_means", "pair_up", "whole_numbers"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def pair_up(
             if the batch is not among them.
 
     Raises:
-        BadInput: Shapes do not fit, or a value is not finite.
+        BadInput: Shapes do not fit, or a value is not finite or above 1e15.
     """
     check_batch(embeddings, labels)
     if (ref_embeddings is None) != (ref_labels is None):
@@ -127,16 +128,18 @@ def check_batch(embeddings: Tensor, labels: Tensor, name: str = "embeddings") ->
         name: What to call the embeddings in the message of an error.
 
     Raises:
-        BadInput: The shapes do not fit, or a value is NaN or infinite.
+        BadInput: The shapes or kinds do not fit, or a value is NaN, infinite or above 1e15.
     """
+    given = embeddings, labels
+    if not all(isinstance(each, Tensor) for each in given) or not embeddings.is_floating_point() or labels.is_complex():
+        kinds = " and ".join(str(each.dtype) if isinstance(each, Tensor) else type(each).__name__ for each in given)
+        raise BadInput(f"{name} and their labels are {kinds}; they must be tensors of float and of whole numbers")
     if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
         shapes = f"{tuple(embeddings.shape)} and {tuple(labels.shape)}"
         raise BadInput(f"{name} and their labels have the shapes {shapes}; they must be (B, D) and (B,)")
-    if torch.isfinite(embeddings.detach().sum()):  # one pass: NaN or infinity in any row makes the sum NaN or infinite
-        return
-    bad = int((~torch.isfinite(embeddings.detach()).all(dim=1)).sum())
-    if bad:
-        raise BadInput(f"{name}: {bad} of {len(embeddings)} rows hold NaN or infinity; lower the learning rate")
+    check_rows(name, embeddings, "lower the learning rate")
+    if labels.is_floating_point() and labels.isnan().any():
+        raise BadInput(f"the labels of {name}: {int(labels.isnan().sum())} are NaN; give each row a label")
 
 
 def check_codes(labels: Tensor, count: int) -> Tensor:
@@ -147,12 +150,27 @@ def check_codes(labels: Tensor, count: int) -> Tensor:
         count: How many labels there are.
 
     Raises:
-        BadInput: A label is below 0, or ``count`` or above.
+        BadInput: A label is no whole number, below 0, or ``count`` or above.
     """
-    codes = labels.long()
+    codes = whole_numbers(labels)
     if len(codes) and not (int(codes.min()) >= 0 and int(codes.max()) < count):
         span = f"{int(codes.min())} and {int(codes.max())}"
         raise BadInput(f"labels lie between {span}; this loss has {count} of them, from 0 on")
+    return codes
+
+
+def whole_numbers(labels: Tensor) -> Tensor:
+    """The labels (B,) as int64.
+
+    Raises:
+        BadInput: They are no whole numbers, and would be cut.
+    """
+    if labels.dtype == torch.bool:
+        raise BadInput("labels are bool; give whole numbers, such as labels.long()")
+    codes = labels.long()
+    if labels.is_floating_point() and len(labels) and (codes != labels).any():
+        first = labels[codes != labels][0]
+        raise BadInput(f"labels hold {float(first):g}, which is no whole number; give codes from 0 on")
     return codes
 
 

@@ -16,6 +16,7 @@ from PIL.Image import Image
 
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.errors import BadImage
+from omlzoo.pages.labels import readable, shortened
 
 __all__ = ["Card", "Heading", "Row", "gallery_page", "model_card", "report_page", "search_page", "thumbnail"]
 
@@ -161,6 +162,8 @@ def _command() -> str:
 
 def _render(template: str, **values: Any) -> str:
     pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), undefined=StrictUndefined
-    )
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), undefined=StrictUndefined,
+        finalize=lambda value: readable(value) if type(value) is str else value,  # not what is marked as safe
+    )  # fmt: skip
+    pages.filters["shortened"] = shortened
     return pages.get_template(template).render(**values)

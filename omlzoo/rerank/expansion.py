@@ -4,16 +4,16 @@ import numpy as np
 import torch
 
 from omlzoo.errors import BadInput
+from omlzoo.ops.directions import normalize
 from omlzoo.ops.nearest import nearest
+from omlzoo.ops.rows import Rows, as_rows
 
 __all__ = ["expand"]
 
 ROWS = 4096  # vectors that are expanded at once
 
 
-def expand(
-    vectors: np.ndarray, among: np.ndarray, *, k: int = 10, alpha: float = 3.0, own: np.ndarray | None = None
-) -> np.ndarray:
+def expand(vectors: Rows, among: Rows, *, k: int = 10, alpha: float = 3.0, own: np.ndarray | None = None) -> np.ndarray:
     """Replace each vector by the normalized sum of itself and its k nearest vectors, weighted by cosine^alpha.
 
     Applied to queries among a gallery it is query expansion; applied to a gallery among itself, with
@@ -32,13 +32,11 @@ def expand(
         (N, D) float32, with L2 norm 1.
 
     Raises:
-        BadInput: ``alpha`` is below 0, ``k`` is below 1, or a vector is not finite.
+        BadInput: ``alpha`` is below 0, ``k`` is below 1, or a vector is not finite or above 1e15.
     """
-    if alpha < 0:
+    if not alpha >= 0:
         raise BadInput(f"alpha is {alpha}; it must be 0 or more")
-    rows, others = (
-        torch.nn.functional.normalize(torch.as_tensor(each, dtype=torch.float32)) for each in (vectors, among)
-    )
+    rows, others = (normalize(as_rows(each, name).float()) for each, name in ((vectors, "vectors"), (among, "among")))
     positions = None if own is None else torch.as_tensor(own)
     scores, ids = nearest(rows, others, k, similarity="cosine", own=positions)
     weights = torch.where(ids >= 0, scores.clamp(min=0), 0.0)
@@ -48,4 +46,4 @@ def expand(
         part = slice(start, start + ROWS)
         near = others[ids[part].clamp(min=0)]  # (R, k, D)
         expanded[part] = rows[part] + torch.einsum("rk,rkd->rd", weights[part], near)
-    return torch.nn.functional.normalize(expanded).numpy()
+    return normalize(expanded).numpy()

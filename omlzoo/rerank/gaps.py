@@ -18,10 +18,13 @@ def before_gap(distances: np.ndarray, times: float = 3.0) -> np.ndarray:
         times: Multiple of the mean gap, above 0; Open Metric Learning calls it ``n_std``.
 
     Raises:
-        BadInput: ``times`` is not above 0.
+        BadInput: ``times`` is not above 0, or a distance is NaN.
     """
     if not times > 0:
         raise BadInput(f"times is {times}; it must be above 0")
+    distances = np.asarray(distances, dtype=np.float64)
+    if np.isnan(distances).any():
+        raise BadInput(f"distances hold NaN, the first in row {int(np.isnan(distances).any(axis=1).argmax())}")
     there = np.isfinite(distances)
     with np.errstate(invalid="ignore"):
         gaps = np.where(there[:, 1:], np.diff(distances, axis=1), 0.0)

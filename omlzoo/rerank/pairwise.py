@@ -97,7 +97,7 @@ def by_pairs(
         (Q, k), the hits in the new order.
 
     Raises:
-        BadInput: ``top`` is below 1.
+        BadInput: ``top`` is below 1, or a score is NaN.
     """
     if top < 1:
         raise BadInput(f"top is {top}; it must be at least 1")
@@ -107,5 +107,9 @@ def by_pairs(
     for start in range(0, len(query), pairs):
         part = slice(start, start + pairs)
         scores[query[part], rank[part]] = score(query[part], first[query[part], rank[part]])
+    if np.isnan(scores).any():
+        raise BadInput(
+            f"score gave NaN for hits of query {int(np.isnan(scores).any(axis=1).argmax())}; it must rank all"
+        )
     order = np.argsort(-scores, axis=1, kind="stable")
     return np.concatenate([np.take_along_axis(first, order, axis=1), ids[:, top:]], axis=1)

@@ -13,6 +13,7 @@ import torch
 
 from omlzoo.errors import BadInput
 from omlzoo.ops.nearest import nearest
+from omlzoo.ops.rows import Rows, as_rows, conditioned
 
 __all__ = ["k_reciprocal"]
 
@@ -20,8 +21,8 @@ ROWS = 256  # queries that are processed at once
 
 
 def k_reciprocal(
-    queries: np.ndarray,
-    gallery: np.ndarray,
+    queries: Rows,
+    gallery: Rows,
     k: int = 10,
     *,
     neighbours: int = 20,
@@ -45,14 +46,17 @@ def k_reciprocal(
         Distances (Q, k), ascending, and positions (Q, k); infinite and -1 where fewer rows are left.
 
     Raises:
-        BadInput: A setting is out of its range, or a vector is not finite.
+        BadInput: A setting is out of its range, or a vector is not finite or above 1e15.
     """
     if not 0 <= weight <= 1 or neighbours < 1 or averaged < 1:
         settings = f"weight is {weight}, neighbours {neighbours}, averaged {averaged}"
         raise BadInput(f"{settings}; they must be in [0, 1], 1 or more, 1 or more")
     positions = np.full(len(queries), -1) if own is None else np.asarray(own)
     outside = np.flatnonzero(positions < 0)
-    rows = torch.from_numpy(np.concatenate([gallery, queries[outside]]).astype(np.float32))
+    given = as_rows(queries, "queries").float(), as_rows(gallery, "gallery").float()
+    if given[0].shape[1] != given[1].shape[1]:
+        raise BadInput(f"queries and gallery have {given[0].shape[1]} and {given[1].shape[1]} columns; make them equal")
+    rows = conditioned(torch.cat([given[1], given[0][torch.from_numpy(outside)]]))[0].float()
     mine = positions.copy()
     mine[outside] = len(gallery) + np.arange(len(outside))  # the row of each query
     near = nearest(rows, rows, neighbours + 1, similarity="euclidean")[1].numpy()
@@ -89,7 +93,8 @@ def _largest(rows: torch.Tensor) -> np.ndarray:
         (norms[start : start + ROWS, None] + norms - 2 * rows[start : start + ROWS] @ rows.T).amax(dim=1)
         for start in range(0, len(rows), ROWS)
     ]
-    return np.asarray(torch.cat(blocks).numpy().astype(np.float64))
+    largest = torch.cat(blocks).numpy().astype(np.float64)
+    return np.where(largest > 0, largest, 1.0)  # 0 where all rows are equal
 
 
 def _reciprocal(near: np.ndarray) -> list[np.ndarray]:

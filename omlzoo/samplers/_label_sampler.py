@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from torch.utils.data import Sampler
 
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
+from omlzoo.ops.codes import label_codes
 
 __all__ = ["LabelGroups", "LabelSampler", "RoundRobin", "rounds", "sorting"]
 
@@ -94,7 +94,7 @@ class LabelGroups:
 
     Attributes:
         codes: (N,), the label of each row as a code from 0 to L - 1.
-        names: (L,), the label of each code.
+        names: The label of each code, L.
         order: (N,), the rows sorted by label.
         sizes: (L,), the number of rows of each label.
         starts: (L,), the index in ``order`` of the first row of each label.
@@ -103,9 +103,9 @@ class LabelGroups:
     def __init__(self, labels: Sequence[Any], n_instances: int) -> None:
         if n_instances < 1:
             raise BadInput(f"n_instances is {n_instances}; it must be at least 1")
-        self.codes, self.names = _coded(np.asarray(labels))
-        if not len(self.codes) or (self.codes < 0).any():
-            raise BadInput(f"{int((self.codes < 0).sum())} of {len(self.codes)} labels are missing; give each row one")
+        self.codes, self.names = _coded(labels)
+        if not len(self.codes):
+            raise BadInput("there are no labels; give each row of the data one")
         self.n_instances = n_instances
         kind: Any = np.int32 if len(self.codes) < 2**30 else np.int64  # halves the time of divisions and memory access
         self.order = sorting(self.codes).astype(kind)
@@ -121,10 +121,7 @@ class LabelGroups:
         if len(categories) != len(self.codes):
             counts = f"there are {len(self.codes)} labels and {len(categories)} categories"
             raise BadInput(f"{counts}; give one of each per row")
-        codes = pd.factorize(np.asarray(categories))[0]
-        missing = int((codes < 0).sum())
-        if missing:
-            raise BadInput(f"{missing} of {len(categories)} categories are missing; give each row one")
+        codes = label_codes(categories, "categories")[0]
         of_label = codes[self.order[self.starts]]  # the category of each label's first row
         strange = codes != of_label[self.codes]
         if strange.any():
@@ -176,13 +173,15 @@ class RoundRobin:
         return rows
 
 
-def _coded(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (N,) from 0 on, -1 where a label is missing, and the label of each code (L,)."""
-    if labels.dtype.kind in "iu" and len(labels) and labels.min() >= 0 and labels.max() < 4 * len(labels):
-        occurs = np.bincount(labels) > 0  # counting is five times faster for small numbers
-        return (np.cumsum(occurs) - 1)[labels], np.flatnonzero(occurs)
-    codes, names = pd.factorize(labels)
-    return codes, np.asarray(names)
+def _coded(labels: Any) -> tuple[np.ndarray, Sequence[Any]]:
+    """Codes (N,) from 0 on, and the label of each code (L,)."""
+    whole = isinstance(labels, list | tuple | range) and set(map(type, labels)) == {int}
+    numbers = np.asarray(labels) if whole or hasattr(labels, "dtype") else np.empty(0)
+    plain = numbers.ndim == 1 and numbers.dtype.kind in "iu"
+    if plain and len(numbers) and numbers.min() >= 0 and numbers.max() < 4 * len(numbers):
+        occurs = np.bincount(numbers) > 0  # counting is five times faster for small numbers
+        return (np.cumsum(occurs) - 1)[numbers], np.flatnonzero(occurs).tolist()
+    return label_codes(labels, "labels")
 
 
 def sorting(codes: np.ndarray, random: np.random.Generator | None = None) -> np.ndarray:

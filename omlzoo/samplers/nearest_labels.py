@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from omlzoo.ops.directions import normalize
 from omlzoo.ops.pairs import check_batch, label_means
 from omlzoo.samplers._label_sampler import LabelSampler, rounds
 
@@ -64,8 +65,8 @@ class NearestLabels(LabelSampler):
         """
         codes = torch.from_numpy(self.rows.codes)
         check_batch(embeddings, codes)
-        unit = torch.nn.functional.normalize(embeddings.detach().float().cpu())
-        means = torch.nn.functional.normalize(label_means(unit, codes)[1])
+        unit = normalize(embeddings.detach().float().cpu())
+        means = normalize(label_means(unit, codes)[1])
         step = max(1, CELLS // len(means))
         neighbours = []
         for start in range(0, len(means), step):

@@ -122,6 +122,69 @@ def test_kmeans_finds_what_was_made() -> None:
     assert (np.diff(apart) >= 0).all()
 
 
+@pytest.mark.parametrize("scale", [2.0**-125, 2.0**-80, 2.0**-40, 2.0**40])
+def test_choices_do_not_depend_on_the_scale(scale: float) -> None:
+    vectors = np.concatenate([points(30, 0), points(30, 1) + 8])
+    scaled = vectors * np.float32(scale)
+    for objectives in ([Diversity(), Typicality(5)], [Diversity(least=0.5)], [Likeness(vectors[:2]), Typicality(3)]):
+        wanted = choose(vectors, 12, objectives)
+        for objective in objectives:
+            if isinstance(objective, Diversity):
+                objective.least *= scale
+            if isinstance(objective, Likeness):
+                objective.examples = scaled[:2]
+        assert choose(scaled, 12, objectives).tolist() == wanted.tolist()
+    np.testing.assert_allclose(outliers(scaled), outliers(vectors), rtol=1e-5)
+    groups = [
+        [group.tolist() for group in near_duplicates(each, most)]
+        for each, most in ((vectors, 0.3), (scaled, 0.3 * scale))
+    ]
+    assert groups[0] == groups[1]
+    found, wanted_clusters = clusters(scaled, 2), clusters(vectors, 2)
+    assert [set(rows.tolist()) for rows in found.members] == [set(rows.tolist()) for rows in wanted_clusters.members]
+    np.testing.assert_allclose(found.centres / scale, wanted_clusters.centres, rtol=1e-5)
+
+
+def test_clusters_far_from_the_origin_are_found() -> None:
+    vectors = np.concatenate([points(30, 0), points(30, 1) + 8]).astype(np.float32) / 64 + np.float32(4096)
+    members = clusters(vectors, 2).members
+    assert {tuple(sorted(rows.tolist())) for rows in members} == {tuple(range(30)), tuple(range(30, 60))}
+    for rows, centre in zip(members, clusters(vectors, 2).centres, strict=True):
+        np.testing.assert_allclose(centre, vectors[rows].astype(float).mean(axis=0), atol=1e-3)
+
+
+def test_equal_rows_and_strange_kinds() -> None:
+    same = np.ones((6, 2), np.float32)
+    assert choose(same, 3, [Diversity(), Typicality(2)]).tolist() == [0, 1, 2]
+    assert outliers(same).tolist() == [0] * 6
+    kinds = ["a", "a\0", "b", "b", "b", "b"]
+    assert set(choose(points(6, 0), 3, [Balance(kinds, 3)]).tolist()) >= {0, 1}
+    for broken, message in (
+        ([1, "1"] * 3, "kinds mix kinds"), (["a", None] * 3, "kinds: 3 are missing"), (["a"], r"kinds have the shape \(1,\)"),
+    ):  # fmt: skip
+        with pytest.raises(BadInput, match=message):
+            choose(points(6, 0), 3, [Balance(broken, 3)])
+    for target in ({"a": -1.0, "b": 3.0}, {"a": float("nan")}, {"b": float("inf")}):
+        with pytest.raises(BadInput, match="target is .*; its shares are finite numbers of 0 or more"):
+            choose(points(6, 0), 3, [Balance(kinds, 3, target)])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e20])
+def test_rows_that_cannot_be_compared_are_named(value: float) -> None:
+    vectors = points(8, 0)
+    vectors[5, 1] = value
+    for call in (
+        lambda: choose(vectors, 2, [Diversity()]), lambda: outliers(vectors, 2), lambda: near_duplicates(vectors, 1.0),
+        lambda: clusters(vectors, 2), lambda: choose(points(8, 0), 2, [Likeness(vectors)]),
+    ):  # fmt: skip
+        with pytest.raises(BadInput, match="(vectors|examples): .*row (is row )?5"):
+            call()
+    with pytest.raises(BadInput, match="most is nan; it is a distance"):
+        near_duplicates(points(8, 0), float("nan"))
+    with pytest.raises(BadInput, match="finite numbers of at least 0"):
+        choose(points(2, 0), 1, [Scores([1.0, np.inf])])
+
+
 def test_wrong_wishes_are_refused() -> None:
     vectors = points(5, 0)
     for call, said in (

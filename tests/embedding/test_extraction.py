@@ -75,6 +75,21 @@ def test_broken_pictures_keep_their_row_and_error(tmp_path: Path, files: list[Pa
     assert "gone.png: there is no such file" in found.table["error"][2]
 
 
+def test_good_rows_beside_broken_ones_are_the_same_to_a_millionth(
+    tmp_path: Path, files: list[Path], model: Extractor
+) -> None:
+    """docs/reliability.md: the last bits depend on how many pictures a batch holds, and on nothing else."""
+    (tmp_path / "broken.png").write_bytes(b"x")
+    sources = [*files[:3], tmp_path / "broken.png", *files[3:6]]
+    with pytest.warns(OmlzooWarning, match="1 of 7 pictures"):
+        found, again = (omlzoo.embed(model, sources, batch_size=8, workers=1, progress=False).vectors for _ in range(2))
+    wanted = omlzoo.embed(model, files[:6], batch_size=8, workers=1, progress=False).vectors
+    good = np.arange(7) != 3
+    apart = np.linalg.norm(found[good] - wanted, axis=1)
+    assert (apart <= 1e-6 * np.linalg.norm(wanted, axis=1)).all()
+    assert np.array_equal(found[good], again[good]), "the same rows in the same batches give the same bits"
+
+
 def test_all_pictures_broken_is_still_an_answer(tmp_path: Path, model: Extractor) -> None:
     with pytest.warns(OmlzooWarning, match="1 of 1"):
         found = omlzoo.embed(model, [tmp_path / "gone.png"], out=tmp_path / "e.parquet")

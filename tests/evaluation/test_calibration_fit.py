@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,32 @@ def test_cut_points_keep_their_promise_where_they_were_found() -> None:
     assert values["unknown=0.1"].wrong <= 0.1
     assert values["unknown=0.1"].right == pytest.approx((right & (first <= values["unknown=0.1"].value)).mean())
     assert (found.queries, found.labels, found.same_pairs) == (480, 60, 60 * 28)
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1e5])
+def test_thresholds_grow_with_the_vectors(scale: float) -> None:
+    plain = clouds(0)
+    scaled = replace(plain, vectors=plain.vectors * np.float32(scale))
+    found, wanted = omlzoo.calibrate(scaled), omlzoo.calibrate(plain)
+    for one, other in zip(found.cut_points, wanted.cut_points, strict=True):
+        assert (one.name, one.right, one.wrong) == (
+            other.name,
+            pytest.approx(other.right, abs=3e-3),
+            pytest.approx(other.wrong, abs=3e-3),
+        )
+        assert one.value == pytest.approx(other.value * scale, rel=0.02, abs=0.02 * scale)
+    assert found.probability.isotonic_error == pytest.approx(wanted.probability.isotonic_error, abs=1e-3)
+    assert found.probability.logistic_error == pytest.approx(wanted.probability.logistic_error, abs=1e-3)
+
+
+@pytest.mark.parametrize(("scale", "message"), [
+    (1e-25, "first hits are up to .*e-25 away; multiply all vectors"), (1e12, "first hits are up to .*e.12 away"), (1e20, "holds a number of"),
+    (np.nan, "480 of 480 rows hold NaN"),
+])  # fmt: skip
+def test_distances_that_cannot_be_fitted_are_refused(scale: float, message: str) -> None:
+    plain = clouds(0)
+    with pytest.raises(BadInput, match=message):
+        omlzoo.calibrate(replace(plain, vectors=plain.vectors * np.float32(scale)))
 
 
 def test_intervals_hold_what_happens_on_new_labels() -> None:

@@ -1,7 +1,9 @@
 """Queries of any kind become vectors that can be compared with those of the record, or are refused."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +45,69 @@ def test_vectors_tensors_and_pictures(embeddings: Embeddings, drawn: Path) -> No
 def test_other_vectors_are_refused(embeddings: Embeddings) -> None:
     with pytest.raises(BadInput, match=r"vectors have the shape \(3,\)"):
         QueryEncoder(embeddings.record).encode_images(np.zeros(3))
+
+
+@pytest.mark.parametrize("length", [3e38, 2e19, 1.0, 1e-13, 1e-30])
+def test_the_length_of_a_vector_does_not_matter(embeddings: Embeddings, length: float) -> None:
+    encoder, unit = QueryEncoder(embeddings.record), embeddings.vectors[:2]
+    for given in (
+        unit * np.float32(length),
+        (unit.astype(float) * length).tolist(),
+        unit.astype(float) * length * 1e200,
+    ):
+        np.testing.assert_allclose(encoder.encode_images(given).vectors, unit, atol=1e-6)
+        long = replace(embeddings.rows(np.arange(len(embeddings)) < 2), vectors=np.asarray(given, np.float32))
+        if np.isfinite(long.vectors).all():
+            np.testing.assert_allclose(encoder.encode_images(long).vectors, unit, atol=1e-6)
+
+
+def test_vectors_of_every_kind(embeddings: Embeddings) -> None:
+    encoder, wanted = QueryEncoder(embeddings.record), embeddings.vectors[:2]
+    for given in (wanted.tolist(), list(wanted), [torch.from_numpy(row) for row in wanted], tuple(wanted), wanted.astype(np.float16),
+                  torch.from_numpy(wanted).bfloat16(), torch.from_numpy(wanted).double()):  # fmt: skip
+        assert np.allclose(encoder.encode_images(given).vectors, wanted, atol=1e-2)
+    whole = torch.from_numpy(wanted * 1000).round()
+    assert np.allclose(encoder.encode_images(whole.int()).vectors, encoder.encode_images(whole).vectors, atol=1e-7)
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    (np.zeros((2, 2)) * 1j, "complex128"), (torch.zeros(2, 2).to_sparse(), "sparse_coo"), (np.zeros((2, 2), object), "object"),
+    (np.zeros((2, 2), bool), "bool"), ([[1.0], [1.0, 2.0]], "of equal length"), ([1.0, 2.0], r"the shape \(2,\)"), ([["a", "b"]], "kind <U1"),
+    (np.zeros((2, 2)), "have the shape"),
+])  # fmt: skip
+def test_what_is_no_vector_is_refused_by_name(embeddings: Embeddings, given: Any, message: str) -> None:
+    with pytest.raises(BadInput, match=f"^vectors .*{message}"):
+        QueryEncoder(embeddings.record).encode_images(given)
+
+
+@pytest.mark.parametrize(("value", "fault"), [
+    (0.0, "is all zeros, which has no direction"), (np.nan, "holds NaN or infinity"), (-np.inf, "holds NaN or infinity"),
+])  # fmt: skip
+def test_a_query_that_cannot_be_compared_is_refused_and_a_row_has_an_error(
+    embeddings: Embeddings, value: float, fault: str
+) -> None:
+    encoder, vectors = QueryEncoder(embeddings.record), embeddings.vectors.copy()
+    vectors[1] = value
+    with pytest.raises(
+        BadInput, match=f"vectors: 1 of {len(vectors)} cannot be searched for, the first is row 1: .*{fault}"
+    ):
+        encoder.encode_images(vectors)
+    index = omlzoo.build_index(embeddings)
+    found, wanted = (index.search(each, k=2) for each in (replace(embeddings, vectors=vectors), embeddings))
+    others = np.arange(len(vectors)) != 1
+    assert found.queries["error"].tolist() == ["", f"the vector {fault}", *[""] * (len(vectors) - 2)]
+    assert found.ids[1].tolist() == [-1, -1]
+    assert np.array_equal(found.ids[others], wanted.ids[others])
+    assert np.array_equal(found.scores[others], wanted.scores[others])
+
+
+def test_by_distance_zeros_are_a_place_and_large_numbers_are_refused(embeddings: Embeddings) -> None:
+    encoder, vectors = QueryEncoder(replace(embeddings.record, normalized=False)), embeddings.vectors.copy()
+    vectors[0] = 0
+    assert np.array_equal(encoder.encode_images(vectors).vectors, vectors)
+    vectors[2, 1] = -1e20
+    with pytest.raises(BadInput, match="the first is row 2: the vector holds a number of 1e.20; distances need"):
+        encoder.encode_images(vectors)
 
 
 @pytest.fixture

@@ -490,6 +490,77 @@ def test_nan_is_refused_by_name(name: str) -> None:
         make(name)(embeddings, labels)
 
 
+WITH_TABLE = [name for name in LOSSES if "n_labels" in inspect.signature(catalog.find("losses", name)).parameters]
+
+
+@pytest.mark.parametrize("name", [*WITH_TABLE, "CrossBatch"])
+@pytest.mark.parametrize(("labels", "message"), [
+    ([0.5, 1.5, 0, 0], "labels hold 0.5, which is no whole number"), ([0, torch.nan, 1, 1], "1 are NaN"), ([True, False, True, False], "labels are bool"),
+    ([0, -1, 1, 1], "labels lie between -1 and 1"), ([0, LABELS, 1, 1], f"labels lie between 0 and {LABELS}"),
+])  # fmt: skip
+def test_a_table_of_labels_takes_only_its_own(name: str, labels: list[Any], message: str) -> None:
+    if name == "CrossBatch" and "lie between" in message:
+        pytest.skip("its memory holds any whole number")
+    assert len(WITH_TABLE) >= 6
+    with pytest.raises(BadInput, match=message):
+        make(name).train()(batch(4)[0], torch.tensor(labels))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_empty_batch_gives_zero_with_a_graph(name: str) -> None:
+    loss, nothing = make(name), torch.zeros(0, DIM, requires_grad=True)
+    value = loss(nothing, torch.zeros(0, dtype=torch.long))
+    value.backward()
+    assert value.item() == 0
+    assert nothing.grad.shape == (0, DIM)
+    if catalog.find("losses", name) is not CrossBatch:
+        assert loss.stats["empty_batches"] >= 1
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in LOSSES if getattr(catalog.find("losses", name), "references", False)]
+)
+def test_empty_references_give_zero(name: str) -> None:
+    rows, labels = batch()
+    value = make(name)(rows.requires_grad_(), labels, torch.zeros(0, DIM), torch.zeros(0, dtype=torch.long))
+    value.backward()
+    assert (value.item(), float(rows.grad.abs().sum())) == (0, 0)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize(
+    ("broken", "message"), [(1e25, "a number of 1e\\+25"), (torch.nan, "NaN"), (-torch.inf, "NaN or infinity")]
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_that_is_refused_changes_nothing(name: str, broken: float, message: str, training: bool) -> None:
+    loss, other = make(name).train(training), make(name).train(training)
+    embeddings, labels = batch()
+    spoiled = embeddings.clone()
+    spoiled[5, 2] = broken
+    with pytest.raises(BadInput, match=f"embeddings: .*{message}"):
+        loss(spoiled, labels)
+    with pytest.raises(BadInput, match="labels"):
+        loss(embeddings, torch.full((12,), torch.nan))
+    states = loss.state_dict(), other.state_dict()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[1])
+    assert loss(embeddings, labels).item() == other(embeddings, labels).item()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("size", [1e15, 1e10, 1e-20, 1e-30, 1e-40])
+def test_a_loss_is_finite_at_every_size(name: str, size: float) -> None:
+    loss = make(name).train()
+    for seed in range(2):  # again, with what it kept of the first
+        embeddings, labels = batch(seed=seed)
+        embeddings = (embeddings / embeddings.abs().max() * size).requires_grad_()
+        value = loss(embeddings, labels)
+        value.backward()
+        assert torch.isfinite(value)
+        assert torch.isfinite(embeddings.grad).all()
+        assert all(torch.isfinite(p.grad).all() for p in loss.parameters() if p.grad is not None)
+        assert all(torch.isfinite(b).all() for b in loss.buffers())
+
+
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
 def test_half_precision_is_finite_and_close(name: str, kind: torch.dtype) -> None:

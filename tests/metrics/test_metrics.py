@@ -293,8 +293,8 @@ def test_a_paired_difference_is_surer_than_two_intervals() -> None:
     (lambda x: opis(x, [0, 0, 1], beta=0), "beta is 0; it must be above 0"),
     (lambda x: pcf(x, (3,)), "variance holds 3; it is a share"),
     (lambda x: pcf(x[:1]), r"embeddings have the shape \(1, 2\)"),
-    (lambda x: pcf(x * np.nan), "embeddings hold NaN"),
-    (lambda x: fnmr_at_fmr(x * np.nan, [0, 0, 1]), "embeddings hold NaN"),
+    (lambda x: pcf(x * np.nan), "embeddings: 3 of 3 rows hold NaN"),
+    (lambda x: fnmr_at_fmr(x * np.nan, [0, 0, 1]), "embeddings: 3 of 3 rows hold NaN"),
     (lambda x: intervals({"x": np.empty(0)}), "there is no value to draw from"),
     (lambda x: intervals({"x": x[:, 0]}, level=2), "level is 2; it is a share"),
 ])  # fmt: skip

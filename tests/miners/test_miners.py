@@ -183,7 +183,7 @@ def test_settings_that_make_no_sense_are_refused(call: Any, message: str) -> Non
 
 
 @pytest.mark.parametrize("name", MINERS)
-@pytest.mark.parametrize("labels", [[0], [0, 0, 0], [0, 1, 2]])
+@pytest.mark.parametrize("labels", [[], [0], [0, 0, 0], [0, 1, 2]])
 def test_batches_without_a_triplet_give_none(name: str, labels: list[int]) -> None:
     found = catalog.find("miners", name)()(torch.randn(len(labels), 3), torch.tensor(labels))
     assert [len(indices) for indices in found] in ([0, 0, 0], [0, 0, 0, 0])

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from omlzoo.errors import BadInput
-from omlzoo.ops.direct_scores import NOBODY, best_candidates, check_finite, scores_of
+from omlzoo.ops.direct_scores import NOBODY, best_candidates, scores_of
 
 DRAW = torch.Generator().manual_seed(0)
 QUERIES, GALLERY = torch.randn(3, 4, generator=DRAW), torch.randn(9, 4, generator=DRAW)
@@ -30,6 +29,11 @@ def test_candidates_are_ordered_by_their_scores_then_by_position_and_forbidden_o
     assert scores[0, -1] == -torch.inf
 
 
-def test_rows_that_are_not_finite_are_named() -> None:
-    with pytest.raises(BadInput, match="queries: 1 of 3 rows hold NaN or infinity, the first is row 1"):
-        check_finite("queries", torch.tensor([[0.0], [torch.nan], [1.0]]))
+@pytest.mark.parametrize("size", [1e-44, 1e-38, 1e-25, 1e-12, 1e15])
+def test_distances_of_every_size_are_those_of_float64(size: float) -> None:
+    rows, queries = (GALLERY.double() * size).float().view(3, 3, 4), (QUERIES.double() * size).float()
+    rows[0, 0] = queries[0]
+    wanted = -(rows.double() - queries.double()[:, None]).norm(dim=2)
+    found = scores_of(queries, rows, "euclidean")
+    assert found[0, 0] == 0
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-6, atol=2e-45)

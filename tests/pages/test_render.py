@@ -27,6 +27,21 @@ def test_text_is_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None:
     assert "Search &amp; find" in page
 
 
+def test_labels_are_cut_and_what_cannot_be_shown_is_written_out() -> None:
+    strange = "\x00\x1b[31m\u202e\udcff<b>" + "x" * 10_000
+    heading = Heading("Hits", strange, strange, strange)
+    row = Row(Card(None, strange, strange, True), [])
+    figure = "<svg>" + "y" * 5000 + "</svg>"
+    for page in (
+        gallery_page(heading, [strange], [row], [figure]),
+        report_page(heading, [strange], [(strange, [strange])], [strange], [], [(strange, [row])], [figure]),
+    ):
+        page.encode("utf-8")
+        assert not {"\x00", "\x1b", "\u202e", "\udcff", "<b>x"} & {*page, "<b>x" * ("<b>x" in page)}
+        assert "\\u0000\\u001b[31m\\u202e\\udcff&lt;b&gt;xxxx" in page
+        assert figure in page, "figures are not cut"
+
+
 def test_a_report_has_its_columns_and_definitions() -> None:
     page = report_page(
         Heading("Report"), [], [("cmc@1", ["0.5", "0.6"])], ["before", "after"], [("cmc@k", "Share")], []

@@ -112,6 +112,42 @@ def test_what_makes_no_sense_is_refused(call: Any, message: str) -> None:
         call(np.eye(3, dtype=np.float32))
 
 
+@pytest.mark.parametrize("scale", [2.0**-120, 2.0**-60, 2.0**45])
+def test_the_scale_does_not_matter(scale: float) -> None:
+    draw = np.random.default_rng(0)
+    rows = (np.repeat(draw.normal(size=(8, 6)), 5, axis=0) + 0.5 * draw.normal(size=(40, 6))).astype(np.float32)
+    scaled = rows * np.float32(scale)
+    for found, wanted in zip(k_reciprocal(scaled[:9], scaled[9:], 7), k_reciprocal(rows[:9], rows[9:], 7), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(expand(scaled[:9], scaled[9:], k=4), expand(rows[:9], rows[9:], k=4), atol=1e-6)
+    assert np.array_equal(before_gap(np.array([[1, 2, 9, 10]]) * scale), before_gap(np.array([[1, 2, 9, 10]])))
+
+
+def test_equal_rows_are_all_at_distance_0() -> None:
+    distances, ids = k_reciprocal(np.ones((2, 3)), np.ones((5, 3)), 3)
+    assert np.isfinite(distances).all()
+    assert (ids >= 0).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e20])
+def test_what_has_no_order_is_refused(value: float) -> None:
+    rows = np.eye(4)
+    broken = rows.copy()
+    broken[2, 1] = value
+    for queries, gallery, name in ((rows, broken, "gallery"), (broken, rows, "queries")):
+        with pytest.raises(BadInput, match=f"{name}: .*row (is row )?2"):
+            k_reciprocal(queries, gallery)
+    for vectors, among, name in ((rows, broken, "among"), (broken, rows, "vectors")):
+        with pytest.raises(BadInput, match=f"{name}: .*row (is row )?2"):
+            expand(vectors, among, k=2)
+    with pytest.raises(BadInput, match="distances hold NaN, the first in row 1"):
+        before_gap(np.array([[1.0, 2.0], [1.0, np.nan]]))
+    with pytest.raises(BadInput, match="score gave NaN for hits of query 1"):
+        by_pairs(np.array([[0, 1], [2, 3]]), lambda query, row: np.where(row == 3, np.nan, 1.0))
+    with pytest.raises(BadInput, match="queries and gallery have 3 and 4 columns"):
+        k_reciprocal(np.eye(3), rows)
+
+
 def test_pairs_are_scored_once_and_the_first_hits_reordered() -> None:
     ids = np.array([[5, 3, 9, 1], [2, -1, -1, -1]])
     seen: list[tuple[int, int]] = []

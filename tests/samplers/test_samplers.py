@@ -2,8 +2,10 @@
 
 import inspect
 from collections import Counter
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -193,6 +195,21 @@ def test_labels_may_be_of_any_kind() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "labels", [(1, 0, 1, 0), range(4), np.array([1, 0, 1, 0]), torch.tensor([1, 0, 1, 0]), pd.Series([1, 0, 1, 0])]
+)
+def test_whole_numbers_give_the_same_batches_in_every_list(labels: Any) -> None:
+    assert list(Balanced(labels, 2, 2)) == list(Balanced(list(map(int, labels)), 2, 2))
+
+
+def test_labels_that_an_array_would_merge_stay_apart() -> None:
+    for labels in (["a", "a\0"] * 4, [0.5, 2**53, 2**53 + 1, 7] * 2):
+        assert len(Balanced(labels, 2, 2).rows.sizes) == len(set(labels))
+    for labels, categories in (([1, "1"] * 4, [0] * 8), ([0] * 8, [1, "1"] * 4)):
+        with pytest.raises(BadInput, match="mix kinds: 1 .* and '1'"):
+            CategoryBalanced(labels, categories, 1, 1, 1)
+
+
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: Balanced([0, 0, 1, 1], 3, 2), "n_labels is 3; it must be between 1 and the number of labels, 2"),
     (lambda: Balanced([0, 0, 1, 1], 2, 0), "n_instances is 0; it must be at least 1"),
@@ -200,12 +217,12 @@ def test_labels_may_be_of_any_kind() -> None:
     (lambda: NearestLabels([0, 0, 1, 1], 3, 2), "n_labels is 3; it must be between 1 and the number of labels, 2"),
     (lambda: DistinctCategoryBalanced([0, 1], ["a", "b"], 3, 1, 1), "n_categories is 3"),
     (lambda: DistinctCategoryBalanced([0, 1], ["a", "b"], 2, 2, 1), "there are only 2 labels"),
-    (lambda: Balanced([], 1, 1), "labels are missing"),
-    (lambda: Balanced([0, None], 1, 1), "1 of 2 labels are missing"),
+    (lambda: Balanced([], 1, 1), "there are no labels"),
+    (lambda: Balanced([0, None], 1, 1), "labels: 1 are missing, in row"),
     (lambda: CategoryBalanced([0, 1], ["a", "b"], 3, 1, 1), "n_categories is 3; it must be between 1 and the number of categories, 2"),
     (lambda: CategoryBalanced([0, 1], ["a", "b"], 2, 2, 1), "there are only 2 labels"),
     (lambda: CategoryBalanced([0, 0], ["a", "b"], 1, 1, 1), "label '0' lies in several categories"),
-    (lambda: CategoryBalanced([0, 1], ["a", None], 1, 1, 1), "1 of 2 categories are missing"),
+    (lambda: CategoryBalanced([0, 1], ["a", None], 1, 1, 1), "categories: 1 are missing, in row 1"),
     (lambda: CategoryBalanced([0, 1], ["a"], 1, 1, 1), "2 labels and 1 categories"),
 ])  # fmt: skip
 def test_settings_that_cannot_be_met_are_refused(call: object, message: str) -> None:

@@ -1,0 +1,136 @@
+"""Rows of numbers as callers give them: arrays, tensors or lists, refused by name where an answer would be wrong."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omlzoo.errors import BadInput
+
+__all__ = ["LARGEST", "Rows", "as_numbers", "as_rows", "check_rows", "conditioned"]
+
+Rows = np.ndarray | Tensor | Sequence[Sequence[float]]
+
+LARGEST = 1e15  # largest number whose squares, summed over a row, stay in float32
+NEAR = 0.9  # share of the longest row from which on the mean makes up most of every row
+APART = 1e-9  # share of the longest row below which a row needs float64
+USUAL = 2.0**20  # longest rows between this and its inverse need no scaling
+
+
+def as_numbers(values: Rows, name: str) -> Tensor:
+    """Rows (N, D) as float32, or float64 where they are; whether they are finite is not checked.
+
+    Whole numbers are rounded to the nearest of float32, a relative error of at most 6e-8, as numbers of float64 are
+    where a search needs float32.
+
+    Args:
+        values: (N, D): an array, a tensor or a list of lists, of real numbers.
+        name: What to call the rows in messages.
+
+    Raises:
+        BadInput: They are not real numbers in rows of equal length.
+    """
+    rows = values.detach() if isinstance(values, Tensor) else _of_array(values, name)
+    if (
+        rows.layout != torch.strided
+        or rows.is_quantized
+        or rows.is_meta
+        or rows.is_complex()
+        or rows.dtype == torch.bool
+    ):
+        what = "quantised" if rows.is_quantized else f"{str(rows.layout)[6:]}, {str(rows.dtype)[6:]}, on {rows.device}"
+        raise BadInput(f"{name} are a tensor that is {what}; give real numbers in a dense tensor, such as float32")
+    if rows.ndim != 2:
+        raise BadInput(f"{name} have the shape {tuple(rows.shape)}; it must be (rows, dim)")
+    return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
+
+
+def as_rows(values: Rows, name: str) -> Tensor:
+    """Rows (N, D) as :func:`as_numbers` gives them, all of which can be compared by their distances.
+
+    Args:
+        values: (N, D): an array, a tensor or a list of lists, of real numbers.
+        name: What to call the rows in messages.
+
+    Raises:
+        BadInput: They are not real numbers in rows of equal length, or one is not finite or above 1e15.
+    """
+    rows = as_numbers(values, name)
+    check_rows(name, rows)
+    return rows
+
+
+def check_rows(name: str, rows: Tensor, remedy: str = "leave those rows out") -> None:
+    """Refuse rows (N, D) with a number that is NaN, infinite, or so large that its square would leave float32.
+
+    Args:
+        name: Of the rows, for the message.
+        rows: (N, D).
+        remedy: What to do about rows that are not finite.
+
+    Raises:
+        BadInput: A row holds one.
+    """
+    if not rows.numel():
+        return
+    rows = rows.detach()
+    low, high = torch.aminmax(rows)  # one pass; NaN anywhere gives NaN
+    if bool((low >= -LARGEST) & (high <= LARGEST)):
+        return
+    bad = ~torch.isfinite(rows).all(dim=1)
+    if bad.any():
+        first, problem = int(bad.nonzero()[0]), f"{int(bad.sum())} of {len(rows)} rows hold NaN or infinity"
+        raise BadInput(f"{name}: {problem}, the first is row {first}; {remedy}")
+    largest = rows.abs().amax(dim=1)
+    raise BadInput(
+        f"{name}: row {int(largest.argmax())} holds a number of {float(largest.max()):.3g}; squares of numbers above "
+        f"{LARGEST:g} leave float32, divide all rows by one number or normalise them"
+    )
+
+
+def conditioned(rows: Tensor) -> tuple[Tensor, float, Tensor | None]:
+    """Rows for distances by products: without the first where they are all near it, and with lengths near 1.
+
+    Without that, squared norms minus products cancel for rows far from the origin, and squares of numbers around
+    1e-25 are 0. Usual rows are returned as they are.
+
+    Args:
+        rows: (N, D), float, as :func:`as_rows` gives them.
+
+    Returns:
+        (N, D) of the same kind, or float64 where their lengths differ much; the power of two that distances between
+        them are larger by; and the row (D,) that was subtracted first, or None.
+    """
+    shortest, longest = _lengths(rows)
+    if not longest:
+        return rows, 1.0, None
+    if shortest < APART * longest:  # products of the short ones would be lost beside those of the long ones
+        rows = rows.double()
+    near = float(rows.mean(dim=0, dtype=torch.float64).norm()) > NEAR * longest
+    moved = rows - rows[0] if near else rows  # a difference of numbers that are near each other is exact
+    longest = _lengths(moved)[1] if near else longest
+    factor = 1.0 if not longest or 1 / USUAL < longest < USUAL else 2.0 ** -round(float(np.log2(longest)))
+    scaled = moved if factor == 1.0 else (moved.double() * factor).to(rows.dtype)
+    return scaled, factor, rows[0] if near else None
+
+
+def _lengths(rows: Tensor) -> tuple[float, float]:
+    """The smallest L2 norm above 0 and the largest; 0 where there is none."""
+    norms = torch.linalg.vector_norm(rows, dim=1)
+    if not len(norms) or float(norms.min()) < 1e-15:  # squares may have been lost
+        norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    norms = norms[norms > 0]
+    return (float(norms.min()), float(norms.max())) if len(norms) else (0.0, 0.0)
+
+
+def _of_array(values: object, name: str) -> Tensor:
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of different lengths, or what is no number
+        raise BadInput(f"{name} are no rows of numbers of equal length ({error}); give an array (rows, dim)") from error
+    if array.dtype.kind not in "fiu":
+        raise BadInput(f"{name} are of the kind {array.dtype}; give real numbers, such as float32")
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
