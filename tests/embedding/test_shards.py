@@ -1,21 +1,23 @@
 """A folder of embeddings grows, forgets, and is whole after any kill: no row twice, none missing."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from toys import toy
+from toys import PREPROCESS, toy
 
 import omlzoo
 from omlzoo.embedding import extraction
-from omlzoo.embedding.embeddings import Record
+from omlzoo.embedding.record import Record
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.models._extractor import Extractor
@@ -178,7 +180,7 @@ def test_smaller_forms_of_unit_vectors_are_unit_vectors_again(photos: Path, tmp_
 
 
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:
-    record = Record("m", "0" * 64, 2, {}, False, "fp32", "")
+    record = Record("m", "0" * 64, 2, json.loads(json.dumps(asdict(PREPROCESS))), False, "fp32", "")
     with pytest.raises(BadInput, match="has no rows yet"):
         Shards.open(tmp_path / "v", record).load()
 

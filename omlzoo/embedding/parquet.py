@@ -1,0 +1,114 @@
+"""Parquet files of ours: every byte is under a checksum, and whatever is wrong with a file is one error.
+
+Parquet has checksums of its pages and of nothing else. A file of ours has 16 bytes more between its pages and its
+footer, where other programs do not look: a mark, and the checksums of all that stands before and behind them.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from omlzoo.errors import BadInput, OmlzooError
+from omlzoo.files import check_regular, new_file
+
+__all__ = ["open_parquet", "write_parquet"]
+
+MARK = b"omlzoo\x00\x02"
+SEAL = struct.Struct("<8sII")  # the mark, the checksum of what is before it and of what is behind it
+END = struct.Struct("<I4s")  # the last bytes of any Parquet file: length of the footer, and PAR1
+BLOCK = 1 << 20
+REMEDY = "remove it and embed again, or copy it again from where it is whole"
+
+
+def write_parquet(path: str | Path, table: pa.Table, repeating: Sequence[str] | bool = True) -> None:
+    """Write a table as a file that :func:`open_parquet` can check.
+
+    Args:
+        path: The file, which appears whole or not at all.
+        table: The table.
+        repeating: Names of the columns whose values repeat; True for all.
+    """
+    with new_file(path) as temporary:
+        pq.write_table(table, temporary, use_dictionary=repeating, write_page_checksum=True)
+        with temporary.open("r+b") as file:
+            start = _footer(file)
+            file.seek(0)
+            before = _checksum(file, start)
+            footer = file.read()
+            file.seek(start)
+            file.write(SEAL.pack(MARK, before, zlib.crc32(footer)) + footer)
+
+
+@contextmanager
+def open_parquet(path: str | Path, whole: bool = False) -> Iterator[Any]:
+    """Yield an open ``pyarrow.parquet.ParquetFile``; whatever the block raises is one error that names the file.
+
+    Files of ours are checked before they are parsed. Files without our mark, such as those of earlier versions and
+    those that another program wrote again, are held against the checksums of their pages where they have any.
+
+    Args:
+        path: The file.
+        whole: Check all of a file of ours. False checks its footer, and the pages that are read.
+
+    Raises:
+        BadInput: There is no such file, it is no regular file, or it is damaged.
+    """
+    path = Path(path)
+    check_regular(path)
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such file; `omlzoo embed` writes one")
+    try:
+        with path.open("rb") as file:
+            _check(file, whole)
+        with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
+            yield parquet
+    except OmlzooError as error:
+        raise BadInput(f"{path}: {error}") from error
+    except Exception as error:  # pyarrow raises OSError, ArrowInvalid, KeyError, MemoryError, RecursionError and others
+        if isinstance(error, OSError) and error.errno:
+            raise BadInput(f"{path}: cannot be read ({os.strerror(error.errno)})") from error
+        said = str(error).partition("\n")[0] or type(error).__name__
+        raise BadInput(f"{path}: not a whole Parquet file of ours ({said}); {REMEDY}") from error
+
+
+def _check(file: BinaryIO, whole: bool) -> None:
+    """Hold a file of ours against its checksums."""
+    seal = _footer(file) - SEAL.size
+    if seal < 0:
+        return
+    file.seek(seal)
+    mark, before, behind = SEAL.unpack(file.read(SEAL.size))
+    if mark != MARK:
+        return
+    right = zlib.crc32(file.read()) == behind
+    if right and whole:
+        file.seek(0)
+        right = _checksum(file, seal) == before
+    if not right:
+        raise BadInput(f"damaged (its checksum is not that of its content); {REMEDY}")
+
+
+def _footer(file: BinaryIO) -> int:
+    """Where the footer begins; a number below 0 if there is none."""
+    size = file.seek(0, os.SEEK_END)
+    if size < END.size:
+        return -1
+    file.seek(size - END.size)
+    length, magic = END.unpack(file.read(END.size))
+    return size - END.size - int(length) if magic == b"PAR1" else -1
+
+
+def _checksum(file: BinaryIO, count: int) -> int:
+    """Checksum of the next bytes."""
+    found = 0
+    while count > 0 and (block := file.read(min(BLOCK, count))):
+        found = zlib.crc32(block, found)
+        count -= len(block)
+    return found
