@@ -4,7 +4,7 @@
 which no column of a user's table may, so that none of the two is ever taken for the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,17 @@ import pyarrow.compute as pc
 from omlzoo.embedding.quantization import SCALE, VECTOR, VectorFormat, pack, unpack
 from omlzoo.errors import BadInput, notice
 
-__all__ = ["ERROR", "NOT_FINITE", "OURS", "check_names", "check_writable", "from_arrow", "is_text", "to_arrow"]
+__all__ = [
+    "ERROR",
+    "NOT_FINITE",
+    "OURS",
+    "check_names",
+    "check_writable",
+    "error_column",
+    "from_arrow",
+    "is_text",
+    "to_arrow",
+]
 
 PATH, ERROR, OURS = "path", "error", "omlzoo:"
 OLD_SCALE = "vector_scale"  # what versions before 0.2 called the scale of int8
@@ -54,6 +64,17 @@ def check_writable(frame: pd.DataFrame, where: str) -> pa.Table:
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         said = str(error).partition("\n")[0]
         raise BadInput(f"{where}: a column cannot be written as Parquet: {said}; make its values alike") from error
+
+
+def error_column(errors: Sequence[str], index: pd.Index) -> "pd.Series[str]":
+    """The column ``error``. Names of files in it that are no UTF-8 are written with escapes.
+
+    Args:
+        errors: (N,) texts.
+        index: The index of the table, (N,).
+    """
+    texts = [error.encode("utf-8", "backslashreplace").decode() for error in errors]
+    return pd.Series(texts, dtype="str", index=index)
 
 
 def to_arrow(

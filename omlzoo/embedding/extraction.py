@@ -14,7 +14,7 @@ from PIL import Image
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
 from omlzoo.data.images import SUFFIXES
-from omlzoo.embedding.columns import ERROR, check_names
+from omlzoo.embedding.columns import ERROR, check_names, error_column
 from omlzoo.embedding.embeddings import Embeddings, read_embeddings, read_metadata
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import DEFAULT, Picture, Pipeline
@@ -183,7 +183,7 @@ def embed_table(
         with parts.lock():
             resumed = fill_shards(parts, table, run, progress)
             vectors, errors = parts.of(table)
-    frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
+    frame = table.frame.assign(**{ERROR: error_column(errors, table.frame.index)})
     stats = {
         "rows": float(len(table)), "failed": float(sum(map(bool, errors))), "resumed": float(resumed),
         "seconds": time.perf_counter() - start, **run.seconds,
@@ -259,7 +259,10 @@ def source_table(source: Source, root: str | Path | None = None) -> tuple[tables
     names = [f"image {i}" if isinstance(item, Image.Image) else str(item) for i, item in enumerate(items)]
     base = Path(root or ".")
     pictures = [item if isinstance(item, Image.Image) else base / item for item in items]
-    frame = pd.DataFrame({"path": pd.Series(names, dtype="str")})
+    try:
+        frame = pd.DataFrame({"path": pd.Series(names, dtype="str")})
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{error.object!r} is a name that is not UTF-8; rename the file") from error
     return tables.Table(frame, base, "the list"), pictures
 
 

@@ -24,6 +24,7 @@ MARK = b"omlzoo\x00\x02"
 SEAL = struct.Struct("<8sII")  # the mark, the checksum of what is before it and of what is behind it
 END = struct.Struct("<I4s")  # the last bytes of any Parquet file: length of the footer, and PAR1
 BLOCK = 1 << 20
+ROWS = 1_000_000, 100  # that any file may have, and more for each byte of it: repeated values take next to nothing
 REMEDY = "remove it and embed again, or copy it again from where it is whole"
 
 
@@ -35,15 +36,14 @@ def write_parquet(path: str | Path, table: pa.Table, repeating: Sequence[str] | 
         table: The table.
         repeating: Names of the columns whose values repeat; True for all.
     """
-    with new_file(path) as temporary:
-        pq.write_table(table, temporary, use_dictionary=repeating, write_page_checksum=True)
-        with temporary.open("r+b") as file:
-            start = _footer(file)
-            file.seek(0)
-            before = _checksum(file, start)
-            footer = file.read()
-            file.seek(start)
-            file.write(SEAL.pack(MARK, before, zlib.crc32(footer)) + footer)
+    with new_file(path) as temporary, temporary.open("w+b") as file:  # pyarrow cannot open names that are not UTF-8
+        pq.write_table(table, file, use_dictionary=repeating, write_page_checksum=True)
+        start = _footer(file)
+        file.seek(0)
+        before = _checksum(file, start)
+        footer = file.read()
+        file.seek(start)
+        file.write(SEAL.pack(MARK, before, zlib.crc32(footer)) + footer)
 
 
 @contextmanager
@@ -67,8 +67,12 @@ def open_parquet(path: str | Path, whole: bool = False) -> Iterator[Any]:
     try:
         with path.open("rb") as file:
             _check(file, whole)
-        with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
-            yield parquet
+            size = file.seek(0, os.SEEK_END)
+            with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+                rows = parquet.metadata.num_rows
+                if not 0 <= rows <= ROWS[0] + ROWS[1] * size:
+                    raise BadInput(f"{rows:,} rows in {size:,} bytes; such a file is none of ours")
+                yield parquet
     except OmlzooError as error:
         raise BadInput(f"{path}: {error}") from error
     except Exception as error:  # pyarrow raises OSError, ArrowInvalid, KeyError, MemoryError, RecursionError and others

@@ -25,6 +25,7 @@ __all__ = [
     "removed_files",
     "removed_rows",
     "row_files",
+    "texts_of",
     "write_removed",
 ]
 
@@ -118,7 +119,7 @@ def removed_rows(folder: Path) -> tuple[np.ndarray, np.ndarray]:
                 column = table.column(name)
                 if column.type != pa.int64() or column.null_count:
                     raise BadInput(
-                        f"its column {name} is of type {column.type}; it must be int64, without missing ones"
+                        f"its column {name} is of type {column.type}, {column.null_count} missing; remove that file"
                     )
                 found.append(column.to_numpy())
                 if len(column) and not 0 <= found[-1].min() <= found[-1].max() < LARGEST:
@@ -137,6 +138,17 @@ def write_removed(folder: Path, files: np.ndarray, rows: np.ndarray) -> None:
     last = [number_of(path) for path in removed_files(folder)[-1:]]
     path = folder / f"removed-{max(last, default=-1) + 1:08d}.parquet"
     write_parquet(path, pa.table({"shard": files, "row": rows}))
+
+
+def texts_of(frame: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """The values of each row as text; a column that is not there has none.
+
+    Args:
+        frame: N rows.
+        columns: Names of columns.
+    """
+    texts = [frame[name].astype("string").fillna("") if name in frame else [""] * len(frame) for name in columns]
+    return list(zip(*texts, strict=True)) if texts else [()] * len(frame)
 
 
 def _names(names: Sequence[str]) -> dict[str, str]:

@@ -15,16 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from omlzoo.data.table import Table
 from omlzoo.embedding import shard_files
-from omlzoo.embedding.columns import ERROR
+from omlzoo.embedding.columns import ERROR, error_column
 from omlzoo.embedding.embeddings import Embeddings, joined, read_embeddings, write_embeddings
 from omlzoo.embedding.latest_rows import BLOCK, BOX, KEY, LatestRows, keys_of, last_rows, whole_paths
 from omlzoo.embedding.quantization import VectorFormat, check_form
 from omlzoo.embedding.record import Record
-from omlzoo.embedding.shard_files import CHANGED, SIZE, number_of, read_columns
+from omlzoo.embedding.shard_files import CHANGED, SIZE, number_of, read_columns, texts_of
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import new_file, writing
 from omlzoo.jsonio import read_json
@@ -121,7 +120,14 @@ class Shards:
         return shard_files.row_files(self.folder)
 
     def missing(self, table: Table) -> np.ndarray:
-        """Rows of a table (M,) whose picture is not here, or was another one."""
+        """Rows of a table (M,) whose picture is not here, or was another one.
+
+        Raises:
+            BadInput: A file of the folder is damaged, or the table's folder has a name that cannot be written.
+        """
+        root = str(table.root.resolve())
+        if root != self.record.root and root != root.encode("utf-8", "replace").decode():
+            raise BadInput(f"{root!r} is a name that is not UTF-8; rename the folder")
         keys = keys_of(table.frame, table.root)
         counts = np.zeros(len(keys), dtype=bool)
         counts[last_rows(keys)[1]] = True
@@ -146,7 +152,7 @@ class Shards:
             here = keys[positions] == newest.keys[at]
             frame = read_columns(path, self.record, ["path", *columns]).rename(columns=str)
             ours, theirs = frame.iloc[newest.rows[at[here]]], last[positions[here]]
-            pairs = zip(_values(ours, columns), _values(given.iloc[theirs], columns), strict=True)
+            pairs = zip(texts_of(ours, columns), texts_of(given.iloc[theirs], columns), strict=True)
             other.append(theirs[np.array([mine != yours for mine, yours in pairs], dtype=bool)])
         rows = np.sort(np.concatenate(other))
         for start in range(0, len(rows), ROWS):
@@ -167,7 +173,7 @@ class Shards:
             sizes: (M, 2) result of :meth:`sizes`, taken before the pictures were read.
             number: Number of the file, which is replaced if it exists; the next by default.
         """
-        frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
+        frame = table.frame.assign(**{ERROR: error_column(errors, table.frame.index)})
         if str(table.root.resolve()) != self.record.root:
             frame["path"] = [os.path.abspath(file) for file in table.files()]
         number = self.following() if number is None else number
@@ -287,9 +293,3 @@ def load_embeddings(path: str | Path) -> Embeddings:
         BadInput: There is no such file, or it is none of ours.
     """
     return Shards.open(path).load() if Path(path).is_dir() else read_embeddings(path)
-
-
-def _values(frame: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:
-    """The values of each row as text; a column that is not there has none."""
-    texts = [frame[name].astype("string").fillna("") if name in frame else [""] * len(frame) for name in columns]
-    return list(zip(*texts, strict=True)) if texts else [()] * len(frame)
