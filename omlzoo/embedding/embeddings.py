@@ -11,7 +11,7 @@ import pandas as pd
 
 from omlzoo.data.table import Table
 from omlzoo.embedding.columns import ERROR, from_arrow, to_arrow
-from omlzoo.embedding.parquet import open_parquet, write_parquet
+from omlzoo.embedding.parquet import open_parquet, read_table, write_parquet
 from omlzoo.embedding.quantization import VECTOR, VectorFormat
 from omlzoo.embedding.record import Record
 from omlzoo.errors import BadInput
@@ -194,5 +194,5 @@ def rows_in(parquet: Any, path: str | Path) -> Embeddings:
     record, rows, size = record_in(parquet), parquet.metadata.num_rows, Path(path).stat().st_size
     if rows * record.dim * 4 > BOMB[0] + BOMB[1] * size:
         raise BadInput(f"{rows:,} rows of {record.dim:,} numbers in {size:,} bytes; such a file is none of ours")
-    table, vectors = from_arrow(parquet.read(), record.dim, record.normalized, str(path))
+    table, vectors = from_arrow(read_table(parquet), record.dim, record.normalized, str(path))
     return Embeddings(vectors, table, record)

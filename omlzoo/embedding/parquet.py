@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from omlzoo.errors import BadInput, OmlzooError
 from omlzoo.files import check_regular, new_file
 
-__all__ = ["open_parquet", "write_parquet"]
+__all__ = ["open_parquet", "read_table", "write_parquet"]
 
 MARK = b"omlzoo\x00\x02"
 SEAL = struct.Struct("<8sII")  # the mark, the checksum of what is before it and of what is behind it
@@ -80,6 +80,20 @@ def open_parquet(path: str | Path, whole: bool = False) -> Iterator[Any]:
             raise BadInput(f"{path}: cannot be read ({os.strerror(error.errno)})") from error
         said = str(error).partition("\n")[0] or type(error).__name__
         raise BadInput(f"{path}: not a whole Parquet file of ours ({said}); {REMEDY}") from error
+
+
+def read_table(parquet: Any, columns: Sequence[str] | None = None) -> pa.Table:
+    """What an open file holds. Texts that are no UTF-8 and other values that no program writes raise an error of Arrow.
+
+    Args:
+        parquet: What :func:`open_parquet` yielded.
+        columns: Names of columns, in their order; those that the file does not have are left out. None is all.
+    """
+    if columns is not None:
+        columns = [name for name in dict.fromkeys(columns) if name in parquet.schema_arrow.names]
+    table = parquet.read(columns=columns)
+    table.validate(full=True)
+    return table if columns is None else table.select(columns)
 
 
 def _check(file: BinaryIO, whole: bool) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from omlzoo.embedding.columns import OURS, is_text
 from omlzoo.embedding.embeddings import Embeddings, record_in, rows_in
 from omlzoo.embedding.latest_rows import BOX
-from omlzoo.embedding.parquet import open_parquet, write_parquet
+from omlzoo.embedding.parquet import open_parquet, read_table, write_parquet
 from omlzoo.embedding.record import Record
 from omlzoo.errors import BadInput
 
@@ -82,7 +82,7 @@ def read_columns(path: Path, record: Record, columns: Sequence[str]) -> pd.DataF
         names = parquet.schema_arrow.names
         there = _names(names)
         wanted = {there[name]: name for name in dict.fromkeys(columns) if name in there}
-        found = parquet.read(columns=list(wanted)).select(list(wanted))
+        found = read_table(parquet, list(wanted))
         table = found.rename_columns(list(wanted.values())).replace_schema_metadata(found.schema.metadata)
         for name in table.column_names:
             _check(table.column(name), name)
@@ -114,7 +114,7 @@ def removed_rows(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     places = [[np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]]
     for path in removed_files(folder):
         with open_parquet(path, whole=True) as parquet:
-            table = parquet.read(columns=list(PLACES))
+            table = read_table(parquet, PLACES)
             for found, name in zip(places, PLACES, strict=True):
                 column = table.column(name)
                 if column.type != pa.int64() or column.null_count:

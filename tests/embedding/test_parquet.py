@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from omlzoo.embedding.parquet import open_parquet, write_parquet
+from omlzoo.embedding.parquet import open_parquet, read_table, write_parquet
 from omlzoo.errors import BadInput
 
 TABLE = pa.table({"path": [f"{i}.png" for i in range(40)], "number": list(range(40))})
@@ -93,3 +93,13 @@ def test_more_rows_than_such_a_file_can_have_are_refused_before_they_are_read(tm
         open_parquet(tmp_path / "bomb.parquet"),
     ):
         pass
+
+
+def test_texts_that_are_no_utf_8_are_refused_and_columns_are_in_their_order(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    with open_parquet(path) as parquet:
+        assert read_table(parquet, ["number", "none", "path"]).column_names == ["number", "path"]
+    odd = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xc9")])
+    pq.write_table(pa.table({"path": odd}), path)
+    with pytest.raises(BadInput, match=r"t.parquet: not a whole Parquet file of ours"), open_parquet(path) as parquet:
+        read_table(parquet)
