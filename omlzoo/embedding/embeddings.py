@@ -1,124 +1,36 @@
 """Embeddings: vectors, the row each belongs to, and the record of how they were made."""
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
-from omlzoo.embedding.quantization import VECTOR, VectorFormat, pack, unpack
+from omlzoo.embedding.columns import ERROR, from_arrow, to_arrow
+from omlzoo.embedding.parquet import open_parquet, read_table, write_parquet
+from omlzoo.embedding.quantization import VECTOR, VectorFormat
+from omlzoo.embedding.record import Record
 from omlzoo.errors import BadInput
-from omlzoo.files import new_file
-from omlzoo.jsonio import parse_json
 from omlzoo.models._extractor import Extractor
-from omlzoo.ops.directions import directions
 
-__all__ = ["ERROR", "Embeddings", "Record", "joined", "read_embeddings", "read_metadata"]
+__all__ = [
+    "ERROR",
+    "Embeddings",
+    "Record",
+    "joined",
+    "read_embeddings",
+    "read_metadata",
+    "record_in",
+    "rows_in",
+    "write_embeddings",
+]
 
 KEY = b"omlzoo"  # of the file's metadata
-ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Record:
-    """How vectors were made; two sets can be compared where model, preprocessing and normalisation agree.
-
-    Attributes:
-        model: What ``omlzoo.get_model`` opens to get the same model again.
-        sha256: The sha256 of the file of its weights. For weights that are in no file it is "state:" and the sha256 of
-            their values.
-        dim: Dimension of the vectors.
-        preprocess: The evaluation preprocessing, as plain values.
-        normalized: Whether the vectors have an L2 norm of 1.
-        precision: The precision of the computation, "fp32" or "bf16".
-        root: The folder that the table's relative paths start from.
-        rows: The sha256 of the rows and of the sizes and times of change of their files, where the run was written to
-            one file in parts. None elsewhere.
-        full_dim: Dimension of the model's own vectors where these were truncated. None elsewhere.
-        decoding: "exact", or "scaled" where large JPEGs were decoded at a smaller size.
-    """
-
-    model: str
-    sha256: str
-    dim: int
-    preprocess: dict[str, Any]
-    normalized: bool
-    precision: str
-    root: str
-    rows: str | None = None
-    full_dim: int | None = None
-    decoding: str = "exact"
-
-    @property
-    def preprocess_hash(self) -> str:
-        """sha256 of the preprocessing, 64 hex digits."""
-        return hashlib.sha256(json.dumps(self.preprocess, sort_keys=True).encode()).hexdigest()
-
-    def check_comparable(self, other: "Record") -> None:
-        """Refuse vectors of another model, preprocessing or normalisation.
-
-        Raises:
-            BadInput: The model, the preprocessing, the normalisation or the dimension differs; the message names it.
-        """
-        for key in ("dim", "sha256", "preprocess_hash", "normalized"):
-            ours, theirs = getattr(self, key), getattr(other, key)
-            if ours != theirs:
-                raise BadInput(
-                    f"vectors of {other.model} cannot be searched among those of {self.model}: "
-                    f"{key} is {theirs} there and {ours} here; embed both with the same model and settings"
-                )
-
-    def conform(self, vectors: np.ndarray) -> np.ndarray:
-        """Cut the model's own vectors to the first ``dim`` numbers of this record, and normalise them again.
-
-        Vectors of a record that was not truncated are returned as they are.
-
-        Args:
-            vectors: (N, D) float32, computed by the record's model.
-
-        Returns:
-            (N, dim) float32.
-        """
-        if self.full_dim is None:
-            return vectors
-        vectors = vectors[:, : self.dim]
-        if self.normalized:
-            vectors = directions(vectors)
-        return np.ascontiguousarray(vectors)
-
-    def to_json(self) -> str:
-        """The record and the hash of its preprocessing as JSON."""
-        return json.dumps({**asdict(self), "preprocess_hash": self.preprocess_hash}, sort_keys=True)
-
-    @staticmethod
-    def from_json(text: str | bytes) -> "Record":
-        """The record that :meth:`to_json` wrote.
-
-        Raises:
-            BadInput: The text is not a record.
-        """
-        raw = parse_json(text, "the record of the embeddings")
-        try:
-            raw.pop("preprocess_hash")
-            return Record(**raw)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BadInput(f"the record of the embeddings is damaged ({error}); embed again") from error
-
-    def preprocessing(self) -> Preprocess:
-        """The preprocessing as its own type."""
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in self.preprocess.items()
-        }
-        return Preprocess(**values)
+BOMB = 64_000_000, 1000  # bytes that the vectors of any file may take, and more for each byte of the file
 
 
 @dataclass(frozen=True)
@@ -191,14 +103,10 @@ class Embeddings:
             form: "float32", "float16" for half of the size, or "int8" for a quarter. Both are read as float32 again.
 
         Raises:
-            BadInput: There is no such form, or it cannot hold the numbers of a row.
+            BadInput: There is no such form, a number is too large for it, a row without an error has a number that is
+                not finite, or a column of the table has a name of ours.
         """
-        table = pa.Table.from_pandas(self.table, preserve_index=False)
-        table = pack(table, self.vectors, self.good, form)
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: self.record.to_json().encode()})
-        repeating = [name for name in table.column_names if name != VECTOR]  # numbers of vectors hardly ever repeat
-        with new_file(path) as temporary:
-            pq.write_table(table, temporary, use_dictionary=repeating)
+        write_embeddings(path, self, form)
 
 
 def joined(parts: Sequence[Embeddings]) -> Embeddings:
@@ -223,31 +131,71 @@ def joined(parts: Sequence[Embeddings]) -> Embeddings:
     return replace(parts[0], vectors=np.concatenate([part.vectors for part in parts]), table=table)
 
 
+def write_embeddings(
+    path: str | Path, embeddings: Embeddings, form: VectorFormat, ours: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """Write what :meth:`Embeddings.save` writes.
+
+    Args:
+        path: The file.
+        embeddings: N rows.
+        form: Form of the vectors.
+        ours: Further columns of ours, (N,) each, by names that begin with ``omlzoo:``.
+
+    Raises:
+        BadInput: As there.
+    """
+    table = to_arrow(embeddings.table, embeddings.vectors, form, ours)
+    record = embeddings.record.to_json().encode()
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: record})
+    repeating = [name for name in table.column_names if name != VECTOR]  # numbers of vectors hardly ever repeat
+    write_parquet(path, table, repeating)
+
+
 def read_embeddings(path: str | Path) -> Embeddings:
     """Read what :meth:`Embeddings.save` wrote.
 
     Raises:
-        BadInput: There is no such file, or it is none of ours.
+        BadInput: There is no such file, it is none of ours, or it is damaged.
     """
-    record = read_metadata(path)
-    table, vectors = unpack(pq.read_table(path), record.dim)
-    if record.normalized:  # smaller forms round; searches rely on an L2 norm of 1
-        vectors = directions(vectors, unless=1e-5)
-    return Embeddings(vectors, table.to_pandas(), record)
+    with open_parquet(path, whole=True) as parquet:
+        return rows_in(parquet, path)
 
 
 def read_metadata(path: str | Path) -> Record:
     """The record in the metadata of an embeddings file, without reading vectors.
 
     Raises:
-        BadInput: There is no such file, or it is none of ours.
+        BadInput: There is no such file, it is none of ours, or it is damaged.
     """
-    if not Path(path).is_file():
-        raise BadInput(f"{path}: there is no such file; `omlzoo embed` writes one")
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadInput(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); embed again") from error
+    with open_parquet(path) as parquet:
+        return record_in(parquet)
+
+
+def record_in(parquet: Any) -> Record:
+    """The record of a file that ``open_parquet`` opened.
+
+    Raises:
+        BadInput: It has none, or a damaged one.
+    """
+    metadata = parquet.schema_arrow.metadata or {}
     if KEY not in metadata:
-        raise BadInput(f"{path}: a Parquet file without our record; give one that `omlzoo embed` wrote")
+        raise BadInput("a Parquet file without our record; give one that `omlzoo embed` wrote")
     return Record.from_json(metadata[KEY])
+
+
+def rows_in(parquet: Any, path: str | Path) -> Embeddings:
+    """The embeddings of a file that ``open_parquet`` opened.
+
+    Args:
+        parquet: The open file.
+        path: Its path, for messages.
+
+    Raises:
+        BadInput: The file is none of ours, or claims more vectors than it can have.
+    """
+    record, rows, size = record_in(parquet), parquet.metadata.num_rows, Path(path).stat().st_size
+    if rows * record.dim * 4 > BOMB[0] + BOMB[1] * size:
+        raise BadInput(f"{rows:,} rows of {record.dim:,} numbers in {size:,} bytes; such a file is none of ours")
+    table, vectors = from_arrow(read_table(parquet), record.dim, record.normalized, str(path))
+    return Embeddings(vectors, table, record)

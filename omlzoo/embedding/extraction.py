@@ -14,11 +14,13 @@ from PIL import Image
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
 from omlzoo.data.images import SUFFIXES
-from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, read_embeddings, read_metadata
+from omlzoo.embedding.columns import ERROR, check_names, error_column
+from omlzoo.embedding.embeddings import Embeddings, read_embeddings, read_metadata
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import DEFAULT, Picture, Pipeline
 from omlzoo.embedding.quantization import VectorFormat
-from omlzoo.embedding.shard_writer import fill_shards, say_failures
+from omlzoo.embedding.record import Record
+from omlzoo.embedding.shard_writer import fill_shards, say_failures, take_values
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
@@ -63,11 +65,13 @@ def embed(
         progress: Draw a bar where standard error is a terminal.
 
     Returns:
-        Embeddings; the rows of pictures that cannot be read have an error and a vector of NaN.
+        Embeddings; the rows of pictures that cannot be read, or for which the model gives numbers that are not finite,
+        have an error and a vector of NaN.
 
     Raises:
         BadTable: The table has faults; all are listed.
-        BadInput: There is no picture, or ``out`` is a file of something else.
+        BadInput: There is no picture, a column has a name that is kept for ours, or ``out`` is a file of something
+            else.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
     extractor = open_model(model)
@@ -113,20 +117,19 @@ def embed_shards(
 
     Raises:
         BadTable: The table has faults; all are listed.
-        BadInput: The folder holds something else, or vectors of another model or other settings.
+        BadInput: The folder holds something else, vectors of another model or other settings, or a damaged file; or a
+            column of the table has a name that is kept for ours.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
     table = tables.read(source, "embed", root)
+    check_names(table.frame, table.name)
     extractor = open_model(model)
     _say(table)
     run = Pipeline.of(extractor, options)
     shards = Shards.open(out, record_of(extractor, table.root, run), form)
     with shards.lock():
         fill_shards(shards, table, run, progress)
-        other = shards.refresh(table)
-        if other:
-            message = f"{other} pictures that were there have other values in {table.name} now; these were taken"
-            notice(message)
+        take_values(shards, table)
         if prune:
             gone = shards.prune(table)
             if gone:
@@ -160,6 +163,7 @@ def embed_table(
         BadInput: As in :func:`embed`.
     """
     _say(table)
+    check_names(table.frame, table.name)
     start = time.perf_counter()
     run = run or Pipeline.of(model, options)
     record = record_of(model, table.root, run)
@@ -179,7 +183,7 @@ def embed_table(
         with parts.lock():
             resumed = fill_shards(parts, table, run, progress)
             vectors, errors = parts.of(table)
-    frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
+    frame = table.frame.assign(**{ERROR: error_column(errors, table.frame.index)})
     stats = {
         "rows": float(len(table)), "failed": float(sum(map(bool, errors))), "resumed": float(resumed),
         "seconds": time.perf_counter() - start, **run.seconds,
@@ -255,7 +259,10 @@ def source_table(source: Source, root: str | Path | None = None) -> tuple[tables
     names = [f"image {i}" if isinstance(item, Image.Image) else str(item) for i, item in enumerate(items)]
     base = Path(root or ".")
     pictures = [item if isinstance(item, Image.Image) else base / item for item in items]
-    frame = pd.DataFrame({"path": pd.Series(names, dtype="str")})
+    try:
+        frame = pd.DataFrame({"path": pd.Series(names, dtype="str")})
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{error.object!r} is a name that is not UTF-8; rename the file") from error
     return tables.Table(frame, base, "the list"), pictures
 
 

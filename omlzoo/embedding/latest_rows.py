@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-__all__ = ["BLOCK", "BOX", "KEY", "LatestRows", "keys_of", "whole_paths"]
+__all__ = ["BLOCK", "BOX", "KEY", "LatestRows", "keys_of", "last_rows", "whole_paths"]
 
 KEY = "S16"
 BLOCK = 1 << 16  # rows whose names are in memory at once
@@ -101,6 +101,12 @@ def keys_of(frame: pd.DataFrame, root: Path) -> np.ndarray:
         digests = [blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest() for name in names]
         keys[start : start + BLOCK] = digests
     return keys
+
+
+def last_rows(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different ones of some keys (N,), ascending, and the position of the last row of each."""
+    found, from_behind = np.unique(keys[::-1], return_index=True)
+    return found, len(keys) - 1 - from_behind
 
 
 def whole_paths(paths: Sequence[str] | pd.Series, root: Path) -> list[str]:

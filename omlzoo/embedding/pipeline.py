@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.data.transforms import Transform
+from omlzoo.embedding.columns import NOT_FINITE
 from omlzoo.embedding.options import ComputeOptions
 from omlzoo.errors import BadImage, BadInput
 from omlzoo.models._extractor import Extractor
@@ -98,7 +99,8 @@ class Pipeline:
                     pixels, errors = ahead.popleft().result()
                     if following < len(chunks):
                         ahead.append(pool.submit(self.decode, chunks[following]))
-                    yield self.vectors(pixels), errors
+                    vectors = self.vectors(pixels)
+                    yield vectors, _said(chunks[following - 2 * threads], vectors, errors)
             return
         before = torch.get_num_threads()
         share = max(1, before // threads)
@@ -111,7 +113,8 @@ class Pipeline:
     def both(self, jobs: Sequence[tuple[Picture, Box | None]]) -> tuple[np.ndarray, list[str]]:
         """Vectors (B, dim) and errors of a batch, decoded and computed by this thread."""
         pixels, errors = self.decode(jobs)
-        return self.vectors(pixels), errors
+        vectors = self.vectors(pixels)
+        return vectors, _said(jobs, vectors, errors)
 
     def decode(self, jobs: Sequence[tuple[Picture, Box | None]]) -> tuple[list[Tensor | None], list[str]]:
         """The pictures as uint8 (3, H, W), None where one cannot be read, and the reasons, empty where it can."""
@@ -129,24 +132,28 @@ class Pipeline:
                 errors.append("")
             except (BadImage, MemoryError) as error:
                 pixels.append(None)
-                errors.append(
-                    str(error) or f"{picture if isinstance(picture, Path) else 'a picture'}: not enough memory"
-                )
+                errors.append(str(error) or f"{_name(picture)}: not enough memory")
         self._count("decode", start, transforming)
         return pixels, errors
 
     def vectors(self, pixels: Sequence[Tensor | None]) -> np.ndarray:
-        """(B, dim) float32 of a batch; NaN where there is no picture."""
+        """(B, dim) float32 of a batch; NaN where there is no picture, or where the model's numbers are not finite.
+
+        A picture that is missing is computed as a black one, so that the others' last bits do not depend on it.
+        """
         start = time.perf_counter()
-        good = [i for i, picture in enumerate(pixels) if picture is not None]
+        good = np.array([picture is not None for picture in pixels], dtype=bool)
         vectors = np.full((len(pixels), self.model.dim), np.nan, dtype=np.float32)
-        if good:
-            batch = torch.stack([picture for picture in pixels if picture is not None])
+        if good.any():
+            black = next(torch.zeros_like(picture) for picture in pixels if picture is not None)
+            batch = torch.stack([black if picture is None else picture for picture in pixels])
             if self.device.type != "cpu":
                 batch = batch.pin_memory().to(self.device, non_blocking=True)
             kind = next(self.model.parameters()).dtype
             images = self.transform.normalize(batch).to(kind, memory_format=torch.channels_last)
-            vectors[good] = self._embeddings(images).cpu().numpy()
+            found = self._embeddings(images).cpu().numpy()
+            good &= np.isfinite(found).all(axis=1)
+            vectors[good] = found[good]
         self._count("model", start)
         return vectors
 
@@ -155,12 +162,30 @@ class Pipeline:
             return self.engine(images)
         with torch.inference_mode():
             vectors = self.model.embed(images)["embedding"].float()
-            return nn.functional.normalize(vectors) if self.model.normalize else vectors
+            if not self.model.normalize:
+                return vectors
+            lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+            return torch.where(lengths.isfinite(), vectors / lengths.clamp_min(1e-12), torch.nan)
 
     def _count(self, what: str, start: float, transforming: float = 0.0) -> None:
         with self.lock:
             self.seconds[what] += time.perf_counter() - start - transforming
             self.seconds["transform"] += transforming
+
+
+def _said(jobs: Sequence[tuple[Picture, Box | None]], vectors: np.ndarray, errors: list[str]) -> list[str]:
+    """The errors of a batch, with those of pictures that could be read and have no vector."""
+    nothing = np.isnan(vectors[:, 0])
+    if not nothing.any():
+        return errors
+    return [
+        f"{_name(picture)}: {NOT_FINITE}" if missing and not error else error
+        for (picture, _), missing, error in zip(jobs, nothing, errors, strict=True)
+    ]
+
+
+def _name(picture: Picture) -> str:
+    return str(picture) if isinstance(picture, Path) else "a picture"
 
 
 def _convolves(model: nn.Module) -> bool:

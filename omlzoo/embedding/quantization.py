@@ -10,7 +10,7 @@ from omlzoo.errors import BadInput
 __all__ = ["SCALE", "VECTOR", "VectorFormat", "check_form", "pack", "unpack"]
 
 VectorFormat = Literal["float32", "float16", "int8"]
-VECTOR, SCALE = "vector", "vector_scale"
+VECTOR, SCALE = "vector", "omlzoo:vector_scale"
 LEVELS = 127  # of int8, to either side
 TINY = float(np.finfo(np.float32).tiny)
 WRONG = 1e-3  # of a row's L2 norm, the largest error in float16
@@ -88,10 +88,13 @@ def unpack(table: pa.Table, dim: int) -> tuple[pa.Table, np.ndarray]:
         table: N rows that :func:`pack` returned, in any form.
         dim: Dimension of the vectors.
     """
-    column: Any = table.column(VECTOR).combine_chunks()
-    valid = column.is_valid().to_numpy(zero_copy_only=False)
-    vectors = np.full((len(column), dim), np.nan, dtype=np.float32)
-    vectors[valid] = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+    vectors = np.full((len(table), dim), np.nan, dtype=np.float32)
+    start = 0
+    for chunk in table.column(VECTOR).chunks:
+        rows: Any = vectors[start : start + len(chunk)]
+        kept = chunk.is_valid().to_numpy(zero_copy_only=False) if chunk.null_count else slice(None)
+        rows[kept] = chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+        start += len(chunk)
     if SCALE in table.column_names:
         vectors *= table.column(SCALE).to_numpy()[:, None]
         table = table.drop_columns([SCALE])

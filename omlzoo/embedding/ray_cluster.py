@@ -11,11 +11,12 @@ from typing import Any
 import pandas as pd
 
 from omlzoo.data import table as tables
+from omlzoo.embedding.columns import check_writable
 from omlzoo.embedding.extraction import record_of
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.quantization import VectorFormat
-from omlzoo.embedding.shard_writer import check_writable, embed_part
+from omlzoo.embedding.shard_writer import embed_part, take_values
 from omlzoo.embedding.shards import ROWS, Shards
 from omlzoo.errors import BadInput, MissingExtra, notice
 from omlzoo.zoo.registry import open_model
@@ -92,7 +93,7 @@ def embed_on_ray(
             raise BadInput(f"{name} is {value}; it must be at least 1")
     options = ComputeOptions(batch_size, precision, max(1, int(cpus)), device, fast, runtime)
     table = tables.read(source, "embed", root)
-    check_writable(table)
+    check_writable(table.frame, table.name)
     for text in table.notices:
         notice(text)
     extractor = open_model(model)
@@ -113,11 +114,12 @@ def embed_on_ray(
                 for number, start in enumerate(range(0, len(missing), rows))
             ]
             failed = _compute(tasks, str(model), shards, table.root, options, workers, cpus, gpus) if tasks else 0
+            take_values(shards, table)
     finally:
         if started:
             ray.shutdown()
     if failed:
-        message = f"{failed} of {len(missing)} pictures could not be read and have no vector (column error says why)"
+        message = f"{failed} of {len(missing)} pictures have no vector (column error says why)"
         notice(message)
     return shards
 

@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import pyarrow as pa
 
 from omlzoo.data.table import Table
+from omlzoo.embedding.columns import NOT_FINITE, check_writable
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.shards import ROWS, Shards
-from omlzoo.errors import BadInput, notice
+from omlzoo.errors import notice
 from omlzoo.progress import TerminalBar, bar
 
-__all__ = ["check_writable", "embed_part", "fill_shards", "say_failures"]
+__all__ = ["embed_part", "fill_shards", "say_failures", "take_values"]
 
 
 def fill_shards(shards: Shards, table: Table, run: Pipeline, progress: bool) -> int:
@@ -25,9 +25,9 @@ def fill_shards(shards: Shards, table: Table, run: Pipeline, progress: bool) -> 
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
-        BadInput: A column of the table cannot be written as Parquet.
+        BadInput: A column of the table has a name of ours or cannot be written as Parquet, or the folder is damaged.
     """
-    check_writable(table)
+    check_writable(table.frame, table.name)
     missing = shards.missing(table)
     errors: list[str] = []
     with bar(len(table), "embed", "picture", progress) as progress_bar:
@@ -72,13 +72,17 @@ def embed_part(
     return errors
 
 
-def check_writable(table: Table) -> None:
-    """Raise BadInput for a table with a column that Parquet does not take."""
-    try:
-        pa.Table.from_pandas(table.frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # before hours of work, not after
-        message = f"{table.name}: a column cannot be written as Parquet: {error}; make its values alike"
-        raise BadInput(message) from error
+def take_values(shards: Shards, table: Table) -> None:
+    """Give pictures that were there the values that the table has for them now, and say so.
+
+    Args:
+        shards: The folder, locked by this process.
+        table: All rows.
+    """
+    other = shards.refresh(table)
+    if other:
+        message = f"{other} pictures that were there have other values in {table.name} now; these were taken"
+        notice(message)
 
 
 def say_failures(errors: list[str], drawn: TerminalBar, count: int | None = None) -> None:
@@ -89,8 +93,15 @@ def say_failures(errors: list[str], drawn: TerminalBar, count: int | None = None
         drawn: The progress bar, which is cleared before the notice.
         count: Number of pictures that were read; the number of ``errors`` by default.
     """
-    failed = [error for error in errors if error]
-    if failed:
+    count = count or len(errors)
+    unread = [error for error in errors if error and not error.endswith(NOT_FINITE)]
+    computed = [error for error in errors if error.endswith(NOT_FINITE)]
+    if unread or computed:
         drawn.clear()
-        message = f"{len(failed)} of {count or len(errors)} pictures could not be read and have no vector; the first: "
-        notice(message + failed[0])
+    if unread:
+        message = f"{len(unread)} of {count} pictures could not be read and have no vector; the first: "
+        notice(message + unread[0])
+    if computed:
+        whole = "; that is every picture: its weights or its preprocessing are at fault" * (len(computed) == count)
+        message = f"{len(computed)} of {count} pictures have no vector, the first: "
+        notice(message + computed[0] + whole)

@@ -15,14 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from omlzoo.data.table import Table
-from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, joined, read_embeddings, read_metadata
-from omlzoo.embedding.latest_rows import BLOCK, BOX, KEY, LatestRows, keys_of, whole_paths
+from omlzoo.embedding import shard_files
+from omlzoo.embedding.columns import ERROR, error_column
+from omlzoo.embedding.embeddings import Embeddings, joined, read_embeddings, write_embeddings
+from omlzoo.embedding.latest_rows import BLOCK, BOX, KEY, LatestRows, keys_of, last_rows, whole_paths
 from omlzoo.embedding.quantization import VectorFormat, check_form
+from omlzoo.embedding.record import Record
+from omlzoo.embedding.shard_files import CHANGED, SIZE, number_of, read_columns, texts_of
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import new_file, writing
 from omlzoo.jsonio import read_json
@@ -30,8 +31,8 @@ from omlzoo.jsonio import read_json
 __all__ = ["ROWS", "Shards", "load_embeddings"]
 
 ROWS = 2048  # of a shard
+MOST = 10**8  # files of a folder
 FACTS = "shards.json"
-SIZE, CHANGED = "file_size", "file_changed_ns"  # columns of ours, beside those of the table
 PICTURE = ["path", *BOX]
 
 
@@ -116,28 +117,42 @@ class Shards:
 
     def files(self) -> list[Path]:
         """The Parquet files of rows, in the order they were written."""
-        return sorted(self.folder.glob("[0-9]*.parquet"))
+        return shard_files.row_files(self.folder)
 
     def missing(self, table: Table) -> np.ndarray:
-        """Rows of a table (M,) whose picture is not here, or was another one."""
+        """Rows of a table (M,) whose picture is not here, or was another one.
+
+        Raises:
+            BadInput: A file of the folder is damaged, or the table's folder has a name that cannot be written.
+        """
+        root = str(table.root.resolve())
+        if root != self.record.root and root != root.encode("utf-8", "replace").decode():
+            raise BadInput(f"{root!r} is a name that is not UTF-8; rename the folder")
         keys = keys_of(table.frame, table.root)
-        is_first = np.zeros(len(keys), dtype=bool)
-        is_first[np.unique(keys, return_index=True)[1]] = True  # of several rows of one picture the first
-        return np.flatnonzero(is_first & ~self._newest().has(keys, self.sizes(table)))
+        counts = np.zeros(len(keys), dtype=bool)
+        counts[last_rows(keys)[1]] = True
+        return np.flatnonzero(counts & ~self._newest().has(keys, self.sizes(table)))
 
     def refresh(self, table: Table) -> int:
-        """Give rows whose picture is the same the values that the table has for them now; returns how many differed."""
+        """Give rows whose picture is the same the values that the table has for them now; returns how many differed.
+
+        Of several rows of one picture the last counts, and it is said how many do not.
+        """
         newest = self._newest()
-        keys, first = np.unique(keys_of(table.frame, table.root), return_index=True)
-        columns = [name for name in table.frame.columns if name not in PICTURE and table.frame[name].dtype != object]
+        keys, last = last_rows(keys_of(table.frame, table.root))
+        if len(keys) < len(table):
+            message = f"{len(table) - len(keys)} of {len(table)} rows of {table.name} are of pictures"
+            notice(f"{message} that it has again further down, maybe under other names; of each the last row counts")
+        given = table.frame.rename(columns=str)
+        columns = [name for name in given.columns if name not in PICTURE and given[name].dtype != object]
         other = [np.empty(0, dtype=np.int64)]
         for path in self.files() if columns and len(keys) else []:
-            at = newest.of_file(int(path.stem))
+            at = newest.of_file(number_of(path))
             positions = np.searchsorted(keys, newest.keys[at]).clip(max=len(keys) - 1)
             here = keys[positions] == newest.keys[at]
-            frame = pq.read_table(path, columns=_there(path, ["path", *columns])).to_pandas()
-            ours, theirs = frame.iloc[newest.rows[at[here]]], first[positions[here]]
-            pairs = zip(_values(ours, columns), _values(table.frame.iloc[theirs], columns), strict=True)
+            frame = read_columns(path, self.record, ["path", *columns]).rename(columns=str)
+            ours, theirs = frame.iloc[newest.rows[at[here]]], last[positions[here]]
+            pairs = zip(texts_of(ours, columns), texts_of(given.iloc[theirs], columns), strict=True)
             other.append(theirs[np.array([mine != yours for mine, yours in pairs], dtype=bool)])
         rows = np.sort(np.concatenate(other))
         for start in range(0, len(rows), ROWS):
@@ -158,17 +173,24 @@ class Shards:
             sizes: (M, 2) result of :meth:`sizes`, taken before the pictures were read.
             number: Number of the file, which is replaced if it exists; the next by default.
         """
-        frame = table.frame.assign(**{ERROR: pd.Series(errors, dtype="str", index=table.frame.index)})
+        frame = table.frame.assign(**{ERROR: error_column(errors, table.frame.index)})
         if str(table.root.resolve()) != self.record.root:
             frame["path"] = [os.path.abspath(file) for file in table.files()]
-        frame[SIZE], frame[CHANGED] = sizes[:, 0], sizes[:, 1]
         number = self.following() if number is None else number
-        Embeddings(vectors, frame, self.record).save(self.folder / f"{number:08d}.parquet", self.form)
+        rows = Embeddings(vectors, frame, self.record)
+        ours = {SIZE: sizes[:, 0], CHANGED: sizes[:, 1]}
+        write_embeddings(self.folder / f"{number:08d}.parquet", rows, self.form, ours)
 
     def following(self) -> int:
-        """The number of the next file."""
-        files = self.files()
-        return int(files[-1].stem) + 1 if files else 0
+        """The number of the next file.
+
+        Raises:
+            BadInput: There is no further number.
+        """
+        number = max((number_of(path) for path in self.files()[-1:]), default=-1) + 1
+        if number >= MOST:
+            raise BadInput(f"{self.folder} has a file {MOST - 1}.parquet, the last that there can be; remove that file")
+        return number
 
     @staticmethod
     def sizes(table: Table) -> np.ndarray:
@@ -189,8 +211,8 @@ class Shards:
         unwanted = set(whole_paths(paths, root))
         gone = [np.empty(0, dtype=np.int64)]
         for path in self.files():
-            at = newest.of_file(int(path.stem))
-            names = whole_paths(pq.read_table(path, columns=["path"])["path"].to_pylist(), root)
+            at = newest.of_file(number_of(path))
+            names = whole_paths(read_columns(path, self.record, ["path"])["path"], root)
             gone.append(at[np.array([names[row] in unwanted for row in newest.rows[at]], dtype=bool)])
         return self._bury(newest, np.concatenate(gone))
 
@@ -205,9 +227,7 @@ class Shards:
 
     def _bury(self, newest: LatestRows, gone: np.ndarray) -> int:
         if len(gone):
-            number = len(list(self.folder.glob("removed-*.parquet")))
-            with new_file(self.folder / f"removed-{number:08d}.parquet") as temporary:
-                pq.write_table(pa.table({"shard": newest.files[gone], "row": newest.rows[gone]}), temporary)
+            shard_files.write_removed(self.folder, newest.files[gone], newest.rows[gone])
         return len(gone)
 
     def __len__(self) -> int:
@@ -222,11 +242,11 @@ class Shards:
         """Keys and rows of each file."""
         newest = self._newest()
         for path in self.files():
-            at, shard = newest.of_file(int(path.stem)), read_embeddings(path)
+            at, shard = newest.of_file(number_of(path)), shard_files.read_rows(path)
             keep = np.zeros(len(shard), dtype=bool)
             keep[newest.rows[at]] = True
             rows = shard.rows(keep)
-            yield newest.keys[at], replace(rows, table=rows.table.drop(columns=[SIZE, CHANGED]), record=self.record)
+            yield newest.keys[at], replace(rows, record=self.record)
 
     def load(self) -> Embeddings:
         """All rows; raises BadInput where there are none yet."""
@@ -252,23 +272,18 @@ class Shards:
 
     def _newest(self) -> LatestRows:
         """Of each picture its newest row, and its file's size and time of change then."""
-        removed = [pq.read_table(path) for path in sorted(self.folder.glob("removed-*.parquet"))]
-        gone = [
-            np.concatenate([np.empty(0, dtype=np.int64), *(table[name].to_numpy() for table in removed)])
-            for name in ("shard", "row")
-        ]
         none = np.empty(0, dtype=np.int64)
         keys, files, rows, sizes = [none.astype(KEY)], [none], [none], [none.reshape(0, 2)]
         for path in self.files():
-            if read_metadata(path) != self.record:
-                raise BadInput(f"{path} has vectors of other settings than {FACTS} says; remove that file")
-            frame = pq.read_table(path, columns=_there(path, [*PICTURE, SIZE, CHANGED])).to_pandas()
+            frame = read_columns(path, self.record, [*PICTURE, SIZE, CHANGED])
+            if not {"path", SIZE, CHANGED} <= set(frame.columns):
+                raise BadInput(f"{path}: lacks columns of a folder's file; remove that file")
             keys.append(keys_of(frame, Path(self.record.root)))
-            files.append(np.full(len(frame), int(path.stem)))
+            files.append(np.full(len(frame), number_of(path)))
             rows.append(np.arange(len(frame)))
             sizes.append(frame[[SIZE, CHANGED]].to_numpy(dtype=np.int64))
         whole = [np.concatenate(parts) for parts in (keys, files, rows, sizes)]
-        return LatestRows.of(whole[0], whole[1], whole[2], whole[3], (gone[0], gone[1]))
+        return LatestRows.of(whole[0], whole[1], whole[2], whole[3], shard_files.removed_rows(self.folder))
 
 
 def load_embeddings(path: str | Path) -> Embeddings:
@@ -278,15 +293,3 @@ def load_embeddings(path: str | Path) -> Embeddings:
         BadInput: There is no such file, or it is none of ours.
     """
     return Shards.open(path).load() if Path(path).is_dir() else read_embeddings(path)
-
-
-def _there(path: Path, columns: list[str]) -> list[str]:
-    """Those of the columns that a file has."""
-    known = set(pq.read_schema(path).names)
-    return [name for name in dict.fromkeys(columns) if name in known]
-
-
-def _values(frame: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:
-    """The values of each row as text; a column that is not there has none."""
-    texts = [frame[name].astype("string").fillna("") if name in frame else [""] * len(frame) for name in columns]
-    return list(zip(*texts, strict=True)) if texts else [()] * len(frame)

@@ -16,6 +16,7 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings, joined
 from omlzoo.errors import BadInput, notice
 from omlzoo.index.backends._backend import Backend
 from omlzoo.ops.direct_scores import Similarity
+from omlzoo.ops.directions import directions
 
 __all__ = ["Rows"]
 
@@ -80,10 +81,9 @@ class Rows:
         if self.similarity == "cosine":
             return self.searcher
         vectors = self.embeddings.vectors
-        norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        directions: Backend = catalog.find("index.backends", "exact")("cosine", self.embeddings.record.dim)
-        directions.add(vectors / norms, self.numbers)
-        return directions
+        found: Backend = catalog.find("index.backends", "exact")("cosine", self.embeddings.record.dim)
+        found.add(directions(vectors), self.numbers)
+        return found
 
     def table(self) -> Table:
         """The rows as a table with their images."""

@@ -1,18 +1,21 @@
 """Vectors, rows and record survive the file; vectors of something else are refused."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import toys
 
 from omlzoo.embedding.embeddings import Embeddings, Record
 from omlzoo.embedding.shards import load_embeddings
 from omlzoo.errors import BadInput
 
-RECORD = Record("m", "0" * 64, 3, {"crop": [4, 4]}, False, "fp32", "/photos")
+PREPROCESS = json.loads(json.dumps(asdict(toys.PREPROCESS)))
+RECORD = Record("m", "0" * 64, 3, PREPROCESS, False, "fp32", "/photos")
 
 
 def made() -> Embeddings:

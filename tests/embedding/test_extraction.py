@@ -266,3 +266,50 @@ def test_columns_of_our_own_and_odd_ones(tmp_path: Path, drawn: Path, model: Ext
 def test_a_device_that_is_not_there_is_named(files: list[Path], model: Extractor, device: str) -> None:
     with pytest.raises(BadInput, match=f"device is '{device}'"):
         omlzoo.embed(model, files[:1], device=device)
+
+
+@pytest.mark.parametrize("out", [False, True])
+def test_a_model_that_gives_no_numbers_is_said_once(tmp_path: Path, files: list[Path], out: bool) -> None:
+    from toys import toy
+
+    model = toy("resnet_toy")
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    said = (
+        r"^5 of 5 pictures have no vector, the first: .*the model gave numbers that are not finite; that is every pict"
+    )
+    with pytest.warns(OmlzooWarning, match=said) as warned:
+        found = omlzoo.embed(model, files[:5], out=tmp_path / "e.parquet" if out else None)
+    assert len(warned) == 1
+    assert not found.good.any()
+    assert np.isnan(found.vectors).all()
+    if out:
+        assert not omlzoo.load_embeddings(tmp_path / "e.parquet").good.any()
+
+
+def test_columns_that_are_kept_for_ours_are_refused_before_anything_is_computed(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction.Pipeline, "decode", None)
+    frame = pd.read_csv(drawn).head(4).assign(**{"omlzoo:file_size": 1})
+    for act in (
+        lambda: omlzoo.embed(model, frame, root=drawn.parent),
+        lambda: omlzoo.embed(model, frame, root=drawn.parent, out=tmp_path / "e.parquet"),
+        lambda: omlzoo.embed_shards(model, frame, tmp_path / "v", root=drawn.parent),
+    ):
+        with pytest.raises(BadInput, match="the column 'omlzoo:file_size' has a name that omlzoo keeps for itself"):
+            act()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_not_utf_8_is_one_line(tmp_path: Path, files: list[Path], model: Extractor) -> None:
+    with pytest.raises(BadInput, match="is a name that is not UTF-8; rename the file"):
+        omlzoo.embed(model, [tmp_path / os.fsdecode(b"\xff.png")])
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    (folder / "a.png").write_bytes(files[0].read_bytes())
+    (folder / "b.png").write_bytes(b"x")
+    with pytest.warns(OmlzooWarning, match="1 of 2 pictures could not be read"):
+        found = omlzoo.embed(model, folder, out=folder / "e.parquet")
+    assert found.good.tolist() == [True, False]
+    assert omlzoo.load_embeddings(folder / "e.parquet").table.equals(found.table)

@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omlzoo.embedding.latest_rows import LatestRows, keys_of, whole_paths
+from omlzoo.embedding.latest_rows import LatestRows, keys_of, last_rows, whole_paths
 
 WRITTEN = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=5), max_size=6)  # names of each file's rows
 REMOVED = st.sets(st.tuples(st.integers(0, 5), st.integers(0, 4)))
@@ -49,3 +49,9 @@ def test_a_picture_is_told_by_its_whole_path_and_its_box(tmp_path: Path) -> None
     assert keys_of(frame[["path"]], tmp_path / "elsewhere").tolist()[0] not in keys
     many = pd.DataFrame({"path": [f"{i}.jpg" for i in range(70_000)]})  # more than a block
     assert len(np.unique(keys_of(many, tmp_path))) == 70_000
+
+
+def test_the_last_row_of_each_key() -> None:
+    keys, last = last_rows(np.array([b"b", b"a", b"b", b"c", b"a"]))
+    assert keys.tolist() == [b"a", b"b", b"c"]
+    assert last.tolist() == [4, 2, 3]

@@ -93,6 +93,6 @@ def test_unreadable_pictures_are_counted(cluster: None, saved: Path, tmp_path: P
     folder.mkdir()
     (folder / "bad.png").write_bytes(b"x")
     (folder / "good.png").write_bytes(next(drawn.parent.rglob("*.png")).read_bytes())
-    with pytest.warns(OmlzooWarning, match="1 of 2 pictures could not be read"):
+    with pytest.warns(OmlzooWarning, match="1 of 2 pictures have no vector"):
         shards = embed_on_ray(saved, folder, tmp_path / "v", workers=1)
     assert len(shards) == 2

@@ -3,17 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from omlzoo.data.table import Table, read
+from omlzoo.data.table import read
 from omlzoo.embedding import shard_writer
 from omlzoo.embedding.extraction import record_of
 from omlzoo.embedding.options import ComputeOptions
 from omlzoo.embedding.pipeline import Pipeline
-from omlzoo.embedding.shard_writer import check_writable, embed_part, fill_shards
+from omlzoo.embedding.shard_writer import embed_part, fill_shards
 from omlzoo.embedding.shards import Shards
-from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
 
 
@@ -33,9 +31,3 @@ def test_files_of_so_many_rows_and_the_number_that_is_given(
     assert sum(done) == 60
     assert len(shards.files()) == 3
     assert np.allclose(shards.load().vectors, before, atol=1e-5)
-
-
-def test_a_column_that_parquet_does_not_take_is_refused_at_once(tmp_path: Path) -> None:
-    table = Table(pd.DataFrame({"path": ["a", "b"], "mixed": [1, {"x": 2}]}), tmp_path, "t.csv")
-    with pytest.raises(BadInput, match="t.csv: a column cannot be written as Parquet"):
-        check_writable(table)

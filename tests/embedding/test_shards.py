@@ -1,21 +1,25 @@
 """A folder of embeddings grows, forgets, and is whole after any kill: no row twice, none missing."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
-from toys import toy
+from toys import PREPROCESS, toy
 
 import omlzoo
 from omlzoo.embedding import extraction
-from omlzoo.embedding.embeddings import Record
+from omlzoo.embedding.record import Record
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.models._extractor import Extractor
@@ -178,7 +182,7 @@ def test_smaller_forms_of_unit_vectors_are_unit_vectors_again(photos: Path, tmp_
 
 
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:
-    record = Record("m", "0" * 64, 2, {}, False, "fp32", "")
+    record = Record("m", "0" * 64, 2, json.loads(json.dumps(asdict(PREPROCESS))), False, "fp32", "")
     with pytest.raises(BadInput, match="has no rows yet"):
         Shards.open(tmp_path / "v", record).load()
 
@@ -209,3 +213,65 @@ def test_killed_at_any_moment_nothing_is_doubled_or_skipped(
     order = [found.table["path"].tolist().index(path) for path in wanted.table["path"]]
     assert np.allclose(found.vectors[order], wanted.vectors, atol=1e-5)
     assert not [path.name for path in (tmp_path / "v").iterdir() if path.name.endswith(".part")]
+
+
+def test_of_several_rows_of_one_picture_the_last_counts_and_it_is_said(
+    saved: str, photos: Path, tmp_path: Path
+) -> None:
+    names = ["0.png", "./0.png", str(photos / "0.png"), "1.png", "sub/../1.png", "2.png"]
+    (photos / "sub").mkdir()
+    table = pd.DataFrame({"path": names, "label": ["a", "b", "c", "d", "e", "f"]})
+    said = "3 of 6 rows of the DataFrame are of pictures that it has again further down, .*of each the last row counts"
+    for _ in range(3):
+        with pytest.warns(OmlzooWarning, match=said) as warned:
+            shards = omlzoo.embed_shards(saved, table, tmp_path / "v", root=photos)
+        assert len(warned) == 1
+        assert len(shards.files()) == 1
+    found = omlzoo.load_embeddings(tmp_path / "v")
+    assert found.table[["path", "label"]].to_numpy().tolist() == [[names[2], "c"], [names[4], "e"], [names[5], "f"]]
+
+
+COLUMNS = {
+    "vector_scale": ["a", "b", "c", "d", "e", "f"], "file_size": [6, 5, 4, 3, 2, 1], "file_changed_ns": [0.5, None, 1, 2, 3, 4],
+    "whole": pd.array([1, None, 3, 4, 5, 6], dtype="Int64"), "when": pd.date_range("2020", periods=6, tz="Europe/Berlin"),
+    "kind": pd.Categorical(list("aabbcc")), "half": np.arange(6, dtype=np.float32) / 7, "yes": [True, False] * 3, 7: range(6),
+    "tags": [["a"], [], ["b"], [], [], ["c", "d"]], "span": pd.to_timedelta(range(6), unit="ns"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_users_column_stays_and_runs_over_an_unchanged_table_write_nothing(
+    name: str | int, saved: str, photos: Path, tmp_path: Path
+) -> None:
+    table = pd.DataFrame({"path": [f"{i}.png" for i in range(6)], name: COLUMNS[name]})
+    for _ in range(3):
+        shards = omlzoo.embed_shards(saved, table, tmp_path / "v", root=photos)
+    assert len(shards.files()) == 1
+    kept = omlzoo.load_embeddings(tmp_path / "v").table[str(name)]
+    if name == "tags":
+        assert [list(tags) for tags in kept] == COLUMNS["tags"]
+    else:
+        pd.testing.assert_series_equal(kept, table[name], check_names=False)
+
+
+def test_rows_without_finite_numbers_are_not_tried_again(photos: Path, tmp_path: Path) -> None:
+    model = toy("resnet_toy")
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    with pytest.warns(OmlzooWarning, match="6 of 6 pictures have no vector, the first: .*not finite; that is every"):
+        omlzoo.embed_shards(model, photos, tmp_path / "v")
+    assert not omlzoo.embed_shards(model, photos, tmp_path / "v").load().good.any()
+
+
+def test_a_folder_of_an_earlier_version_grows(saved: str, photos: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"path": [f"{i}.png" for i in range(6)], "file_size": list("abcdef")})
+    shards = omlzoo.embed_shards(saved, table, tmp_path / "v", root=photos)
+    path = shards.files()[0]
+    now = pq.read_table(path).drop_columns(["file_size"])
+    old = {"omlzoo:file_size": "file_size", "omlzoo:file_changed_ns": "file_changed_ns"}
+    before = now.rename_columns([old.get(name, name) for name in now.column_names])
+    pq.write_table(before.replace_schema_metadata(now.schema.metadata), path)
+    with pytest.warns(OmlzooWarning, match="6 pictures that were there have other values"):
+        omlzoo.embed_shards(saved, table, tmp_path / "v", root=photos)
+    assert len(omlzoo.embed_shards(saved, table, tmp_path / "v", root=photos).files()) == 2
+    assert omlzoo.load_embeddings(tmp_path / "v").table["file_size"].tolist() == list("abcdef")
