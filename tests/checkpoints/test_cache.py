@@ -19,6 +19,7 @@ from omlzoo.checkpoints.folder import ENTRY, save_folder
 from omlzoo.errors import WeightsMismatch, WeightsUnavailable
 from omlzoo.files import file_digest
 
+HUB = {"repo": "o/n", "file": "model.safetensors"}
 UPSTREAM = Upstream("https://example.org/x.pth", "md5:abcdef", "timm_vit")
 
 
@@ -33,9 +34,9 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     [
         ({"sha256": "a" * 64}, {"sha256": "a" * 64}, True),  # the promised bytes
         ({"sha256": "b" * 64}, {"sha256": "a" * 64}, False),
-        ({"sha256": "b" * 64, "repo": "o/n"}, {"sha256": None, "repo": "o/n"}, True),  # nothing is promised
-        ({"sha256": "b" * 64, "repo": "o/m"}, {"sha256": None, "repo": "o/n"}, False),
-        ({"sha256": "b" * 64, "upstream": UPSTREAM}, {"sha256": "a" * 64, "repo": "o/n", "upstream": UPSTREAM}, True),
+        ({"sha256": "b" * 64, **HUB}, {"sha256": None, **HUB}, True),  # nothing is promised
+        ({"sha256": "b" * 64, **HUB, "repo": "o/m"}, {"sha256": None, **HUB}, False),
+        ({"sha256": "b" * 64, "upstream": UPSTREAM}, {"sha256": "a" * 64, **HUB, "upstream": UPSTREAM}, True),
         ({"sha256": "b" * 64, "upstream": replace(UPSTREAM, hash=None)}, {"upstream": UPSTREAM}, False),
         ({"sha256": None, "upstream": UPSTREAM}, {"upstream": UPSTREAM}, False),  # bytes that nobody can check
         ({"sha256": "a" * 64, "name": "other"}, {"sha256": "a" * 64}, False),

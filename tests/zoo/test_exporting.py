@@ -77,7 +77,7 @@ def test_torchscript_of_every_family(family: str, tmp_path: Path) -> None:
     export(model, tmp_path / "m.pt")
     images = torch.randn(5, 3, *(FAMILIES[family][0],) * 2)
     with torch.inference_mode():
-        assert torch.allclose(exporting._load_torchscript(tmp_path / "m.pt", {})(images), model(images), atol=1e-5)
+        assert torch.allclose(exporting._load_torchscript(tmp_path / "m.pt")(images), model(images), atol=1e-5)
     kept = read_entry(tmp_path / "m.pt")
     assert kept["preprocess"] == json.loads(json.dumps(asdict(model.weights.entry.preprocess)))  # type: ignore[union-attr]
 
