@@ -12,7 +12,8 @@ from omlzoo.errors import WeightsMismatch
 
 __all__ = ["START", "read_legacy"]
 
-START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the first pickle, torch's mark
+START = b"\x80"  # what every pickle begins with
+MARK = 0x1950A86A20F9469CFC6C  # torch's, the value of the first pickle
 VERSION = 1001
 COUNT = 8  # bytes of the number of elements before the numbers of a storage
 
@@ -42,9 +43,9 @@ def read_legacy(path: Path) -> Any:
             raise WeightsMismatch(f"the storage {key[:50]!r} is described in two ways")
         return storages[key]
 
-    file.seek(len(START))
-    if read_pickle(file, storage, size) != VERSION or not isinstance(read_pickle(file, storage, size), dict):
-        raise WeightsMismatch("it is of another version of torch.save")
+    begin = [read_pickle(file, storage, size) for _ in range(2)]
+    if begin != [MARK, VERSION] or not isinstance(read_pickle(file, storage, size), dict):
+        raise WeightsMismatch("it is a pickle, but not of torch.save")
     value = read_pickle(file, storage, size)
     keys = read_pickle(file, storage, size)
     if not isinstance(keys, list) or sorted(keys) != sorted(storages):

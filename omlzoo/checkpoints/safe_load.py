@@ -33,10 +33,10 @@ def open_file(path: Path, name: str) -> Mapping[str, Any]:
     try:
         check_regular(path)
         with path.open("rb") as file:
-            start = file.read(len(START))
+            start = file.read(9)
         if start[8:9] == b"{":  # safetensors: eight bytes that give the size of a JSON header
             return load_tensors(path)
-        if start == START:
+        if start.startswith(START):
             raw = read_legacy(path)
         elif zipfile.is_zipfile(path):
             raw = read_archive(path)

@@ -44,6 +44,7 @@ class Extractor(nn.Module):
 
     @weights.setter
     def weights(self, facts: "Weights | None") -> None:
+        """Take the facts, and traces of the tensors as they are."""
         same = facts is not None and (self._weights is None or not self.changed)
         self._weights = facts
         self._traces = Traces(self) if same else None

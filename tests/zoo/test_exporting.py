@@ -116,6 +116,8 @@ def test_wrong_names_are_refused(tmp_path: Path) -> None:
 
 def test_changed_weights_do_not_bear_the_entrys_address_and_the_model_stays_as_it_is(tmp_path: Path) -> None:
     model = built("vit")
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
     model.train()
     export(model, tmp_path / "m.pt")
     assert model.training
