@@ -36,7 +36,12 @@ SAVED: dict[str, Any] = {
     "views": {"whole": SHARED, "row": SHARED[1], "columns": SHARED[:, 2:5], "turned": SHARED.T, "empty": SHARED[:0]},
     "parameter": {"p": nn.Parameter(torch.ones(2)), "scalar": torch.tensor(5)},
     "state": Layer().state_dict(),
-    "nested": {"state_dict": {"a": torch.ones(1)}, "epoch": 3, "args": {"lr": 0.1, "betas": (0.9, 0.99)}, "names": {"a", "b"}},
+    "nested": {
+        "state_dict": {"a": torch.ones(1)},
+        "epoch": 3,
+        "args": {"lr": 0.1, "betas": (0.9, 0.99)},
+        "names": {"a", "b"},
+    },
 }
 
 

@@ -11,7 +11,13 @@ from omlzoo.checkpoints.legacy import read_legacy
 from omlzoo.errors import WeightsMismatch
 
 ROWS = torch.arange(12.0).reshape(3, 4)
-STATE = {"a": ROWS, "view": ROWS[:, 1:3], "half": torch.ones(5, dtype=torch.float16), "count": torch.tensor(7), "none": torch.ones(0)}
+STATE = {
+    "a": ROWS,
+    "view": ROWS[:, 1:3],
+    "half": torch.ones(5, dtype=torch.float16),
+    "count": torch.tensor(7),
+    "none": torch.ones(0),
+}
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])

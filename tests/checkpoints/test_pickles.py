@@ -13,7 +13,9 @@ from omlzoo.checkpoints.pickles import Held, read_pickle
 from omlzoo.errors import WeightsMismatch
 
 NUMBERS = torch.arange(12.0)
-TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x0ctQ"
+TENSOR = (
+    b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x0ctQ"
+)
 
 
 def numbers(key: str, dtype: torch.dtype, count: int) -> torch.Tensor:
@@ -31,7 +33,11 @@ def tensor(offset: int, size: str, stride: str) -> bytes:
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_plain_values_come_back(protocol: int) -> None:
-    value = {"a": [1, -5, 2**70, 1.5, None, True, "schön"], "b": ((), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)), 3: {"x": {}}}
+    value = {
+        "a": [1, -5, 2**70, 1.5, None, True, "schön"],
+        "b": ((), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)),
+        3: {"x": {}},
+    }
     assert read(pickle.dumps(value, protocol)) == value
     assert read(pickle.dumps(OrderedDict(b=1, a=2), protocol)) == {"b": 1, "a": 2}
 
@@ -104,7 +110,9 @@ def test_classes_of_torchscript_are_held_and_not_made() -> None:
 
 def test_every_instruction_that_python_writes_for_plain_values_is_known() -> None:
     value = {"t": (1, "x" * 300, b"y", b"z" * 300, bytearray(b"q")), "l": list(range(300)), "n": 2**3000, "f": 0.5}
-    written = {code.name for protocol in range(2, 6) for code, _, _ in pickletools.genops(pickle.dumps(value["l"], protocol))}
+    written = {
+        code.name for protocol in range(2, 6) for code, _, _ in pickletools.genops(pickle.dumps(value["l"], protocol))
+    }
     assert {"APPENDS", "MEMOIZE", "BINPUT", "FRAME"} <= written
     for protocol in (3, 4, 5):
         found = read(pickle.dumps({key: value[key] for key in ("l", "n", "f")}, protocol))
