@@ -35,7 +35,7 @@ def by_numpy(model: Extractor) -> None:
 
 def by_shared_memory(model: Extractor) -> None:
     tensor = list(model.parameters())[-1]
-    torch.frombuffer(tensor.detach().numpy().data, dtype=torch.float32).mul_(3)
+    torch.frombuffer(tensor.detach().numpy().data, dtype=torch.float32).add_(3)
 
 
 def replaced(model: Extractor) -> None:
@@ -44,6 +44,7 @@ def replaced(model: Extractor) -> None:
 
 def another_module(model: Extractor) -> None:
     model.bn1 = torch.nn.BatchNorm2d(model.bn1.num_features)  # type: ignore[arg-type]
+    torch.nn.init.normal_(model.bn1.weight)
 
 
 def one_more(model: Extractor) -> None:

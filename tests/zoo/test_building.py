@@ -54,7 +54,7 @@ def test_dim_and_params_are_those_of_the_model(key: str, value: int, tmp_path: P
         ("vits16", {"heads": 7}, "do not suit it: AssertionError"),
         ("swin_l", {"image": 7, "window": 7}, "do not suit it|params is"),
         ("projected", {"arch": "vit_toy", "dim": 65_536, "arch_args": {"normalize": "x"}}, "dim is|params is|do not suit"),
-        ("projected", {"arch": "projected", "arch_args": {"arch": "vits16", "dim": 65_536}, "dim": 65_536}, "need far more"),
+        ("projected", {"arch": "projected", "arch_args": {"arch": "vit_toy", "dim": 65_536}, "dim": 65_536}, "need far more"),
     ],
 )  # fmt: skip
 def test_arguments_are_those_of_the_architecture(arch: str, arguments: dict[str, Any], said: str) -> None:
