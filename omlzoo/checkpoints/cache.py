@@ -11,19 +11,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
 
-from omlzoo.checkpoints.entry import Entry, dump_entry
-from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry
+from omlzoo.checkpoints.entry import Entry
+from omlzoo.checkpoints.folder import open_entry, weights_of
 from omlzoo.checkpoints.state_dict import check_finite, load_tensors
 from omlzoo.errors import BadEntry, BadInput, WeightsUnavailable, notice
-from omlzoo.files import file_digest, new_file
+from omlzoo.files import check_regular, file_digest, new_file
 from omlzoo.jsonio import read_json
 
-__all__ = ["copy", "folder", "home", "kept", "serves", "verify", "work"]
+__all__ = ["folder", "home", "kept", "serves", "verify", "work"]
 
 SCRATCH = ".download."
 
@@ -48,7 +47,7 @@ def kept(entry: Entry) -> Entry | None:
         local = open_entry(folder(entry.name))
     except BadEntry:
         return None
-    return local if (folder(entry.name) / WEIGHTS).is_file() and serves(local, entry) else None
+    return local if weights_of(folder(entry.name)).is_file() and serves(local, entry) else None
 
 
 def serves(local: Entry, entry: Entry) -> bool:
@@ -66,26 +65,6 @@ def serves(local: Entry, entry: Entry) -> bool:
     converted = local.repo is None and local.upstream is not None and local.upstream == entry.upstream
     unpinned = entry.sha256 is None and entry.repo is not None and local.repo == entry.repo
     return converted or unpinned or local.sha256 == entry.sha256
-
-
-def copy(source: Path, entry: Entry, to: Path) -> Entry:
-    """Copy a safetensors file into a folder, with its entry beside it.
-
-    Args:
-        source: The file to copy.
-        entry: The entry that describes it.
-        to: The folder; it is made if it does not exist, and files of the same names in it are replaced.
-
-    Returns:
-        The entry that was written, with the name, sha256 and size of the copy.
-    """
-    with new_file(to / WEIGHTS) as temporary:
-        shutil.copyfile(source, temporary)
-        sha256, size = file_digest(temporary), temporary.stat().st_size
-        entry = replace(entry, file=WEIGHTS, sha256=sha256, size=size)
-        with new_file(to / ENTRY) as text:
-            text.write_text(dump_entry(entry), encoding="utf-8")
-    return entry
 
 
 @contextmanager
@@ -118,7 +97,7 @@ def work(name: str) -> Iterator[Path]:
         ) from error
 
 
-def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False) -> Path:
+def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False, size: int | None = None) -> Path:
     """Return the path if the file has the expected sha256, and raise an error otherwise.
 
     The sha256 is computed only if the file was not verified before, or if its size or modification time has changed.
@@ -129,12 +108,20 @@ def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False
         name: Name of the checkpoint, for the error message.
         remedy: What the user can do if the content is another, for the error message.
         afresh: Compute the sha256 even if the file was verified before.
+        size: The size that the file must have in bytes, if it is known; one of another size is not even read.
 
     Raises:
-        WeightsUnavailable: The content has another sha256.
+        WeightsUnavailable: The content has another sha256 or size, or there is no such file.
         WeightsMismatch: The file is not a valid safetensors file, or a tensor holds NaN or infinity.
     """
-    stat = path.stat()
+    try:
+        check_regular(path)
+        stat = path.stat()
+    except (BadInput, OSError) as error:
+        said = error if isinstance(error, BadInput) else f"{path} cannot be read ({error.strerror})"
+        raise WeightsUnavailable(f"{name}: {said}; {remedy}") from error
+    if size is not None and stat.st_size != size:
+        raise WeightsUnavailable(f"{name}: {path} has {stat.st_size} bytes, the entry says {size}; {remedy}")
     facts = {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256}
     record = home() / "verified" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
     try:

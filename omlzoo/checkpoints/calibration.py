@@ -1,10 +1,13 @@
 """Calibration of a model's distances: thresholds, probabilities, and the rejection of queries of unknown labels."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from omlzoo.errors import BadInput, UnknownName
+from omlzoo.errors import BadEntry, BadInput, UnknownName
 from omlzoo.files import new_file
 from omlzoo.jsonio import build, to_json
 
@@ -12,6 +15,8 @@ if TYPE_CHECKING:  # so that reading the manifest does not import numpy
     import numpy as np
 
 __all__ = ["Calibration", "CutPoint", "Energy", "Probability", "energy"]
+
+MOST = 10_000  # hits that may enter an energy
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,12 @@ class CutPoint:
     right: float
     right_interval: tuple[float, float]
 
+    def __post_init__(self) -> None:
+        _check_finite(f"the threshold {self.name}", [self.value])
+        _check_chances(
+            f"the threshold {self.name}", [self.wrong, *self.wrong_interval, self.right, *self.right_interval]
+        )
+
 
 @dataclass(frozen=True)
 class Probability:
@@ -70,6 +81,20 @@ class Probability:
     logistic_error: float
     reliability: tuple[tuple[float, float, int], ...]
 
+    def __post_init__(self) -> None:
+        _check_finite("probability", [*self.distances, self.intercept, self.slope])
+        _check_chances("probability", [*self.isotonic, self.isotonic_error, self.logistic_error])
+        for mean, share, _ in self.reliability:
+            _check_chances("probability: reliability", [mean, share])
+        if not self.distances or len(self.distances) != len(self.isotonic):
+            raise BadInput(
+                f"probability has {len(self.distances)} distances and {len(self.isotonic)} chances; they must be as "
+                "many, and one at least"
+            )
+        pairs = list(zip(self.distances, self.isotonic, strict=True))
+        if any(near[0] > far[0] or near[1] < far[1] for near, far in pairwise(pairs)):
+            raise BadInput("probability has distances that fall, or chances that rise; nearer hits come first")
+
     def of(self, distance: "np.ndarray", form: Literal["isotonic", "logistic"] = "isotonic") -> "np.ndarray":
         """Probabilities that hits at these distances have the query's label, in the shape of ``distance``.
 
@@ -97,6 +122,13 @@ class Energy:
 
     temperature: float
     k: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < math.inf or not 1 <= self.k <= MOST:
+            raise BadInput(
+                f"energy has temperature {self.temperature} and k {self.k}; the first must be above 0, the second from "
+                f"1 to {MOST:,}"
+            )
 
 
 @dataclass(frozen=True)
@@ -131,6 +163,14 @@ class Calibration:
     probability: Probability
     energy: Energy
     open_set: dict[str, float]
+
+    def __post_init__(self) -> None:
+        names = [_plain(each.name) for each in self.cut_points]
+        if len(set(names)) < len(names):
+            raise BadInput(f"the calibration has a threshold twice; its names are {', '.join(names)[:200]}")
+        if not all(isinstance(value, int | float) for value in self.open_set.values()):
+            raise BadInput("the calibration has an open_set whose values are no numbers")
+        _check_finite("the calibration: open_set", self.open_set.values())
 
     def find(self, name: str) -> CutPoint:
         """The threshold of that name. Numbers in names may be written in any way: "far=1e-3" is "far=0.001".
@@ -176,7 +216,10 @@ class Calibration:
         Raises:
             BadEntry: The JSON does not follow the schema.
         """
-        return build(Calibration, raw, where)
+        try:
+            return build(Calibration, raw, where)
+        except BadInput as error:
+            raise BadEntry(f"{where}: {error}") from error
 
     def save(self, path: str | Path) -> None:
         """Write the calibration to a JSON file."""
@@ -201,6 +244,16 @@ def energy(distances: "np.ndarray", how: Energy) -> "np.ndarray":
     with np.errstate(invalid="ignore"):
         rest = np.exp(-(near - least) / how.temperature).sum(axis=1)
     return np.where(np.isfinite(least[:, 0]), least[:, 0] - how.temperature * np.log(rest), np.inf)
+
+
+def _check_finite(what: str, values: Iterable[float]) -> None:
+    if not all(map(math.isfinite, values)):
+        raise BadInput(f"{what} has a number that is not finite; calibrate again")
+
+
+def _check_chances(what: str, values: Iterable[float]) -> None:
+    if not all(0 <= value <= 1 for value in values):
+        raise BadInput(f"{what} has a share or chance outside 0 to 1; calibrate again")
 
 
 def _plain(name: str) -> str:

@@ -11,8 +11,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from omlzoo.checkpoints.calibration import Calibration
+from omlzoo.checkpoints.entry_rules import (
+    check_arguments,
+    check_finite_numbers,
+    check_hex,
+    check_name,
+    check_path,
+    check_preprocess,
+    check_range,
+    check_repo,
+    check_url,
+)
 from omlzoo.data.preprocess import Preprocess
-from omlzoo.errors import BadEntry
+from omlzoo.errors import BadEntry, BadInput
 from omlzoo.jsonio import build, read_json
 
 __all__ = ["HUB", "Entry", "Metric", "Text", "Tokenizer", "Upstream", "dump_entry", "read_entry", "without_address"]
@@ -20,6 +31,7 @@ __all__ = ["HUB", "Entry", "Metric", "Text", "Tokenizer", "Upstream", "dump_entr
 HUB = "hf-hub:"  # prefix of a repository, where the name of a checkpoint or a folder is accepted too
 
 HASHES = {"md5": 32, "sha256": 64}  # number of hex digits of a complete digest
+MOST_DIM, MOST_PARAMS, MOST_TOKENS, LARGEST = 262_144, 10**12, 10**7, 2**62
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,15 @@ class Upstream:
     url: str
     hash: str | None
     layout: str
+
+    def __post_init__(self) -> None:
+        check_url(self.url, "upstream.url")
+        algorithm, _, digest = (self.hash or "").partition(":")
+        if self.hash is not None and (
+            algorithm not in HASHES or not re.fullmatch(rf"[0-9a-f]{{4,{HASHES[algorithm]}}}", digest)
+        ):
+            rule = "md5:<hex digits> or sha256:<hex digits>"
+            raise BadEntry(f"upstream.hash is {self.hash[:100]!r}; it must be {rule}")
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,9 @@ class Metric:
     by: str
     where: str
     variant: Literal["upstream", "oml"] | None
+
+    def __post_init__(self) -> None:
+        check_finite_numbers(f"the metric {self.metric}", [self.value])
 
 
 @dataclass(frozen=True)
@@ -83,6 +107,11 @@ class Tokenizer:
     begin: int | None
     end: int
     pad: int
+
+    def __post_init__(self) -> None:
+        _check_address(self, "text: tokenizer: ", ".json")
+        for key in ("begin", "end", "pad"):
+            check_range(f"text: tokenizer: {key}", getattr(self, key), 0, MOST_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -112,6 +141,12 @@ class Text:
     size: int | None
     tokenizer: Tokenizer
     source: str
+
+    def __post_init__(self) -> None:
+        _check_address(self, "text: ")
+        check_arguments(self.arch_args)
+        check_range("text: params", self.params, 1, MOST_PARAMS)
+        check_range("text: size", self.size, 0, LARGEST)
 
 
 @dataclass(frozen=True)
@@ -176,6 +211,21 @@ class Entry:
     calibration: Calibration | None
     text: Text | None = None
 
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        _check_address(self)
+        if self.mirrors and self.sha256 is None:
+            raise BadEntry("it has mirrors and sha256 is null; what comes from a mirror is checked against it")
+        for url in self.mirrors:
+            check_url(url, "a mirror")
+        check_arguments(self.arch_args)
+        check_range("dim", self.dim, 1, MOST_DIM)
+        check_range("params", self.params, 1, MOST_PARAMS)
+        check_range("size", self.size, 0, LARGEST)
+        check_finite_numbers("fingerprint", self.fingerprint or ())
+        for pre in filter(None, (self.preprocess, self.preprocess_oml)):
+            check_preprocess(pre)
+
 
 def read_entry(path: Path, name: str | None = None) -> Entry:
     """Read an entry from a JSON file and check it.
@@ -188,8 +238,12 @@ def read_entry(path: Path, name: str | None = None) -> Entry:
         BadEntry: The file cannot be read, a key is missing or unknown, or a value breaks its rule. The message names
             the file.
     """
-    entry = build(Entry, read_json(path, BadEntry), str(path))
-    _check(entry, str(path))
+    raw = read_json(path, BadEntry)
+    try:
+        entry = build(Entry, raw, str(path))
+    except (BadEntry, BadInput) as error:
+        said = str(error)
+        raise BadEntry(said if said.startswith(str(path)) else f"{path}: {said}") from error
     if name is not None and entry.name != name:
         raise BadEntry(f"{path}: name is {entry.name!r}; it must be the file's, {name!r}")
     return entry
@@ -215,39 +269,13 @@ def dump_entry(entry: Entry) -> str:
     return re.sub(r"\[[\d\s.,e+-]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n"
 
 
-def _check(entry: Entry, where: str) -> None:
-    """Check the rules that types do not express."""
-    _check_address(entry, where)
-    if entry.text is not None:
-        _check_address(entry.text, f"{where}: text")
-        _check_address(entry.text.tokenizer, f"{where}: text: tokenizer", ".json")
-    if entry.mirrors and entry.sha256 is None:
-        raise BadEntry(f"{where}: it has mirrors and sha256 is null; what comes from a mirror is checked against it")
-    if entry.upstream and entry.upstream.hash is not None:
-        algorithm, _, digest = entry.upstream.hash.partition(":")
-        if algorithm not in HASHES or not re.fullmatch(rf"[0-9a-f]{{4,{HASHES[algorithm]}}}", digest):
-            rule = "md5:<hex digits> or sha256:<hex digits>"
-            raise BadEntry(f"{where}: upstream.hash is {entry.upstream.hash!r}; it must be {rule}")
-    for pre in filter(None, (entry.preprocess, entry.preprocess_oml)):
-        if (pre.pad is not None) != (pre.mode == "contain"):
-            raise BadEntry(
-                f"{where}: preprocess has mode {pre.mode} and pad {pre.pad}; pad is for contain, and only there"
-            )
-        if min(*pre.resize, *pre.crop, *pre.std) <= 0:
-            raise BadEntry(f"{where}: preprocess has a size or std that is not above 0")
-        if any(crop > side for crop, side in zip(pre.crop, pre.resize, strict=True)):
-            raise BadEntry(f"{where}: preprocess crops {pre.crop} out of {pre.resize}; the crop must fit")
-
-
-def _check_address(holder: Entry | Text | Tokenizer, where: str, suffix: str = ".safetensors") -> None:
+def _check_address(holder: Entry | Text | Tokenizer, where: str = "", suffix: str = ".safetensors") -> None:
     """Check the repository, revision, file name and sha256 of an entry, a text tower or a tokenizer."""
-    for key, length in {"sha256": 64, "revision": 40}.items():
-        value = getattr(holder, key)
-        if value is not None and not re.fullmatch(rf"[0-9a-f]{{{length}}}", value):
-            raise BadEntry(f"{where}: {key} is {value!r}; it must be {length} lower-case hex digits, or null")
-    if holder.file is not None and not holder.file.endswith(suffix):
-        raise BadEntry(f"{where}: file is {holder.file!r}; only {suffix} files are opened")
-    if holder.repo is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", holder.repo):
-        raise BadEntry(f"{where}: repo is {holder.repo!r}; it must be organisation/name")
-    if holder.repo is not None and holder.file is None:
-        raise BadEntry(f"{where}: repo is {holder.repo!r} but file is null; name the file in the repository")
+    check_hex(holder.sha256, 64, f"{where}sha256")
+    check_hex(holder.revision, 40, f"{where}revision")
+    if holder.file is not None:
+        check_path(holder.file, suffix, f"{where}file")
+    if holder.repo is not None:
+        check_repo(holder.repo, f"{where}repo")
+        if holder.file is None:
+            raise BadEntry(f"{where}repo is {holder.repo!r} but file is null; name the file in the repository")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from omlzoo.checkpoints import cache, hub, layouts, manifest, safe_load, timm_config
 from omlzoo.checkpoints.entry import HUB, Entry, Upstream, read_entry
-from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry, save_folder
+from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, copy_folder, open_entry, save_folder, weights_of
 from omlzoo.errors import BadEntry, WeightsUnavailable, notice
-from omlzoo.files import file_digest
+from omlzoo.files import file_digest, settled
 
-__all__ = ["fetch_entry", "fetch_weights", "install_bundle", "install_weights"]
+__all__ = ["fetch_entry", "fetch_weights", "install_bundle", "install_weights", "present"]
 
 
 def fetch_weights(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
@@ -55,6 +55,22 @@ def fetch_weights(entry: Entry, progress: bool = True, afresh: bool = False) -> 
     raise WeightsUnavailable(f"{entry.name}: none of its {len(refusals)} sources served: {reasons}") from refusals[0]
 
 
+def present(entry: Entry) -> tuple[Path | None, str | None]:
+    """The local file of an entry's weights, or None, and the sha256 that it should have, or None if it is not known.
+
+    Nothing is downloaded.
+    """
+    own = cache.kept(entry)
+    if own is not None:
+        return weights_of(cache.folder(entry.name)), own.sha256
+    if entry.repo is not None and entry.file is not None:
+        path = hub.cached(entry.repo, entry.file, entry.revision)
+        announced = path.resolve().name if path and len(path.resolve().name) == 64 else None
+        return path, entry.sha256 or announced
+    bundled = manifest.folder() / "bundled" / (entry.file or "")
+    return (bundled, entry.sha256) if entry.file and bundled.is_file() else (None, None)
+
+
 def fetch_entry(repo: str, progress: bool = True) -> Entry:
     """The entry of a Hub repository, from its ``entry.json`` or, for a plain timm repository, its ``config.json``.
 
@@ -71,7 +87,7 @@ def fetch_entry(repo: str, progress: bool = True) -> Entry:
     commit = path.parent.name  # the name of the snapshot folder is the commit
     revision = commit if len(commit) == 40 else None
     if path.name != ENTRY:
-        return replace(timm_config.from_config(path.read_text(encoding="utf-8"), repo), revision=revision)
+        return replace(timm_config.from_config(path.read_bytes(), repo), revision=revision)
     entry = read_entry(path)
     if entry.file is None or entry.sha256 is None:
         raise BadEntry(f"{HUB}{repo}: its entry.json lacks file or sha256; save the model again and upload both files")
@@ -109,16 +125,17 @@ def install_bundle(entry: Entry, bundle: Path, wrote: str) -> Path:
         WeightsUnavailable: The bundle does not have the weights, or they are not those of the entry.
     """
     source = bundle / entry.name
-    if not (source / WEIGHTS).is_file():
+    if not weights_of(source).exists():
         raise WeightsUnavailable(
             f"{entry.name}: {source} has no {WEIGHTS}; write it with `{wrote}` where there is network"
         )
     theirs = open_entry(source)
     if theirs.sha256 is None or not cache.serves(theirs, entry):
         raise WeightsUnavailable(f"{entry.name}: {source} holds other weights than the entry promises; write it again")
-    cache.verify(source / WEIGHTS, theirs.sha256, entry.name, remedy="copy the bundle again", afresh=True)
+    path = weights_of(source)
+    cache.verify(path, theirs.sha256, entry.name, remedy="copy the bundle again", afresh=True, size=theirs.size)
     with cache.work(entry.name):
-        cache.copy(source / WEIGHTS, theirs, cache.folder(entry.name))
+        copy_folder(path, theirs, cache.folder(entry.name))
     return cache.folder(entry.name) / WEIGHTS
 
 
@@ -130,18 +147,18 @@ def _bundled(entry: Entry, afresh: bool) -> Path:
         raise WeightsUnavailable(f"{entry.name}: {path} is missing; install omlzoo again")
     if entry.sha256 is None:
         raise WeightsUnavailable(f"{entry.name}: a bundled file needs a sha256 in its entry")
-    return cache.verify(path, entry.sha256, entry.name, remedy="install omlzoo again", afresh=afresh)
+    return cache.verify(path, entry.sha256, entry.name, "install omlzoo again", afresh, entry.size)
 
 
 def _own(entry: Entry, local: Entry, afresh: bool) -> Path:
-    path = cache.folder(entry.name) / WEIGHTS
+    path = weights_of(cache.folder(entry.name))
     if local.sha256 is None:
         raise WeightsUnavailable(f"{entry.name}: {path.parent / ENTRY} has no sha256; remove that folder")
     try:
-        return cache.verify(path, local.sha256, entry.name, remedy="the file was removed; fetch again", afresh=afresh)
+        return cache.verify(path, local.sha256, entry.name, "the file was removed; fetch again", afresh, local.size)
     except WeightsUnavailable:
         path.unlink(missing_ok=True)
-        (path.parent / ENTRY).unlink(missing_ok=True)
+        settled(path.parent, ENTRY, ENTRY).unlink(missing_ok=True)
         raise
 
 
@@ -160,7 +177,8 @@ def _from_hub(entry: Entry, repo: str, file: str, progress: bool, afresh: bool) 
     if expected is None:
         return path
     try:
-        return cache.verify(path, expected, entry.name, remedy="the file was removed; fetch it again", afresh=afresh)
+        size = entry.size if entry.sha256 else None
+        return cache.verify(path, expected, entry.name, "the file was removed; fetch it again", afresh, size)
     except WeightsUnavailable:
         path.unlink(missing_ok=True)
         blob.unlink(missing_ok=True)
@@ -171,8 +189,8 @@ def _from_mirror(entry: Entry, url: str, sha256: str, progress: bool) -> Path:
     with cache.work(entry.name) as scratch:
         hub.download_url(url, scratch / WEIGHTS, entry.name, progress)
         remedy = "the download was removed; use another mirror"
-        cache.verify(scratch / WEIGHTS, sha256, entry.name, remedy)
-        cache.copy(scratch / WEIGHTS, entry, cache.folder(entry.name))
+        cache.verify(scratch / WEIGHTS, sha256, entry.name, remedy, size=entry.size)
+        copy_folder(scratch / WEIGHTS, entry, cache.folder(entry.name))
     return cache.folder(entry.name) / WEIGHTS
 
 

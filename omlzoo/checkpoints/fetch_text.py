@@ -8,9 +8,9 @@ from pathlib import Path
 from omlzoo.checkpoints import cache, hub
 from omlzoo.checkpoints.entry import Entry, Text, Tokenizer, without_address
 from omlzoo.checkpoints.fetch import fetch_weights, install_bundle
-from omlzoo.checkpoints.folder import WEIGHTS
+from omlzoo.checkpoints.folder import WEIGHTS, copy_folder
 from omlzoo.errors import BadInput, WeightsUnavailable, notice
-from omlzoo.files import file_digest, new_file
+from omlzoo.files import file_digest, new_file, writing
 from omlzoo.jsonio import read_json
 
 __all__ = ["carry_text", "fetch_text", "fetch_tokenizer", "install_text"]
@@ -75,11 +75,13 @@ def carry_text(entry: Entry, text: Text, to: Path) -> tuple[Path, Path]:
 
     Raises:
         WeightsUnavailable: A file cannot be fetched, or its content has another sha256 than the entry states.
+        BadInput: Another process writes the folder.
     """
     tower = _tower(entry, text)
     path, tokenizer = fetch_text(entry, text), fetch_tokenizer(entry, text.tokenizer)
-    cache.copy(path, cache.kept(tower) or tower, to / tower.name)
-    _copy_tokenizer(tokenizer, text.tokenizer, to / tower.name)
+    with writing(to / tower.name):
+        copy_folder(path, cache.kept(tower) or tower, to / tower.name)
+        _copy_tokenizer(tokenizer, text.tokenizer, to / tower.name)
     return to / tower.name / WEIGHTS, to / tower.name / TOKENIZER
 
 

@@ -1,24 +1,37 @@
-"""A checkpoint on disk: a folder with ``model.safetensors`` and ``entry.json``. The package writes no other form."""
+"""A checkpoint on disk: a folder with ``model.safetensors`` and ``entry.json``. The package writes no other form.
 
-from collections.abc import Mapping
+Both files are replaced as one: whoever is killed in between leaves the old checkpoint or the new one, whole.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omlzoo.checkpoints.entry import Entry, dump_entry, read_entry
 from omlzoo.errors import BadEntry, BadInput
-from omlzoo.files import file_digest, new_file
+from omlzoo.files import file_digest, new_files, settled, writing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ENTRY", "WEIGHTS", "open_entry", "rewrite_entry", "save_folder"]
+__all__ = [
+    "ENTRY",
+    "WEIGHTS",
+    "check_vacant",
+    "copy_folder",
+    "open_entry",
+    "rewrite_entry",
+    "save_folder",
+    "weights_of",
+]
 
 WEIGHTS, ENTRY = "model.safetensors", "entry.json"
 
 
 def save_folder(state: "Mapping[str, Tensor]", entry: Entry, folder: str | Path, overwrite: bool = False) -> Entry:
-    """Write weights and their entry into a folder.
+    """Write weights and their entry into a folder. Two processes must not do so at once, see ``files.writing``.
 
     Args:
         state: The state dict, with the keys of the model.
@@ -34,23 +47,53 @@ def save_folder(state: "Mapping[str, Tensor]", entry: Entry, folder: str | Path,
     """
     from safetensors.torch import save_file
 
-    folder = Path(folder)
-    if folder.is_file():
-        raise BadInput(f"{folder} is a file; give the name of a folder")
-    if (folder / WEIGHTS).exists() and not overwrite:
-        raise BadInput(f"{folder} has a {WEIGHTS} already; give another name, or remove it first")
-    weights = folder / WEIGHTS
-    with new_file(weights) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, temporary)
-        sha256, size = file_digest(temporary), temporary.stat().st_size
-        entry = replace(entry, file=WEIGHTS, sha256=sha256, size=size, layout=None)
-        with new_file(folder / ENTRY) as text:
-            text.write_text(dump_entry(entry), encoding="utf-8")
+    check_vacant(folder, overwrite)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    return _write(lambda path: save_file(tensors, path), replace(entry, layout=None), Path(folder))
+
+
+def copy_folder(source: Path, entry: Entry, folder: Path) -> Entry:
+    """Copy a safetensors file into a folder, with its entry beside it.
+
+    Args:
+        source: The file to copy.
+        entry: The entry that describes it.
+        folder: The folder; it is made if it does not exist, and files of the same names in it are replaced.
+
+    Returns:
+        The entry that was written, with the name, sha256 and size of the copy.
+    """
+    return _write(lambda path: shutil.copyfile(source, path), entry, folder)
+
+
+def _write(write: Callable[[Path], object], entry: Entry, folder: Path) -> Entry:
+    with new_files(folder, ENTRY) as temporary:
+        weights = temporary / WEIGHTS
+        write(weights)
+        entry = replace(entry, file=WEIGHTS, sha256=file_digest(weights), size=weights.stat().st_size)
+        (temporary / ENTRY).write_text(dump_entry(entry), encoding="utf-8")
     return entry
 
 
+def check_vacant(folder: str | Path, overwrite: bool) -> None:
+    """Check that a checkpoint may be written into a folder.
+
+    Args:
+        folder: The folder. It need not exist.
+        overwrite: Whether to replace a checkpoint that the folder already has.
+
+    Raises:
+        BadInput: The folder has a checkpoint and ``overwrite`` is False, or ``folder`` is a file.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        raise BadInput(f"{folder} is a file; give the name of a folder")
+    if weights_of(folder).exists() and not overwrite:
+        raise BadInput(f"{folder} has a {WEIGHTS} already; give another name, or remove it first")
+
+
 def rewrite_entry(entry: Entry, folder: str | Path) -> Entry:
-    """Replace the ``entry.json`` of a folder.
+    """Replace the ``entry.json`` of a folder, whose weights stay.
 
     Args:
         entry: The entry to write.
@@ -58,9 +101,18 @@ def rewrite_entry(entry: Entry, folder: str | Path) -> Entry:
 
     Returns:
         The same entry.
+
+    Raises:
+        BadInput: The weights there are not those of the entry, or another process writes the folder.
+        BadEntry: The folder has no valid ``entry.json``.
     """
-    with new_file(Path(folder) / ENTRY) as text:
-        text.write_text(dump_entry(entry), encoding="utf-8")
+    folder = Path(folder)
+    with writing(folder):
+        there = open_entry(folder)
+        if there.sha256 != entry.sha256:
+            raise BadInput(f"{folder} has other weights by now (sha256 {str(there.sha256)[:16]}...); do it again")
+        with new_files(folder, ENTRY) as temporary:
+            (temporary / ENTRY).write_text(dump_entry(entry), encoding="utf-8")
     return entry
 
 
@@ -70,7 +122,17 @@ def open_entry(folder: str | Path) -> Entry:
     Raises:
         BadEntry: The folder has no ``entry.json``, or it does not follow the schema.
     """
-    path = Path(folder) / ENTRY
-    if not path.is_file():
+    path = settled(folder, ENTRY, ENTRY)
+    if not path.exists():
         raise BadEntry(f"{folder}: has no {ENTRY}; give a folder that finetune, convert or save wrote")
-    return read_entry(path)
+    try:
+        return read_entry(path)
+    except BadEntry:
+        if path.exists():
+            raise
+    return read_entry(settled(folder, ENTRY, ENTRY))  # a writer has put it in its place in the meantime
+
+
+def weights_of(folder: str | Path) -> Path:
+    """Where the weights lie that belong to what :func:`open_entry` reads. The file need not exist."""
+    return settled(folder, WEIGHTS, ENTRY)

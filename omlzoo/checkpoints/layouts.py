@@ -16,6 +16,7 @@ from omlzoo.errors import UnknownName, WeightsMismatch
 
 __all__ = ["LAYOUTS", "Layout", "convert", "recognise"]
 
+MOST = 50_000  # keys of a state dict
 PLAIN = ""  # in ``containers``, it means that the file itself is the state dict
 
 
@@ -215,7 +216,13 @@ def convert(raw: Mapping[str, Any], layout: str, name: str) -> key_renames.State
     renamed = {key_renames.renamed(key, rule.rename): value for key, value in kept.items()}
     if len(renamed) < len(kept):
         raise WeightsMismatch(f"{name}: two keys become one in layout {layout}; it is another one, or a mixed file")
-    return rule.finish(renamed) if rule.finish else renamed
+    try:
+        return rule.finish(renamed) if rule.finish else renamed
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, WeightsMismatch):
+            raise
+        said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise WeightsMismatch(f"{name}: its tensors are not those of layout {layout} ({said})") from error
 
 
 def recognise(raw: Mapping[str, Any], name: str) -> str:
@@ -231,6 +238,8 @@ def recognise(raw: Mapping[str, Any], name: str) -> str:
     Raises:
         WeightsMismatch: No layout fits, or several fit equally well.
     """
+    if any(len(inner) > MOST for inner in (raw, *raw.values()) if isinstance(inner, Mapping)):
+        raise WeightsMismatch(f"{name}: it has more than {MOST:,} keys, as no checkpoint has")
     fitting = {key: len(rule.marks) for key, rule in LAYOUTS.items() if _fits(raw, rule)}
     best = [key for key, count in fitting.items() if count == max(fitting.values())]
     if len(best) != 1:
@@ -244,7 +253,7 @@ def _unwrap(raw: Mapping[str, Any], rule: Layout) -> key_renames.State:
     inner: Any = next(
         (raw if key == PLAIN else raw[key] for key in rule.containers if key == PLAIN or _is_mapping(raw, key)), {}
     )
-    return {key: value for key, value in inner.items() if isinstance(value, torch.Tensor)}
+    return {key: value for key, value in inner.items() if isinstance(key, str) and isinstance(value, torch.Tensor)}
 
 
 def _is_mapping(raw: Mapping[str, Any], key: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from omlzoo.checkpoints import cache, hub, manifest
 from omlzoo.checkpoints.entry import Entry
+from omlzoo.checkpoints.fetch import present
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import OmlzooError
 
@@ -49,7 +50,7 @@ def states(check: bool = False) -> list[State]:
 
 def _state(entry: Entry, check: bool) -> State:
     pinned = Weights(entry).pinned
-    path, sha256 = _file(entry)
+    path, sha256 = present(entry)
     if path is None:
         return State(entry.name, None, 0, pinned, None)
     problem = None
@@ -61,19 +62,6 @@ def _state(entry: Entry, check: bool) -> State:
         except OmlzooError as error:
             problem = str(error).removeprefix(f"{entry.name}: ")
     return State(entry.name, path, path.stat().st_size, pinned, problem)
-
-
-def _file(entry: Entry) -> tuple[Path | None, str | None]:
-    """The local file of an entry, or None, and the sha256 that it should have, or None if that is not known."""
-    own = cache.kept(entry)
-    if own is not None:
-        return cache.folder(entry.name) / "model.safetensors", own.sha256
-    if entry.repo is not None and entry.file is not None:
-        path = hub.cached(entry.repo, entry.file, entry.revision)
-        announced = path.resolve().name if path and len(path.resolve().name) == 64 else None
-        return path, entry.sha256 or announced
-    bundled = manifest.folder() / "bundled" / (entry.file or "")
-    return (bundled, entry.sha256) if entry.file and bundled.is_file() else (None, None)
 
 
 def leftovers() -> list[Path]:

@@ -4,13 +4,19 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
+import torch
 from safetensors.torch import load_file
 from torch import Tensor, isfinite, nn, uint8
 
-from omlzoo.errors import WeightsMismatch
+from omlzoo.errors import OmlzooError, WeightsMismatch
+from omlzoo.files import check_regular
+from omlzoo.jsonio import parse_json
 
 __all__ = ["check_finite", "compare_shapes", "load_into", "load_tensors", "state_digest"]
+
+
+LENGTH = 8  # bytes that give the length of the header of a safetensors file
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # kinds that are turned into each other
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -20,24 +26,33 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         WeightsMismatch: The file is damaged or not a safetensors file.
     """
     try:
+        check_regular(path)
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(LENGTH), "little")
+            header = file.read(min(length, path.stat().st_size))
+        parse_json(header, "its header")  # which the package reads too, but there a name may stand twice
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsMismatch(f"{path}: not a whole safetensors file ({error}); fetch or convert it again") from error
+    except Exception as error:  # the package raises classes of its own, and others for kinds of numbers it cannot read
+        said = str(error) if isinstance(error, OmlzooError) else f"{type(error).__name__}: {error}"[:300]
+        raise WeightsMismatch(f"{path}: not a whole safetensors file ({said}); fetch or convert it again") from error
 
 
 def check_finite(state: Mapping[str, Tensor], name: str) -> None:
     """Check that no tensor holds NaN or infinity.
 
     Args:
-        state: The state dict. Integer tensors are not checked.
+        state: The state dict. Whole numbers are not checked.
         name: Name of the checkpoint or file, for the error message.
 
     Raises:
         WeightsMismatch: A tensor holds NaN or infinity; the message names it.
     """
     for key, tensor in state.items():
-        if tensor.is_floating_point() and not isfinite(tensor).all():
-            count = int((~isfinite(tensor)).sum())
+        if not tensor.is_floating_point() and not tensor.is_complex():
+            continue
+        finite = isfinite(tensor if tensor.is_complex() or tensor.dtype in FLOATS else tensor.float())
+        if not finite.all():
+            count = int((~finite).sum())
             raise WeightsMismatch(f"{name}: {count} values of {key} are NaN or infinite; these weights are of no use")
 
 
@@ -51,7 +66,7 @@ def state_digest(state: Mapping[str, Tensor]) -> str:
 
 
 def load_into(model: nn.Module, old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: str, arch: str) -> None:
-    """Load weights into a model without a second copy in memory. All names and shapes must agree.
+    """Load weights into a model without a second copy in memory. All names, shapes and kinds of numbers must agree.
 
     Args:
         model: The model that takes the weights.
@@ -61,14 +76,16 @@ def load_into(model: nn.Module, old: Mapping[str, Tensor], new: Mapping[str, Ten
         arch: Name of the architecture, for error messages.
 
     Raises:
-        WeightsMismatch: The names or shapes of ``new`` are not those of ``old``.
+        WeightsMismatch: The names or shapes of ``new`` are not those of ``old``, or numbers are of another kind.
     """
     compare_shapes(old, new, name, arch)
     model.load_state_dict({key: tensor.to(old[key].dtype) for key, tensor in new.items()}, assign=True)
 
 
 def compare_shapes(old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: str, arch: str) -> None:
-    """Check that weights have the names and shapes of a model's state dict.
+    """Check that weights have the names, shapes and kinds of numbers of a model's state dict.
+
+    Floating-point numbers of 16, 32 and 64 bits are of one kind, and whole numbers are; no other is like another.
 
     Args:
         old: The state dict of the model.
@@ -77,18 +94,31 @@ def compare_shapes(old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: s
         arch: Name of the architecture, for the error message.
 
     Raises:
-        WeightsMismatch: A name is missing or unknown, or a shape differs; the message names the first three.
+        WeightsMismatch: A name is missing or unknown, or a shape or kind differs; the message names the first three.
     """
-    old_shapes = {key: tuple(tensor.shape) for key, tensor in old.items()}
-    new_shapes = {key: tuple(tensor.shape) for key, tensor in new.items()}
-    wrong = sorted(key for key in old_shapes.keys() | new_shapes.keys() if old_shapes.get(key) != new_shapes.get(key))
+    wanted, found = {key: _facts(old[key]) for key in old}, {key: _facts(new[key]) for key in new}
+    wrong = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
     if wrong:
-        differences = "; ".join(_difference(key, old_shapes.get(key), new_shapes.get(key)) for key in wrong[:3])
-        count = f"{len(wrong)} of {len(old_shapes)} tensors differ"
+        differences = "; ".join(_difference(key, wanted.get(key), found.get(key)) for key in wrong[:3])
+        count = f"{len(wrong)} of {len(wanted)} tensors differ"
         raise WeightsMismatch(f"{name}: the weights do not fit {arch}; {count}: {differences}")
 
 
-def _difference(name: str, wanted: tuple[int, ...] | None, found: tuple[int, ...] | None) -> str:
+def _facts(tensor: Tensor) -> tuple[tuple[int, ...], str]:
+    """Shape of a tensor, and the kind of its numbers."""
+    plain = tensor.layout == torch.strided and not tensor.is_quantized
+    whole = plain and not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
+    kind = "floating-point" if plain and tensor.dtype in FLOATS else "whole" if whole else str(tensor.dtype)
+    return tuple(tensor.shape), kind
+
+
+def _difference(
+    name: str, wanted: tuple[tuple[int, ...], str] | None, found: tuple[tuple[int, ...], str] | None
+) -> str:
     if wanted is None:
         return f"{name} is not part of it"
-    return f"{name} is missing" if found is None else f"{name} is {found} and must be {wanted}"
+    if found is None:
+        return f"{name} is missing"
+    if found[0] != wanted[0]:
+        return f"{name} is {found[0]} and must be {wanted[0]}"
+    return f"{name} has {found[1]} numbers and must have {wanted[1]} ones"

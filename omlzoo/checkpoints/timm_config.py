@@ -7,9 +7,10 @@ import torch
 
 from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry
+from omlzoo.checkpoints.entry_rules import name_of
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry
-from omlzoo.jsonio import parse_json
+from omlzoo.jsonio import build, parse_json
 
 __all__ = ["from_config", "to_config"]
 
@@ -69,7 +70,7 @@ def to_config(entry: Entry) -> dict[str, Any] | None:
     return None
 
 
-def from_config(text: str, repo: str) -> Entry:
+def from_config(text: str | bytes, repo: str) -> Entry:
     """Build the entry of a plain timm repository from its ``config.json``.
 
     Facts that the file does not state, such as the sha256 and the metrics, stay empty.
@@ -87,32 +88,46 @@ def from_config(text: str, repo: str) -> Entry:
         facts = config["pretrained_cfg"]
         name = str(config["architecture"]).partition(".")[0]
         height, width = (int(side) for side in facts["input_size"][1:])
-        share, mode = float(facts.get("crop_pct") or 1), facts.get("crop_mode", "center")
-        interpolation, mean, std = facts["interpolation"], tuple(facts["mean"]), tuple(facts["std"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        share = float(facts.get("crop_pct") or 1)
+        mode = facts.get("crop_mode", "center")
+        settings = {
+            "resize": [int(height / share), int(width / share)], "mode": "squash" if mode == "squash" else "cover",
+            "crop": [height, width], "interpolation": facts["interpolation"], "antialias": True, "pad": None,
+            "mean": facts["mean"], "std": facts["std"],
+        }  # fmt: skip
+        licence = facts.get("license")
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise BadEntry(f"{where}: not a config of timm ({type(error).__name__}: {error})") from error
     row = next((row for row in TABLE if row[0] == name), None)
     if row is None:
         known = ", ".join(row[0] for row in TABLE)
         raise BadEntry(f"{where}: architecture is {name!r}; without an entry.json only these open: {known}")
-    _, arch, arguments, pool, layout = row
+    pool = row[3]
     if config.get("global_pool", pool) != pool:
         raise BadEntry(f"{where}: global_pool is {config['global_pool']!r}; {name} of the zoo pools by {pool!r}")
     if config.get("model_args"):
         raise BadEntry(f"{where}: model_args are {config['model_args']}; models that were changed by them do not open")
-    if mode not in ("center", "squash") or interpolation not in ("bilinear", "bicubic"):
-        raise BadEntry(f"{where}: crop_mode {mode!r} with {interpolation!r} is not known; center or squash, "
-                       "bilinear or bicubic")  # fmt: skip
-    resize = (int(height / share), int(width / share))
-    preprocess = Preprocess(resize, "squash" if mode == "squash" else "cover", (height, width), interpolation, True,
-                            None, mean, std)  # fmt: skip
+    if mode not in ("center", "squash"):
+        raise BadEntry(f"{where}: crop_mode {mode!r} is not known; center or squash")
+    if licence is not None and not isinstance(licence, str):
+        raise BadEntry(f"{where}: license is {licence!r}; it must be a text")
+    preprocess = build(Preprocess, settings, f"{where}: pretrained_cfg")
+    try:
+        return _entry(repo, preprocess, licence, row)
+    except BadEntry as error:
+        raise BadEntry(f"{where}: {error}") from error
+
+
+def _entry(repo: str, preprocess: Preprocess, licence: str | None, row: Row) -> Entry:
+    """The entry of a row of the table, with what a config says."""
+    _, arch, arguments, _, layout = row
     with torch.device("meta"):
         model = catalog.find("models", arch)(**arguments)
     return Entry(
-        name=re.sub(r"\W", "_", repo.rpartition("/")[2]), family="timm", arch=arch, arch_args=dict(arguments),
+        name=name_of(re.sub(r"\W", "_", repo.rpartition("/")[2])), family="timm", arch=arch, arch_args=dict(arguments),
         dim=model.dim, params=sum(parameter.numel() for parameter in model.parameters()), repo=repo, revision=None,
         file="model.safetensors", sha256=None, size=None, mirrors=(), layout=layout, upstream=None,
-        preprocess=preprocess, preprocess_oml=None, normalize=False, metrics=(), license=facts.get("license"),
+        preprocess=preprocess, preprocess_oml=None, normalize=False, metrics=(), license=licence,
         commercial=None, gated=False, citation=None, source=f"config.json of {repo}", fingerprint=None, notes=None,
         calibration=None,
     )  # fmt: skip

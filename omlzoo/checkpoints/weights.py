@@ -1,14 +1,15 @@
 """Weights: the facts of one checkpoint, and access to its file. Reading facts needs neither torch nor network."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import HUB, Entry, Metric, without_address
+from omlzoo.checkpoints.entry_rules import name_of
 from omlzoo.data.preprocess import Preprocess
-from omlzoo.errors import UnknownName
+from omlzoo.errors import OmlzooError, UnknownName
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,17 +113,68 @@ class Weights:
             overwrite: Whether to replace a checkpoint that the folder already has.
 
         Raises:
-            BadInput: The folder has a checkpoint and ``overwrite`` is False, or ``folder`` is a file.
+            BadInput: The folder has a checkpoint and ``overwrite`` is False, ``folder`` is a file, or another process
+                writes it.
         """
-        from omlzoo.checkpoints.folder import save_folder
+        from omlzoo.checkpoints.folder import check_vacant, save_folder
+        from omlzoo.files import writing
 
-        entry, name = self.entry, Path(folder).resolve().name
+        entry, name = self.entry, name_of(Path(folder).resolve().name)
         if changed or entry.sha256 is None:
             source = f"weights of one's own, started from {entry.name}"
             text = None if changed else entry.text  # changed weights no longer match the text tower
             entry = without_address(entry, name=name, source=source, text=text)
         entry = replace(entry, name=name, repo=None, revision=None, upstream=None, mirrors=(), gated=False)
-        save_folder(state, entry, folder, overwrite)
+        check_vacant(folder, overwrite)
+        with writing(folder):
+            save_folder(state, entry, folder, overwrite)
+
+    def tensors(self, names: Collection[str], progress: bool = True) -> "Mapping[str, Tensor]":
+        """The tensors of the file, fetched if it is not on this machine, with the keys of the model.
+
+        Args:
+            names: The keys of the model's state dict.
+            progress: Whether to show a progress bar during a download, if standard error is a terminal.
+
+        Raises:
+            WeightsUnavailable: The file cannot be fetched, or its content has another sha256 than the entry states.
+            WeightsMismatch: The file is damaged, or its layout is not that of the entry.
+        """
+        return self._read(self.fetch(progress), names)
+
+    def hold(self, state: "Mapping[str, Tensor]") -> bool:
+        """Whether a state dict has the numbers of the file, which is not fetched: False if it is not on this machine.
+
+        Args:
+            state: The state dict, on any device. Numbers are compared in its data types.
+        """
+        from torch import equal
+
+        from omlzoo.checkpoints import cache
+        from omlzoo.checkpoints.fetch import present
+        from omlzoo.checkpoints.folder import weights_of
+
+        path, sha256 = present(self.entry) if self.file is None else (weights_of(self.file.parent), self.entry.sha256)
+        if path is None or sha256 is None or self.origin is not None:
+            return False
+        try:
+            cache.verify(path, sha256, self.entry.name, remedy="write it again")
+            theirs = self._read(path, state.keys())
+        except OmlzooError:
+            return False
+        return theirs.keys() == state.keys() and all(
+            tensor.shape == state[name].shape and equal(tensor.to(state[name].dtype), state[name].cpu())
+            for name, tensor in theirs.items()
+        )
+
+    def _read(self, path: Path, names: Collection[str]) -> "Mapping[str, Tensor]":
+        from omlzoo.checkpoints import layouts
+        from omlzoo.checkpoints.state_dict import load_tensors
+
+        state = load_tensors(path)
+        if self.entry.layout is None or state.keys() == set(names):  # for example, if the authors' file was converted
+            return state
+        return layouts.convert(state, self.entry.layout, self.name)
 
     def fetch(self, progress: bool = True, afresh: bool = False) -> Path:
         """The verified local file of the weights, downloaded if it is not on this machine.
@@ -136,11 +188,12 @@ class Weights:
         """
         from omlzoo.checkpoints import cache
         from omlzoo.checkpoints.fetch import fetch_weights
+        from omlzoo.checkpoints.folder import weights_of
 
         if self.file is None:
             return fetch_weights(self.entry, progress, afresh)
+        path = weights_of(self.file.parent)
         if self.entry.sha256 is None:
-            return self.file
-        return cache.verify(
-            self.file, self.entry.sha256, self.entry.name, remedy="write the folder again", afresh=afresh
-        )
+            return path
+        remedy = "write the folder again"
+        return cache.verify(path, self.entry.sha256, self.entry.name, remedy, afresh, self.entry.size)

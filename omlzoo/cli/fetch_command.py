@@ -9,9 +9,11 @@ from omlzoo.checkpoints import cache
 from omlzoo.checkpoints.entry import Entry, Text
 from omlzoo.checkpoints.fetch import install_weights
 from omlzoo.checkpoints.fetch_text import carry_text, fetch_text, fetch_tokenizer, install_text
+from omlzoo.checkpoints.folder import copy_folder, open_entry, weights_of
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.cli.output import print_line
 from omlzoo.errors import BadInput
+from omlzoo.files import writing
 from omlzoo.zoo import fingerprint
 from omlzoo.zoo.registry import get_model, get_weights
 
@@ -48,11 +50,21 @@ def fetch_command(
     for weights in checkpoints:
         path = weights.fetch(afresh=check) if source is None else install_weights(weights.entry, source)
         if to is not None:
-            cache.copy(path, cache.kept(weights.entry) or weights.entry, to / weights.name)
-            path = to / weights.name
+            path = _carried(weights.entry, path, to / weights.name)
         print_line(f"{path}{_checked(weights) if check else ''}")
         if text and weights.entry.text is not None:
             print_line("\n".join(map(str, _text_files(weights.entry, weights.entry.text, to, source))))
+
+
+def _carried(entry: Entry, path: Path, folder: Path) -> Path:
+    """The folder for another machine, with a copy of the weights."""
+    with writing(folder):
+        there = open_entry(folder) if weights_of(folder).exists() else entry
+        if there.repo != entry.repo and not cache.serves(there, entry):
+            wanted, found = entry.repo or "no repository", there.repo or "no repository"
+            raise BadInput(f"{folder} holds weights of {found}, not of {wanted}; give another --to")
+        copy_folder(path, cache.kept(entry) or entry, folder)
+    return folder
 
 
 def _text_files(entry: Entry, text: Text, to: Path | None, source: Path | None) -> tuple[Path, Path]:

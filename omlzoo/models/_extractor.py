@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
+from omlzoo.models._traces import Traces
 
 if TYPE_CHECKING:  # the only import from a higher floor: a model holds the facts of its weights and delegates to them
     from omlzoo.checkpoints.weights import Entry, Weights
@@ -24,17 +25,43 @@ class Extractor(nn.Module):
     Attributes:
         dim: Dimension of the embedding.
         normalize: Whether embeddings are divided by their L2 norm. A zero vector stays zero.
-        weights: Facts of the checkpoint that the model was built for; None for a bare architecture.
-        changed: True once the model was put into training mode or other weights were loaded, so that its weights may
-            differ from those of its file.
     """
 
     def __init__(self, dim: int, normalize: bool = False) -> None:
         super().__init__()
         self.dim = dim
         self.normalize = normalize
-        self.weights: Weights | None = None
-        self.changed = False
+        self._weights: Weights | None = None
+        self._traces: Traces | None = None
+
+    @property
+    def weights(self) -> "Weights | None":
+        """The facts of the checkpoint that the model was built for; None for a bare architecture.
+
+        To set them says that the model's tensors, as they are then, are those of the checkpoint.
+        """
+        return self._weights
+
+    @weights.setter
+    def weights(self, facts: "Weights | None") -> None:
+        """Take the facts, and traces of the tensors as they are."""
+        same = facts is not None and (self._weights is None or not self.changed)
+        self._weights = facts
+        self._traces = Traces(self) if same else None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the model's tensors are no longer those of its checkpoint, however they were changed.
+
+        It is seen from the tensors. Where their traces are others, as in a copy of the model, they are compared with
+        the checkpoint's file, and count as changed if there is none. docs/weights.md says what is not seen.
+        """
+        if self._weights is None or (self._traces is not None and self._traces.hold(self)):
+            return False
+        if not self._weights.hold(self.state_dict()):
+            return True
+        self._traces = Traces(self)
+        return False
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
         """The named outputs for images (B, 3, H, W), including "embedding" (B, dim), which is not normalised."""
@@ -146,17 +173,24 @@ class Extractor(nn.Module):
         Raises:
             BadInput: The folder has a checkpoint and ``overwrite`` is False, or the model was built without an entry.
         """
-        self.facts.save(self.state_dict(), folder, changed=self.changed, overwrite=overwrite)
+        state = self.state_dict()
+        changed = self.changed or (self.entry.sha256 is not None and not self.facts.hold(state))
+        self.facts.save(state, folder, changed=changed, overwrite=overwrite)
 
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """As in torch. It also records in ``changed`` that the weights may now differ from their file."""
-        self.changed = True
-        return super().load_state_dict(*args, **kwargs)
+    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:
+        """As in torch, for ``to``, ``cuda`` and the like. To move tensors does not change them; to round them does."""
+        same = self._traces is not None and self._traces.hold(self)
+        types = self._traces.types() if self._traces is not None else []
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if same:
+            self._traces = Traces(self)
+            if self._traces.types() != types:
+                self._traces = None
+        return self
 
-    def train(self, mode: bool = True) -> Self:
-        """As in torch. It also records in ``changed`` that the weights may now differ from their file."""
-        self.changed = self.changed or mode
-        return super().train(mode)
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled. A copy has tensors of its own, so it begins without traces."""
+        return {**self.__dict__, "_traces": None}
 
     def __repr__(self) -> str:
         name = self.weights.entry.name if self.weights else "bare"

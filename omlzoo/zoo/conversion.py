@@ -6,11 +6,13 @@ from pathlib import Path
 from omlzoo import catalog
 from omlzoo.checkpoints import layouts, manifest, safe_load
 from omlzoo.checkpoints.entry import Entry, without_address
-from omlzoo.checkpoints.folder import WEIGHTS, open_entry, rewrite_entry, save_folder
+from omlzoo.checkpoints.entry_rules import name_of
+from omlzoo.checkpoints.folder import check_vacant, save_folder
 from omlzoo.checkpoints.state_dict import check_finite
 from omlzoo.errors import BadInput, UnknownName
+from omlzoo.files import writing
+from omlzoo.zoo.building import build_with
 from omlzoo.zoo.fingerprint import fingerprint
-from omlzoo.zoo.registry import check_fit, get_model
 
 __all__ = ["convert"]
 
@@ -46,14 +48,13 @@ def convert(
     Raises:
         UnknownName: There is no such architecture, layout or checkpoint.
         WeightsMismatch: The file is damaged, its layout is not known, or its tensors do not fit the architecture.
-        BadInput: There is no such file, the folder has a checkpoint and ``overwrite`` is False, ``like`` has another
-            architecture, or no checkpoint of the zoo has the architecture.
+        BadInput: There is no such file, the folder has a checkpoint and ``overwrite`` is False, another process writes
+            it, ``like`` has another architecture, or no checkpoint of the zoo has the architecture.
     """
     file, out = Path(file), Path(out)
     if not file.is_file():
         raise BadInput(f"{file}: there is no such file")
-    if (out / WEIGHTS).exists() and not overwrite:
-        raise BadInput(f"{out} has a {WEIGHTS} already; give another name, or remove it first")
+    check_vacant(out, overwrite)
     if arch not in catalog.names("models"):
         raise UnknownName("omlzoo.models", arch, catalog.names("models"))
     example = _example(arch, like)
@@ -61,16 +62,15 @@ def convert(
     layout = layout or layouts.recognise(raw, str(file))
     state = layouts.convert(raw, layout, str(file))
     entry = without_address(
-        example, name=out.resolve().name, license=None, commercial=None, citation=None, preprocess_oml=None,
+        example, name=name_of(out.resolve().name), license=None, commercial=None, citation=None, preprocess_oml=None,
         normalize=example.normalize if normalize is None else normalize,
         source=f"{file.name}, converted from the layout {layout}",
         notes=f"Preprocessing and arguments as of {example.name}; check that they are those of these weights.",
     )  # fmt: skip
-    check_fit(entry, state)
     check_finite(state, str(file))
-    save_folder(state, entry, out, overwrite=overwrite)
-    written = replace(open_entry(out), fingerprint=fingerprint(get_model(out)))
-    return rewrite_entry(written, out), layout
+    entry = replace(entry, fingerprint=fingerprint(build_with(entry, state)))  # before anything is in the folder
+    with writing(out):
+        return save_folder(state, entry, out, overwrite=overwrite), layout
 
 
 def _example(arch: str, like: str | None) -> Entry:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from omlzoo.checkpoints import cache
+from omlzoo.checkpoints.archives import read_extra
 from omlzoo.checkpoints.entry import dump_entry, without_address
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch
@@ -144,6 +145,8 @@ def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
 def read_entry(path: str | Path) -> dict[str, Any]:
     """Read the entry in an exported file, as nested dicts, lists and plain values.
 
+    Of a TorchScript or ONNX file nothing is run. The entry in an ExecuTorch program is a method of it, which is run.
+
     Raises:
         BadInput: The file cannot be read, or has no entry.
         MissingExtra: The package that reads the format is not installed.
@@ -151,9 +154,7 @@ def read_entry(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     try:
         if path.suffix.lower() == ".pt":
-            files = {KEY: ""}
-            _load_torchscript(path, files)
-            text: Any = files[KEY]
+            text: Any = read_extra(path, KEY)  # without torch.jit.load, which runs code of the file
         elif path.suffix.lower() == ".pte":
             text = executorch.read_text(path, KEY)
         else:
@@ -216,17 +217,18 @@ def _compare(bare: nn.Module, size: tuple[int, int], path: Path, kind: str) -> t
 
 def _runner(path: Path, kind: str) -> Any:
     if kind == ".pt":
-        return _load_torchscript(path, {})
+        return _load_torchscript(path)
     if kind == ".pte":
         return executorch.load_program(path)
     session = _onnx("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda images: torch.from_numpy(np.asarray(session.run(None, {"images": images.numpy()})[0]))
 
 
-def _load_torchscript(path: Path, files: dict[str, str]) -> Any:
+def _load_torchscript(path: Path) -> Any:
+    """The module of an archive that this process has written. Code of the archive runs, so no other is loaded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated
-        return torch.jit.load(str(path), _extra_files=files)  # type: ignore[no-untyped-call]
+        return torch.jit.load(str(path))  # type: ignore[no-untyped-call]
 
 
 def _onnx(package: str) -> Any:

@@ -31,10 +31,15 @@ def fingerprint(model: Extractor) -> tuple[float, ...]:
     """The first LENGTH values of the embedding of :func:`picture`, divided by its L2 norm and rounded to 6 digits.
 
     The model is converted to float32 and put into eval mode.
+
+    Raises:
+        WeightsMismatch: The embedding is zero or holds NaN or infinity.
     """
     images = model.transforms()(picture())[None].to(next(model.parameters()).device)
     with torch.inference_mode(), torch.autocast(images.device.type, enabled=False):
         embedding = model.float().eval()(images)[0].double().cpu()
+    if not 0 < embedding.norm() < float("inf"):
+        raise WeightsMismatch("the model's embedding is zero or not finite; these weights are of no use")
     return tuple(round(value, 6) for value in (embedding / embedding.norm())[:LENGTH].tolist())
 
 

@@ -2,20 +2,27 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
 from omlzoo.checkpoints import hub
 from omlzoo.checkpoints.entry import Entry, dump_entry
-from omlzoo.checkpoints.folder import ENTRY, WEIGHTS
+from omlzoo.checkpoints.entry_rules import name_of
+from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, weights_of
 from omlzoo.checkpoints.timm_config import to_config
 from omlzoo.errors import BadInput, notice
+from omlzoo.files import settled
 from omlzoo.pages.render import model_card
 from omlzoo.zoo.registry import get_weights
 
 __all__ = ["push"]
+
+FENCE = "```"
+LONGEST = 100_000  # bytes of a recipe
 
 
 def push(run: str | Path, repo: str, *, private: bool = False) -> str:
@@ -33,7 +40,8 @@ def push(run: str | Path, repo: str, *, private: bool = False) -> str:
         The URL of the commit.
 
     Raises:
-        BadInput: ``run`` is not a folder, or ``repo`` is not of the form "organisation/name".
+        BadInput: ``run`` is not a folder, its entry or weights are a link out of it, or ``repo`` is not of the form
+            "organisation/name".
         BadEntry: The folder has no valid ``entry.json``.
         WeightsUnavailable: The weights are damaged, or the Hub refuses.
     """
@@ -42,8 +50,11 @@ def push(run: str | Path, repo: str, *, private: bool = False) -> str:
         raise BadInput(f"repo is {repo!r}; it must be organisation/name")
     if not run.is_dir():
         raise BadInput(f"{run} is no folder; give one that finetune, convert or save wrote")
+    for path in (settled(run, ENTRY, ENTRY), weights_of(run)):
+        if path.exists() and not _lies_in(path, run):
+            raise BadInput(f"{path} leads out of the folder, or is no regular file; copy what it leads to in its place")
     weights = get_weights(run.resolve())
-    entry = replace(weights.entry, name=repo.rpartition("/")[2], repo=None, revision=None)
+    entry = replace(weights.entry, name=name_of(repo.rpartition("/")[2]), repo=None, revision=None)
     if entry.license is None:
         notice(f"{run}: its entry states no licence; nobody may use what has none")
     files: dict[str, Path | bytes] = {
@@ -68,6 +79,33 @@ def card(entry: Entry, repo: str, run: Path) -> str:
         license=entry.license, library_name="omlzoo", pipeline_tag="image-feature-extraction", model_name=entry.name,
         tags=["metric-learning", "image-retrieval", "omlzoo", entry.arch], eval_results=results or None,
     )  # fmt: skip
-    recipe = run / "recipe.toml"
-    text = recipe.read_text(encoding="utf-8").strip() if recipe.is_file() else ""
-    return model_card(asdict(entry), repo, metadata.to_yaml().strip(), text)
+    return model_card(_without_html(asdict(entry)), repo, metadata.to_yaml().strip(), _recipe(run))
+
+
+def _recipe(run: Path) -> str:
+    """The text of recipe.toml, which stands in the card as a block of code; empty if there is none that can."""
+    path = run / "recipe.toml"
+    if not path.exists():
+        return ""
+    if not _lies_in(path, run) or path.stat().st_size > LONGEST:
+        notice(f"{path} leads out of the folder, or is no regular file of at most {LONGEST:,} bytes; the card has none")
+        return ""
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    if FENCE in text:
+        notice(f"{path} has {FENCE} in it, which would end the card's block of code; the card has no recipe")
+        return ""
+    return text
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Whether it is a regular file of the folder, not a link out of it."""
+    return path.is_file() and path.resolve().parent == folder.resolve()
+
+
+def _without_html(value: Any) -> Any:
+    """The value, with each ``<`` in its texts escaped, so that Markdown shows it and no browser obeys it."""
+    if isinstance(value, Mapping):
+        return {_without_html(key): _without_html(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_html(item) for item in value]
+    return value.replace("<", "&lt;") if isinstance(value, str) else value

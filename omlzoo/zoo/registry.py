@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omlzoo import catalog
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import HUB, Entry, without_address
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadEntry, BadInput, UnknownName, WeightsMismatch, notice
+from omlzoo.zoo.building import build_model, check_room
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from omlzoo.models._extractor import Extractor
 
-__all__ = ["Checkpoint", "check_fit", "checkpoint", "get_model", "get_weights", "list_models", "open_model"]
+__all__ = ["Checkpoint", "checkpoint", "get_model", "get_weights", "list_models", "open_model"]
 
 ImageSize = int | tuple[int, int]
 
@@ -169,8 +169,8 @@ def get_model(
 
     Raises:
         UnknownName: There is no such checkpoint; similar names are suggested.
-        BadInput: ``weights`` is a file that does not exist, or ``image_size`` is not positive.
-        BadEntry: An ``entry.json`` is missing or not valid.
+        BadInput: ``weights`` is a file that does not exist, or ``image_size`` is not positive or too large.
+        BadEntry: An ``entry.json`` is missing or not valid, or it describes another model than its architecture.
         WeightsUnavailable: The weights cannot be fetched, or their content has another sha256 than the entry states.
         WeightsMismatch: The weights do not fit the architecture, or hold NaN or infinity.
     """
@@ -190,15 +190,23 @@ def get_model(
         changes["preprocess"] = facts.entry.preprocess.scaled(image_size)
         oml = facts.entry.preprocess_oml
         changes["preprocess_oml"] = oml.scaled(image_size) if oml else None
-    facts = replace(facts, entry=replace(facts.entry, **changes))
-    model = _build(facts.entry, blank=source is not None)
+    try:
+        facts = replace(facts, entry=replace(facts.entry, **changes))
+    except BadEntry as error:
+        raise BadInput(f"image_size is {image_size!r}: {error}") from error
+    if isinstance(source, Weights):
+        check_room(facts.entry, source.fetch(progress))
+    model = build_model(facts.entry, blank=source is not None)
     if source is not None:
         from omlzoo.checkpoints.state_dict import load_into
 
         current = model.state_dict()
-        state = _read(source, current, progress) if isinstance(source, Weights) else _read_foreign(source, current)
+        if isinstance(source, Weights):
+            state = source.tensors(current.keys(), progress)
+        else:
+            state = _read_foreign(source, current)
         load_into(model, current, state, facts.entry.name, facts.entry.arch)
-    model.weights, model.changed = facts, False
+    model.weights = facts
     if source is not None and facts.entry.commercial is False:
         notice(f"{facts.name}: its licence, {facts.license}, allows no commercial use")
     return model.eval()
@@ -232,18 +240,10 @@ def _unmeasured(facts: Weights, what: str) -> Weights:
     return Weights(without_address(facts.entry, source=source), origin=what)
 
 
-def _read(facts: Weights, wanted: Mapping[str, "Tensor"], progress: bool) -> Mapping[str, "Tensor"]:
-    from omlzoo.checkpoints import layouts
-    from omlzoo.checkpoints.state_dict import load_tensors
-
-    state = load_tensors(facts.fetch(progress))
-    if facts.entry.layout is None or state.keys() == wanted.keys():  # for example, if the authors' file was converted
-        return state
-    return layouts.convert(state, facts.entry.layout, facts.name)
-
-
 def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
     """Read a file with the keys of the zoo, or in a foreign layout, which is recognised and named in a warning."""
+    import torch
+
     from omlzoo.checkpoints import layouts, safe_load
     from omlzoo.checkpoints.state_dict import check_finite
 
@@ -251,40 +251,11 @@ def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "T
         raise BadInput(
             f"{path}: there is no such file; weights is 'DEFAULT', None, a Weights, a file or hf-hub:org/repo"
         )
-    state: Mapping[str, Tensor] = safe_load.open_file(path, str(path))
+    raw = safe_load.open_file(path, str(path))
+    state: Mapping[str, Tensor] = {key: value for key, value in raw.items() if isinstance(value, torch.Tensor)}
     if state.keys() != wanted.keys():
-        layout = layouts.recognise(state, str(path))
+        layout = layouts.recognise(raw, str(path))
         notice(f"{path} was read in the layout {layout}")
-        state = layouts.convert(state, layout, str(path))
+        state = layouts.convert(raw, layout, str(path))
     check_finite(state, str(path))
     return state
-
-
-def _build(entry: Entry, blank: bool) -> "Extractor":
-    """Build the architecture. ``blank`` skips random initialisation, for weights that are loaded afterwards."""
-    from contextlib import nullcontext
-
-    from omlzoo.models._blank import Blank
-
-    build = catalog.find("models", entry.arch)
-    with Blank() if blank else nullcontext():
-        try:
-            model: Extractor = build(normalize=entry.normalize, **entry.arch_args)
-        except TypeError as error:
-            raise BadEntry(f"{entry.name}: arch_args {entry.arch_args} do not suit {entry.arch}: {error}") from error
-    return model
-
-
-def check_fit(entry: Entry, state: Mapping[str, "Tensor"]) -> None:
-    """Check that a state dict has the names and shapes of an entry's architecture.
-
-    Args:
-        entry: The entry, which has the architecture and its arguments.
-        state: The state dict to check.
-
-    Raises:
-        WeightsMismatch: A name is missing or unknown, or a shape differs.
-    """
-    from omlzoo.checkpoints.state_dict import compare_shapes
-
-    compare_shapes(_build(entry, blank=True).state_dict(), state, entry.name, entry.arch)

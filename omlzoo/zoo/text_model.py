@@ -9,10 +9,10 @@ from torch import Tensor
 from omlzoo.checkpoints import manifest, safe_load
 from omlzoo.checkpoints.fetch_text import fetch_text, fetch_tokenizer
 from omlzoo.checkpoints.state_dict import check_finite, load_into
-from omlzoo.errors import BadEntry, BadInput
-from omlzoo.models._blank import Blank
+from omlzoo.errors import BadInput
 from omlzoo.models._extractor import unit
 from omlzoo.models._text_tower import TOWERS, TextTower, text_state
+from omlzoo.zoo.building import with_arguments
 from omlzoo.zoo.registry import get_weights
 from omlzoo.zoo.tokenizer import Tokens
 
@@ -98,14 +98,10 @@ def get_text_model(
     file = fetch_text(entry, text, progress) if weights is None else Path(weights)
     if tokenizer is None:
         tokenizer = fetch_tokenizer(entry, text.tokenizer, progress)
-    with Blank():
-        try:
-            tower = TOWERS[text.arch](**text.arch_args)
-        except TypeError as error:
-            raise BadEntry(
-                f"{entry.name}: text: arch_args {text.arch_args} do not suit {text.arch}: {error}"
-            ) from error
-    state = text_state(safe_load.open_file(file, str(file)), str(file))
+    where = f"{entry.name}: text: arch_args of {text.arch}"
+    tower = with_arguments(TOWERS[text.arch], text.arch_args, text.params, where, blank=True)
+    raw = safe_load.open_file(file, str(file))
+    state = text_state({key: value for key, value in raw.items() if isinstance(value, Tensor)}, str(file))
     check_finite(state, str(file))
     load_into(tower, tower.state_dict(), state, entry.name, text.arch)
     tokenizer, rules = Path(tokenizer), text.tokenizer

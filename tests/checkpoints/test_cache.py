@@ -13,12 +13,14 @@ import torch
 from safetensors.torch import save_file
 from toys import toy_entry
 
+import omlzoo
 from omlzoo.checkpoints import cache
 from omlzoo.checkpoints.entry import Upstream
 from omlzoo.checkpoints.folder import ENTRY, save_folder
-from omlzoo.errors import WeightsMismatch, WeightsUnavailable
+from omlzoo.errors import BadEntry, WeightsMismatch, WeightsUnavailable
 from omlzoo.files import file_digest
 
+HUB = {"repo": "o/n", "file": "model.safetensors"}
 UPSTREAM = Upstream("https://example.org/x.pth", "md5:abcdef", "timm_vit")
 
 
@@ -33,9 +35,9 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     [
         ({"sha256": "a" * 64}, {"sha256": "a" * 64}, True),  # the promised bytes
         ({"sha256": "b" * 64}, {"sha256": "a" * 64}, False),
-        ({"sha256": "b" * 64, "repo": "o/n"}, {"sha256": None, "repo": "o/n"}, True),  # nothing is promised
-        ({"sha256": "b" * 64, "repo": "o/m"}, {"sha256": None, "repo": "o/n"}, False),
-        ({"sha256": "b" * 64, "upstream": UPSTREAM}, {"sha256": "a" * 64, "repo": "o/n", "upstream": UPSTREAM}, True),
+        ({"sha256": "b" * 64, **HUB}, {"sha256": None, **HUB}, True),  # nothing is promised
+        ({"sha256": "b" * 64, **HUB, "repo": "o/m"}, {"sha256": None, **HUB}, False),
+        ({"sha256": "b" * 64, "upstream": UPSTREAM}, {"sha256": "a" * 64, **HUB, "upstream": UPSTREAM}, True),
         ({"sha256": "b" * 64, "upstream": replace(UPSTREAM, hash=None)}, {"upstream": UPSTREAM}, False),
         ({"sha256": None, "upstream": UPSTREAM}, {"upstream": UPSTREAM}, False),  # bytes that nobody can check
         ({"sha256": "a" * 64, "name": "other"}, {"sha256": "a" * 64}, False),
@@ -117,3 +119,34 @@ def test_a_verified_file_is_hashed_again_only_when_asked_or_changed(
     os.utime(path, (1, 1))
     cache.verify(path, sha256, "x", remedy="")
     assert len(hashed) == 3
+
+
+def test_what_is_no_file_or_has_another_size_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """A link to /dev/zero has no end, and a pipe does not even open."""
+    path = tmp_path / "model.safetensors"
+    os.mkfifo(path)
+    with pytest.raises(WeightsUnavailable, match="is a pipe; give a regular file; fetch it again"):
+        cache.verify(path, "a" * 64, "x", "fetch it again")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(WeightsUnavailable, match="is a device"):
+        cache.verify(path, "a" * 64, "x", "fetch it again")
+    path.unlink()
+    with pytest.raises(WeightsUnavailable, match="cannot be read"):
+        cache.verify(path, "a" * 64, "x", "fetch it again")
+    with path.open("wb") as file:
+        file.truncate(10**13)  # ten terabytes that take no room; to hash them would take hours
+    with pytest.raises(WeightsUnavailable, match="has 10000000000000 bytes, the entry says 5"):
+        cache.verify(path, "a" * 64, "x", "fetch it again", size=5)
+
+
+def test_a_run_folder_whose_weights_are_a_device_does_not_open(tmp_path: Path) -> None:
+    save_folder({"x": torch.ones(1)}, toy_entry(), tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "model.safetensors").symlink_to("/dev/zero")
+    with pytest.raises(WeightsUnavailable, match="is a device"):
+        omlzoo.get_model(tmp_path)
+    (tmp_path / "entry.json").unlink()
+    os.mkfifo(tmp_path / "entry.json")
+    with pytest.raises(BadEntry, match="is a pipe"):
+        omlzoo.get_model(tmp_path)

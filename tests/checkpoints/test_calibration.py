@@ -3,13 +3,16 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from calibrations import CALIBRATION
+from mutations import damaged, only_refused
 
 from omlzoo.checkpoints.calibration import Calibration, Energy, energy
 from omlzoo.errors import BadEntry, BadInput, UnknownName
+from omlzoo.jsonio import parse_json
 
 
 @pytest.mark.parametrize("name", ["far=0.001", "far=1e-3", "far=.001", "far=1.0E-3"])
@@ -52,3 +55,47 @@ def test_energy_is_a_soft_minimum_of_the_nearest_distances() -> None:
     found = energy(distances, Energy(0.5, 3))
     assert found[0] == pytest.approx(-0.5 * np.log(np.exp(-1 / 0.5) + np.exp(-2 / 0.5) + np.exp(-3 / 0.5)))
     assert found[1:].tolist() == [4.0, np.inf]
+
+
+WRONG: list[tuple[Any, dict[str, Any], str]] = [
+    (CALIBRATION.probability, {"distances": (1.0, 0.5)}, "distances that fall"),
+    (CALIBRATION.probability, {"isotonic": (0.0, 1.0)}, "chances that rise"),
+    (CALIBRATION.probability, {"isotonic": (5.0, -3.0)}, "outside 0 to 1"),
+    (CALIBRATION.probability, {"distances": (0.5,)}, "1 distances and 2 chances"),
+    (CALIBRATION.probability, {"distances": (), "isotonic": ()}, "0 distances and 0 chances"),
+    (CALIBRATION.probability, {"distances": (0.5, float("nan"))}, "not finite"),
+    (CALIBRATION.probability, {"slope": float("inf")}, "not finite"),
+    (CALIBRATION.probability, {"reliability": ((2.0, 0.5, 1),)}, "outside 0 to 1"),
+    (CALIBRATION.energy, {"k": 0}, "energy has temperature 0.1 and k 0"),
+    (CALIBRATION.energy, {"k": -3}, "k -3"),
+    (CALIBRATION.energy, {"k": 10**12}, "from 1 to 10,000"),
+    (CALIBRATION.energy, {"temperature": 0.0}, "temperature 0.0"),
+    (CALIBRATION.energy, {"temperature": float("nan")}, "temperature nan"),
+    (CALIBRATION.cut_points[0], {"value": float("nan")}, "not finite"),
+    (CALIBRATION.cut_points[0], {"wrong": 2.0}, "outside 0 to 1"),
+    (CALIBRATION.cut_points[0], {"right_interval": (0.0, float("nan"))}, "outside 0 to 1"),
+    (CALIBRATION, {"cut_points": CALIBRATION.cut_points[:1] * 2}, "a threshold twice"),
+    (CALIBRATION, {"open_set": {"x": float("nan")}}, "not finite"),
+    (CALIBRATION, {"open_set": {"x": "y"}}, "no numbers"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "change", "said"), WRONG)
+def test_a_calibration_that_would_lie_is_not_made(part: Any, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        replace(part, **change)
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
+def test_damaged_calibrations_are_read_or_refused(count: int) -> None:
+    seed = CALIBRATION.to_json().encode()
+    for number in range(count):
+        content = damaged(seed, number)
+
+        def read(content: bytes = content) -> None:
+            found = Calibration.from_json(parse_json(content, "x"), "x")
+            chances = found.probability.of(np.array([0.1, 0.7, 2.0, np.inf, np.nan]))
+            assert ((chances >= 0) & (chances <= 1)).all()
+            energy(np.sort(np.ones((2, found.energy.k)), axis=1), found.energy)
+
+        only_refused(read)

@@ -23,6 +23,7 @@ from toys import toy, toy_entry
 from omlzoo.checkpoints import cache as store
 from omlzoo.checkpoints.entry import Entry, Upstream, dump_entry
 from omlzoo.checkpoints.fetch import fetch_entry, fetch_weights, install_weights
+from omlzoo.checkpoints.folder import copy_folder
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import OmlzooWarning, WeightsMismatch, WeightsUnavailable
 
@@ -376,7 +377,7 @@ def test_a_bundle_is_written_and_taken(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OmlzooWarning)
         path = fetch_weights(wanted)
-    store.copy(path, store.kept(wanted) or wanted, tmp_path / "usb" / entry.name)
+    copy_folder(path, store.kept(wanted) or wanted, tmp_path / "usb" / entry.name)
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "another machine"))
     installed = install_weights(wanted, tmp_path / "usb")
     assert installed.read_bytes() == content()
@@ -386,7 +387,7 @@ def test_a_bundle_is_written_and_taken(
 def test_a_damaged_or_foreign_bundle_is_refused(entry: Entry, own_home: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailable, match="has no model.safetensors; write it with"):
         install_weights(entry, tmp_path / "usb")
-    store.copy(fetch_weights(entry), entry, tmp_path / "usb" / entry.name)
+    copy_folder(fetch_weights(entry), entry, tmp_path / "usb" / entry.name)
     with pytest.raises(WeightsUnavailable, match="holds other weights than the entry promises"):
         install_weights(replace(entry, sha256="0" * 64), tmp_path / "usb")
     file = tmp_path / "usb" / entry.name / "model.safetensors"

@@ -9,7 +9,7 @@ from safetensors.torch import save
 from toys import toy_entry
 
 from omlzoo.checkpoints import cache, local, manifest
-from omlzoo.checkpoints.fetch import fetch_weights
+from omlzoo.checkpoints.fetch import fetch_weights, present
 from omlzoo.checkpoints.folder import save_folder
 
 
@@ -48,9 +48,9 @@ def test_a_file_in_the_hub_clients_cache_is_found(hub: LoopbackHub) -> None:
     content = save({"x": torch.ones(3)})
     sha256 = hub.publish("zoo/doctor", "model.safetensors", content)
     entry = toy_entry(repo="zoo/doctor", file="model.safetensors", sha256=sha256, revision="a" * 40)
-    assert local._file(entry) == (None, sha256)
+    assert present(entry) == (None, sha256)
     path = fetch_weights(entry)
-    assert local._file(entry) == (path, sha256)
+    assert present(entry) == (path, sha256)
 
 
 def test_leftovers_of_killed_downloads_are_listed(home: Path) -> None:

@@ -1,9 +1,11 @@
 """timm's config.json, there and back, against timm itself."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
+from mutations import damaged, only_refused
 
 from omlzoo import catalog
 from omlzoo.checkpoints import manifest
@@ -72,3 +74,31 @@ def test_a_config_that_is_written_is_read_back_as_the_same_model(name: str) -> N
 def test_where_timm_computes_something_else_there_is_no_config(name: str) -> None:
     entry = manifest.find(name)
     assert (to_config(entry) is None) or name == "vits16_cub"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"crop_pct": float("1e999"), "std": [float("nan")] * 3}, {"crop_pct": 1e-300}, {"crop_pct": -1}, {"crop_pct": "x"},
+        {"input_size": [3, 10**9, 10**9]}, {"input_size": [3, 0, 0]}, {"input_size": None}, {"input_size": [3, 224]},
+        {"mean": "abc"}, {"mean": ["a", "b", "c"]}, {"mean": [1, 2]}, {"std": [0, 0, 0]}, {"std": None},
+        {"crop_mode": ["center"]}, {"interpolation": 5}, {"license": {"a": 1}},
+    ],
+)  # fmt: skip
+def test_settings_that_are_none_are_refused(changes: dict[str, object]) -> None:
+    config = {**CONFIG, "pretrained_cfg": {**CONFIG["pretrained_cfg"], **changes}}
+    with pytest.raises(BadEntry, match="hf-hub:timm/x/config.json"):
+        from_config(json.dumps(config), "timm/x")
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff\xfe", b"[]", b"5", b'{"a": 1}', b'{"pretrained_cfg": []}'])
+def test_what_is_no_config_is_refused(content: bytes) -> None:
+    with pytest.raises(BadEntry, match="hf-hub:timm/x/config.json"):
+        from_config(content, "timm/x")
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(2000, marks=pytest.mark.slow)])
+def test_damaged_configs_are_read_or_refused(count: int) -> None:
+    seed = json.dumps(CONFIG).encode()
+    for number in range(count):
+        only_refused(partial(from_config, damaged(seed, number), "timm/x"))

@@ -205,7 +205,6 @@ def test_texts_are_refused_for_weights_that_changed(
     model = omlzoo.get_model(tmp_path / "worded")
     with torch.no_grad():
         next(model.parameters()).add_(1)
-    model.changed = True
     changed = omlzoo.embed(model, drawn, progress=False)
     with pytest.raises(
         BadInput, match="has the weights state:.* now, the index was made with state:.*; embed the pictures"

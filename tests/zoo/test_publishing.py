@@ -88,3 +88,39 @@ def test_a_plain_timm_repository_opens_where_its_config_suffices(hub: LoopbackHu
     with torch.inference_mode():
         assert torch.allclose(model(images), resnet_forward(state, images), rtol=1e-4, atol=1e-5)
     assert model.transforms().preprocess.resize == (67, 67)
+
+
+def test_what_a_link_leads_to_is_not_uploaded(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
+    (tmp_path / "private").write_text("password = 1\n")
+    model.save(tmp_path / "run")
+    (tmp_path / "run" / "recipe.toml").symlink_to(tmp_path / "private")
+    with pytest.warns(OmlzooWarning, match=r"recipe\.toml leads out of the folder"):
+        push(tmp_path / "run", "me/linked")
+    assert "password" not in hub.pushed["README.md"].decode()
+    hub.pushed.clear()
+    for name in ("model.safetensors", "entry.json"):
+        path = tmp_path / "run" / name
+        path.rename(tmp_path / name)
+        path.symlink_to(tmp_path / name)
+        with pytest.raises(BadInput, match=f"{name} leads out of the folder"):
+            push(tmp_path / "run", "me/linked")
+        path.unlink()
+        (tmp_path / name).rename(path)
+    assert not hub.pushed
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    (tmp_path / "run" / "recipe.toml").unlink()
+    push(tmp_path / "link", "me/linked")  # the folder itself may be reached by a link
+
+
+def test_no_html_comes_into_the_card(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
+    model.save(tmp_path / "run")
+    evil = "<script>alert(1)</script>"
+    entry = replace(open_entry(tmp_path / "run"), source=evil, notes=evil, citation=evil, license=evil,
+                    metrics=(Metric(evil, evil, 0.5, evil, evil, None),))  # fmt: skip
+    rewrite_entry(entry, tmp_path / "run")
+    (tmp_path / "run" / "recipe.toml").write_text(f"a = '''\n```\n{evil}\n'''\n")
+    with pytest.warns(OmlzooWarning, match="would end the card's block of code"):
+        push(tmp_path / "run", "me/html")
+    body = hub.pushed["README.md"].decode().split("---\n", 2)[2]
+    assert "<script" not in body.lower()
+    assert "&lt;script>alert(1)" in body
