@@ -228,7 +228,8 @@ def _ours(name: str) -> bool:
 
 def _prefix(path: Path) -> str:
     """Remove temporary files of ended processes beside ``path``, and return the prefix (host, process) for new ones."""
-    name = path.name if len(path.name.encode()) <= SHOWN else hashlib.sha256(path.name.encode()).hexdigest()[:SHOWN]
+    known = os.fsencode(path.name)  # a name need be no UTF-8
+    name = path.name if len(known) <= SHOWN else hashlib.sha256(known).hexdigest()[:SHOWN]
     stem = f".{name}.{platform.node()[:SHOWN]}."
     for left in path.parent.glob(f"{glob.escape(stem)}*{PART}"):
         process = left.name.removeprefix(stem).partition(".")[0]
