@@ -77,12 +77,11 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None) -> Ta
         BadInput: There is no such file or folder, the file is neither csv nor parquet, or memory does not suffice.
     """
     with _memory(source):
-        lint, table = _load(source, purpose, root)
-        faults = lint.faults(purpose)
+        loaded = _load(source, purpose, root)
+        faults = loaded.lint.faults(purpose)
         if faults:
-            raise BadTable(table.name, faults, faults.rest())
-        frame = _typed(lint.text, table.frame).reset_index(drop=True)
-    return Table(frame, table.root, table.name, table.notices)
+            raise BadTable(loaded.lint.name, faults, faults.rest())
+        return loaded.table()
 
 
 def find_faults(source: Source, root: str | Path | None = None) -> Sequence[Fault]:
@@ -100,14 +99,14 @@ def find_faults(source: Source, root: str | Path | None = None) -> Sequence[Faul
     """
     with _memory(source):
         try:
-            lint, table = _load(source, "check", root)
+            loaded = _load(source, "check", root)
         except BadTable as error:
             return [fault for fault in error.faults if isinstance(fault, Fault)]
-        faults = lint.faults("check")
+        faults = loaded.lint.faults("check")
         if faults.whole:
             return faults
-        pictures = _picture_faults(lint, table, np.flatnonzero(~faults.faulty()))
-        return Faults([], lint.text, lint.first_row, [*faults.broken, *pictures])
+        pictures = _picture_faults(loaded, ~faults.faulty())
+        return Faults([], loaded.lint.text, loaded.lint.first_row, [*faults.broken, *pictures])
 
 
 @contextmanager
@@ -119,10 +118,9 @@ def _memory(source: Source) -> Iterator[None]:
         raise BadInput(f"{name}: there is not enough memory to read it; split the table into smaller ones") from error
 
 
-def _picture_faults(lint: Lint, table: Table, positions: np.ndarray) -> Iterator[Broken]:
+def _picture_faults(loaded: "_Loaded", keep: np.ndarray) -> Iterator[Broken]:
     """Faults of pictures whose header cannot be read and of boxes outside them, for some rows of the text."""
-    text = lint.text.iloc[positions]
-    rows = Table(_typed(text, table.frame.iloc[positions]), table.root, table.name)
+    positions, rows = np.flatnonzero(keep), loaded.table(keep)
     reasons: dict[str, dict[int, str]] = {"path": {}, "box": {}}
     for position, file, box in zip(positions.tolist(), rows.files(), rows.boxes(), strict=True):
         try:
@@ -140,43 +138,69 @@ def _picture_faults(lint: Lint, table: Table, positions: np.ndarray) -> Iterator
     yield Broken(BOX, np.array(list(outside), int), "the box is not inside the picture", outside.__getitem__)
 
 
-def _load(source: Source, purpose: Purpose, root: str | Path | None) -> tuple[Lint, Table]:
-    """The source as text to check, which is empty where a value is missing, and with its own values."""
+@dataclass(frozen=True)
+class _Loaded:
+    """A source before it is checked: its known columns as text in ``lint``, the others with their own values.
+
+    A value is kept once, as there may be many millions.
+    """
+
+    lint: Lint
+    others: pd.DataFrame
+    order: list[str]  # of all columns
+    notices: tuple[str, ...] = ()
+
+    def table(self, keep: np.ndarray | None = None) -> Table:
+        """The table of the rows where ``keep`` (N,) bool is true, of all by default."""
+        text, others = self.lint.text, self.others
+        if keep is not None:
+            text, others = text[keep], others[keep]
+        typed = pd.concat([_typed(text), others], axis=1)[self.order].reset_index(drop=True)
+        return Table(typed, self.lint.root, self.lint.name, self.notices)
+
+
+def _load(source: Source, purpose: Purpose, root: str | Path | None) -> _Loaded:
     if isinstance(source, pd.DataFrame):
-        return _own(source.reset_index(drop=True), Path(root or "."), "the DataFrame")
+        return _own(source.reset_index(drop=True), (), Path(root or "."), "the DataFrame")
     if not isinstance(source, str | Path):
         raise BadInput(f"a table is a csv or parquet file, a folder or a DataFrame, not {type(source).__name__}")
     path = Path(source)
     if os.path.isdir(path):  # where Path.is_dir raises errors
         frame, notices = read_folder(path, purpose)
-        table = Table(frame, Path(root or path), str(path), notices)
-        return Lint(_text(frame), table.root, table.name, 0), table
-    frame, notices = read_file(path)
-    return _own(frame, Path(root or path.parent), str(path), notices)
+        return _Loaded(Lint(_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
+    return _own(*read_file(path), Path(root or path.parent), str(path))
 
 
-def _own(frame: pd.DataFrame, root: Path, name: str, notices: tuple[str, ...] = ()) -> tuple[Lint, Table]:
+def _own(frame: pd.DataFrame, notices: tuple[str, ...], root: Path, name: str) -> _Loaded:
     """The table without the columns that this package writes, and without blank rows."""
     if len(frame.columns) > MOST_COLUMNS:
         message = f"it has {len(frame.columns):,} columns; a table has at most {MOST_COLUMNS:,}"
+        raise BadTable(name, [Fault(None, "(all)", name, message)])
+    if frame.columns.nlevels > 1:
+        message = f"the columns have names of {frame.columns.nlevels} levels; give each one name"
         raise BadTable(name, [Fault(None, "(all)", name, message)])
     twice = sorted(set(frame.columns[frame.columns.duplicated()].map(str)))
     if twice:
         raise BadTable(name, [Fault(None, ", ".join(twice), "", "the column stands in the table twice; keep one")])
     ours = [column for column in ("vector", "error") if column in frame]
-    notices += (f"{name}: the columns {', '.join(ours)} are written by embed; those given are left out",) * bool(ours)
-    frame = frame.drop(columns=ours)
-    others = [column for column in frame.columns if column not in COLUMNS]
+    if ours:
+        notices += (f"{name}: the columns {', '.join(ours)} are written by embed; those given are left out",)
+        frame = frame.drop(columns=ours)
+    order = list(frame.columns)
+    others = [column for column in order if column not in COLUMNS]
     frame, unwritable = _escaped(frame, others, name)
-    text = _text(frame)
+    text, rest = _text(frame), frame[others]
+    del frame  # or its memory would be held until the end of the check
     blank = (text == "").all(axis=1).to_numpy() & bool(len(text.columns))
-    if blank.any() and others:
-        rest = frame.loc[blank, others]
-        blank[blank] = (rest.isna() | (rest == "")).all(axis=1)
+    if blank.any():
+        values = rest[blank]
+        blank[blank] = (values.isna() | (values == "")).all(axis=1)
+    if blank.any():
+        text, rest = text[~blank], rest[~blank]
+        unwritable = {column: rows[~blank] for column, rows in unwritable.items()}
     first = 2 if name.lower().endswith(".csv") else 0
-    kept = {column: rows[~blank] for column, rows in unwritable.items()}
-    lint = Lint(text[~blank], root, name, first, [str(column) for column in others], kept)
-    return lint, Table(frame[~blank], root, name, notices)
+    lint = Lint(text, root, name, first, [str(column) for column in others], unwritable)
+    return _Loaded(lint, rest, order, notices)
 
 
 def _escaped(frame: pd.DataFrame, others: list[str], name: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
@@ -218,9 +242,9 @@ def _text(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index, dtype="str")
 
 
-def _typed(text: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its known columns converted to their types."""
-    typed = frame.copy()
+def _typed(text: pd.DataFrame) -> pd.DataFrame:
+    """The known columns converted to their types."""
+    typed = text.copy()
     for column in text.columns:
         value = text[column]
         if column in BOX:

@@ -111,10 +111,9 @@ class Lint:
     def _paths(self) -> Iterator[Broken]:
         """Paths that are empty or lead to no file, wrong boxes, and a picture that stands in the table twice."""
         path = self.text["path"]
-        codes, names = pd.factorize(path)
-        there, first = find_files(self.root, names)
+        there, first = find_files(self.root, path)
         bare = path.str.strip()
-        known = there[codes] | (bare == "").to_numpy() | self.unwritable.get("path", np.zeros(len(path), bool))
+        known = there | (bare == "").to_numpy() | self.unwritable.get("path", np.zeros(len(path), bool))
         spaced = ~known & (bare != path).to_numpy()
         spaced[spaced] = find_files(self.root, bare[spaced])[0]
         yield _broken(bare == "", "path", "is empty; give the picture's file")
@@ -124,12 +123,15 @@ class Lint:
         sides = self._sides()
         if sides is not None:
             yield from self._boxes(sides)
-        key = pd.DataFrame({"file": first[codes]}, index=path.index)
-        if sides is not None:
-            key = key.join(sides)
-        again = key.duplicated().to_numpy() & (bare != "").to_numpy()
-        if not again.any():
-            return
+        if (first != np.arange(len(first))).any():
+            yield self._again(first, pd.DataFrame(index=path.index) if sides is None else sides)
+
+    def _again(self, first: np.ndarray, sides: pd.DataFrame) -> Broken:
+        """Rows of a file and a box that an earlier row has too; ``first`` (N,) is the first row of each row's file."""
+        path, key = self.text["path"], sides.assign(file=first)
+        for column in sides.columns:  # a wrong side is like no other
+            wrong = sides[column].isna() & (self.text[column] != "")
+            key[column] = sides[column].mask(wrong, pd.Series(-1.0 - np.arange(len(key)), index=key.index))
         group = key.groupby(list(key.columns), sort=False, dropna=False).ngroup().to_numpy()
         earlier = np.unique(group, return_index=True)[1]  # the first row of each group
 
@@ -142,7 +144,7 @@ class Lint:
             return f"{same}: it would find itself; keep one row"
 
         rule = "stands in the table twice with the same box; keep one row"
-        yield Broken(("path",), np.flatnonzero(again), rule, remedy)
+        return Broken(("path",), np.flatnonzero(key.duplicated()), rule, remedy)
 
     def _sides(self) -> pd.DataFrame | None:
         """The sides of the boxes as numbers; NaN where one is empty or is no number of pixels."""
@@ -168,4 +170,4 @@ class Lint:
 
 
 def _broken(rows: "pd.Series[bool] | np.ndarray", column: str, rule: str) -> Broken:
-    return Broken((column,), np.flatnonzero(np.asarray(rows, dtype=bool)), rule)
+    return Broken((column,), np.flatnonzero(np.asarray(rows, dtype=bool)).astype(np.int32), rule)

@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+import pandas as pd
+
 from omlzoo.data.same_files import find_files
 
 
@@ -24,10 +26,11 @@ def test_the_names_of_one_file_are_found_and_hard_links_are_other_files(tmp_path
         "sub/up/b.png",
         "sub/up/sub/up/a.png",
         "hard.png",
+        *("b.png", "b.png", "hard.png"),
     ]
-    there, first = find_files(tmp_path, names)
+    there, first = find_files(tmp_path, pd.Series(names, dtype="str"))
     assert there.all()
-    assert first.tolist() == [0, 1, 0, 0, 0, 0, 1, 0, 8]
+    assert first.tolist() == [0, 1, 0, 0, 0, 0, 1, 0, 8, 1, 1, 8]
 
 
 def test_what_is_no_file_is_not_there(tmp_path: Path) -> None:
@@ -35,13 +38,13 @@ def test_what_is_no_file_is_not_there(tmp_path: Path) -> None:
     os.symlink("loop.png", tmp_path / "loop.png")
     os.symlink("gone.png", tmp_path / "broken.png")
     names = ["pipe.png", "loop.png", "broken.png", "", ".", "x" * 300, "a\0b", "/dev/zero", "gone/a.png"]
-    there, first = find_files(tmp_path, names)
+    there, first = find_files(tmp_path, pd.Series(names, dtype="str"))
     assert not there.any()
     assert first.tolist() == list(range(len(names)))
 
 
 def test_many_missing_files_take_little_time(tmp_path: Path) -> None:
     start = time.process_time()
-    there, _ = find_files(tmp_path, [f"{number}.png" for number in range(100_000)])
+    there, _ = find_files(tmp_path, pd.Series([f"{number}.png" for number in range(100_000)], dtype="str"))
     assert not there.any()
     assert time.process_time() - start < 2
