@@ -1,6 +1,7 @@
 """What a table is read from: a csv or Parquet file, or a folder, as a DataFrame of the values that are there."""
 
 import csv
+import itertools
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,11 +86,21 @@ def _read_csv(path: Path) -> Read:
 
 
 def _header(path: Path) -> list[str]:
+    """The names of the columns. A first row of more values is refused here, any other by pandas."""
     with path.open("rb") as file:
         if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             raise ValueError("it is UTF-16; save it as UTF-8")
     with path.open(encoding="utf-8-sig", newline="") as opened:
-        return next(csv.reader(opened), [])
+        lines = iter(opened)
+        names = next(csv.reader(lines), [])
+        row = next(lines, "")
+        try:
+            count = len(next(csv.reader(itertools.chain([row], lines)), []))
+        except csv.Error:  # a value of more than 131,072 characters
+            count = row.count(",") if row.count(",") > MOST_COLUMNS else 0
+    if count > len(names) > 0:
+        raise ValueError(f"row 2 has {count:,} values and the header {len(names):,} names; give as many")
+    return names
 
 
 def _check_width(count: int) -> None:

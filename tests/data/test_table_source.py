@@ -34,7 +34,8 @@ def write(folder: Path, content: str | bytes) -> Path:
     (("\ufeff" + HEADER + ROW).encode("utf-16-le"), "it is UTF-16; save it as UTF-8"),
     (HEADER + 'a.png,"1,validation,1,1\n' + ROW * 3, "EOF inside string"),
     (b"\0" * 100_000, "has no rows"), ("x" * 3_000_000, "field larger"), ("\n" * 100_000, "No columns"), ('"' * 300_001, "field larger"),
-    ("," * 1_000_000, "it has 1,000,001 columns; a table has at most 16,384"), (HEADER + "," * 100_000, "cannot be read"),
+    ("," * 1_000_000, "it has 1,000,001 columns; a table has at most 16,384"), (HEADER + "," * 1_000_000, "row 2 has 1,000,001 values and the header 5 names"), (HEADER + ROW + "," * 1_000_000, "Expected 5 fields in line 3, saw 1000001"),
+    (HEADER + "x" * 200_000 + "," * 100_000 + "\n", "row 2 has 100,000 values"),
     ("path,path,label\na.png,a.png,1\n", "column path: '': the column stands in the table twice"),
     ((HEADER + "a\0.png,1,validation,1,1\n").encode(), r"'a\x00.png': there is no such file"),
 ])  # fmt: skip
