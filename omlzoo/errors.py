@@ -67,16 +67,22 @@ class BadTable(OmlzooError, ValueError):
 
     Args:
         name: Name of the table.
-        faults: All faults, which the message lists.
+        faults: All faults.
+        rest: What the message says in place of the faults that it does not list.
 
     Attributes:
-        faults: The same faults, as a list.
+        faults: The same faults. A table of millions of rows may have as many: each is made when it is asked for.
+        listed: How many faults the message lists; the others are counted.
     """
 
-    def __init__(self, name: str, faults: Sequence[object]) -> None:
-        self.faults = list(faults)
-        count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
-        super().__init__("\n  ".join([f"{name}: {count}", *map(str, self.faults)]))
+    listed = 1000
+
+    def __init__(self, name: str, faults: Sequence[object], rest: Sequence[str] = ()) -> None:
+        self.faults = faults
+        listed = [str(fault) for _, fault in zip(range(self.listed), faults, strict=False)]
+        more = list(rest) or [f"and {len(faults) - self.listed:,} more"] * (len(faults) > self.listed)
+        count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
+        super().__init__("\n  ".join([f"{name}: {count}", *listed, *more]))
 
 
 class WeightsUnavailable(OmlzooError, OSError):

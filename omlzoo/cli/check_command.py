@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from omlzoo.cli.output import print_line
-from omlzoo.errors import BadTable
+from omlzoo.errors import BadTable, notice
 
 __all__ = ["check_command"]
 
@@ -20,12 +20,15 @@ def check_command(table: Path, *, root: Path | None = None, duplicates: bool = F
     duplicates
         Also list validation pictures that are nearly the same as a training picture.
     """
+    from omlzoo.data.faults import Faults
     from omlzoo.data.table import find_faults, read
 
     faults = find_faults(table, root)
     if faults:
-        raise BadTable(str(table), faults)
+        raise BadTable(str(table), faults, faults.rest() if isinstance(faults, Faults) else ())
     rows = read(table, "check", root)
+    for text in rows.notices:
+        notice(text)
     counts = rows.frame["split"].value_counts()
     labels = rows.frame.groupby("split")["label"].nunique()
     parts = [f"{split} {counts[split]} pictures of {labels[split]} labels" for split in counts.index]

@@ -29,7 +29,8 @@ def select_command(
     count
         Number of pictures to choose.
     out
-        The csv to write: the chosen rows, in the order in which they were chosen.
+        The csv to write: the chosen rows in the order in which they were chosen, with their labels exactly as they are.
+        In a spreadsheet import them as text: it takes a label that begins with = + - or @ for a formula.
     diversity
         Weight of the distance from what is chosen already; 0 turns it off.
     typicality
@@ -40,9 +41,10 @@ def select_command(
         A column whose values are to be chosen equally often.
     """
     from omlzoo.curation import Balance, Diversity, Objective, Typicality, choose
+    from omlzoo.data.written_text import escaped, is_writable
     from omlzoo.embedding.embeddings import ERROR
     from omlzoo.embedding.shards import load_embeddings
-    from omlzoo.errors import UnknownName
+    from omlzoo.errors import BadInput, UnknownName
     from omlzoo.files import new_file
 
     loaded = load_embeddings(embeddings)
@@ -59,6 +61,8 @@ def select_command(
     rows = choose(loaded.vectors, count, objectives)
     frame = loaded.table.iloc[rows].drop(columns=ERROR)
     root = Path(loaded.record.root)
+    if not is_writable(str(root)):
+        raise BadInput(f"{escaped(str(root))} is not UTF-8, so no csv can name the pictures there; rename the folder")
     frame = frame.assign(path=[str(root / path) for path in frame["path"]])
     with new_file(out) as temporary:
         frame.to_csv(temporary, index=False)

@@ -40,13 +40,15 @@ class ImageTable(Dataset[Item]):
         """The item of (row, seed). For a picture that cannot be read, pixels are None and the error is given."""
         row, seed = item
         try:
-            image = to_rgb(self.files[row], self.boxes[row])
+            return self._augmented(to_rgb(self.files[row], self.boxes[row]), seed), int(self.codes[row]), row, ""
         except BadImage as error:
             return None, int(self.codes[row]), row, str(error)
+
+    def _augmented(self, image: Image.Image, seed: int) -> Tensor:
         before = torch.get_rng_state()  # torchvision's transforms can use only the global generator
         try:
             torch.default_generator.manual_seed(seed)
-            return self.augment(image), int(self.codes[row]), row, ""
+            return self.augment(image)
         finally:
             torch.set_rng_state(before)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from omlzoo.errors import BadImage
+from omlzoo.errors import BadImage, BadInput
 from omlzoo.files import check_regular
 
-__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictures", "read_size", "to_rgb"]
+__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "read_size", "to_rgb"]
 
 MAX_PIXELS = 178_956_970  # a larger picture is refused before it is decoded; twice PIL's warning level
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -19,6 +19,9 @@ Box = tuple[int, int, int, int]
 Source = str | Path | bytes | Image.Image
 # The decoders that are ever asked; each is compiled into Pillow or its libraries, and none starts a program.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+MAX_SCANS = 100  # of a JPEG; each takes the time of a whole picture, and cameras and editors write at most 20
+SCAN = b"\xff\xda"  # begins a scan
+BLOCK = 1 << 20
 
 
 def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None = None) -> Image.Image:
@@ -39,14 +42,16 @@ def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None
     Raises:
         BadImage: The picture cannot be read completely, has more than MAX_PIXELS pixels, or the box is not inside it.
     """
-    name = "the PIL image" if isinstance(source, Image.Image) else _name(source)
+    name = _name(source)
     try:
         if isinstance(source, Image.Image):
+            _check_given(source, name)
             return _cut(_convert(ImageOps.exif_transpose(source), name), box, name)
         with _opened(source) as image:
             if least is not None and box is None and image.format == "JPEG":
                 side = 2 * max(least)  # for both sides, as the picture may be stored rotated
                 image.draft(None, (side, side))
+            _check_scans(image, name)
             image.load()
             return _cut(_convert(ImageOps.exif_transpose(image), name), box, name)
     except BadImage:
@@ -88,20 +93,20 @@ def check_box(box: Box, size: tuple[int, int], name: str) -> None:
         raise BadImage(f"{name}: the box x_1={x_1} x_2={x_2} y_1={y_1} y_2={y_2} breaks {condition}")
 
 
-def find_pictures(folder: Path) -> tuple[list[Path], int]:
-    """All pictures in a folder and its sub-folders, sorted, and the number of other files; hidden ones are left out."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p.relative_to(folder)))
-    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
-    return pictures, len(files) - len(pictures)
-
-
-def _name(source: str | Path | bytes) -> str:
+def _name(source: object) -> str:
+    if isinstance(source, Image.Image):
+        return "the PIL image"
     return "the picture" if isinstance(source, bytes) else str(source)
 
 
 def _opened(source: str | Path | bytes) -> Image.Image:
+    if not isinstance(source, str | Path | bytes):
+        raise BadImage(f"a picture is a path, the bytes of a file or a PIL image, not {type(source).__name__}")
     if not isinstance(source, bytes):
-        check_regular(Path(source))
+        try:
+            check_regular(Path(source))
+        except BadInput as error:
+            raise BadImage(str(error)) from error
     image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width} x {image.height}"
@@ -110,6 +115,31 @@ def _opened(source: str | Path | bytes) -> Image.Image:
             f"{_name(source)}: {size} pixels are more than the {MAX_PIXELS:,} that are decoded; shrink the picture"
         )
     return image
+
+
+def _check_given(image: Image.Image, name: str) -> None:
+    """Refuse a PIL image without pixels, or one whose file would be decoded here by a decoder that is never asked."""
+    if not image.width or not image.height:
+        raise BadImage(f"{name}: it has {image.width} x {image.height} pixels; give a picture with pixels")
+    waiting = getattr(image, "tile", [])  # parts of the file that PIL has not decoded yet
+    if waiting and image.format not in (*FORMATS, "MPO"):
+        raise BadImage(f"{name}: {image.format} is not decoded here; call its load() first if you trust the file")
+
+
+def _check_scans(image: Image.Image, name: str) -> None:
+    """Refuse a JPEG that paints its pixels again and again: a small file could take minutes."""
+    file = getattr(image, "fp", None)
+    if image.format not in ("JPEG", "MPO") or file is None:
+        return
+    place = file.tell()  # behind the header of the first scan, which has 8 bytes and two for each of its colours
+    file.seek(place - 8 - 2 * len(image.getbands()))
+    single = file.read(2) == SCAN and "progressive" not in image.info  # a scan of all colours, which ends the picture
+    if not single:
+        file.seek(0)
+        scans = sum(block.count(SCAN) for block in iter(lambda: file.read(BLOCK), b""))
+        if scans > MAX_SCANS:
+            raise BadImage(f"{name}: it has {scans} scans; at most {MAX_SCANS} are decoded; save the picture again")
+    file.seek(place)
 
 
 def _convert(image: Image.Image, name: str) -> Image.Image:
@@ -139,11 +169,9 @@ def _cut(image: Image.Image, box: Box | None, name: str) -> Image.Image:
 def _reason(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory to decode it"
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a known format, or an empty or damaged file"
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return reason or type(error).__name__
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)

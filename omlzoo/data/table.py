@@ -4,35 +4,23 @@ All faults are found and reported at once. Rows of a csv file are numbered as in
 1; rows of other tables are numbered from 0.
 """
 
-import warnings
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from omlzoo.data.images import Box, check_box, find_pictures, read_size
-from omlzoo.data.table_rules import BOX, TRUE, Fault, Lint, Purpose
+from omlzoo.data.faults import Broken, Fault, Faults
+from omlzoo.data.images import Box, check_box, read_size
+from omlzoo.data.table_rules import BOX, COLUMNS, TRUE, Lint, Purpose
+from omlzoo.data.table_source import MOST_COLUMNS, read_file, read_folder
+from omlzoo.data.written_text import escaped, is_writable
 from omlzoo.errors import BadImage, BadInput, BadTable
 
-__all__ = ["COLUMNS", "Table", "find_faults", "read"]
-
-COLUMNS = (
-    "path",
-    "label",
-    "split",
-    "is_query",
-    "is_gallery",
-    "category",
-    "sequence",
-    "x_1",
-    "x_2",
-    "y_1",
-    "y_2",
-)
-HELD_OUT_NAMES = ("validation", "val", "valid", "test")  # folders beside "train" that become the validation split
-HELD_OUT = 0.2  # share of the labels that become the validation split of a folder without splits
+__all__ = ["Table", "find_faults", "read"]
 
 Source = str | Path | pd.DataFrame
 
@@ -86,17 +74,17 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None) -> Ta
 
     Raises:
         BadTable: The table has faults; all of them are listed.
-        BadInput: There is no such file or folder, or the file is neither csv nor parquet.
+        BadInput: There is no such file or folder, the file is neither csv nor parquet, or memory does not suffice.
     """
-    text, table = _load(source, purpose, root)
-    faults = list(_lint(text, table).faults(purpose))
-    if faults:
-        raise BadTable(table.name, _in_order(faults))
-    frame = _typed(text, table.frame).reset_index(drop=True)
-    return Table(frame, table.root, table.name, table.notices)
+    with _memory(source):
+        loaded = _load(source, purpose, root)
+        faults = loaded.lint.faults(purpose)
+        if faults:
+            raise BadTable(loaded.lint.name, faults, faults.rest())
+        return loaded.table()
 
 
-def find_faults(source: Source, root: str | Path | None = None) -> list[Fault]:
+def find_faults(source: Source, root: str | Path | None = None) -> Sequence[Fault]:
     """All faults of a table for training and evaluation, including unreadable pictures and wrong boxes.
 
     Of the pictures only the headers are read.
@@ -107,151 +95,171 @@ def find_faults(source: Source, root: str | Path | None = None) -> list[Fault]:
             a DataFrame.
 
     Raises:
-        BadInput: There is no such file or folder, or the file is neither csv nor parquet.
+        BadInput: There is no such file or folder, the file is neither csv nor parquet, or memory does not suffice.
     """
+    with _memory(source):
+        try:
+            loaded = _load(source, "check", root)
+        except BadTable as error:
+            return [fault for fault in error.faults if isinstance(fault, Fault)]
+        faults = loaded.lint.faults("check")
+        if faults.whole:
+            return faults
+        pictures = _picture_faults(loaded, ~faults.faulty())
+        return Faults([], loaded.lint.text, loaded.lint.first_row, [*faults.broken, *pictures])
+
+
+@contextmanager
+def _memory(source: Source) -> Iterator[None]:
     try:
-        text, table = _load(source, "check", root)
-    except BadTable as error:
-        return [fault for fault in error.faults if isinstance(fault, Fault)]
-    faults = list(_lint(text, table).faults("check"))
-    if not any(fault.row is None for fault in faults):
-        faulty = np.isin(text.index.to_numpy() + _first_row(table), [fault.row or 0 for fault in faults])
-        faults += _picture_faults(text[~faulty], table)
-    return _in_order(faults)
+        yield
+    except MemoryError as error:
+        name = "the DataFrame" if isinstance(source, pd.DataFrame) else source
+        raise BadInput(f"{name}: there is not enough memory to read it; split the table into smaller ones") from error
 
 
-def _picture_faults(text: pd.DataFrame, table: Table) -> Iterator[Fault]:
-    """Faults of pictures whose header cannot be read and of boxes outside them, for the rows of ``text``."""
-    rows = Table(_typed(text, table.frame.loc[text.index]), table.root, table.name)
-    for position, path, file, box in zip(text.index, text["path"], rows.files(), rows.boxes(), strict=True):
+def _picture_faults(loaded: "_Loaded", keep: np.ndarray) -> Iterator[Broken]:
+    """Faults of pictures whose header cannot be read and of boxes outside them, for some rows of the text."""
+    positions, rows = np.flatnonzero(keep), loaded.table(keep)
+    reasons: dict[str, dict[int, str]] = {"path": {}, "box": {}}
+    for position, file, box in zip(positions.tolist(), rows.files(), rows.boxes(), strict=True):
         try:
             size = read_size(file)
+        except BadImage as error:
+            reasons["path"][position] = str(error).removeprefix(f"{file}: ")
+            continue
+        try:
             if box is not None:
                 check_box(box, size, str(file))
         except BadImage as error:
-            reason = str(error).removeprefix(f"{file}: ")
-            column = ", ".join(BOX) if reason.startswith("the box") else "path"
-            yield Fault(int(position) + _first_row(table), column, path, reason)
+            reasons["box"][position] = str(error).removeprefix(f"{file}: ")
+    unread, outside = reasons["path"], reasons["box"]
+    yield Broken(("path",), np.array(list(unread), int), "the picture cannot be read", unread.__getitem__)
+    yield Broken(BOX, np.array(list(outside), int), "the box is not inside the picture", outside.__getitem__)
 
 
-def _in_order(faults: list[Fault]) -> list[Fault]:
-    """Faults sorted by row, then by column; those of the whole table come first."""
-    order = {column: number for number, column in enumerate(COLUMNS)}
-    return sorted(faults, key=lambda f: (-1 if f.row is None else f.row, order.get(f.column.split(",")[0], -1)))
+@dataclass(frozen=True)
+class _Loaded:
+    """A source before it is checked: its known columns as text in ``lint``, the others with their own values.
+
+    A value is kept once, as there may be many millions.
+    """
+
+    lint: Lint
+    others: pd.DataFrame
+    order: list[str]  # of all columns
+    notices: tuple[str, ...] = ()
+
+    def table(self, keep: np.ndarray | None = None) -> Table:
+        """The table of the rows where ``keep`` (N,) bool is true, of all by default."""
+        text, others = self.lint.text, self.others
+        if keep is not None:
+            text, others = text[keep], others[keep]
+        typed = pd.concat([_typed(text), others], axis=1)[self.order].reset_index(drop=True)
+        return Table(typed, self.lint.root, self.lint.name, self.notices)
 
 
-def _load(source: Source, purpose: Purpose, root: str | Path | None) -> tuple[pd.DataFrame, Table]:
-    """The source with all values as text, which is empty where a value is missing, and with its own values."""
+def _load(source: Source, purpose: Purpose, root: str | Path | None) -> _Loaded:
     if isinstance(source, pd.DataFrame):
-        return _own(source.reset_index(drop=True), Path(root or "."), "the DataFrame")
+        return _own(source.reset_index(drop=True), (), Path(root or "."), "the DataFrame")
+    if not isinstance(source, str | Path):
+        raise BadInput(f"a table is a csv or parquet file, a folder or a DataFrame, not {type(source).__name__}")
     path = Path(source)
-    if path.is_dir():
-        frame, notices = _folder(path, purpose)
-        return _text(frame), Table(frame, Path(root or path), str(path), notices)
-    if not path.is_file():
-        raise BadInput(f"{path}: there is no such file or folder; give a csv, a parquet file or a folder of pictures")
-    if path.suffix.lower() not in (".csv", ".parquet"):
-        raise BadInput(f"{path}: a table is a .csv or .parquet file, not {path.suffix or 'one without an ending'}")
-    try:
-        frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-    except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise BadTable(str(path), [Fault(None, "(all)", path.name, f"cannot be read: {error}")]) from error
-    return _own(frame, Path(root or path.parent), str(path))
+    if os.path.isdir(path):  # where Path.is_dir raises errors
+        frame, notices = read_folder(path, purpose)
+        return _Loaded(Lint(_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
+    return _own(*read_file(path), Path(root or path.parent), str(path))
 
 
-def _own(frame: pd.DataFrame, root: Path, name: str) -> tuple[pd.DataFrame, Table]:
+def _own(frame: pd.DataFrame, notices: tuple[str, ...], root: Path, name: str) -> _Loaded:
     """The table without the columns that this package writes, and without blank rows."""
+    if len(frame.columns) > MOST_COLUMNS:
+        message = f"it has {len(frame.columns):,} columns; a table has at most {MOST_COLUMNS:,}"
+        raise BadTable(name, [Fault(None, "(all)", name, message)])
+    if frame.columns.nlevels > 1:
+        message = f"the columns have names of {frame.columns.nlevels} levels; give each one name"
+        raise BadTable(name, [Fault(None, "(all)", name, message)])
     twice = sorted(set(frame.columns[frame.columns.duplicated()].map(str)))
     if twice:
         raise BadTable(name, [Fault(None, ", ".join(twice), "", "the column stands in the table twice; keep one")])
     ours = [column for column in ("vector", "error") if column in frame]
-    notices = [f"{name}: the columns {', '.join(ours)} are written by embed; those given are left out"] * bool(ours)
-    frame = frame.drop(columns=ours)
-    text = _text(frame)
-    blank = (text == "").all(axis=1) & bool(len(text.columns))
-    return text[~blank], Table(frame[~blank], root, name, tuple(notices))
+    if ours:
+        notices += (f"{name}: the columns {', '.join(ours)} are written by embed; those given are left out",)
+        frame = frame.drop(columns=ours)
+    order = list(frame.columns)
+    others = [column for column in order if column not in COLUMNS]
+    frame, unwritable = _escaped(frame, others, name)
+    text, rest = _text(frame), frame[others]
+    del frame  # or its memory would be held until the end of the check
+    blank = (text == "").all(axis=1).to_numpy() & bool(len(text.columns))
+    if blank.any():
+        values = rest[blank]
+        blank[blank] = (values.isna() | (values == "")).all(axis=1)
+    if blank.any():
+        text, rest = text[~blank], rest[~blank]
+        unwritable = {column: rows[~blank] for column, rows in unwritable.items()}
+    first = 2 if name.lower().endswith(".csv") else 0
+    lint = Lint(text, root, name, first, [str(column) for column in others], unwritable)
+    return _Loaded(lint, rest, order, notices)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """All values of a csv file as text; blank lines are kept, so that rows keep their numbers."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # for rows with more values than there are columns
-        frame = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False, skip_blank_lines=False
-        )
-    if len(frame.columns) == 1 and (separators := [mark for mark in ";\t|" if mark in str(frame.columns[0])]):
-        raise ValueError(f"its columns are separated by {separators[0]!r}; save it with commas")
-    return frame
-
-
-def _folder(folder: Path, purpose: Purpose) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """A row for each picture. Its label is the first sub-folder, or the second one below train and validation."""
-    pictures, others = find_pictures(folder)
-    parts = [path.relative_to(folder).parts for path in pictures]
-    columns: dict[str, list[str]] = {"path": ["/".join(p) for p in parts]}
-    tops = {p[0] for p in parts}
-    split = "train" in tops and len(tops) > 1 and tops <= {"train", *HELD_OUT_NAMES}
-    level = 1 if split else 0
-    if any(len(p) > level + 1 for p in parts) or purpose != "embed":
-        columns["label"] = [p[level] if len(p) > level + 1 else "" for p in parts]
-    frame = pd.DataFrame(columns, dtype=object)
-    notices = [f"{folder}: {others} files are no pictures and were passed over"] * bool(others)
-    if purpose == "embed":
-        return frame, tuple(notices)
-    if split:
-        frame["split"] = ["train" if p[0] == "train" else "validation" for p in parts]
-    elif purpose == "evaluate":
-        frame["split"] = "validation"
-    else:
-        labels = sorted(set(frame["label"]))
-        count = max(1, round(HELD_OUT * len(labels)))
-        held = set(np.random.default_rng(0).permutation(labels)[:count]) if len(labels) > 1 else set()
-        frame["split"] = ["validation" if label in held else "train" for label in frame["label"]]
-        notices.append(f"{folder}: no split is given, so {count} of {len(labels)} labels were set apart as validation")
-    flags = np.where(frame["split"] == "validation", "true", "")
-    return frame.assign(is_query=flags, is_gallery=flags), tuple(notices)
-
-
-def _lint(text: pd.DataFrame, table: Table) -> Lint:
-    return Lint(text, table.root, table.name, _first_row(table))
-
-
-def _first_row(table: Table) -> int:
-    return 2 if table.name.lower().endswith(".csv") else 0
+def _escaped(frame: pd.DataFrame, others: list[str], name: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """The table with text that is not UTF-8 as escapes, and in which rows of which known columns there is some."""
+    changed: dict[str, pd.Series] = {}
+    unwritable: dict[str, np.ndarray] = {}
+    for (column, values), kind in zip(frame.items(), frame.dtypes, strict=True):
+        if not (isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_object_dtype(kind)):
+            continue
+        texts = [str(value) if isinstance(value, str | Path) else "" for value in values.astype(object)]
+        rows = np.array([not (text.isascii() or is_writable(text)) for text in texts], dtype=bool)
+        if rows.any():
+            replaced = values.astype(object).to_numpy(copy=True)
+            replaced[rows] = [escaped(text) for text, wrong in zip(texts, rows, strict=True) if wrong]
+            changed[str(column)] = pd.Series(replaced, index=frame.index, dtype=object)
+            unwritable[str(column)] = rows
+    wrong = [c for c in others if str(c) in unwritable or not is_writable(str(c))]
+    if wrong:
+        message = "the column's name or values are not UTF-8, so they cannot be written; rename them"
+        raise BadTable(name, [Fault(None, escaped(str(column)), "", message) for column in wrong])
+    return frame.assign(**changed) if changed else frame, unwritable
 
 
 def _text(frame: pd.DataFrame) -> pd.DataFrame:
-    """The known columns as text, "" for missing values, floats that are whole numbers without a decimal point."""
+    """The known columns as text, "" for missing values, floats that are whole numbers without a decimal point.
+
+    Spaces around a value do not count, but for paths: a file's name may begin or end with one.
+    """
     columns = {}
-    for column in (c for c in frame.columns if c in COLUMNS):
+    for column in (c for c in COLUMNS if c in frame):
         values = frame[column]
         empty = values.isna()
         if pd.api.types.is_float_dtype(values):
             values = values.map(lambda v: str(int(v)) if float(v).is_integer() else str(v), na_action="ignore")
-        columns[str(column)] = values.astype(object).where(~empty, "").map(str).str.strip()
-    text = pd.DataFrame(columns, index=frame.index, dtype=object)
-    unknown = {str(c): "" for c in frame.columns if c not in COLUMNS}
-    return text.assign(**unknown)  # only the names, from which similar ones to a missing column are suggested
+        if not isinstance(values.dtype, pd.StringDtype):
+            values = values.astype(object).where(~empty, "").map(str)
+        text = values.fillna("").astype("str")
+        columns[column] = text if column == "path" else text.str.strip()
+    return pd.DataFrame(columns, index=frame.index, dtype="str")
 
 
-def _typed(text: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its known columns converted to their types."""
-    typed = frame.copy()
-    for column in (c for c in COLUMNS if c in text):
+def _typed(text: pd.DataFrame) -> pd.DataFrame:
+    """The known columns converted to their types."""
+    typed = text.copy()
+    for column in text.columns:
         value = text[column]
         if column in BOX:
-            typed[column] = pd.to_numeric(value.where(value != ""), errors="coerce").astype("Int64")
+            typed[column] = pd.to_numeric(value.where(value != "")).astype("Int64")
         elif column in ("is_query", "is_gallery"):
             typed[column] = value.str.lower().isin(TRUE)
         elif column in ("label", "category", "sequence"):
             typed[column] = _ids(value)
         else:
-            typed[column] = value.astype("str")
+            typed[column] = value
     return typed
 
 
 def _ids(value: "pd.Series[str]") -> "pd.Series[str] | pd.Series[int]":
     """The ids as integers if all are written as integers, else as text; "007" is text."""
-    if len(value) and value.str.fullmatch(r"0|-?[1-9]\d{0,17}").all():
+    if len(value) and value.str.fullmatch(r"0|-?[1-9][0-9]{0,17}").all():
         return value.astype("int64")
-    return value.astype("str")
+    return value

@@ -1,7 +1,7 @@
 """The rules of a table, checked for all rows at once; a fault has its row, column, value and remedy."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -9,33 +9,19 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-__all__ = ["BOX", "FALSE", "TRUE", "Fault", "Lint", "Purpose"]
+from omlzoo.data.faults import Broken, Fault, Faults
+from omlzoo.data.same_files import find_files
 
+__all__ = ["BOX", "COLUMNS", "FALSE", "TRUE", "Lint", "Purpose"]
+
+COLUMNS = ("path", "label", "split", "is_query", "is_gallery", "category", "sequence", "x_1", "x_2", "y_1", "y_2")
 BOX = ("x_1", "x_2", "y_1", "y_2")
 TRUE, FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
+FLAGS = ("is_query", "is_gallery")
+NAMED = 12  # columns that a message names
+SIDE = r"[0-9]{1,9}(?:\.0*)?"  # pixels; a longer number is beyond any picture
 
 Purpose = Literal["embed", "check", "evaluate", "train"]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault of a table.
-
-    Attributes:
-        row: The row of a csv file, where the header is row 1, or the position from 0; None for the whole table.
-        column: The name of the column, or the names separated by commas.
-        value: The value there.
-        remedy: The rule that is broken and what to do.
-    """
-
-    row: int | None
-    column: str
-    value: str
-    remedy: str
-
-    def __str__(self) -> str:
-        where = f"column {self.column}" if self.row is None else f"row {self.row}, column {self.column}"
-        return f"{where}: {self.value!r}: {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -47,110 +33,141 @@ class Lint:
         root: The folder that relative paths start from.
         name: The name of the table, for messages.
         first_row: The number of the row at position 0, 2 in a csv file and else 0.
+        others: Names of the other columns, among which a misspelt one may be.
+        unwritable: For columns with text that is not UTF-8, which rows these are, (N,) bool.
     """
 
     text: pd.DataFrame
     root: Path
     name: str
     first_row: int
+    others: Sequence[str] = ()
+    unwritable: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def faults(self, purpose: Purpose) -> Iterator[Fault]:
+    def faults(self, purpose: Purpose) -> Faults:
         """All faults of the table for a purpose: those of its columns, or if it has none, those of its rows."""
+        columns = list(self._columns(purpose))
+        if columns:
+            return Faults(columns, self.text)
+        broken = list(self._rows(purpose))
+        return Faults(self._splits(purpose), self.text, self.first_row, broken)
+
+    def _columns(self, purpose: Purpose) -> Iterator[Fault]:
         text = self.text
         if not len(text):
             yield Fault(None, "(all)", self.name, "has no rows; a table needs at least one picture")
             return
         needed = ["path"] if purpose == "embed" else ["path", "label", "split"]
         if "split" in needed and "split" in text and (text["split"] == "validation").any():
-            needed += ["is_query", "is_gallery"]
-        missing = [column for column in needed if column not in text]
-        for column in missing:
-            near = get_close_matches(column, list(text.columns), n=1, cutoff=0.7)
-            remedy = f"rename {near[0]!r}" if near else f"the table has {', '.join(map(str, text.columns))}"
+            needed += FLAGS
+        names = [*map(str, text.columns), *self.others]
+        for column in (column for column in needed if column not in text):
+            near = get_close_matches(column, names[:1000], n=1, cutoff=0.7)
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            remedy = f"rename {near[0]!r}" if near else f"the table has {', '.join(names[:NAMED])}{more}"
             yield Fault(None, column, "", f"the column is missing; {remedy}")
         boxes = [column for column in BOX if column in text]
         if boxes and len(boxes) < len(BOX):
             absent = ", ".join(sorted(set(BOX) - set(boxes)))
             yield Fault(None, ", ".join(boxes), "", f"a box needs all of {', '.join(BOX)}; add {absent}")
-        if missing or 0 < len(boxes) < len(BOX):
+
+    def _splits(self, purpose: Purpose) -> Iterator[Fault]:
+        """Parts of the table that the purpose needs and that have no row."""
+        if purpose not in ("evaluate", "train"):
             return
-        yield from self._rows(purpose)
-        if purpose in ("evaluate", "train"):
-            parts = {"train": text["split"] == "train"} if purpose == "train" else {}
-            held = text["split"] == "validation"
-            if held.any() or purpose == "evaluate":
-                flags = {
-                    c: text[c].str.lower().isin(TRUE) if c in text else held & False for c in ("is_query", "is_gallery")
-                }
-                parts |= {f"validation {column}": held & flag for column, flag in flags.items()}
-            for name, rows in parts.items():
-                if not rows.any():
-                    yield Fault(None, "split", name, f"no row is {name}; at least one is needed to {purpose}")
+        text = self.text
+        parts = {"train": text["split"] == "train"} if purpose == "train" else {}
+        held = text["split"] == "validation"
+        if held.any() or purpose == "evaluate":
+            flags = {c: text[c].str.lower().isin(TRUE) if c in text else held & False for c in FLAGS}
+            parts |= {f"validation {column}": held & flag for column, flag in flags.items()}
+        for name, rows in parts.items():
+            if not rows.any():
+                yield Fault(None, "split", name, f"no row is {name}; at least one is needed to {purpose}")
 
-    def _rows(self, purpose: Purpose) -> Iterator[Fault]:
-        text, first = self.text, self.first_row
-
-        def faults(bad: "pd.Series[bool] | np.ndarray", column: str, remedy: str) -> Iterator[Fault]:
-            for position in np.flatnonzero(np.asarray(bad)):
-                yield Fault(int(text.index[int(position)]) + first, column, str(text[column].iloc[position]), remedy)
-
-        path = text["path"]
-        yield from faults(path == "", "path", "is empty; give the picture's file")
-        known = {value: _is_file(self.root / value) for value in set(path) - {""}}
-        yield from faults(
-            ~path.map({**known, "": True}).astype(bool), "path", f"there is no such file below {self.root}"
-        )
-        boxes = text[list(BOX)] if "x_1" in text else pd.DataFrame(index=text.index)
-        yield from self._boxes(boxes)
-        key = pd.concat([path, boxes], axis=1)
-        again = key.duplicated() & (path != "")
-        yield from faults(again, "path", "stands in the table twice with the same box; keep one row")
-        for column in (c for c in ("is_query", "is_gallery") if c in text):
+    def _rows(self, purpose: Purpose) -> Iterator[Broken]:
+        text = self.text
+        for column, rows in self.unwritable.items():
+            yield _broken(rows, column, "is not UTF-8, so it cannot be written; rename it")
+        yield from self._paths()
+        for column in (c for c in FLAGS if c in text):
             value = text[column].str.lower()
-            yield from faults(~value.isin({*TRUE, *FALSE, ""}), column, "must be true or false, 1 or 0")
+            yield _broken(~value.isin({*TRUE, *FALSE, ""}), column, "must be true or false, 1 or 0")
         if purpose == "embed":
             return
-        yield from faults(text["label"] == "", "label", "is empty; give the item's id, an integer or text")
+        yield _broken(text["label"] == "", "label", "is empty; give the item's id, an integer or text")
         split = text["split"]
-        yield from faults(~split.isin(["train", "validation"]), "split", "must be train or validation")
-        for column in ("is_query", "is_gallery"):
-            if column not in text:
-                continue
+        yield _broken(~split.isin(["train", "validation"]), "split", "must be train or validation")
+        for column in (c for c in FLAGS if c in text):
             value = text[column].str.lower()
-            yield from faults(
-                (value == "") & (split == "validation"), column, "is empty; a validation row needs true or false"
-            )
-            yield from faults(value.isin(TRUE) & (split == "train"), column, "must be empty on a train row")
-        if {"is_query", "is_gallery"} <= set(text.columns):
+            needs = "is empty; a validation row needs true or false"
+            yield _broken((value == "") & (split == "validation"), column, needs)
+            yield _broken(value.isin(TRUE) & (split == "train"), column, "must be empty on a train row")
+        if set(FLAGS) <= set(text.columns):
             off = text["is_query"].str.lower().isin(FALSE) & text["is_gallery"].str.lower().isin(FALSE)
             unused = "is false and so is is_gallery: the row would not be used; set one, or remove the row"
-            yield from faults(off & (split == "validation"), "is_query", unused)
+            yield _broken(off & (split == "validation"), "is_query", unused)
 
-    def _boxes(self, boxes: pd.DataFrame) -> Iterator[Fault]:
-        first = self.first_row
-        if boxes.empty:
-            return
-        filled = boxes != ""
-        whole = boxes.apply(lambda side: side.str.fullmatch(r"\d+(\.0*)?"))
+    def _paths(self) -> Iterator[Broken]:
+        """Paths that are empty or lead to no file, wrong boxes, and a picture that stands in the table twice."""
+        path = self.text["path"]
+        there, first = find_files(self.root, path)
+        bare = path.str.strip()
+        known = there | (bare == "").to_numpy() | self.unwritable.get("path", np.zeros(len(path), bool))
+        spaced = ~known & (bare != path).to_numpy()
+        spaced[spaced] = find_files(self.root, bare[spaced])[0]
+        yield _broken(bare == "", "path", "is empty; give the picture's file")
+        yield _broken(~known & ~spaced, "path", f"there is no such file below {self.root}")
+        rule = "there is no such file, but one without the spaces around the name; remove them"
+        yield Broken(("path",), np.flatnonzero(spaced), rule)
+        sides = self._sides()
+        if sides is not None:
+            yield from self._boxes(sides)
+        if (first != np.arange(len(first))).any():
+            yield self._again(first, pd.DataFrame(index=path.index) if sides is None else sides)
+
+    def _again(self, first: np.ndarray, sides: pd.DataFrame) -> Broken:
+        """Rows of a file and a box that an earlier row has too; ``first`` (N,) is the first row of each row's file."""
+        path, key = self.text["path"], sides.assign(file=first)
+        for column in sides.columns:  # a wrong side is like no other
+            wrong = sides[column].isna() & (self.text[column] != "")
+            key[column] = sides[column].mask(wrong, pd.Series(-1.0 - np.arange(len(key)), index=key.index))
+        group = key.groupby(list(key.columns), sort=False, dropna=False).ngroup().to_numpy()
+        earlier = np.unique(group, return_index=True)[1]  # the first row of each group
+
+        def remedy(position: int) -> str:
+            other = int(earlier[group[position]])
+            row = int(path.index[other]) + self.first_row
+            if path.array[other] == path.array[position]:
+                return f"stands in the table twice with the same box, first in row {row}; keep one row"
+            same = f"is the same picture as {path.array[other]!r} in row {row}, with the same box"
+            return f"{same}: it would find itself; keep one row"
+
+        rule = "stands in the table twice with the same box; keep one row"
+        return Broken(("path",), np.flatnonzero(key.duplicated()), rule, remedy)
+
+    def _sides(self) -> pd.DataFrame | None:
+        """The sides of the boxes as numbers; NaN where one is empty or is no number of pixels."""
+        if "x_1" not in self.text:
+            return None
+        sides = {}
         for column in BOX:
-            whole_number = "must be a whole number of pixels, 0 or more"
+            side = self.text[column]
+            sides[column] = pd.to_numeric(side.where(side.str.fullmatch(SIDE))).astype(float)
+        return pd.DataFrame(sides)
+
+    def _boxes(self, sides: pd.DataFrame) -> Iterator[Broken]:
+        filled = self.text[list(BOX)] != ""
+        for column in BOX:
+            wrong = filled[column] & sides[column].isna()
+            yield _broken(wrong, column, "must be a whole number of pixels from 0 to 999999999")
             together = "is empty while other sides of the box are not; fill or clear all"
-            wrong = ((filled[column] & ~whole[column], whole_number), (~filled[column] & filled.any(axis=1), together))
-            for bad, remedy in wrong:
-                for position in np.flatnonzero(bad):
-                    row = int(boxes.index[int(position)]) + first
-                    yield Fault(row, column, str(boxes[column].iloc[int(position)]), remedy)
-        good = whole.all(axis=1)
-        sides = boxes[good].astype(float)
+            yield _broken(~filled[column] & filled.any(axis=1), column, together)
+        good = sides.notna().all(axis=1)
         for low, high in (("x_1", "x_2"), ("y_1", "y_2")):
-            turned = sides.index[sides[low] >= sides[high]]
-            for position in turned:
-                value = f"{boxes[low][position]}, {boxes[high][position]}"
-                yield Fault(int(position) + first, f"{low}, {high}", value, f"{low} must be below {high}")
+            turned = np.flatnonzero(good & (sides[low] >= sides[high]))
+            yield Broken((low, high), turned, f"{low} must be below {high}")
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # the name is not valid in the file system
-        return False
+def _broken(rows: "pd.Series[bool] | np.ndarray", column: str, rule: str) -> Broken:
+    return Broken((column,), np.flatnonzero(np.asarray(rows, dtype=bool)).astype(np.int32), rule)

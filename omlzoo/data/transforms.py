@@ -5,8 +5,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from omlzoo.data.images import to_rgb
+from omlzoo.data.images import MAX_PIXELS, to_rgb
 from omlzoo.data.preprocess import Preprocess
+from omlzoo.errors import BadImage
 
 __all__ = ["Transform", "to_pixels"]
 
@@ -36,7 +37,11 @@ class Transform:
         return f"Transform({self.preprocess})"
 
     def pixels(self, image: Image.Image) -> Tensor:
-        """The resized and cropped picture, (3, H, W) uint8."""
+        """The resized and cropped picture, (3, H, W) uint8.
+
+        Raises:
+            BadImage: The picture is so long and narrow that it would have too many pixels once it is resized.
+        """
         return to_pixels(self.crop(self.resize(image if image.mode == "RGB" else to_rgb(image))))
 
     def normalize(self, pixels: Tensor) -> Tensor:
@@ -45,7 +50,11 @@ class Transform:
         return scaled.sub_(self.mean.to(pixels.device)).div_(self.std.to(pixels.device))
 
     def resize(self, image: Image.Image) -> Image.Image:
-        """The whole picture, resized according to the mode; for "contain" it is padded too."""
+        """The whole picture, resized according to the mode; for "contain" it is padded too.
+
+        Raises:
+            BadImage: The picture is so long and narrow that it would have too many pixels once it is resized.
+        """
         height, width = self.preprocess.resize
         if self.preprocess.mode == "squash":
             return self._resample(image, (height, width))
@@ -70,6 +79,9 @@ class Transform:
     def _resample(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
         if (image.height, image.width) == size:
             return image
+        if size[0] * size[1] > MAX_PIXELS:
+            sides = f"{image.width} x {image.height} pixels are too long and narrow"
+            raise BadImage(f"{sides}: resized, they would be {size[1]} x {size[0]}; cut the picture")
         if self.preprocess.antialias:
             return image.resize((size[1], size[0]), FILTERS[self.preprocess.interpolation])
         levels = to_pixels(image)[None].float()

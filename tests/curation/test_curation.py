@@ -5,9 +5,11 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import omlzoo
 from omlzoo.cli import main
@@ -22,6 +24,7 @@ from omlzoo.curation import (
     near_duplicates,
     outliers,
 )
+from omlzoo.data import table
 from omlzoo.errors import BadInput
 
 
@@ -209,9 +212,9 @@ def test_the_commands(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     arguments = ["select", tmp_path / "e.parquet", "-n", 12, "-o", tmp_path / "next.csv", "--balance", "split"]
     assert main([str(each) for each in arguments]) == 0
     assert "12 of 160 pictures" in capsys.readouterr().out
-    table = omlzoo.embed(toy("vit_toy"), tmp_path / "next.csv").table
-    assert len(table) == 12
-    assert (table["split"] == "train").sum() == 6
+    chosen = omlzoo.embed(toy("vit_toy"), tmp_path / "next.csv").table
+    assert len(chosen) == 12
+    assert (chosen["split"] == "train").sum() == 6
     assert main(["tidy", str(tmp_path / "e.parquet"), "--clusters", "5", "--html", str(tmp_path / "t.html")]) == 0
     assert "kind" in capsys.readouterr().out
     page = (tmp_path / "t.html").read_text()
@@ -222,3 +225,20 @@ def test_the_commands(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         == 2
     )
     assert "has no 'colour'" in capsys.readouterr().err
+
+
+def test_chosen_rows_come_back_exactly_whatever_their_labels_begin_with(tmp_path: Path) -> None:
+    """A spreadsheet may take such a cell for a formula; docs/table.md says so, and what is written is the label."""
+    from toys import toy
+
+    labels = ['=cmd|" /C calc"!A0', "+1", "-1", "@SUM(A1)", "007", 'say "no"', "靴"]
+    for number in range(len(labels)):
+        Image.new("RGB", (8, 8), (number * 30, 0, 0)).save(tmp_path / f" {number}.png")
+    frame = pd.DataFrame({"path": [f" {number}.png" for number in range(len(labels))], "label": labels})
+    omlzoo.embed(toy("vit_toy", normalize=True), frame, root=tmp_path).save(tmp_path / "e.parquet")
+    out = tmp_path / f"{'n' * 236}.csv"  # 240 bytes; a name may have 255
+    assert main(["select", str(tmp_path / "e.parquet"), "-n", str(len(labels)), "-o", str(out)]) == 0
+    again = table.read(out, "embed")
+    assert dict(zip(again.frame["path"], again.frame["label"], strict=True)) == {
+        str(tmp_path / path): label for path, label in zip(frame["path"], labels, strict=True)
+    }

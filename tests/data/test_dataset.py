@@ -44,6 +44,16 @@ def test_broken_pictures_are_named_and_left_out_of_the_batch(tmp_path: Path) -> 
     assert len(collate([data[1, 0]])[1]) == 0
 
 
+def test_a_picture_that_cannot_be_resized_is_named_like_a_broken_one(tmp_path: Path) -> None:
+    Image.new("RGB", (6_000_000, 1)).save(tmp_path / "a.png")
+    frame = table.read(tmp_path, "embed").frame.assign(label=[1])
+    data = ImageTable(table.Table(frame, tmp_path, "t"), augmentation("none", PREPROCESS))
+    before = torch.get_rng_state()
+    assert data[0, 0][0] is None
+    assert "too long and narrow" in data[0, 0][3]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_seeds_differ_by_epoch_and_repeat() -> None:
     batches = Seeded(Balanced([0, 0, 1, 1], 2, 2), seed=3)
     first = list(batches)

@@ -102,15 +102,6 @@ def test_floating_point_levels_are_refused() -> None:
         images.to_rgb(Image.fromarray(np.ones((4, 4), dtype=np.float32)))
 
 
-def test_pictures_are_found_and_others_counted(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a/c.png", "a/notes.txt", ".hidden/x.png", "d.webp"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    found, others = images.find_pictures(tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a/c.png", "b.JPG", "d.webp"]
-    assert others == 1
-
-
 def test_a_decoder_that_fails_in_its_own_way_is_a_bad_image(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: object) -> None:
         raise TypeError("bad operand type for abs(): 'str'")  # what damaged EXIF data was seen to do

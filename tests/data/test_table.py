@@ -230,3 +230,74 @@ def test_a_folder_with_train_and_val(tmp_path: Path) -> None:
     found = table.read(tmp_path, "train").frame
     assert sorted(found["split"]) == ["train", "validation", "validation"]
     assert set(found["label"]) == {"shoe"}
+
+
+@pytest.mark.parametrize("other", ["./images/0.png", "images/../images/0.png", "absolute", "link.png"])
+def test_one_picture_under_two_names_is_a_fault(folder: Path, other: str) -> None:
+    (folder / "link.png").symlink_to("images/0.png")
+    second = str(folder / "images/0.png") if other == "absolute" else other
+    frame = rows(path=["images/0.png", "images/1.png", second, "images/2.png"])
+    assert faults(folder, frame) == [
+        (
+            4,
+            "path",
+            "is the same picture as 'images/0.png' in row 2, with the same box: it would find itself; keep one row",
+        )
+    ]
+    with pytest.raises(BadTable, match="it would find itself"):
+        table.read(frame, "embed", root=folder)
+    sides = {"x_1": [0, 0, 5, 0], "x_2": [5, 5, 9, 5], "y_1": [0] * 4, "y_2": [5] * 4}
+    assert faults(folder, frame.assign(**sides)) == [], "other boxes are other pictures"
+    written = {"x_1": ["0", "0", "00.0", "0"], "x_2": ["5", "5", "5.", "5"], "y_1": ["0"] * 4, "y_2": ["5"] * 4}
+    assert len(faults(folder, frame.assign(**written))) == 1, "5 and 5. are one number"
+
+
+def test_a_wrong_box_is_not_another_fault(folder: Path) -> None:
+    sides = {
+        "x_1": ["a", "b", "", "0"],
+        "x_2": ["5", "5", "", "5"],
+        "y_1": ["0", "0", "", "0"],
+        "y_2": ["5", "5", "", "5"],
+    }
+    found = faults(folder, rows(path=["images/0.png"] * 3 + ["images/1.png"], **sides))
+    assert [(row, column) for row, column, _ in found] == [(2, "x_1"), (3, "x_1")]
+
+
+@pytest.mark.parametrize(
+    "side", ["1" + "0" * 30, "9" * 400, "4294967296", "nan", "inf", "-5", "0.5", "1e3", "٣", "９", "0x5"]
+)
+def test_a_side_that_is_no_number_of_pixels_is_a_fault(folder: Path, side: str) -> None:
+    sides = {"x_1": ["0"] * 4, "x_2": [side, "5", "5", "5"], "y_1": ["0"] * 4, "y_2": ["5"] * 4}
+    assert faults(folder, rows(**sides)) == [(2, "x_2", "must be a whole number of pixels from 0 to 999999999")]
+
+
+def test_spaces_belong_to_a_path_and_not_to_a_label(folder: Path) -> None:
+    for name in (" a.png", "a.png", "b.png "):
+        Image.new("RGB", (4, 4)).save(folder / name, "PNG")
+    read = table.read(
+        rows(path=[" a.png", "a.png", "b.png ", "images/0.png"], label=[" x", "x ", "x", "y"]), "train", root=folder
+    )
+    assert [path.name for path in read.files()] == [" a.png", "a.png", "b.png ", "0.png"]
+    assert read.frame["label"].tolist() == ["x", "x", "x", "y"]
+    assert faults(folder, rows(path=[" a.png", "a.png", " images/0.png", "b.png"])) == [
+        (4, "path", "there is no such file, but one without the spaces around the name; remove them"),
+        (5, "path", f"there is no such file below {folder}"),
+    ]
+
+
+def test_a_row_whose_path_alone_is_empty_is_not_passed_over(folder: Path) -> None:
+    frame = pd.DataFrame({"path": ["images/0.png", "", ""], "price": ["1", "2", ""]})
+    frame.to_csv(folder / "t.csv", index=False)
+    with pytest.raises(BadTable, match="1 fault\n  row 3, column path: '': is empty"):
+        table.read(folder / "t.csv", "embed")
+
+
+@pytest.mark.parametrize(
+    "label",
+    ['=cmd|" /C calc"!A0', "+1", "-1", "@SUM(A1)", "007", "NA", 'say "no"', "a, b", "two\nlines", "靴", "'=1", "1٣"],
+)
+def test_labels_come_back_exactly_from_a_csv(folder: Path, label: str) -> None:
+    frame = table.read(rows(label=[label, "x", "y", "z"]), "train", root=folder).frame
+    frame.to_csv(folder / "t.csv", index=False)
+    again = table.read(folder / "t.csv", "embed").frame
+    assert again["label"].tolist() == frame["label"].tolist() == [label, "x", "y", "z"]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from omlzoo.data.table_rules import Fault, Lint
+from omlzoo.data.faults import Fault
+from omlzoo.data.table_rules import Lint
 
 
 def test_a_fault_says_where_what_and_how() -> None:

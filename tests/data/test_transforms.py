@@ -14,6 +14,7 @@ import omlzoo
 from omlzoo.checkpoints import manifest
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.transforms import Transform
+from omlzoo.errors import BadImage
 
 SIZES = [(333, 500), (500, 333), (64, 64), (224, 224), (257, 1001), (30, 301)]
 COVER = manifest.find("vits16_dino").preprocess
@@ -116,3 +117,16 @@ def test_the_oml_variant_equals_omls_own(name: str) -> None:
 
 def test_every_name_of_omls_zoo_is_ours() -> None:
     assert sorted(set(OML) - set(manifest.names())) == []
+
+
+def test_a_long_and_narrow_picture_is_refused_before_it_is_resized(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        BadImage, match="40000 x 1 pixels are too long and narrow: resized, they would be 10240000 x 256"
+    ):
+        Transform(COVER).pixels(Image.new("RGB", (40_000, 1)))
+    squash = Transform(replace(COVER, mode="squash"))
+    assert squash.pixels(Image.new("RGB", (40_000, 1))).shape == (3, 224, 224)
+    monkeypatch.setattr("omlzoo.data.transforms.MAX_PIXELS", 256 * 2560)
+    assert Transform(COVER).pixels(Image.new("RGB", (400, 40))).shape == (3, 224, 224)
+    with pytest.raises(BadImage, match="410 x 40"):
+        Transform(COVER).pixels(Image.new("RGB", (410, 40)))

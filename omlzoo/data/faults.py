@@ -1,0 +1,120 @@
+"""The faults of a table, of which there may be millions: each is put into words only when it is asked for."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+import pandas as pd
+
+from omlzoo.errors import BadTable
+
+__all__ = ["Broken", "Fault", "Faults"]
+
+SHOWN = 100  # characters of a value that a message repeats
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a table.
+
+    Attributes:
+        row: The row of a csv file, where the header is row 1, or the position from 0; None for the whole table.
+        column: The name of the column, or the names separated by commas.
+        value: The value there.
+        remedy: The rule that is broken and what to do.
+    """
+
+    row: int | None
+    column: str
+    value: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f"column {self.column}" if self.row is None else f"row {self.row}, column {self.column}"
+        more = f" and {len(self.value) - SHOWN} more characters" if len(self.value) > SHOWN else ""
+        return f"{where}: {self.value[:SHOWN]!r}{more}: {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The rows that break one rule.
+
+    Attributes:
+        columns: The columns that the rule is about.
+        positions: (n,) positions of the rows in the table's text, rising.
+        rule: The rule and what to do.
+        remedy: The same for one row, where it differs between rows: called with the row's position.
+    """
+
+    columns: tuple[str, ...]
+    positions: np.ndarray
+    rule: str
+    remedy: Callable[[int], str] | None = None
+
+
+class Faults(Sequence[Fault]):
+    """All faults of a table: first those of the whole table, then those of rows, by row and by column.
+
+    Args:
+        whole: The faults of the whole table.
+        text: The columns as text; the index holds the positions of the rows in the source.
+        first_row: The number of the row at position 0.
+        broken: What rows break.
+    """
+
+    def __init__(
+        self, whole: Iterable[Fault], text: pd.DataFrame, first_row: int = 0, broken: Iterable[Broken] = ()
+    ) -> None:
+        self.whole, self.text, self.first_row = list(whole), text, first_row
+        self.broken = [one for one in broken if len(one.positions)]
+        order = {column: number for number, column in enumerate(text.columns)}
+        self.broken.sort(key=lambda one: order.get(one.columns[0], -1))  # stable: rules of a column keep their order
+        positions = np.concatenate([np.empty(0, np.int32), *(one.positions for one in self.broken)]).astype(np.int32)
+        rules = np.repeat(np.arange(len(self.broken), dtype=np.int16), [len(one.positions) for one in self.broken])
+        sequence = np.argsort(positions, kind="stable")
+        self._positions, self._rules = positions[sequence], rules[sequence]
+
+    def __len__(self) -> int:
+        return len(self.whole) + len(self._positions)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @overload
+    def __getitem__(self, item: int) -> Fault: ...
+    @overload
+    def __getitem__(self, item: slice) -> list[Fault]: ...
+    def __getitem__(self, item: int | slice) -> Fault | list[Fault]:
+        """The fault at a place, or a list of those of a slice."""
+        if isinstance(item, slice):
+            return [self[number] for number in range(*item.indices(len(self)))]
+        number = range(len(self))[item]
+        if number < len(self.whole):
+            return self.whole[number]
+        number -= len(self.whole)
+        position, one = int(self._positions[number]), self.broken[self._rules[number]]
+        value = ", ".join(str(self.text[column].array[position]) for column in one.columns)
+        remedy = one.rule if one.remedy is None else one.remedy(position)
+        return Fault(int(self.text.index[position]) + self.first_row, ", ".join(one.columns), value, remedy)
+
+    def faulty(self) -> np.ndarray:
+        """(N,) bool: the rows of the text that have a fault."""
+        rows = np.zeros(len(self.text), dtype=bool)
+        rows[self._positions] = True
+        return rows
+
+    def rest(self, listed: int = BadTable.listed) -> list[str]:
+        """A line for each rule that is broken by faults behind the first ones, with their number.
+
+        Args:
+            listed: How many faults are listed before these lines.
+        """
+        left = self.whole[listed:]
+        lines = [f"and {len(left):,} more of the whole table"] * bool(left)
+        counts = np.bincount(self._rules[max(0, listed - len(self.whole)) :], minlength=len(self.broken))
+        for one, count in zip(self.broken, counts.tolist(), strict=True):
+            lines += [f"and {count:,} more rows, column {', '.join(one.columns)}: {one.rule}"] * bool(count)
+        return lines
