@@ -23,6 +23,7 @@ __all__ = ["Rows"]
 REMOVED = "removed from the index"
 FEW = 20_000  # rows that pass a filter and are looked at one by one, also by an approximate backend
 BLOCK = 1 << 22  # numbers that are checked at a time
+ODD = 1e-3  # difference of the square of a norm from 1 that is more than rounding
 SAME = 1e-5  # difference of two vectors' numbers, relative to the largest, that are of one image
 
 
@@ -53,16 +54,16 @@ class Rows:
         Raises:
             BadInput: A vector has a number that is not finite, or what was kept is of other rows.
         """
-        rows = Rows(embeddings, searcher, similarity)
+        rows = Rows(embeddings if kept is not None else _scaled(embeddings), searcher, similarity)
         left = int((~rows.good & (embeddings.table[ERROR] != REMOVED)).sum())
         if left:
             notice(f"{left} of {len(embeddings)} rows have no vector and are never found")
         if searcher.approximate:  # an exact one looks at every number itself
-            _check_finite(embeddings.vectors, rows.numbers)
+            _check_finite(rows.embeddings.vectors, rows.numbers)
         if kept is None:
-            searcher.add(embeddings.vectors, rows.numbers)
+            searcher.add(rows.embeddings.vectors, rows.numbers)
         else:
-            searcher.restore(kept, embeddings.vectors, rows.numbers)
+            searcher.restore(kept, rows.embeddings.vectors, rows.numbers)
         return rows
 
     @property
@@ -137,7 +138,7 @@ class Rows:
         known = self._knows(embeddings, _keys(theirs), [file.is_file() for file in files])
         if known.any():
             notice(f"{known.sum()} of {len(known)} pictures are in the index already and were left out")
-        new = embeddings.rows(~known)
+        new = _scaled(embeddings.rows(~known))
         if embeddings.record.root != ours.record.root:
             kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]
             new = replace(new, table=new.table.assign(path=pd.Series(kept, dtype="str")))
@@ -165,6 +166,24 @@ class Rows:
         same = np.abs(old - fresh).max(axis=1, initial=0) <= SAME * np.abs(old).max(axis=1, initial=0)
         rows[found[~same]] = -1  # a NaN is not the same either
         return rows >= 0
+
+
+def _scaled(embeddings: Embeddings) -> Embeddings:
+    """The same, with vectors of an L2 norm of 1 where the record says that they have it: one's own need not."""
+    vectors = embeddings.vectors
+    if not embeddings.record.normalized or not len(vectors):
+        return embeddings
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        squares = np.einsum("nd,nd->n", vectors, vectors)
+        odd = embeddings.good & (np.abs(squares - 1) > ODD)
+    if not odd.any():
+        return embeddings
+    notice(
+        f"{odd.sum()} of {len(odd)} vectors have another L2 norm than 1, which their record promises; they were scaled"
+    )
+    scaled = vectors.copy()
+    scaled[odd] = directions(vectors[odd])
+    return replace(embeddings, vectors=scaled)
 
 
 def _keys(table: Table) -> list[tuple[str, Any]]:

@@ -326,3 +326,12 @@ def test_a_column_of_fractions_is_compared_as_the_numbers_that_it_has(rows: Embe
     assert (index.search(rows.vectors[:1], k=200, where={"n": 1}).ids >= 0).sum() == wanted
     assert (index.search(rows.vectors[:1], k=200, where={"n": "1"}).ids >= 0).sum() == wanted
     assert pd.api.types.is_numeric_dtype(index.embeddings.table["n"])
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-13, 0.5, 2e19])
+def test_vectors_of_ones_own_are_scaled_as_their_record_says(size: float, rows: Embeddings) -> None:
+    longer = random_embeddings(300)
+    longer.vectors[:] = rows.vectors * np.float32(size)
+    with pytest.warns(OmlzooWarning, match="300 of 300 vectors have another L2 norm than 1"):
+        index = omlzoo.build_index(longer)
+    assert finds_itself(index, rows)

@@ -34,7 +34,7 @@ def test_a_file_becomes_a_checkpoint_that_computes_the_same(tmp_path: Path) -> N
     assert float((found - wanted).abs().max() / wanted.abs().max()) < 1e-5
     assert entry.fingerprint is not None
     assert check(model, entry.fingerprint, "mine") < 1e-6
-    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [".lock", "entry.json", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["entry.json", "model.safetensors"]
 
 
 def test_the_layout_can_be_given_and_the_example_chosen(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_conversion_that_is_killed_leaves_no_checkpoint_and_the_next_one_works
     with pytest.raises(OmlzooError):
         omlzoo.get_model(out)
     convert(tmp_path / "x.pth", "resnet18", out)
-    assert sorted(path.name for path in out.iterdir()) == [".lock", "entry.json", "model.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == ["entry.json", "model.safetensors"]
     omlzoo.get_model(out)
 
 
