@@ -111,6 +111,7 @@ class Connection(asyncio.Protocol):
         return not self.running and not self.transport.get_write_buffer_size()
 
     def connection_made(self, transport: Any) -> None:
+        """The connection is open; too many of them are told so and closed."""
         self.transport = transport
         self.ends = _end(transport.get_extra_info("peername")), _end(transport.get_extra_info("sockname"))
         self.network = network_of(self.ends[0][0])
@@ -129,22 +130,27 @@ class Connection(asyncio.Protocol):
         self.protocol.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        """The client has sent something."""
         self.protocol.data_received(data)
 
     def eof_received(self) -> bool | None:
+        """The client will send no more."""
         return self.protocol.eof_received()
 
     def pause_writing(self) -> None:
+        """The client does not read as fast as the answer is written."""
         self.unread = True
         self._end_in(self.every.limits.seconds)
         self.protocol.pause_writing()
 
     def resume_writing(self) -> None:
+        """The client has read what was written."""
         self.unread = False
         self._end_in(None if self.running else HEADERS)
         self.protocol.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed."""
         self._end_in(None)
         self.every.leaving.discard(self)
         self.every.forget(self)

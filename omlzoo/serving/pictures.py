@@ -29,9 +29,15 @@ class Pictures:
         roots: Folders that pictures may lie in; by default the folder where the table's relative paths start, unless it
             holds more than pictures: the home folder, the temporary one, or a folder above one of them. A path that
             leads out of the folders, by ``..`` or by a link, is not served.
+
+    Raises:
+        BadInput: A root is no folder.
     """
 
     def __init__(self, index: Index, roots: Sequence[Path] = ()) -> None:
+        for root in roots:
+            if not Path(root).is_dir():
+                raise BadInput(f"root {str(root)!r} is no folder; give one that holds pictures")
         self.roots = [Path(root).resolve() for root in roots] or _own_root(index)
         table = index.table()
         self.files, self.boxes = table.files(), table.boxes()

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Response
 from fastapi import Request as HTTPRequest
 from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
 
 from omlzoo.data.filters import matching
 from omlzoo.errors import OmlzooError
@@ -29,12 +28,6 @@ from omlzoo.serving.service import Service
 from omlzoo.serving.tokens import COOKIE
 
 __all__ = ["router"]
-
-
-class Refusal(BaseModel):
-    """Why a request is refused."""
-
-    detail: str
 
 
 class Picture(Response):
@@ -61,8 +54,10 @@ REFUSALS = {
     429: "too many requests",
     503: "too much is waiting",
 }
+REFUSAL = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
 responses: dict[int | str, dict[str, Any]] = {
-    status: {"model": Refusal, "description": reason} for status, reason in REFUSALS.items()
+    status: {"description": reason, "content": {"application/json": {"schema": REFUSAL}}}
+    for status, reason in REFUSALS.items()
 }
 router = APIRouter(responses=responses)
 

@@ -32,7 +32,8 @@ def server_of(app: FastAPI, host: str, port: int, limits: Limits) -> uvicorn.Ser
         timeout_graceful_shutdown=int(limits.seconds) or 1, log_level="warning", server_header=False,
         h11_max_incomplete_event_size=16_384, proxy_headers=False, ws="none",
     )  # fmt: skip
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    for name in ("uvicorn.error", "python_multipart"):  # a line for each bad request
+        logging.getLogger(name).setLevel(logging.ERROR)
     return uvicorn.Server(config)
 
 

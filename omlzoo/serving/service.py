@@ -20,7 +20,7 @@ from omlzoo.serving.parsing import parse_box
 from omlzoo.serving.pictures import Pictures, check_upload
 from omlzoo.serving.row_facts import RowFacts
 
-__all__ = ["Service"]
+__all__ = ["TURNS", "Service"]
 
 Result = TypeVar("Result")
 TURNS = 4  # images decoded at the same time, which bounds the memory
@@ -86,7 +86,7 @@ class Service:
             Busy: Its turn did not come in time.
         """
         try:
-            async with asyncio.timeout(self.limits.seconds):
+            async with asyncio.timeout(self.limits.seconds if self.turns.locked() else None):
                 await self.turns.acquire()
         except TimeoutError as error:
             raise Busy from error

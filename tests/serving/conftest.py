@@ -1,11 +1,10 @@
 """A small open index, and a server of it in the running event loop."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
-
-import asyncio
 
 import pytest
 from toys import toy

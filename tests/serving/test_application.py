@@ -32,13 +32,14 @@ import omlzoo
 from omlzoo.data.images import to_rgb
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.index.index import Index
-from omlzoo.serving import connections, server as serving
+from omlzoo.serving import connections
+from omlzoo.serving import server as serving
+from omlzoo.serving.addresses import check_address
 from omlzoo.serving.application import application
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.limits import Limits
 from omlzoo.serving.pictures import check_upload
 from omlzoo.serving.row_facts import RowFacts
-from omlzoo.serving.addresses import check_address
 
 FREE = Limits(per_second=1e6, burst=10**6)
 
