@@ -42,4 +42,5 @@ def test_no_request_of_the_description_or_against_it_finds_a_fault(small: Index)
 
                 ask()
     assert len(operations) == 9
-    assert {200, 422} <= statuses["/search"]
+    assert 422 in statuses["/search"]
+    assert {200, 422} <= statuses["/items"]
