@@ -175,8 +175,8 @@ async def hostile(server: Server, good: bytes, requests: int) -> None:
                 answers[key] = answers.get(key, 0) + 1
 
         for start in range(0, requests, 500):
-            for _ in range(4):  # slow senders, who never finish
-                connection = socket.create_connection(("127.0.0.1", server.port))
+            for _ in range(4):  # slow senders, who never finish, of another address: one has 64 connections
+                connection = socket.create_connection(("127.0.0.1", server.port), source_address=("127.0.0.2", 0))
                 connection.sendall(b"POST /embed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Le")
                 slow.append(connection)
             await asyncio.gather(*(one(number) for number in range(start, min(start + 500, requests))))

@@ -36,7 +36,8 @@ def serve_command(
     token
         Token that every client must send; by default that of OMLZOO_TOKEN.
     root
-        Folders whose pictures may be shown; by default where the table's paths start.
+        Folders whose pictures may be shown; by default where the table's paths start, unless that is as wide as a home
+        folder.
     megabytes
         Size of the largest request, in megabytes.
     megapixels
@@ -48,22 +49,25 @@ def serve_command(
     runtime
         onnx: ONNX Runtime, on the CPU in float32; faster for ResNets.
     """
-    from omlzoo.index.build import open_index
-
     try:
-        from omlzoo.serving.application import application
+        from omlzoo.serving.addresses import check_address, is_loopback
         from omlzoo.serving.limits import Limits
-        from omlzoo.serving.server import check_address, is_loopback, serve_forever
+        from omlzoo.serving.tokens import check_token
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "serve") from error
-    token = token or os.environ.get("OMLZOO_TOKEN")
-    check_address(host, token)
-    limits = Limits(
-        megabytes=megabytes, megapixels=megapixels, per_second=per_second, burst=int(3 * per_second) or 1,
-        seconds=seconds,
-    )  # fmt: skip
+    token = os.environ.get("OMLZOO_TOKEN") if token is None else token
+    check_token(token)
+    limits = Limits(megabytes=megabytes, megapixels=megapixels, per_second=per_second, seconds=seconds).with_burst()
+    check_address(host, port, token)
+    try:  # these take seconds
+        from omlzoo.index.build import open_index
+        from omlzoo.serving.application import application
+        from omlzoo.serving.server import serve_forever
+    except ImportError as error:
+        raise MissingExtra(error.name or "fastapi", "serve") from error
     opened = open_index(index)
     hosts = ("127.0.0.1", "localhost", "[::1]", host) if is_loopback(host) else ()
     app = application(opened, limits=limits, token=token, roots=root or (), hosts=hosts, runtime=runtime)
-    print_line(f"omlzoo: {opened.size} rows at http://{host}:{port}/ (Ctrl-C ends it)", error=True)
-    serve_forever(app, host, port, limits.connections, seconds)
+    name = f"[{host}]" if ":" in host else host
+    print_line(f"omlzoo: {opened.size} rows at http://{name}:{port}/ (Ctrl-C ends it)", error=True)
+    serve_forever(app, host, port, limits)

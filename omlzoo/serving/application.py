@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Response
 from fastapi import Request as HTTPRequest
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -13,10 +14,13 @@ from omlzoo.embedding.options import Runtime
 from omlzoo.errors import BadImage, OmlzooError
 from omlzoo.index.index import Index
 from omlzoo.serving.batching import Busy
-from omlzoo.serving.limits import Gate, Limits
+from omlzoo.serving.gate import Gate
+from omlzoo.serving.heads import HeadAsGet
+from omlzoo.serving.limits import Limits
 from omlzoo.serving.monitoring import Monitoring
 from omlzoo.serving.routes import router
 from omlzoo.serving.service import Service
+from omlzoo.serving.tokens import check_token
 
 __all__ = ["application"]
 
@@ -36,10 +40,14 @@ def application(
         index: An open index; its model is opened by this call.
         limits: Limits of size, pixels, rate and time; those of :class:`omlzoo.serving.limits.Limits` by default.
         token: The token that every client has to give; None lets everyone in.
-        roots: Folders whose pictures are shown; by default the folder where the table's relative paths start.
+        roots: Folders whose pictures are shown, see :class:`omlzoo.serving.pictures.Pictures`.
         hosts: Names that the Host header of a request may have; any by default.
         runtime: "torch", or "onnx": ONNX Runtime, see :func:`omlzoo.embed`.
+
+    Raises:
+        BadInput: The token cannot be sent by every client.
     """
+    check_token(token)
     limits = limits or Limits()
     service = Service(index, limits, roots, runtime)
 
@@ -52,12 +60,14 @@ def application(
     app = FastAPI(title="omlzoo", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service, app.state.token = service, token
     app.include_router(router)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Gate, limits=limits, token=token)
     if hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     app.add_middleware(Monitoring, registry=service.registry)
     app.add_exception_handler(OmlzooError, _refused)
     app.add_exception_handler(Busy, _busy)
+    app.add_exception_handler(RequestValidationError, _not_understood)
     return app
 
 
@@ -67,3 +77,9 @@ async def _refused(request: HTTPRequest, error: Exception) -> Response:
 
 async def _busy(request: HTTPRequest, error: Exception) -> Response:
     return JSONResponse({"detail": "too much is waiting; try again"}, 503, {"Retry-After": "1"})
+
+
+async def _not_understood(request: HTTPRequest, error: Exception) -> Response:
+    """One line that names the first wrong field; the field itself may be as long as a request and is not repeated."""
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": ("request",), "msg": str(error)}
+    return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg']}"}, 422)

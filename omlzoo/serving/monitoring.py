@@ -13,6 +13,7 @@ HEADERS = {
     "script-src 'unsafe-inline'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 

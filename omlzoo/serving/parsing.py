@@ -1,6 +1,7 @@
 """Parsers of a request's fields; a malformed field is refused with a message of one line."""
 
 import json
+import math
 from typing import Annotated, Any
 
 from fastapi import File, Form, HTTPException, UploadFile
@@ -8,12 +9,27 @@ from fastapi import File, Form, HTTPException, UploadFile
 from omlzoo.index.index import Index
 from omlzoo.jsonio import parse_json
 
-__all__ = ["Number", "Upload", "Words", "parse_box", "parse_threshold", "parse_where", "row_of"]
+__all__ = [
+    "Box",
+    "Filter",
+    "Least",
+    "Number",
+    "Upload",
+    "Words",
+    "parse_box",
+    "parse_threshold",
+    "parse_where",
+    "row_of",
+]
 
 REPEATED = 80  # characters of a field that a message repeats
+FILTER = 20_000  # characters of a filter
 
 Number = Annotated[int, Form(ge=1)]
 Upload = Annotated[UploadFile | None, File()]
+Box = Annotated[str | None, Form(max_length=200, description="left, top, right, bottom in pixels")]
+Filter = Annotated[str | None, Form(description='JSON, such as {"category": "boot"}')]
+Least = Annotated[str | None, Form(max_length=200, description="a least score or a name of the calibration")]
 Words = Annotated[str | None, Form(max_length=2000, description="for a model with a text tower")]
 
 
@@ -51,10 +67,12 @@ def parse_where(text: str | None) -> dict[str, Any] | None:
     """The columns of a JSON object and the text, or texts, that a row must have in each; None for an empty field.
 
     Raises:
-        HTTPException: Status 422: the field is no JSON object.
+        HTTPException: Status 422: the field is no JSON object, or too long.
     """
     if not text:
         return None
+    if len(text) > FILTER:
+        raise HTTPException(422, f"where has {len(text)} characters; it must be a JSON object of at most {FILTER}")
     try:
         columns = parse_json(text, "where")
         json.dumps(columns, ensure_ascii=False).encode()  # half of a surrogate pair is no text
@@ -68,7 +86,10 @@ def parse_where(text: str | None) -> dict[str, Any] | None:
 
 def parse_threshold(text: str | None) -> float | str | None:
     """The smallest score of an accepted hit, or the name of a cut-point; None for an empty field."""
+    if not text:
+        return None
     try:
-        return float(text) if text else None
+        least = float(text)
     except ValueError:
         return text
+    return least if math.isfinite(least) else text

@@ -1,6 +1,7 @@
 """The pictures that the page shows: those of the index's rows inside the roots, encoded again as small JPEGs."""
 
 import io
+import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -8,13 +9,15 @@ from pathlib import Path
 from PIL import Image
 
 from omlzoo.data.images import FORMATS, SUFFIXES, to_rgb
-from omlzoo.errors import BadImage, BadInput
+from omlzoo.errors import BadImage, BadInput, notice
 from omlzoo.index.index import Index
+from omlzoo.serving.inside import read_inside
 
 __all__ = ["Pictures", "check_upload"]
 
 SIDE = 320  # pixels of a shown picture's longer side
 KEPT = 512  # encoded pictures that stay in memory
+HOMES = ("/home", "/Users")  # folders of everybody's homes
 UPLOADED = tuple(name for name in FORMATS if name != "JPEG2000")  # decoders of what strangers send
 
 
@@ -23,12 +26,19 @@ class Pictures:
 
     Args:
         index: The index whose rows have the pictures.
-        roots: Folders that pictures may lie in; by default the folder where the table's relative paths start. A path
-            that leads out of them, by ``..`` or by a link, is not served.
+        roots: Folders that pictures may lie in; by default the folder where the table's relative paths start, unless it
+            holds more than pictures: the home folder, the temporary one, or a folder above one of them. A path that
+            leads out of the folders, by ``..`` or by a link, is not served.
+
+    Raises:
+        BadInput: A root is no folder.
     """
 
     def __init__(self, index: Index, roots: Sequence[Path] = ()) -> None:
-        self.roots = [Path(root).resolve() for root in roots or (Path(index.embeddings.record.root),)]
+        for root in roots:
+            if not Path(root).is_dir():
+                raise BadInput(f"root {str(root)!r} is no folder; give one that holds pictures")
+        self.roots = [Path(root).resolve() for root in roots] or _own_root(index)
         table = index.table()
         self.files, self.boxes = table.files(), table.boxes()
         self.small = lru_cache(KEPT)(self._small)
@@ -40,11 +50,31 @@ class Pictures:
             BadInput: The picture lies outside the roots, or is no file with the suffix of a picture.
             BadImage: The picture cannot be read.
         """
-        file = self.files[row].resolve()
-        inside = any(file.is_relative_to(root) for root in self.roots)
-        if not inside or file.suffix.lower() not in SUFFIXES or not file.is_file():
+        try:
+            file = self.files[row].resolve()
+            root = next((root for root in self.roots if file.is_relative_to(root)), None)
+            shown = root is not None and file.suffix.lower() in SUFFIXES and file.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # links in a circle, names that no file has
+            raise BadInput(f"the picture of row {row} cannot be looked for ({error})") from error
+        if root is None or not shown:
             raise BadInput(f"the picture of row {row} is not in the folders that are served")
-        return _jpeg(to_rgb(file, self.boxes[row], (SIDE, SIDE)))
+        return _jpeg(to_rgb(read_inside(file, root), self.boxes[row], (SIDE, SIDE)))
+
+
+def _own_root(index: Index) -> list[Path]:
+    """The folder where the table's relative paths start, unless it holds more than pictures: a stranger may name it."""
+    try:
+        root = Path(index.embeddings.record.root).resolve()
+        wide = [Path(name).resolve() for name in (Path.home(), tempfile.gettempdir(), *HOMES)]
+    except (OSError, ValueError, RuntimeError) as error:
+        notice(f"no pictures are shown: the index's folder of pictures cannot be found ({error}); give --root FOLDER")
+        return []
+    if root == Path(root.anchor) or any(folder.is_relative_to(root) for folder in wide):
+        notice(
+            f"no pictures are shown: those of the index lie in {root}, which holds other files too; give --root FOLDER"
+        )
+        return []
+    return [root]
 
 
 def check_upload(content: bytes, megapixels: float) -> None:

@@ -8,19 +8,58 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Response
 from fastapi import Request as HTTPRequest
 from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.concurrency import run_in_threadpool
 
 from omlzoo.data.filters import matching
 from omlzoo.errors import OmlzooError
 from omlzoo.pages.render import search_page
 from omlzoo.serving.answers import Request, SearchOptions
-from omlzoo.serving.limits import COOKIE
-from omlzoo.serving.parsing import Number, Upload, Words, parse_threshold, parse_where, row_of
+from omlzoo.serving.parsing import (
+    Box,
+    Filter,
+    Least,
+    Number,
+    Upload,
+    Words,
+    parse_threshold,
+    parse_where,
+    row_of,
+)
 from omlzoo.serving.service import Service
+from omlzoo.serving.tokens import COOKIE
 
 __all__ = ["router"]
 
-router = APIRouter()
+
+class Picture(Response):
+    """A small JPEG."""
+
+    media_type = "image/jpeg"
+
+
+class Counts(Response):
+    """Text for Prometheus."""
+
+    media_type = CONTENT_TYPE_LATEST
+
+
+REFUSALS = {
+    400: "another host name, or a form that cannot be read",
+    401: "the token is missing or wrong",
+    403: "a web page of another server asks",
+    404: "no such row, or its picture is not shown",
+    408: "too slow",
+    413: "too large",
+    415: "not a picture that can be used",
+    422: "a field has a wrong value",
+    429: "too many requests",
+    503: "too much is waiting",
+}
+REFUSAL = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
+responses: dict[int | str, dict[str, Any]] = {
+    status: {"description": reason, "content": {"application/json": {"schema": REFUSAL}}}
+    for status, reason in REFUSALS.items()
+}
+router = APIRouter(responses=responses)
 
 
 async def _service_of(request: HTTPRequest) -> Service:
@@ -50,13 +89,11 @@ async def health(service: Asked) -> dict[str, Any]:
 @router.get("/facts")
 async def facts(service: Asked) -> dict[str, Any]:
     """Model, index, filters and limits."""
-    return service.facts()
+    return await service.in_turn(service.facts)
 
 
 @router.post("/embed")
-async def embed(
-    service: Asked, image: Upload = None, text: Words = None, box: Annotated[str | None, Form()] = None
-) -> dict[str, Any]:
+async def embed(service: Asked, image: Upload = None, text: Words = None, box: Box = None) -> dict[str, Any]:
     """The vector of a picture or of a text."""
     if (image is None) == (text is None):
         raise HTTPException(422, "give either image, a picture, or text, words")
@@ -71,10 +108,10 @@ async def search(
     image: Upload = None,
     item: Annotated[int | None, Form()] = None,
     text: Words = None,
-    box: Annotated[str | None, Form(description="left, top, right, bottom in pixels")] = None,
+    box: Box = None,
     k: Number = 12,
-    threshold: Annotated[str | None, Form(description="a least score or a name of the calibration")] = None,
-    where: Annotated[str | None, Form(description='JSON, such as {"category": "boot"}')] = None,
+    threshold: Least = None,
+    where: Filter = None,
 ) -> dict[str, Any]:
     """The nearest rows to a picture, to a row, or to a text."""
     if [image, item, text].count(None) != 2:
@@ -102,9 +139,13 @@ async def items(
     where: str | None = None,
 ) -> dict[str, Any]:
     """Rows of the index, a page at a time."""
-    embeddings = service.index.embeddings
-    rows = np.flatnonzero(embeddings.good & matching(embeddings.table, parse_where(where) or {}))
-    return {"count": len(rows), "items": service.row_facts[rows[start : start + count]]}
+    embeddings, columns = service.index.embeddings, parse_where(where) or {}
+
+    def page() -> dict[str, Any]:
+        rows = np.flatnonzero(embeddings.good & matching(embeddings.table, columns))
+        return {"count": len(rows), "items": service.row_facts[rows[start : start + count]]}
+
+    return await service.in_turn(page)
 
 
 @router.get("/items/{row}")
@@ -113,17 +154,18 @@ async def item(service: Asked, row: int) -> dict[str, Any]:
     return service.row_facts[np.array([row_of(service.index, row)])][0]
 
 
-@router.get("/items/{row}/picture")
+@router.get("/items/{row}/picture", response_class=Picture)
 async def picture(service: Asked, row: int) -> Response:
     """The picture of a row, as a small JPEG."""
     try:
-        content = await run_in_threadpool(service.pictures.small, row_of(service.index, row))
+        shown = row_of(service.index, row)
+        content = await service.in_turn(lambda: service.pictures.small(shown))
     except OmlzooError as error:
         raise HTTPException(404, f"row {row} has no picture that can be shown") from error
-    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    return Picture(content, headers={"Cache-Control": "private, max-age=3600"})
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=Counts)
 async def metrics(service: Asked) -> Response:
     """Counts and durations of requests, for Prometheus."""
-    return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)
+    return Counts(generate_latest(service.registry))

@@ -12,6 +12,9 @@ from omlzoo.index.index import Index
 
 __all__ = ["RowFacts"]
 
+NOT_OFFERED = ("path", "split", "is_query", "is_gallery", "sequence", "x_1", "x_2", "y_1", "y_2", ERROR)
+CHOICES = 60  # values of a column that the page offers as a filter
+
 
 class RowFacts:
     """The columns of an index's table, prepared for quick access to a few rows; pandas takes ten times as long.
@@ -22,6 +25,7 @@ class RowFacts:
 
     def __init__(self, index: Index) -> None:
         self.index = index
+        self.offered: tuple[pd.DataFrame, dict[str, list[str]]] | None = None
         self.kept: tuple[pd.DataFrame, dict[str, Callable[[np.ndarray], list[Any]]]] | None = None
 
     def __getitem__(self, rows: np.ndarray) -> list[dict[str, Any]]:
@@ -32,12 +36,30 @@ class RowFacts:
             for number, row in enumerate(rows.tolist())
         ]
 
+    def choices(self) -> dict[str, list[str]]:
+        """The columns with few distinct values in the rows whose pictures were read, and these values in order."""
+        table, offered = self.index.embeddings.table, self.offered
+        if offered is None or offered[0] is not table:
+            offered = table, _choices(table[self.index.embeddings.good])
+            self.offered = offered
+        return offered[1]
+
     def _columns(self) -> dict[str, Callable[[np.ndarray], list[Any]]]:
         table, kept = self.index.embeddings.table, self.kept
         if kept is None or kept[0] is not table:  # at first, and after rows were added or removed
             kept = table, {str(name): _column(values) for name, values in table.items() if name != ERROR}
             self.kept = kept  # in one assignment, because other threads read it
         return kept[1]
+
+
+def _choices(frame: pd.DataFrame) -> dict[str, list[str]]:
+    choices = {}
+    for name in frame.columns:
+        if name not in NOT_OFFERED:
+            values = frame[name].dropna().astype(str).unique()
+            if 1 < len(values) <= CHOICES:
+                choices[str(name)] = sorted(values)
+    return choices
 
 
 def _column(values: pd.Series) -> Callable[[np.ndarray], list[Any]]:

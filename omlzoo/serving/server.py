@@ -1,86 +1,55 @@
-"""A server of one process for an application; it listens on loopback only, unless there is a token."""
+"""A server of one process for an application."""
 
 import asyncio
 import gc
-import ipaddress
 import logging
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from omlzoo.errors import BadInput
+from omlzoo.serving.connections import Connections
+from omlzoo.serving.limits import Limits
 
-__all__ = ["check_address", "is_loopback", "serve_forever"]
-
-HEADERS = 10.0  # seconds for a request's first line and headers
-
-
-class HeaderTimeout(H11Protocol):
-    """The HTTP protocol of uvicorn, which also closes connections that do not finish their headers in time."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.deadline = self.loop.call_later(HEADERS, self._give_up)
-
-    def _give_up(self) -> None:
-        cycle: Any = self.cycle
-        if (cycle is None or cycle.response_complete) and not self.transport.is_closing():
-            self.transport.close()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self.deadline.cancel()
-        self.deadline = self.loop.call_later(HEADERS, self._give_up)  # for the headers of the next request
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.deadline.cancel()
-        super().connection_lost(exc)
+__all__ = ["serve_forever", "server_of"]
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address, a host name or an IP address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def check_address(host: str, token: str | None) -> None:
-    """Refuse an address that other machines can reach, if there is no token.
+def server_of(app: FastAPI, host: str, port: int, limits: Limits) -> uvicorn.Server:
+    """A server that is not yet started.
 
     Args:
-        host: A host name or an IP address.
-        token: The token that clients have to give, or None.
-
-    Raises:
-        BadInput: Other machines can reach the address, and there is no token.
+        app: The application that answers.
+        host: The host name or IP address to listen on.
+        port: The port to listen on; 0 takes a free one.
+        limits: The limits of connections; running requests have its seconds to finish at the end.
     """
-    if not is_loopback(host) and not token:
-        raise BadInput(f"host {host} can be reached by others; give --token, or stay on 127.0.0.1")
+    connections = Connections(app, limits)
+    protocol: Any = connections.protocol  # uvicorn calls it as it calls the classes of its own
+    config = uvicorn.Config(
+        connections, host=host, port=port, http=protocol, timeout_keep_alive=5, access_log=False,
+        limit_concurrency=limits.connections + 1,  # of requests, those whose client has left among them
+        timeout_graceful_shutdown=int(limits.seconds) or 1, log_level="warning", server_header=False,
+        h11_max_incomplete_event_size=16_384, proxy_headers=False, ws="none",
+    )  # fmt: skip
+    for name in ("uvicorn.error", "python_multipart"):  # a line for each bad request
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return uvicorn.Server(config)
 
 
-def serve_forever(app: FastAPI, host: str, port: int, connections: int, seconds: float) -> None:
+def serve_forever(app: FastAPI, host: str, port: int, limits: Limits) -> None:
     """Answer requests until SIGINT or SIGTERM; running requests are finished first.
 
     Args:
         app: The application that answers.
         host: The host name or IP address to listen on.
         port: The port to listen on.
-        connections: The largest number of connections at the same time; further ones are refused.
-        seconds: Seconds that running requests have to finish at the end, at least 1.
+        limits: The limits of connections; running requests have its seconds to finish at the end.
 
     Raises:
         BadInput: The server cannot listen on the port, for example because it is taken.
     """
-    config = uvicorn.Config(
-        app, host=host, port=port, http=HeaderTimeout, limit_concurrency=connections, timeout_keep_alive=5,
-        timeout_graceful_shutdown=int(seconds) or 1, log_level="warning", server_header=False, access_log=False,
-        h11_max_incomplete_event_size=16_384, proxy_headers=False, ws="none",
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    server = server_of(app, host, port, limits)
     gc.collect()
     gc.freeze()  # otherwise each collection goes through all opened objects and takes half a second
     try:

@@ -1,16 +1,15 @@
 """The service that answers requests: an open index, its model, and the threads that decode and compute."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from fastapi import HTTPException, UploadFile
 from prometheus_client import CollectorRegistry, Histogram
 from starlette.concurrency import run_in_threadpool
 
-from omlzoo.embedding.embeddings import ERROR
 from omlzoo.embedding.options import Runtime
 from omlzoo.errors import BadImage, OmlzooError, notice
 from omlzoo.index.index import Index
@@ -21,11 +20,10 @@ from omlzoo.serving.parsing import parse_box
 from omlzoo.serving.pictures import Pictures, check_upload
 from omlzoo.serving.row_facts import RowFacts
 
-__all__ = ["Service"]
+__all__ = ["TURNS", "Service"]
 
-NOT_OFFERED = ("path", "split", "is_query", "is_gallery", "sequence", "x_1", "x_2", "y_1", "y_2")
-DECODERS = 4  # images decoded at the same time, which bounds the memory
-CHOICES = 60  # values of a column that the page offers as a filter
+Result = TypeVar("Result")
+TURNS = 4  # images decoded at the same time, which bounds the memory
 REPEATED = 80  # characters of a text that a message repeats
 
 
@@ -46,7 +44,7 @@ class Service:
         self.pictures, self.row_facts = Pictures(index, roots), RowFacts(index)
         self.reads_texts = self._opens_text_tower()
         self.registry = CollectorRegistry()
-        self.decoding = asyncio.Semaphore(DECODERS)
+        self.turns = asyncio.Semaphore(TURNS)
         sizes = Histogram("omlzoo_batch", "Pictures of a batch", buckets=(1, 2, 4, 8, 16, 32), registry=self.registry)
         self.cores = torch.get_num_threads()
         workers = self.cores if self.pipeline.device.type == "cpu" else 1
@@ -67,10 +65,10 @@ class Service:
             BadImage: The picture cannot be read or has too many pixels.
             Busy: Too many requests wait for the model.
         """
-        content = await image.read()
         sides = parse_box(box)
 
         def decode() -> torch.Tensor:
+            content = image.file.read()  # not before it is this one's turn, which bounds the memory
             check_upload(content, self.limits.megapixels)
             (pixels,), (error,) = self.pipeline.decode([(content, sides)])
             if pixels is None:
@@ -79,8 +77,23 @@ class Service:
 
         if self.batcher.queue.full():
             raise Busy
-        async with self.decoding:
-            return await run_in_threadpool(decode)
+        return await self.in_turn(decode)
+
+    async def in_turn(self, work: Callable[[], Result]) -> Result:
+        """What a function gives that decodes a picture or goes through the table; few run at the same time.
+
+        Raises:
+            Busy: Its turn did not come in time.
+        """
+        try:
+            async with asyncio.timeout(self.limits.seconds if self.turns.locked() else None):
+                await self.turns.acquire()
+        except TimeoutError as error:
+            raise Busy from error
+        try:
+            return await run_in_threadpool(work)
+        finally:
+            self.turns.release()
 
     def words(self, text: str | None) -> str:
         """A request's text, checked for words that can be searched for.
@@ -115,7 +128,7 @@ class Service:
             "model": record.model, "dim": record.dim, "rows": index.size, "similarity": index.similarity,
             "backend": index.backend, "recall": None if index.recall is None else index.recall.value,
             "thresholds": [] if index.calibration is None else [cut.name for cut in index.calibration.cut_points],
-            "filters": self._choices(), "limits": vars(self.limits), "texts": self.reads_texts,
+            "filters": self.row_facts.choices(), "limits": vars(self.limits), "texts": self.reads_texts,
         }  # fmt: skip
 
     def _compute(self, batch: Sequence[Request]) -> list[Any]:
@@ -133,15 +146,3 @@ class Service:
             notice(f"texts are not searched for: {error}")
             return False
         return True
-
-    def _choices(self) -> dict[str, list[str]]:
-        """The columns with few distinct values, and these values in order."""
-        frame = self.index.embeddings.table[self.index.embeddings.good]
-        choices = {}
-        for name in frame.columns.drop(ERROR):
-            if name in NOT_OFFERED:
-                continue
-            values = frame[name].dropna().astype(str).unique()
-            if 1 < len(values) <= CHOICES:
-                choices[str(name)] = sorted(values)
-        return choices

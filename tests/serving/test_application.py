@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import uvicorn
 from calibrations import CALIBRATION
 from fastapi.testclient import TestClient
 from loopback_hub import LoopbackHub
@@ -33,13 +32,14 @@ import omlzoo
 from omlzoo.data.images import to_rgb
 from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.index.index import Index
+from omlzoo.serving import connections
 from omlzoo.serving import server as serving
+from omlzoo.serving.addresses import check_address
 from omlzoo.serving.application import application
 from omlzoo.serving.batching import Batcher, Busy
 from omlzoo.serving.limits import Limits
 from omlzoo.serving.pictures import check_upload
 from omlzoo.serving.row_facts import RowFacts
-from omlzoo.serving.server import check_address
 
 FREE = Limits(per_second=1e6, burst=10**6)
 
@@ -233,9 +233,7 @@ def test_a_token_is_asked_for_everywhere_but_health_and_the_page(index: Index) -
         assert client.get("/facts", headers=odd).status_code == 200
         assert client.get("/facts", headers={"Cookie": "a/b=1"}).status_code == 401
     with pytest.raises(BadInput, match=r"host 0.0.0.0 can be reached by others; give --token"):
-        check_address("0.0.0.0", None)
-    check_address("0.0.0.0", "secret")
-    check_address("localhost", None)
+        check_address("0.0.0.0", 8765, None)
 
 
 def test_too_many_requests_of_one_address_are_turned_away(index: Index) -> None:
@@ -414,11 +412,10 @@ def test_a_slow_sender_is_cut_off_and_others_are_served_meanwhile(server: Server
 def test_a_second_request_that_never_finishes_its_headers_is_cut_off(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "HEADERS", 0.5)
+    monkeypatch.setattr(connections, "HEADERS", 0.5)
 
     async def talk() -> bytes:
-        config = uvicorn.Config(application(index, limits=FREE), port=0, http=serving.HeaderTimeout, log_level="error")
-        running = uvicorn.Server(config)
+        running = serving.server_of(application(index, limits=FREE), "127.0.0.1", 0, FREE)
         task = asyncio.create_task(running.serve())
         while not running.started:
             await asyncio.sleep(0.02)
@@ -446,7 +443,7 @@ def test_another_host_name_is_refused(server: Server) -> None:
 
 def test_a_port_that_is_taken_is_said(server: Server, index: Index) -> None:
     with pytest.raises(BadInput, match=f"port {server.port} on 127.0.0.1 cannot be listened on; give another --port"):
-        serving.serve_forever(application(index, limits=FREE), "127.0.0.1", server.port, 8, 1)
+        serving.serve_forever(application(index, limits=FREE), "127.0.0.1", server.port, FREE)
 
 
 def test_a_person_searches_in_a_browser(server: Server, index: Index, tmp_path: Path) -> None:
@@ -532,8 +529,8 @@ def test_who_sends_too_much_reads_why(index: Index) -> None:
         return await asyncio.wait_for(reader.read(), 20)
 
     async def talk() -> list[bytes]:
-        app = application(index, limits=replace(FREE, megabytes=1))
-        running = uvicorn.Server(uvicorn.Config(app, port=0, http=serving.HeaderTimeout, log_level="error"))
+        limits = replace(FREE, megabytes=1)
+        running = serving.server_of(application(index, limits=limits), "127.0.0.1", 0, limits)
         task = asyncio.create_task(running.serve())
         while not running.started:
             await asyncio.sleep(0.02)

@@ -1,19 +1,24 @@
 """The service behind the routes: requests that differ are answered together, and one's error is its own."""
 
+import asyncio
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from toys import toy
 
 import omlzoo
 from omlzoo.errors import BadInput
 from omlzoo.index.index import Index
 from omlzoo.serving.answers import Request, SearchOptions, answers
+from omlzoo.serving.application import application
+from omlzoo.serving.batching import Busy
 from omlzoo.serving.limits import Limits
 from omlzoo.serving.monitoring import ENCODED
 from omlzoo.serving.routes import router
-from omlzoo.serving.service import Service
+from omlzoo.serving.service import TURNS, Service
 
 
 @pytest.fixture(scope="module")
@@ -61,5 +66,41 @@ def test_every_route_of_the_interface_is_there_once() -> None:
     }  # fmt: skip
 
 
+def test_whoever_waits_too_long_for_a_turn_is_told_to_come_back(index: Index) -> None:
+    """Few pictures are decoded at the same time, which bounds the memory."""
+    service = Service(index, Limits(seconds=0.2))
+    done: list[int] = []
+
+    async def ask() -> None:
+        gate = threading.Event()
+        slow = [asyncio.create_task(service.in_turn(gate.wait)) for _ in range(TURNS)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(Busy):
+            await service.in_turn(lambda: done.append(1))
+        gate.set()
+        assert await asyncio.gather(*slow) == [True] * TURNS
+        await service.in_turn(lambda: done.append(2))
+
+    asyncio.run(ask())
+    assert done == [2]
+
+
+def test_a_message_does_not_repeat_a_field_that_is_long(index: Index) -> None:
+    with TestClient(application(index)) as client:
+        for field in ("box", "threshold", "text", "item", "k", "where"):
+            answer = client.post("/search", data={"item": "1", field: "x" * 100_000})
+            assert (answer.status_code, isinstance(answer.json()["detail"], str)) == (422, True), field
+            assert field in answer.json()["detail"] or field == "text"
+            assert len(answer.content) < 300
+
+
+def test_choices_are_kept_until_the_table_changes(index: Index) -> None:
+    facts = Service(index, Limits()).row_facts
+    assert facts.choices() is facts.choices()
+    assert facts.choices()["label"] == sorted(index.embeddings.table["label"].unique())
+
+
 def test_answers_carry_headers_that_keep_a_browser_safe() -> None:
-    assert {name for name, _ in ENCODED} >= {b"content-security-policy", b"x-content-type-options"}
+    assert {name for name, _ in ENCODED} >= {
+        b"content-security-policy", b"x-content-type-options", b"cross-origin-resource-policy",
+    }  # fmt: skip
