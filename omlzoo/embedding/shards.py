@@ -134,15 +134,9 @@ class Shards:
         return np.flatnonzero(counts & ~self._newest().has(keys, self.sizes(table)))
 
     def refresh(self, table: Table) -> int:
-        """Give rows whose picture is the same the values that the table has for them now; returns how many differed.
-
-        Of several rows of one picture the last counts, and it is said how many do not.
-        """
+        """Give rows whose picture is the same the values that the table has for them now; returns how many differed."""
         newest = self._newest()
         keys, last = last_rows(keys_of(table.frame, table.root))
-        if len(keys) < len(table):
-            message = f"{len(table) - len(keys)} of {len(table)} rows of {table.name} are of pictures"
-            notice(f"{message} that it has again further down, maybe under other names; of each the last row counts")
         given = table.frame.rename(columns=str)
         columns = [name for name in given.columns if name not in PICTURE and given[name].dtype != object]
         other = [np.empty(0, dtype=np.int64)]

@@ -21,7 +21,7 @@ import omlzoo
 from omlzoo.embedding import extraction
 from omlzoo.embedding.record import Record
 from omlzoo.embedding.shards import Shards
-from omlzoo.errors import BadInput, OmlzooWarning
+from omlzoo.errors import BadInput, BadTable, OmlzooWarning
 from omlzoo.models._extractor import Extractor
 
 
@@ -215,20 +215,16 @@ def test_killed_at_any_moment_nothing_is_doubled_or_skipped(
     assert not [path.name for path in (tmp_path / "v").iterdir() if path.name.endswith(".part")]
 
 
-def test_of_several_rows_of_one_picture_the_last_counts_and_it_is_said(
-    saved: str, photos: Path, tmp_path: Path
-) -> None:
-    names = ["0.png", "./0.png", str(photos / "0.png"), "1.png", "sub/../1.png", "2.png"]
+def test_a_picture_is_one_under_each_of_its_names(saved: str, photos: Path, tmp_path: Path) -> None:
+    """In one table a second row of it is a fault; of a later run, the row that it has then counts."""
     (photos / "sub").mkdir()
-    table = pd.DataFrame({"path": names, "label": ["a", "b", "c", "d", "e", "f"]})
-    said = "3 of 6 rows of the DataFrame are of pictures that it has again further down, .*of each the last row counts"
-    for _ in range(3):
-        with pytest.warns(OmlzooWarning, match=said) as warned:
-            shards = omlzoo.embed_shards(saved, table, tmp_path / "v", root=photos)
-        assert len(warned) == 1
-        assert len(shards.files()) == 1
-    found = omlzoo.load_embeddings(tmp_path / "v")
-    assert found.table[["path", "label"]].to_numpy().tolist() == [[names[2], "c"], [names[4], "e"], [names[5], "f"]]
+    for number, name in enumerate(["0.png", "./0.png", str(photos / "0.png"), "sub/../0.png"]):
+        table = pd.DataFrame({"path": [name, "1.png"], "label": [f"a{number}", "b"]})
+        omlzoo.embed_shards(saved, table, tmp_path / "v", root=photos)
+        found = omlzoo.load_embeddings(tmp_path / "v")
+        assert sorted(found.table["label"]) == [f"a{number}", "b"]
+    with pytest.raises(BadTable, match=r"'./0.png': is the same picture as '0.png' in row 0"):
+        omlzoo.embed_shards(saved, pd.DataFrame({"path": ["0.png", "./0.png"]}), tmp_path / "v", root=photos)
 
 
 COLUMNS = {
