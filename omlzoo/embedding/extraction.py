@@ -14,6 +14,7 @@ from PIL import Image
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
 from omlzoo.data.images import SUFFIXES
+from omlzoo.data.picture_list import list_table
 from omlzoo.embedding.columns import ERROR, check_names, error_column
 from omlzoo.embedding.embeddings import Embeddings, read_embeddings, read_metadata
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
@@ -247,23 +248,13 @@ def source_table(source: Source, root: str | Path | None = None) -> tuple[tables
 
     Raises:
         BadTable: The table has faults.
-        BadInput: There is no picture.
+        BadInput: There is no picture, or something is none.
     """
     if isinstance(source, str | Path) and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir():
         source = [source]
     if isinstance(source, str | Path | pd.DataFrame):
         return tables.read(source, "embed", root), None
-    items = [source] if isinstance(source, Image.Image) else list(source)
-    if not items:
-        raise BadInput("there is no picture to embed; give at least one")
-    names = [f"image {i}" if isinstance(item, Image.Image) else str(item) for i, item in enumerate(items)]
-    base = Path(root or ".")
-    pictures = [item if isinstance(item, Image.Image) else base / item for item in items]
-    try:
-        frame = pd.DataFrame({"path": pd.Series(names, dtype="str")})
-    except UnicodeEncodeError as error:
-        raise BadInput(f"{error.object!r} is a name that is not UTF-8; rename the file") from error
-    return tables.Table(frame, base, "the list"), pictures
+    return list_table(source, Path(root or "."))
 
 
 def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
