@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.folder import open_entry, weights_of
-from omlzoo.checkpoints.state_dict import check_finite, load_tensors
+from omlzoo.checkpoints.state_dict import check_finite, check_header, load_tensors
 from omlzoo.errors import BadEntry, BadInput, WeightsUnavailable, notice
 from omlzoo.files import check_regular, file_digest, new_file
 from omlzoo.jsonio import read_json
@@ -134,6 +134,7 @@ def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False
         raise WeightsUnavailable(
             f"{name}: {path} has sha256 {digest[:16]}..., the entry says {sha256[:16]}...; {remedy}"
         )
+    check_header(path)
     check_finite(load_tensors(path), name)
     try:
         with new_file(record) as temporary:

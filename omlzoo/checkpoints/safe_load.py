@@ -7,7 +7,7 @@ from typing import Any
 
 from omlzoo.checkpoints.archives import read_archive
 from omlzoo.checkpoints.legacy import START, read_legacy
-from omlzoo.checkpoints.state_dict import load_tensors
+from omlzoo.checkpoints.state_dict import check_header, load_tensors
 from omlzoo.errors import BadInput, WeightsMismatch
 from omlzoo.files import check_regular
 
@@ -35,6 +35,7 @@ def open_file(path: Path, name: str) -> Mapping[str, Any]:
         with path.open("rb") as file:
             start = file.read(9)
         if start[8:9] == b"{":  # safetensors: eight bytes that give the size of a JSON header
+            check_header(path)
             return load_tensors(path)
         if start.startswith(START):
             raw = read_legacy(path)

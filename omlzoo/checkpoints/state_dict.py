@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, isfinite, nn, uint8
 
-from omlzoo.errors import OmlzooError, WeightsMismatch
+from omlzoo.errors import BadInput, OmlzooError, WeightsMismatch
 from omlzoo.files import check_regular
 from omlzoo.jsonio import parse_json
 
-__all__ = ["check_finite", "compare_shapes", "load_into", "load_tensors", "state_digest"]
+__all__ = ["check_finite", "check_header", "compare_shapes", "load_into", "load_tensors", "state_digest"]
 
 
 LENGTH = 8  # bytes that give the length of the header of a safetensors file
@@ -27,14 +27,25 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     """
     try:
         check_regular(path)
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(LENGTH), "little")
-            header = file.read(min(length, path.stat().st_size))
-        parse_json(header, "its header")  # which the package reads too, but there a name may stand twice
         return load_file(path)
     except Exception as error:  # the package raises classes of its own, and others for kinds of numbers it cannot read
         said = str(error) if isinstance(error, OmlzooError) else f"{type(error).__name__}: {error}"[:300]
         raise WeightsMismatch(f"{path}: not a whole safetensors file ({said}); fetch or convert it again") from error
+
+
+def check_header(path: Path) -> None:
+    """Check that no tensor of a safetensors file has the name of another, of which the package would read the last.
+
+    Raises:
+        WeightsMismatch: Two have one name, or the header is no JSON.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(LENGTH), "little")
+        header = file.read(min(length, path.stat().st_size))
+    try:
+        parse_json(header, "its header")
+    except BadInput as error:
+        raise WeightsMismatch(f"{path}: not a whole safetensors file ({error}); fetch or convert it again") from error
 
 
 def check_finite(state: Mapping[str, Tensor], name: str) -> None:

@@ -129,18 +129,23 @@ class Weights:
         with writing(folder):
             save_folder(state, entry, folder, overwrite)
 
-    def tensors(self, names: Collection[str], progress: bool = True) -> "Mapping[str, Tensor]":
-        """The tensors of the file, fetched if it is not on this machine, with the keys of the model.
+    def tensors(self, path: Path, names: Collection[str]) -> "Mapping[str, Tensor]":
+        """The tensors of the weights' file, with the keys of the model.
 
         Args:
+            path: The file, which :meth:`fetch` gives.
             names: The keys of the model's state dict.
-            progress: Whether to show a progress bar during a download, if standard error is a terminal.
 
         Raises:
-            WeightsUnavailable: The file cannot be fetched, or its content has another sha256 than the entry states.
             WeightsMismatch: The file is damaged, or its layout is not that of the entry.
         """
-        return self._read(self.fetch(progress), names)
+        from omlzoo.checkpoints import layouts
+        from omlzoo.checkpoints.state_dict import load_tensors
+
+        state = load_tensors(path)
+        if self.entry.layout is None or state.keys() == set(names):  # for example, if the authors' file was converted
+            return state
+        return layouts.convert(state, self.entry.layout, self.name)
 
     def hold(self, state: "Mapping[str, Tensor]") -> bool:
         """Whether a state dict has the numbers of the file, which is not fetched: False if it is not on this machine.
@@ -159,22 +164,13 @@ class Weights:
             return False
         try:
             cache.verify(path, sha256, self.entry.name, remedy="write it again")
-            theirs = self._read(path, state.keys())
+            theirs = self.tensors(path, state.keys())
         except OmlzooError:
             return False
         return theirs.keys() == state.keys() and all(
             tensor.shape == state[name].shape and equal(tensor.to(state[name].dtype), state[name].cpu())
             for name, tensor in theirs.items()
         )
-
-    def _read(self, path: Path, names: Collection[str]) -> "Mapping[str, Tensor]":
-        from omlzoo.checkpoints import layouts
-        from omlzoo.checkpoints.state_dict import load_tensors
-
-        state = load_tensors(path)
-        if self.entry.layout is None or state.keys() == set(names):  # for example, if the authors' file was converted
-            return state
-        return layouts.convert(state, self.entry.layout, self.name)
 
     def fetch(self, progress: bool = True, afresh: bool = False) -> Path:
         """The verified local file of the weights, downloaded if it is not on this machine.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 __all__ = ["Traces"]
 
-SAMPLED = 16  # numbers of each tensor that are looked at
+SAMPLED = 8  # numbers of each tensor that are looked at
 
 
 class Traces:
@@ -52,5 +52,7 @@ def _facts(state: dict[str, Tensor]) -> list[tuple[Any, ...]]:
 
 def _some(tensor: Tensor) -> Tensor:
     """Some numbers of a tensor, at equal distances in memory, without a copy whatever its memory format."""
-    flat = tensor.detach().permute(sorted(range(tensor.ndim), key=tensor.stride, reverse=True)).reshape(-1)
-    return flat[:: max(1, len(flat) // SAMPLED)][:SAMPLED]
+    if not tensor.is_contiguous():
+        tensor = tensor.permute(sorted(range(tensor.ndim), key=tensor.stride, reverse=True))
+    step = max(1, tensor.numel() // SAMPLED)
+    return tensor.detach().reshape(-1)[::step]

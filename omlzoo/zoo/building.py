@@ -1,8 +1,8 @@
 """Building the architecture of an entry, which may be a stranger's: it must be the one that the entry describes."""
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import make_dataclass
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +33,9 @@ def build_model(entry: Entry, blank: bool) -> "Extractor":
         UnknownName: There is no such architecture.
         BadEntry: The arguments do not suit the architecture, or dim or params are not those of the model.
     """
-    make = catalog.find("models", entry.arch)
-    arguments = {"normalize": entry.normalize, **entry.arch_args}
-    model: Extractor = with_arguments(make, arguments, entry.params, f"{entry.name}: arch_args of {entry.arch}", blank)
+    make = partial(catalog.find("models", entry.arch), normalize=entry.normalize)
+    where = f"{entry.name}: arch_args of {entry.arch}"
+    model: Extractor = with_arguments(make, entry.arch_args, entry.params, where, blank)
     for key, value in {"dim": model.dim, "params": sum(each.numel() for each in model.parameters())}.items():
         if value != getattr(entry, key):
             raise BadEntry(
@@ -78,14 +78,14 @@ def with_arguments(make: Callable[..., Any], arguments: Mapping[str, Any], param
     Raises:
         BadEntry: The function has no such argument, one is of another type, or nothing can be built with them.
     """
-    from omlzoo.models._blank import Blank
     from omlzoo.zoo.bounded import Bounded
 
-    known = signature(make).parameters
-    given = make_dataclass("Arguments", [(key, known[key].annotation) for key in arguments if key in known])
-    build(given, dict(arguments), where)
+    if arguments:
+        known = signature(make).parameters
+        given = make_dataclass("Arguments", [(key, known[key].annotation) for key in arguments if key in known])
+        build(given, dict(arguments), where)
     try:
-        with Bounded(params), Blank() if blank else nullcontext():
+        with Bounded(params, blank):
             return make(**arguments)
     except OmlzooError:
         raise

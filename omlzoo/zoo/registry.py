@@ -194,17 +194,15 @@ def get_model(
         facts = replace(facts, entry=replace(facts.entry, **changes))
     except BadEntry as error:
         raise BadInput(f"image_size is {image_size!r}: {error}") from error
-    if isinstance(source, Weights):
-        check_room(facts.entry, source.fetch(progress))
+    file = source.fetch(progress) if isinstance(source, Weights) else source
+    if isinstance(source, Weights) and file is not None:
+        check_room(facts.entry, file)
     model = build_model(facts.entry, blank=source is not None)
-    if source is not None:
+    if file is not None:
         from omlzoo.checkpoints.state_dict import load_into
 
         current = model.state_dict()
-        if isinstance(source, Weights):
-            state = source.tensors(current.keys(), progress)
-        else:
-            state = _read_foreign(source, current)
+        state = source.tensors(file, current.keys()) if isinstance(source, Weights) else _read_foreign(file, current)
         load_into(model, current, state, facts.entry.name, facts.entry.arch)
     model.weights = facts
     if source is not None and facts.entry.commercial is False:
