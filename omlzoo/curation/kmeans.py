@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from omlzoo.errors import BadInput, MissingExtra
+from omlzoo import catalog
+from omlzoo.errors import BadInput
 from omlzoo.ops.rows import Rows, as_rows, conditioned
 
 __all__ = ["Clusters", "clusters"]
@@ -35,10 +36,7 @@ def clusters(vectors: Rows, count: int, seed: int = 0) -> Clusters:
         MissingExtra: scipy is not installed.
         BadInput: ``count`` is out of its range, or a vector is not finite or above 1e15.
     """
-    try:
-        from scipy.cluster.vq import kmeans2
-    except ImportError as error:
-        raise MissingExtra("scipy", "calibration") from error
+    kmeans2 = catalog.optional("scipy.cluster.vq", "calibration").kmeans2
     given = as_rows(vectors, "vectors").float()
     near, factor, first = conditioned(given)
     points = near.float().numpy()

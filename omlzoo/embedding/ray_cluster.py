@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from omlzoo import catalog
 from omlzoo.data import table as tables
 from omlzoo.embedding.columns import check_writable
 from omlzoo.embedding.extraction import record_of
@@ -18,7 +18,7 @@ from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.shard_writer import embed_part, take_values
 from omlzoo.embedding.shards import ROWS, Shards
-from omlzoo.errors import BadInput, MissingExtra, notice
+from omlzoo.errors import BadInput, notice
 from omlzoo.zoo.registry import open_model
 
 __all__ = ["embed_on_ray"]
@@ -125,12 +125,8 @@ def embed_on_ray(
 
 
 def _ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        ray: Any = import_module("ray")
-        import_module("ray.data")
-    except ImportError as error:
-        raise MissingExtra("ray", "ray") from error
+    ray = catalog.optional("ray", "ray")
+    catalog.optional("ray.data", "ray")
     return ray
 
 

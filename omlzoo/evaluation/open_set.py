@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from omlzoo.errors import MissingExtra
+from omlzoo import catalog
 
 __all__ = ["FirstHits", "at_share", "detection", "likelihood_ratio", "pareto_tail", "weibull_tail"]
 
@@ -138,9 +138,4 @@ def likelihood_ratio(known: np.ndarray, unknown: np.ndarray, prior: float) -> fl
 
 
 def _scipy(part: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(f"scipy.{part}")
-    except ImportError as error:
-        raise MissingExtra("scipy", "calibration") from error
+    return catalog.optional(f"scipy.{part}", "calibration")

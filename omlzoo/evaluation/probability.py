@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from omlzoo import catalog
 from omlzoo.checkpoints.calibration import Probability
-from omlzoo.errors import BadInput, MissingExtra
+from omlzoo.errors import BadInput
 
 __all__ = ["fit_probability", "reliability"]
 
@@ -49,10 +50,7 @@ def fit_probability(distances: np.ndarray, right: np.ndarray, labels: np.ndarray
 
 def isotonic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Knots (K,) and chances (K,) of the falling step function with the least squared error, steps drawn as lines."""
-    try:
-        from scipy.optimize import isotonic_regression
-    except ImportError as error:
-        raise MissingExtra("scipy", "calibration") from error
+    isotonic_regression = catalog.optional("scipy.optimize", "calibration").isotonic_regression
     order = np.argsort(x, kind="stable")
     values, starts, counts = np.unique(x[order], return_index=True, return_counts=True)
     means = np.add.reduceat(y[order], starts) / counts

@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from omlzoo.errors import BadInput, MissingExtra
+from omlzoo import catalog
+from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
 
 __all__ = ["add_lora", "merge_lora"]
@@ -21,10 +22,7 @@ def add_lora(model: Extractor, rank: int) -> None:
         BadInput: The model has no such layer.
         MissingExtra: peft is not installed.
     """
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise MissingExtra("peft", "lora") from error
+    peft = catalog.optional("peft", "lora")
     within = {
         id(part)
         for stage in model.stages()[1:-1]
@@ -35,7 +33,7 @@ def add_lora(model: Extractor, rank: int) -> None:
     names = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and id(part) in within]
     if not names:
         raise BadInput(f"lora is {rank}, but {type(model).__name__} has no linear layers in its blocks; set lora to 0")
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names), model)
+    peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names), model)
 
 
 def merge_lora(model: nn.Module) -> nn.Module:

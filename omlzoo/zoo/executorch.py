@@ -2,14 +2,13 @@
 
 import warnings
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from omlzoo.errors import MissingExtra
+from omlzoo import catalog
 
 __all__ = ["load_program", "read_text", "write_program"]
 
@@ -56,7 +55,4 @@ def read_text(path: Path, key: str) -> str:
 
 
 def _part(name: str) -> Any:
-    try:
-        return import_module(f"executorch.{name}")
-    except ImportError as error:
-        raise MissingExtra("executorch", "executorch") from error
+    return catalog.optional(f"executorch.{name}", "executorch")

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from omlzoo import catalog
 from omlzoo.checkpoints import cache
 from omlzoo.checkpoints.archives import read_extra
 from omlzoo.checkpoints.entry import dump_entry, without_address
@@ -232,9 +233,4 @@ def _load_torchscript(path: Path) -> Any:
 
 
 def _onnx(package: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(package)
-    except ImportError as error:
-        raise MissingExtra(package.split(".")[0], "onnx") from error
+    return catalog.optional(package, "onnx")

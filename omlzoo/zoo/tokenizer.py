@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch, notice
+from omlzoo import catalog
+from omlzoo.errors import BadInput, WeightsMismatch, notice
 
 __all__ = ["Clean", "Tokens", "cleaned"]
 
@@ -31,10 +32,7 @@ def cleaned(text: str, how: Clean) -> str:
     Raises:
         MissingExtra: ftfy is not installed.
     """
-    try:
-        import ftfy
-    except ImportError as error:
-        raise MissingExtra("ftfy", "text") from error
+    ftfy = catalog.optional("ftfy", "text")
     text = html.unescape(html.unescape(ftfy.fix_text(text)))
     if how == "canonical":
         text = text.replace("_", " ").translate(NO_PUNCTUATION)
@@ -59,10 +57,7 @@ class Tokens:
     """
 
     def __init__(self, file: Path, *, length: int, clean: Clean, begin: int | None, end: int, pad: int) -> None:
-        try:
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise MissingExtra("tokenizers", "text") from error
+        Tokenizer = catalog.optional("tokenizers", "text").Tokenizer  # noqa: N806
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the package raises Exception itself

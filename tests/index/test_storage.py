@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_rows import random_embeddings
+from mutations import damaged, only_refused
 
 import omlzoo
 from omlzoo.embedding.embeddings import Embeddings
@@ -335,3 +336,20 @@ def test_vectors_of_ones_own_are_scaled_as_their_record_says(size: float, rows: 
     with pytest.warns(OmlzooWarning, match="300 of 300 vectors have another L2 norm than 1"):
         index = omlzoo.build_index(longer)
     assert finds_itself(index, rows)
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["index.json", "embeddings.parquet", "backend.faiss", "backend.npz"])
+def test_damaged_folders_are_refused_or_answer_the_same(
+    name: str, count: int, rows: Embeddings, tmp_path: Path
+) -> None:
+    whole = omlzoo.build_index(rows, backend="faiss_int8")
+    whole.save(tmp_path / "x")
+    wanted = whole.search(rows.vectors[:5], k=3).ids.tolist()
+    content = (tmp_path / "x" / name).read_bytes()
+    found = []
+    for number in range(count):
+        (tmp_path / "x" / name).write_bytes(damaged(content, number))
+        only_refused(lambda: found.append(omlzoo.open_index(tmp_path / "x")))
+    for index in found:
+        assert index.search(rows.vectors[:5], k=3).ids.tolist() == wanted

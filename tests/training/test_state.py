@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fuzzing import mutations
+from mutations import damaged, only_refused
 from torch import nn
 
 from omlzoo.errors import BadInput
@@ -82,17 +82,13 @@ def test_a_pipe_is_no_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
-def test_damaged_states_are_refused_in_one_line(count: int, tmp_path: Path) -> None:
+def test_damaged_states_are_refused_in_one_line(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)  # it opens the driver's library, which is no harm
     write(tmp_path / "good.ckpt", Progress(), work(), IDENTITY)
     content = (tmp_path / "good.ckpt").read_bytes()
-    refused = lines = 0
-    for damaged in mutations(content, count):
-        (tmp_path / "last.ckpt").write_bytes(damaged)
-        try:
-            read(tmp_path / "last.ckpt", work(), IDENTITY)
-        except BadInput as error:
-            refused += 1
-            lines = max(lines, len(str(error).splitlines()))
-    assert refused > count // 4
-    assert lines == 1
+    accepted = 0
+    for number in range(count):
+        (tmp_path / "last.ckpt").write_bytes(damaged(content, number))
+        accepted += only_refused(lambda: read(tmp_path / "last.ckpt", work(), IDENTITY))
+    assert accepted < count * 3 // 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good.ckpt", "last.ckpt"]
