@@ -8,6 +8,7 @@ import pandas as pd
 from torch import nn
 
 from omlzoo.checkpoints.entry import Entry, Metric, without_address
+from omlzoo.checkpoints.entry_rules import name_of
 from omlzoo.checkpoints.folder import save_folder
 from omlzoo.errors import BadInput
 from omlzoo.evaluation.report import Report
@@ -89,7 +90,7 @@ def write_run(
         if name in run.report.metrics
     )
     ours = without_address(
-        entry, name=run.folder.resolve().name, metrics=metrics, preprocess_oml=None, source=entry.source
+        entry, name=name_of(run.folder.resolve().name), metrics=metrics, preprocess_oml=None, source=entry.source
     )
     save_folder(model.state_dict(), ours, run.folder, overwrite=True)
     _write(run.folder / RECIPE, recipe)

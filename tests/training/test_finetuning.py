@@ -661,6 +661,12 @@ def test_one_process_trains_into_a_folder(tmp_path: Path, drawn: Path, model: Ex
         other.communicate()
 
 
+@pytest.mark.parametrize("name", [".hidden", "my run (2)", "靴", "x" * 240])
+def test_a_run_folder_may_have_any_name(name: str, tmp_path: Path, drawn: Path, model: Extractor) -> None:
+    run = omlzoo.finetune(model, drawn, out=tmp_path / name, **QUICK)
+    assert omlzoo.get_model(str(run.folder)).dim == model.dim
+
+
 @pytest.mark.parametrize(
     "text", ["[]", "5", "{}", "[" * 100_000, '{"metrics": 1, "facts": 2, "before": 3, "errors": 4}']
 )
