@@ -166,7 +166,7 @@ def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path, model: Extr
     assert "extra is not part of it" in broken({"extra": torch.ones(1)})
     assert "bn1.bias is (3,) and must be (64,)" in broken({"bn1.bias": torch.ones(3)})
     path.write_bytes(b"\xff" * 100)
-    entry = replace(open_entry(tmp_path / "m"), sha256=file_digest(path))
+    entry = replace(open_entry(tmp_path / "m"), sha256=file_digest(path), size=100)
     (tmp_path / "m" / ENTRY).write_text(dump_entry(entry))
     with pytest.raises(WeightsMismatch, match="not a whole safetensors file"):
         omlzoo.get_model(str(tmp_path / "m"))
