@@ -106,7 +106,11 @@ def test_a_bundle_travels_by_folder(
     assert (code, err) == (0, "")
     assert out.startswith(str(tmp_path / "bundle" / name))
     assert "fingerprint within" in out
-    assert sorted(p.name for p in (tmp_path / "bundle" / name).iterdir()) == ["entry.json", "model.safetensors"]
+    assert sorted(p.name for p in (tmp_path / "bundle" / name).iterdir()) == [
+        ".lock",
+        "entry.json",
+        "model.safetensors",
+    ]
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "home"))
     code, out, err = run(capsys, "fetch", name, "--from", tmp_path / "bundle")
     assert (code, err) == (0, "")
