@@ -20,7 +20,7 @@ from durability import WRITES, Ended, Killer, missing_reason, unsynced
 
 import omlzoo
 from omlzoo.errors import BadInput
-from omlzoo.files import settle
+from omlzoo.files import settle, settled
 
 pytestmark = pytest.mark.skipif(missing_reason() is not None, reason=str(missing_reason()))
 LONG = ("finetune", "evaluate", "tidy", "calibrate")  # acts of seconds, which the slow run kills
@@ -82,7 +82,7 @@ def run_goes_on(root: Path, act: Callable[[str], int]) -> None:
 
 
 def model_is_whole(root: Path, name: str, act: Callable[[str], int]) -> None:
-    if (root / name / "model.safetensors").exists() or (root / name / "entry.json").exists():
+    if settled(root / name, "entry.json", "entry.json").exists():
         assert omlzoo.get_model(str(root / name)).dim
         if name == "converted":
             assert omlzoo.get_weights(str(root / name)).entry.fingerprint is not None

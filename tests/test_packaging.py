@@ -50,7 +50,9 @@ def test_extras_name_extras_that_are_there() -> None:
 
 def test_an_error_names_an_extra_that_is_there() -> None:
     code = "".join(path.read_text() for folder in ("omlzoo", "scripts") for path in (PROJECT / folder).rglob("*.py"))
-    named = set(re.findall(r'(?:MissingExtra|catalog\.optional)\([^,]+, "([^"]+)"\)', code)) | set(re.findall(r"omlzoo\[(\w+)\]'", code))
+    named = set(re.findall(r'(?:MissingExtra|catalog\.optional)\([^,]+, "([^"]+)"\)', code)) | set(
+        re.findall(r"omlzoo\[(\w+)\]'", code)
+    )
     assert len(named) > 5
     assert named <= set(EXTRAS)
 

@@ -34,9 +34,12 @@ class Bounded(Blank):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        made = super().__torch_function__(func, types, args, kwargs) if self.blank else func(*args, **(kwargs or {}))
-        if func in MAKERS:
-            self.room -= made.numel()
-            if self.room < 0:
-                raise BadEntry(f"params is {self.params:,}; the arguments of the architecture need far more")
+        if func not in MAKERS:
+            return (
+                super().__torch_function__(func, types, args, kwargs) if self.blank else func(*args, **(kwargs or {}))
+            )
+        made = func(*args, **(kwargs or {}))
+        self.room -= made.numel()
+        if self.room < 0:
+            raise BadEntry(f"params is {self.params:,}; the arguments of the architecture need far more")
         return made

@@ -50,7 +50,7 @@ def finetune(root: str) -> int:
 
 
 def calibrate(root: str) -> int:
-    return main(["calibrate", f"{root}/m", f"{root}/t.csv"])
+    return main(["calibrate", f"{root}/m", f"{root}/t.csv", "--far", "0.1", "--unknown", "0.5"])
 
 
 def convert(root: str) -> int:
