@@ -2,16 +2,18 @@
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from omlzoo.data.images import SUFFIXES
+from omlzoo.data.formats import UNREAD, is_picture, suffix_of
 from omlzoo.data.written_text import escaped, is_writable
 from omlzoo.errors import BadInput
 
 __all__ = ["Found", "find_pictures"]
 
 OTHERS = "files are no pictures"
+FOREIGN = "files are of a format that is not read (convert them)"
+SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})  # what systems put beside pictures
 CLOSED = "folders could not be opened"
 BROKEN = "links lead to no file"
 LINKED = "links lead to folders, which are not followed,"
@@ -19,8 +21,7 @@ AGAIN = "links lead to pictures that are there already"
 UNWRITABLE = "names are not UTF-8 (rename them)"
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What a folder holds.
 
     Attributes:
@@ -41,7 +42,7 @@ class Found:
 
 
 def find_pictures(folder: Path) -> Found:
-    """All pictures in a folder and its sub-folders, but hidden ones, whose names begin with a dot.
+    """All pictures in a folder and its sub-folders, but hidden ones and what a system puts beside them.
 
     Raises:
         BadInput: The folder itself cannot be opened.
@@ -54,7 +55,7 @@ def find_pictures(folder: Path) -> Found:
         inside = waiting.pop()
         try:
             with os.scandir(folder / inside) as opened:
-                entries = [entry for entry in opened if not entry.name.startswith(".")]
+                entries = [entry for entry in opened if not _is_hidden(entry.name)]
         except OSError as error:
             if not inside:
                 raise BadInput(f"{folder}: cannot be opened ({error.strerror})") from error
@@ -73,6 +74,10 @@ def find_pictures(folder: Path) -> Found:
     return Found(sorted(pictures, key=lambda name: name.split("/")), dict(passed))
 
 
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in SYSTEM
+
+
 def _reason(entry: "os.DirEntry[str]") -> str | None:
     """Why something in a folder is passed over; None for pictures and for folders."""
     try:
@@ -84,7 +89,9 @@ def _reason(entry: "os.DirEntry[str]") -> str | None:
             return BROKEN if entry.is_symlink() and not os.path.exists(entry.path) else OTHERS
     except OSError:  # a link that leads to itself, or through a folder that may not be opened
         return BROKEN
-    return None if os.path.splitext(entry.name)[1].strip().lower() in SUFFIXES else OTHERS
+    if suffix_of(entry.name) in UNREAD:
+        return FOREIGN
+    return None if is_picture(entry.path, entry.name) else OTHERS
 
 
 def _others(folder: Path, pictures: list[str], links: list[str], passed: dict[str, list[str]]) -> list[str]:

@@ -6,19 +6,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from omlzoo.data.folder import find_pictures
+from omlzoo.data.formats import FORMATS, SUFFIXES
 from omlzoo.errors import BadImage, BadInput
 from omlzoo.files import check_regular
 
-__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "read_size", "to_rgb"]
+__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictures", "read_size", "to_rgb"]
 
 MAX_PIXELS = 178_956_970  # a larger picture is refused before it is decoded; twice PIL's warning level
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
 
 # x_1, y_1, x_2, y_2: left, top, right and bottom in pixels; right and bottom are excluded
 Box = tuple[int, int, int, int]
 Source = str | Path | bytes | Image.Image
-# The decoders that are ever asked; each is compiled into Pillow or its libraries, and none starts a program.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 MAX_SCANS = 100  # of a JPEG; each takes the time of a whole picture, and cameras and editors write at most 20
 SCAN = b"\xff\xda"  # begins a scan
 BLOCK = 1 << 20

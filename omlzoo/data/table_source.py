@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from omlzoo.data.faults import Fault
 from omlzoo.data.folder import find_pictures
+from omlzoo.data.folder_roles import roles_in
 from omlzoo.data.table_rules import COLUMNS, Purpose
 from omlzoo.errors import BadInput, BadTable
 from omlzoo.files import check_regular
@@ -19,7 +20,6 @@ from omlzoo.files import check_regular
 __all__ = ["MOST_COLUMNS", "read_file", "read_folder"]
 
 MOST_COLUMNS = 16_384  # as in a spreadsheet
-HELD_OUT_NAMES = ("validation", "val", "valid", "test")  # folders beside "train" that become the validation split
 HELD_OUT = 0.2  # share of the labels that become the validation split of a folder without splits
 
 Read = tuple[pd.DataFrame, tuple[str, ...]]  # the values, and what a user should be told
@@ -138,29 +138,32 @@ def _undecoded(path: Path) -> Iterator[Fault]:
 
 
 def read_folder(folder: Path, purpose: Purpose) -> Read:
-    """A row for each picture. Its label is the first sub-folder, or the second one below train and validation.
+    """A row for each picture. Its label is the first sub-folder, or the second one below splits and roles.
 
     Args:
         folder: The folder.
         purpose: What the table is for, which decides its columns.
 
     Raises:
-        BadInput: The folder cannot be opened.
+        BadInput: The folder cannot be opened, or has splits beside other sub-folders.
     """
     found = find_pictures(folder)
     parts = [name.split("/") for name in found.pictures]
     columns: dict[str, list[str]] = {"path": found.pictures}
-    tops = {p[0] for p in parts}
-    split = "train" in tops and len(tops) > 1 and tops <= {"train", *HELD_OUT_NAMES}
-    level = 1 if split else 0
+    roles = roles_in(folder, parts)
+    level = 0 if roles is None else 1
     if any(len(p) > level + 1 for p in parts) or purpose != "embed":
         columns["label"] = [p[level] if len(p) > level + 1 else "" for p in parts]
     frame = pd.DataFrame(columns, dtype="str")
     notices = found.notices(folder)
     if purpose == "embed":
         return frame, tuple(notices)
-    if split:
-        frame["split"] = ["train" if p[0] == "train" else "validation" for p in parts]
+    if len(set(frame["label"])) == 1:
+        only = frame["label"].iloc[0]
+        notices.append(f"{folder}: all {len(frame)} pictures have the label {only!r}; is the right folder below it?")
+    role = np.array(["" if roles is None else roles[p[0]] for p in parts], dtype=object)
+    if roles is not None and (set(roles.values()) != {"train"} or purpose == "evaluate"):
+        frame["split"] = np.where(role == "train", "train", "validation")
     elif purpose == "evaluate":
         frame["split"] = "validation"
     else:
@@ -169,5 +172,7 @@ def read_folder(folder: Path, purpose: Purpose) -> Read:
         held = set(np.random.default_rng(0).permutation(labels)[:count]) if len(labels) > 1 else set()
         frame["split"] = ["validation" if label in held else "train" for label in frame["label"]]
         notices.append(f"{folder}: no split is given, so {count} of {len(labels)} labels were set apart as validation")
-    flags = np.where(frame["split"] == "validation", "true", "")
-    return frame.assign(is_query=flags, is_gallery=flags), tuple(notices)
+    held_out = np.asarray(frame["split"] == "validation")
+    flags = {name: np.where(held_out, np.where(role == other, "false", "true"), "")
+             for name, other in (("is_query", "gallery"), ("is_gallery", "query"))}  # fmt: skip
+    return frame.assign(**flags), tuple(notices)
