@@ -31,8 +31,8 @@ def matching(frame: pd.DataFrame, where: Where) -> np.ndarray:
         for column, required in where.items():
             if column not in frame:
                 raise UnknownName("the table", column, [str(name) for name in frame.columns])
-            values = [required] if isinstance(required, str) or np.isscalar(required) else list(required)
-            keep &= _equal(frame[column], [str(value) for value in values])
+            single = required is None or isinstance(required, str) or np.isscalar(required)
+            keep &= _equal(frame[column], [required] if single else list(required))
         return keep
     rows = np.asarray(where)
     if rows.dtype == bool:
@@ -46,9 +46,18 @@ def matching(frame: pd.DataFrame, where: Where) -> np.ndarray:
     return keep
 
 
-def _equal(column: pd.Series, values: Sequence[str]) -> np.ndarray:
-    """Where a column has one of the values; in a column of fractions 1 is "1" and "1.0"."""
+def _equal(column: pd.Series, values: Sequence[Any]) -> np.ndarray:
+    """Where a column has one of the values; 1, 1.0 and "1" are one number, and None and NaN are what is missing."""
+    missing = [value is None or (isinstance(value, float) and value != value) for value in values]
+    texts = [_text(value) for value, is_missing in zip(values, missing, strict=True) if not is_missing]
     if pd.api.types.is_float_dtype(column.dtype):
-        numbers = pd.to_numeric(pd.Series(values, dtype="str"), errors="coerce").dropna()
-        return np.asarray(column.isin(numbers.tolist()), dtype=bool)
-    return np.asarray(column.astype(str).isin(values), dtype=bool)
+        numbers = pd.to_numeric(pd.Series(texts, dtype="str"), errors="coerce").dropna()
+        found = column.isin(numbers.tolist())
+    else:
+        found = column.astype(str).isin(texts)
+    return np.asarray(found | column.isna() if any(missing) else found, dtype=bool)
+
+
+def _text(value: Any) -> str:
+    whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value)) if whole else str(value)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.images import Box, check_box, read_size
+from omlzoo.data.table_hints import emptied, near_misses
 from omlzoo.data.table_rules import BOX, COLUMNS, TRUE, Lint, Purpose
 from omlzoo.data.table_source import MOST_COLUMNS, read_file, read_folder
 from omlzoo.data.written_text import escaped, is_writable
@@ -199,8 +200,10 @@ def _own(frame: pd.DataFrame, notices: tuple[str, ...], root: Path, name: str) -
         text, rest = text[~blank], rest[~blank]
         unwritable = {column: rows[~blank] for column, rows in unwritable.items()}
     first = 2 if name.lower().endswith(".csv") else 0
-    lint = Lint(text, root, name, first, [str(column) for column in others], unwritable)
-    return _Loaded(lint, rest, order, notices)
+    text, said = emptied(text, name)
+    names = [str(column) for column in others]
+    notices += (*near_misses(COLUMNS, list(text.columns), names, name), *said)
+    return _Loaded(Lint(text, root, name, first, names, unwritable), rest, order, notices)
 
 
 def _escaped(frame: pd.DataFrame, others: list[str], name: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.same_files import find_files
+from omlzoo.data.table_hints import near_misses, twice_written
 
 __all__ = ["BOX", "COLUMNS", "FALSE", "TRUE", "Lint", "Purpose"]
 
@@ -67,6 +68,9 @@ class Lint:
             remedy = f"rename {near[0]!r}" if near else f"the table has {', '.join(names[:NAMED])}{more}"
             yield Fault(None, column, "", f"the column is missing; {remedy}")
         boxes = [column for column in BOX if column in text]
+        meant = near_misses(BOX, boxes, self.others, self.name)
+        if len(meant) == len(BOX):  # a whole box
+            yield Fault(None, ", ".join(BOX), "", f"{meant[0].partition(': ')[2]}, as all four sides of the box")
         if boxes and len(boxes) < len(BOX):
             absent = ", ".join(sorted(set(BOX) - set(boxes)))
             yield Fault(None, ", ".join(boxes), "", f"a box needs all of {', '.join(BOX)}; add {absent}")
@@ -96,6 +100,9 @@ class Lint:
         if purpose == "embed":
             return
         yield _broken(text["label"] == "", "label", "is empty; give the item's id, an integer or text")
+        for column in (c for c in ("label", "category", "sequence") if c in text):
+            rule = "stands beside the same number without its zeros; write it in one way"
+            yield _broken(twice_written(text[column]), column, rule)
         split = text["split"]
         yield _broken(~split.isin(["train", "validation"]), "split", "must be train or validation")
         for column in (c for c in FLAGS if c in text):
