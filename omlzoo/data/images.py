@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from omlzoo.data.folder import find_pictures
 from omlzoo.data.formats import FORMATS, SUFFIXES
@@ -14,6 +14,13 @@ from omlzoo.files import check_regular
 __all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictures", "read_size", "to_rgb"]
 
 MAX_PIXELS = 178_956_970  # a larger picture is refused before it is decoded; twice PIL's warning level
+
+# What turns a picture of an EXIF orientation upright.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 
 # x_1, y_1, x_2, y_2: left, top, right and bottom in pixels; right and bottom are excluded
 Box = tuple[int, int, int, int]
@@ -45,14 +52,14 @@ def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None
     try:
         if isinstance(source, Image.Image):
             _check_given(source, name)
-            return _cut(_convert(ImageOps.exif_transpose(source), name), box, name)
+            return _cut(_convert(_upright(source), name), box, name)
         with _opened(source) as image:
             if least is not None and box is None and image.format == "JPEG":
                 side = 2 * max(least)  # for both sides, as the picture may be stored rotated
                 image.draft(None, (side, side))
             _check_scans(image, name)
             image.load()
-            return _cut(_convert(ImageOps.exif_transpose(image), name), box, name)
+            return _cut(_convert(_upright(image), name), box, name)
     except BadImage:
         raise
     except Exception as error:  # decoders raise anything on damaged files; one picture must not stop a run
@@ -67,7 +74,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
     """
     try:
         with _opened(path) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: a quarter turn
+            turned = _orientation(image) > 4 and image.format != "TIFF"  # Pillow says the upright size of those itself
             return (image.height, image.width) if turned else image.size
     except BadImage:
         raise
@@ -107,6 +114,9 @@ def _opened(source: str | Path | bytes) -> Image.Image:
         except BadInput as error:
             raise BadImage(str(error)) from error
     image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+    if image.format == "TIFF" and not isinstance(source, bytes):  # Pillow maps files, and turns mapped ones wrongly
+        image.close()
+        image = Image.open(io.BytesIO(Path(source).read_bytes()), formats=("TIFF",))
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width} x {image.height}"
         image.close()
@@ -156,6 +166,21 @@ def _convert(image: Image.Image, name: str) -> Image.Image:
         paper = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         return Image.alpha_composite(paper, layer).convert("RGB")
     return image.convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none or the notes are damaged, which costs the notes alone."""
+    try:
+        found = image.getexif().get(0x0112, 1)
+    except Exception:  # readers of notes raise anything
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()  # which turns a TIFF, and takes its note away
+    turn = TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
 
 
 def _cut(image: Image.Image, box: Box | None, name: str) -> Image.Image:

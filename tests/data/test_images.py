@@ -1,5 +1,6 @@
 """Every unusual picture gives the right pixels or one clear error."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -103,10 +104,10 @@ def test_floating_point_levels_are_refused() -> None:
 
 
 def test_a_decoder_that_fails_in_its_own_way_is_a_bad_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: object) -> None:
+    def broken(*_: object) -> None:
         raise TypeError("bad operand type for abs(): 'str'")  # what damaged EXIF data was seen to do
 
-    monkeypatch.setattr(images.ImageOps, "exif_transpose", broken)
+    monkeypatch.setattr(images, "_convert", broken)
     with pytest.raises(BadImage, match="bad operand type"):
         images.to_rgb(Image.new("RGB", (2, 2)))
 
@@ -123,3 +124,41 @@ def test_scaled_decoding_keeps_twice_what_is_needed(size: tuple[int, int], turne
     assert scaled.width / scaled.height == pytest.approx(whole.width / whole.height, rel=0.01)
     assert (scaled.size == whole.size) == (min(size) < 2 * 448)  # a half of it would not be twice as much
     assert images.to_rgb(tmp_path / "a.jpg", (0, 0, 50, 50), least=(8, 8)).size == (50, 50)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_picture_is_upright_from_path_bytes_and_object(
+    orientation: int, form: str, mode: str, tmp_path: Path
+) -> None:
+    """Each orientation against numpy: rows from the top and columns from the left of the upright picture."""
+    stored = np.zeros((8, 16), dtype=np.uint8)
+    stored[:, 8:] = 255  # dark on the left, light on the right
+    stored[:4, :] //= 2  # and less light above
+    turns = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: np.transpose,
+             6: lambda a: np.rot90(a, -1), 7: lambda a: np.rot90(a, 2).T, 8: np.rot90}  # fmt: skip
+    wanted = turns[orientation](stored)
+    notes = Image.Exif()
+    notes[0x0112] = orientation
+    path = tmp_path / f"x.{form.lower()}"
+    settings = {"quality": 100} if form == "JPEG" else {"lossless": True} if form == "WEBP" else {}
+    Image.fromarray(stored).convert(mode).save(path, form, exif=notes, **settings)
+    assert images.read_size(path) == (wanted.shape[1], wanted.shape[0])
+    for source in (path, path.read_bytes(), Image.open(io.BytesIO(path.read_bytes()))):
+        found = np.asarray(images.to_rgb(source))[:, :, 0]
+        assert found.shape == wanted.shape
+        assert np.abs(found.astype(int) - wanted).max() <= 4
+
+
+def test_damaged_notes_cost_the_notes_and_not_the_picture(tmp_path: Path) -> None:
+    notes = Image.Exif()
+    notes[0x0112] = 6
+    Image.new("RGB", (16, 8), "red").save(tmp_path / "x.jpg", exif=notes)
+    content = (tmp_path / "x.jpg").read_bytes()
+    at = content.index(b"Exif")
+    for damaged in (
+        content[: at + 6] + b"XX" + content[at + 8 :],
+        content[: at + 10] + b"\xff\xff\xff\x7f" + content[at + 14 :],
+    ):
+        assert images.to_rgb(damaged).size in ((16, 8), (8, 16))
