@@ -107,7 +107,6 @@ def test_a_bundle_travels_by_folder(
     assert out.startswith(str(tmp_path / "bundle" / name))
     assert "fingerprint within" in out
     assert sorted(p.name for p in (tmp_path / "bundle" / name).iterdir()) == [
-        ".lock",
         "entry.json",
         "model.safetensors",
     ]

@@ -215,6 +215,7 @@ def test_killed_at_any_moment_nothing_is_doubled_or_skipped(
     assert not [path.name for path in (tmp_path / "v").iterdir() if path.name.endswith(".part")]
 
 
+@pytest.mark.filterwarnings("ignore:1 pictures that were there have other values")
 def test_a_picture_is_one_under_each_of_its_names(saved: str, photos: Path, tmp_path: Path) -> None:
     """In one table a second row of it is a fault; of a later run, the row that it has then counts."""
     (photos / "sub").mkdir()
