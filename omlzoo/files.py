@@ -27,7 +27,7 @@ __all__ = [
     "writing",
 ]
 
-PART, NEXT, LOCK = ".part", ".next", ".lock"
+PART, NEXT, LOCK = ".part", ".omlzoo-next", ".lock"
 SHOWN = 64  # bytes of a name that the name of its temporary file repeats; a file's name has at most 255
 KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -74,7 +74,7 @@ def new_files(folder: str | Path, last: str) -> Iterator[Path]:
     """Yield an empty temporary folder, whose files replace those of their names in ``folder`` together, as one.
 
     Whoever is killed in between leaves the old files or the new ones, whole, where readers ask :func:`settled` for the
-    path of each. Every file is first written beside the one it replaces, as ``.NAME.next``, the file ``last`` at the
+    path of each. Every file is first written beside the one it replaces, as ``.NAME.omlzoo-next``, ``last`` at the
     end: from then on the new files count. Other files of the folder are left alone. One process at a time may write a
     folder: hold :func:`writing` around it.
 

@@ -131,6 +131,12 @@ def test_files_are_replaced_together_wherever_their_writer_is_killed(tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "m.bin", "z.json"]
 
 
+def test_a_hidden_file_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".mine.next").write_text("mine")
+    write(tmp_path, "new")
+    assert (tmp_path / ".mine.next").read_text() == "mine"
+
+
 def test_nothing_of_a_failed_writer_stays(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), writing(tmp_path / "out"), new_files(tmp_path / "out", "z") as temporary:
         (temporary / "a").touch()

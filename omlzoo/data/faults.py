@@ -81,8 +81,6 @@ class Faults(Sequence[Fault]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]
-
     @overload
     def __getitem__(self, item: int) -> Fault: ...
     @overload

@@ -1,6 +1,8 @@
 """Conversion of pictures to upright 8-bit RGB: decoding, orientation, unusual modes, crop boxes."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from omlzoo.data.folder import find_pictures
 from omlzoo.data.formats import FORMATS, SUFFIXES
-from omlzoo.errors import BadImage, BadInput
+from omlzoo.errors import BadImage, BadInput, notice
 from omlzoo.files import check_regular
 
 __all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictures", "read_size", "to_rgb"]
@@ -105,7 +107,12 @@ def _name(source: object) -> str:
     return "the picture" if isinstance(source, bytes) else str(source)
 
 
-def _opened(source: str | Path | bytes) -> Image.Image:
+@contextmanager
+def _opened(source: str | Path | bytes) -> Iterator[Image.Image]:
+    """Yield the picture of a file or of its bytes, its pixels not yet decoded.
+
+    Pillow gets an open file: of a path it would map uncompressed pictures into memory, and turn mapped TIFFs wrongly.
+    """
     if not isinstance(source, str | Path | bytes):
         raise BadImage(f"a picture is a path, the bytes of a file or a PIL image, not {type(source).__name__}")
     if not isinstance(source, bytes):
@@ -113,17 +120,16 @@ def _opened(source: str | Path | bytes) -> Image.Image:
             check_regular(Path(source))
         except BadInput as error:
             raise BadImage(str(error)) from error
-    image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
-    if image.format == "TIFF" and not isinstance(source, bytes):  # Pillow maps files, and turns mapped ones wrongly
-        image.close()
-        image = Image.open(io.BytesIO(Path(source).read_bytes()), formats=("TIFF",))
-    if image.width * image.height > MAX_PIXELS:
-        size = f"{image.width} x {image.height}"
-        image.close()
-        raise BadImage(
-            f"{_name(source)}: {size} pixels are more than the {MAX_PIXELS:,} that are decoded; shrink the picture"
-        )
-    return image
+    with (
+        io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file,
+        Image.open(file, formats=FORMATS) as image,
+    ):
+        if image.width * image.height > MAX_PIXELS:
+            size = f"{image.width} x {image.height}"
+            raise BadImage(
+                f"{_name(source)}: {size} pixels are more than the {MAX_PIXELS:,} that are decoded; shrink the picture"
+            )
+        yield image
 
 
 def _check_given(image: Image.Image, name: str) -> None:
@@ -173,6 +179,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         found = image.getexif().get(0x0112, 1)
     except Exception:  # readers of notes raise anything
+        notice("a picture has damaged EXIF notes; such pictures are taken as they are stored")
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 

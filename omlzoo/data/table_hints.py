@@ -8,7 +8,7 @@ import pandas as pd
 __all__ = ["emptied", "near_misses", "twice_written"]
 
 NOTHING = frozenset({"nan", "none", "null", "na", "n/a", "<na>", "-"})  # in columns where an empty value has a meaning
-SYNONYMS = {"clas": "label", "identity": "label", "burst": "sequence", "track": "sequence"}  # without an s at the end
+SYNONYMS = {"class": "label", "identity": "label", "burst": "sequence", "track": "sequence"}
 FRACTION = re.compile(r"(-?[0-9]+)\.0+")
 
 
@@ -21,11 +21,12 @@ def near_misses(known: Sequence[str], present: Sequence[str], others: Sequence[s
         others: The table's other columns.
         name: Name of the table.
     """
-    absent = {_bare(column): column for column in known if column not in present}
+    absent = [column for column in known if column not in present]
+    meanings = {_bare(word): column for word, column in SYNONYMS.items() if column in absent}
+    meanings |= {_bare(column): column for column in absent}
     found = []
     for column in others:
-        bare = _bare(column)
-        meant = absent.get(bare) or absent.get(_bare(SYNONYMS.get(bare, "")))
+        meant = meanings.get(_bare(column))
         if meant is not None:
             found.append(f"{name}: the column {column!r} is not read; if it is meant, rename it to {meant!r}")
     return found

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from omlzoo.embedding.quantization import SCALE, VECTOR, VectorFormat, pack, unpack
+from omlzoo.embedding.unit_length import not_unit
 from omlzoo.errors import BadInput, notice
 
 __all__ = [
@@ -28,9 +29,8 @@ __all__ = [
 ]
 
 PATH, ERROR, OURS = "path", "error", "omlzoo:"
-OLD_SCALE = "vector_scale"  # what versions before 0.2 called the scale of int8
+OLD_SCALE = "vector_scale"  # what earlier versions called the scale of int8
 NOT_FINITE = "the model gave numbers that are not finite"
-FAR = 0.02  # from a length of 1: more than float16 rounds
 
 
 def check_names(frame: pd.DataFrame, where: str) -> None:
@@ -133,7 +133,8 @@ def from_arrow(table: pa.Table, dim: int, normalized: bool, where: str) -> tuple
         frame[ERROR] = frame[ERROR].mask(wrong, NOT_FINITE)
         notice(f"{where}: {wrong.sum()} rows have no error and no finite vector; they have an error now")
     if normalized:
-        _to_unit_length(vectors, np.sqrt(dim) / 254 if pa.types.is_int8(kind) else 0, where)
+        rows, scaled = not_unit(vectors, where, np.sqrt(dim) / 254 if pa.types.is_int8(kind) else 0)
+        vectors[rows] = scaled
     return frame, vectors
 
 
@@ -187,21 +188,3 @@ def _finite(vectors: np.ndarray) -> np.ndarray:
     unsure = np.flatnonzero(~finite)  # a square may overflow where its number is finite
     finite[unsure] = np.isfinite(vectors[unsure]).all(axis=1)
     return np.asarray(finite)
-
-
-def _to_unit_length(vectors: np.ndarray, rounding: float, where: str) -> None:
-    """Divide rows by their lengths where these are not 1; lengths that rounding does not explain are said."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        off = np.abs(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)) - 1)
-    other = np.flatnonzero(off > 1e-5)  # NaN is not
-    largest = np.abs(vectors[other]).max(axis=1, keepdims=True, initial=0)
-    scaled = vectors[other] / np.where(largest > 0, largest, 1)
-    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-    vectors[other] = scaled / np.where(lengths > 0, lengths, 1)
-    far = np.flatnonzero((off[other] > FAR + rounding) & (largest[:, 0] > 0))
-    if len(far):
-        length = float(lengths[far[0], 0]) * float(largest[far[0], 0])
-        notice(
-            f"{where}: {len(far)} vectors have other lengths than 1, the first {length:.3g}, though its record says "
-            "normalized; they were scaled"
-        )

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 SIZE, CHANGED = f"{OURS}file_size", f"{OURS}file_changed_ns"
-OLD = {SIZE: "file_size", CHANGED: "file_changed_ns"}  # what versions before 0.2 called them
+OLD = {SIZE: "file_size", CHANGED: "file_changed_ns"}  # what earlier versions called them
 PLACES, LARGEST = ("shard", "row"), 2**31
 
 

@@ -24,6 +24,8 @@ from omlzoo.ops.direct_scores import Similarity
 
 __all__ = ["Index"]
 
+LARGEST_SCORE = float(np.finfo(np.float32).max)
+
 
 class Index:
     """Embeddings and a backend that searches them.
@@ -192,6 +194,8 @@ class Index:
 
     def _cut_point(self, threshold: float | str | None) -> CutPoint | float | None:
         if not isinstance(threshold, str):
+            if threshold is not None and np.isnan(threshold):
+                raise BadInput("threshold is not a number, so no hit could pass it; give a least score")
             return threshold
         if self.calibration is None:
             raise BadInput(
@@ -207,7 +211,8 @@ class Index:
 
     def _accepted(self, hits: Hits, cut: CutPoint | float) -> np.ndarray:
         if not isinstance(cut, CutPoint):
-            return np.asarray((hits.scores >= cut) & (hits.ids >= 0))
+            least = np.float32(np.clip(cut, -LARGEST_SCORE, LARGEST_SCORE))  # scores are float32
+            return np.asarray((hits.scores >= least) & (hits.ids >= 0))
         if cut.statistic == "distance" or self.calibration is None:
             return np.asarray(hits.distances <= cut.value)
         return np.asarray((energy(hits.distances, self.calibration.energy) <= cut.value)[:, None] & (hits.ids >= 0))

@@ -13,17 +13,18 @@ import pandas as pd
 from omlzoo import catalog
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings, joined
+from omlzoo.embedding.unit_length import not_unit
 from omlzoo.errors import BadInput, notice
 from omlzoo.index.backends._backend import Backend
 from omlzoo.ops.direct_scores import Similarity
 from omlzoo.ops.directions import directions
+from omlzoo.ops.rows import LARGEST
 
 __all__ = ["Rows"]
 
 REMOVED = "removed from the index"
 FEW = 20_000  # rows that pass a filter and are looked at one by one, also by an approximate backend
 BLOCK = 1 << 22  # numbers that are checked at a time
-ODD = 1e-3  # difference of the square of a norm from 1 that is more than rounding
 SAME = 1e-5  # difference of two vectors' numbers, relative to the largest, that are of one image
 
 
@@ -54,12 +55,12 @@ class Rows:
         Raises:
             BadInput: A vector has a number that is not finite, or what was kept is of other rows.
         """
-        rows = Rows(embeddings if kept is not None else _scaled(embeddings), searcher, similarity)
+        rows = Rows(embeddings if kept is not None else _scaled(embeddings, "the rows"), searcher, similarity)
         left = int((~rows.good & (embeddings.table[ERROR] != REMOVED)).sum())
         if left:
             notice(f"{left} of {len(embeddings)} rows have no vector and are never found")
         if searcher.approximate:  # an exact one looks at every number itself
-            _check_finite(rows.embeddings.vectors, rows.numbers)
+            _check_sizes(rows.embeddings.vectors, rows.numbers)
         if kept is None:
             searcher.add(rows.embeddings.vectors, rows.numbers)
         else:
@@ -138,11 +139,11 @@ class Rows:
         known = self._knows(embeddings, _keys(theirs), [file.is_file() for file in files])
         if known.any():
             notice(f"{known.sum()} of {len(known)} pictures are in the index already and were left out")
-        new = _scaled(embeddings.rows(~known))
+        new = _scaled(embeddings.rows(~known), "the new rows")
         if embeddings.record.root != ours.record.root:
             kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]
             new = replace(new, table=new.table.assign(path=pd.Series(kept, dtype="str")))
-        _check_finite(new.vectors, np.flatnonzero(new.good))
+        _check_sizes(new.vectors, np.flatnonzero(new.good))
         whole, searcher = joined([ours, new]), copy.copy(self.searcher)
         if new.good.any():
             searcher.add(whole.vectors, len(ours) + np.flatnonzero(new.good))
@@ -168,35 +169,31 @@ class Rows:
         return rows >= 0
 
 
-def _scaled(embeddings: Embeddings) -> Embeddings:
+def _scaled(embeddings: Embeddings, where: str) -> Embeddings:
     """The same, with vectors of an L2 norm of 1 where the record says that they have it: one's own need not."""
-    vectors = embeddings.vectors
-    if not embeddings.record.normalized or not len(vectors):
+    if not embeddings.record.normalized:
         return embeddings
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        squares = np.einsum("nd,nd->n", vectors, vectors)
-        odd = embeddings.good & (np.abs(squares - 1) > ODD)
-    if not odd.any():
+    rows, found = not_unit(embeddings.vectors, where)
+    if not len(rows):
         return embeddings
-    notice(
-        f"{odd.sum()} of {len(odd)} vectors have another L2 norm than 1, which their record promises; they were scaled"
-    )
-    scaled = vectors.copy()
-    scaled[odd] = directions(vectors[odd])
-    return replace(embeddings, vectors=scaled)
+    vectors = embeddings.vectors.copy()
+    vectors[rows] = found
+    return replace(embeddings, vectors=vectors)
 
 
 def _keys(table: Table) -> list[tuple[str, Any]]:
     return [(str(file.resolve()), box) for file, box in zip(table.files(), table.boxes(), strict=True)]
 
 
-def _check_finite(vectors: np.ndarray, rows: np.ndarray) -> None:
+def _check_sizes(vectors: np.ndarray, rows: np.ndarray) -> None:
+    """Refuse numbers that the exact backend refuses: NaN, infinity, and those whose squares leave float32."""
     if not vectors.size:
         return
     step = max(1, BLOCK // vectors.shape[1])
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
-        broken = ~np.isfinite(vectors[part]).all(axis=1)
+        broken = ~(np.abs(vectors[part]) <= LARGEST).all(axis=1)
         if broken.any():
             row = part[broken.argmax()]
-            raise BadInput(f"the vector of row {row} has a number that is not finite; embed again, or leave it out")
+            what = f"has a number that is not finite or above {LARGEST:g}"
+            raise BadInput(f"the vector of row {row} {what}; embed again, or leave it out")

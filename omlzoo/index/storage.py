@@ -47,7 +47,7 @@ class Facts:
         calibration: The calibration of the distances, if there is one.
         record: How the vectors were made; that of the vectors' own file.
         generation: Drawn at each saving, by which a later one knows whether the folder is still the same; None of
-            folders that versions before 0.2 wrote.
+            folders that earlier versions wrote.
         files: Digest of each other file of the folder; None likewise.
     """
 
@@ -122,7 +122,8 @@ def read_index(folder: Path) -> tuple[Embeddings, Facts]:
         else:
             if generation_of(folder) == before.generation:
                 return embeddings, before
-    raise BadInput(f"{folder} is saved so often that it cannot be read; try again")
+    raise BadInput(f"{folder} is being saved, or a saving was killed where this process may not write; open it again, "
+                   "or once by a process that may write there")  # fmt: skip
 
 
 def _read(folder: Path, facts: Facts) -> Embeddings:

@@ -57,9 +57,9 @@ class Tokens:
     """
 
     def __init__(self, file: Path, *, length: int, clean: Clean, begin: int | None, end: int, pad: int) -> None:
-        Tokenizer = catalog.optional("tokenizers", "text").Tokenizer  # noqa: N806
+        tokenizers = catalog.optional("tokenizers", "text")
         try:
-            self._tokenizer = Tokenizer.from_file(str(file))
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(file))
         except Exception as error:  # the package raises Exception itself
             raise WeightsMismatch(f"{file} is no tokenizer.json ({error})") from error
         self._tokenizer.no_truncation()

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from omlzoo.data import images
-from omlzoo.errors import BadImage
+from omlzoo.errors import BadImage, OmlzooWarning
 
 GRADIENT = np.linspace(0, 255, 20 * 10).reshape(10, 20).astype(np.uint8)
 
@@ -162,3 +162,12 @@ def test_damaged_notes_cost_the_notes_and_not_the_picture(tmp_path: Path) -> Non
         content[: at + 10] + b"\xff\xff\xff\x7f" + content[at + 14 :],
     ):
         assert images.to_rgb(damaged).size in ((16, 8), (8, 16))
+
+
+def test_notes_that_cannot_be_read_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise SyntaxError("not a TIFF file")  # as Pillow raises
+
+    monkeypatch.setattr(Image.Image, "getexif", broken)
+    with pytest.warns(OmlzooWarning, match="damaged EXIF notes; such pictures are taken as they are stored"):
+        assert images.to_rgb(Image.new("RGB", (16, 8))).size == (16, 8)

@@ -148,7 +148,7 @@ def test_a_row_with_an_error_has_no_vector() -> None:
 def test_other_lengths_than_the_record_says_are_scaled_and_said() -> None:
     table = to_arrow(frame(), VECTORS * np.float32([[7], [1], [1e30]]), "float32")
     with pytest.warns(
-        OmlzooWarning, match="f: 2 vectors have other lengths than 1, the first 7, though its record says"
+        OmlzooWarning, match="f: 2 vectors have other L2 norms than 1, the first 7, though their record says"
     ):
         _, vectors = from_arrow(table, 3, True, "f")
     assert np.allclose(vectors, VECTORS)

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_a_refused_addition_changes_nothing(backend: str, rows: Embeddings, tmp_
     index = omlzoo.build_index(part(rows, 0, 200), backend=backend, **options(backend, tmp_path))
     bad = part(rows, 200, 300)
     bad.vectors[7, 3] = np.nan
-    with pytest.raises(BadInput, match="row 7 has a number that is not finite"):
+    with pytest.raises(BadInput, match="row 7 has a number that is not finite or above"):
         index.add(bad)
     assert index.size == 200
     index.save(tmp_path / "x")
@@ -333,7 +334,7 @@ def test_a_column_of_fractions_is_compared_as_the_numbers_that_it_has(rows: Embe
 def test_vectors_of_ones_own_are_scaled_as_their_record_says(size: float, rows: Embeddings) -> None:
     longer = random_embeddings(300)
     longer.vectors[:] = rows.vectors * np.float32(size)
-    with pytest.warns(OmlzooWarning, match="300 of 300 vectors have another L2 norm than 1"):
+    with pytest.warns(OmlzooWarning, match="300 vectors have other L2 norms than 1"):
         index = omlzoo.build_index(longer)
     assert finds_itself(index, rows)
 
@@ -353,3 +354,22 @@ def test_damaged_folders_are_refused_or_answer_the_same(
         only_refused(lambda: found.append(omlzoo.open_index(tmp_path / "x")))
     for index in found:
         assert index.search(rows.vectors[:5], k=3).ids.tolist() == wanted
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_refuses_what_the_exact_one_refuses(backend: str, rows: Embeddings, tmp_path: Path) -> None:
+    """By distance; a number of 1e20 has a square that float32 does not hold."""
+    loose = replace(rows, record=replace(rows.record, normalized=False))
+    loose.vectors[5] *= 1e20
+    with pytest.raises(BadInput, match="above 1e\\+15|leave float32"):
+        omlzoo.build_index(loose, backend=backend, **options(backend, tmp_path))
+
+
+@pytest.mark.parametrize(("threshold", "accepted"), [(1e300, False), (-1e300, True), (float("inf"), False)])
+def test_any_number_is_a_threshold_and_no_other_thing(threshold: float, accepted: bool, rows: Embeddings) -> None:
+    index = omlzoo.build_index(rows)
+    hits = index.search(rows.vectors[:2], k=3, threshold=threshold)
+    assert hits.accepted is not None
+    assert (hits.accepted == accepted).all()
+    with pytest.raises(BadInput, match="threshold is not a number"):
+        index.search(rows.vectors[:2], threshold=float("nan"))

@@ -94,7 +94,7 @@ class Database:
         candidates = np.full((len(queries), max(count, k)), -1, dtype=np.int64)
         for query, hits in enumerate(results):
             candidates[query, : len(hits)] = [hit["row"] for hit in hits]
-        candidates[~np.isin(candidates, self.rows)] = -1  # of an addition that failed half-way
+        candidates[candidates >= len(self.vectors)] = -1  # of an addition that failed half-way
         return rescored(queries, self.vectors, candidates, k, self.similarity, own)
 
     def save(self, folder: Path) -> None:
