@@ -7,7 +7,7 @@ import platform
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,12 +29,15 @@ __all__ = [
 
 PART, NEXT, LOCK = ".part", ".omlzoo-next", ".lock"
 SHOWN = 64  # bytes of a name that the name of its temporary file repeats; a file's name has at most 255
-KINDS = (
+REGULAR = "a file"
+KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISREG, REGULAR),
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
+    (lambda mode: True, "of an unknown kind"),
 )
 
 
@@ -169,12 +172,16 @@ def check_regular(path: Path) -> None:
         BadInput: It is a folder, a pipe, a socket or a device.
     """
     try:
-        mode = path.stat().st_mode
+        kind = _kind(path)
     except (OSError, ValueError):
         return
-    if not stat.S_ISREG(mode):
-        kind = next((name for test, name in KINDS if test(mode)), "no file")
+    if kind != REGULAR:
         raise BadInput(f"{path} is {kind}; give a regular file")
+
+
+def _kind(path: Path) -> str:
+    mode = path.stat().st_mode
+    return next(name for test, name in KINDS if test(mode))
 
 
 def _roll_forward(folder: Path, last: str) -> None:
@@ -210,8 +217,8 @@ def check_free(path: Path, owned: tuple[str, ...]) -> None:
     Raises:
         BadInput: ``path`` is a file, or a folder that holds anything else.
     """
-    if path.is_file():
-        raise BadInput(f"{path} is a file; give the name of a folder that does not exist yet")
+    if path.exists() and not path.is_dir():
+        raise BadInput(f"{path} is {_kind(path)}; give the name of a folder that does not exist yet")
     strange = (
         sorted(p.name for p in path.iterdir() if p.name not in owned and not _ours(p.name)) if path.exists() else []
     )

@@ -39,8 +39,9 @@ def test_a_folder_holds_nothing_but_its_own_kind(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"exists and holds photo.jpg"):
         check_free(tmp_path, ("a.txt",))
     check_free(tmp_path, ("photo.jpg",))
-    with pytest.raises(BadInput, match="is a file"):
-        check_free(tmp_path / "photo.jpg", ())
+    for path, kind in ((tmp_path / "photo.jpg", "a file"), (Path("/dev/null"), "a device")):
+        with pytest.raises(BadInput, match=f"is {kind}; give the name of a folder"):
+            check_free(path, ())
 
 
 def test_a_link_leads_to_the_file_that_is_replaced(tmp_path: Path) -> None:
