@@ -16,8 +16,9 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 import omlzoo
-from omlzoo.cli.output import print_line, printable
+from omlzoo.cli.output import print_line
 from omlzoo.errors import OmlzooError, OmlzooWarning
+from omlzoo.pages.labels import readable
 
 __all__ = ["app", "main"]
 
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.simplefilter("once" if first else "ignore", OmlzooWarning)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("omlzoo: %(message)s"))
-    handler.addFilter(_printable)
+    handler.addFilter(_readable)
     log = logging.getLogger("omlzoo")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO if first else logging.ERROR)
@@ -82,8 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _printable(record: logging.LogRecord) -> bool:
-    record.msg, record.args = printable(record.getMessage()), None
+def _readable(record: logging.LogRecord) -> bool:
+    record.msg, record.args = readable(record.getMessage()), None
     return True
 
 

@@ -1,30 +1,17 @@
 """How results are printed: JSON, or lines in columns. Names and labels of strangers do not steer the terminal."""
 
-import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from omlzoo.jsonio import to_json
+from omlzoo.pages.labels import readable
 
 if TYPE_CHECKING:
     from omlzoo.evaluation.report import Report
 
-__all__ = ["best_metric", "print_columns", "print_json", "print_line", "print_metrics", "print_report", "printable"]
-
-
-# Control characters but for tab and newline, and marks of direction.
-STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def printable(text: str) -> str:
-    """The text with its control characters, but for newlines and tabs, written as escapes such as ``\\u001b``.
-
-    A terminal obeys control characters, and a label or the name of a file may hold them. Marks that change the
-    direction of writing count as such. The escapes are those of JSON.
-    """
-    return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+__all__ = ["best_metric", "print_columns", "print_json", "print_line", "print_metrics", "print_report"]
 
 
 def print_line(text: object = "", error: bool = False) -> None:
@@ -34,12 +21,12 @@ def print_line(text: object = "", error: bool = False) -> None:
         text: The line.
         error: Print to standard error, not to standard output.
     """
-    print(printable(str(text)), file=sys.stderr if error else sys.stdout, flush=True)
+    print(readable(str(text)), file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    print(printable(to_json(value)))
+    print(readable(to_json(value)))
 
 
 def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -49,7 +36,7 @@ def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         header: The headings of the columns.
         rows: The cells of each row, as many as there are headings.
     """
-    lines = [[printable(cell).replace("\n", "\\n") for cell in row] for row in [header, *rows]]
+    lines = [[readable(cell).replace("\n", "\\n") for cell in row] for row in [header, *rows]]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = [cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
