@@ -41,7 +41,7 @@ def test_the_whole_way(capsys: pytest.CaptureFixture[str], tmp_path: Path, drawn
     code, out, _ = run(capsys, "check", drawn)
     assert (code, out.strip()) == (
         0,
-        f"{drawn}: no faults; train 120 pictures of 24 labels, validation 40 pictures of 8 labels",
+        f"{drawn}: no faults; 160 rows of 161 lines; train 120 pictures of 24 labels, validation 40 pictures of 8 labels",
     )
     code, out, err = run(
         capsys,

@@ -1,6 +1,9 @@
 """omlzoo check."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from omlzoo.cli.output import print_line
 from omlzoo.errors import BadTable, notice
@@ -8,7 +11,13 @@ from omlzoo.errors import BadTable, notice
 __all__ = ["check_command"]
 
 
-def check_command(table: Path, *, root: Path | None = None, duplicates: bool = False) -> None:
+def check_command(
+    table: Path,
+    *,
+    root: Path | None = None,
+    duplicates: bool = False,
+    faults_file: Annotated[Path | None, Parameter(name="--faults")] = None,
+) -> None:
     """Lint a table: columns, values, files, picture headers and boxes. Exit code 2 and the full list if it has faults.
 
     Parameters
@@ -19,11 +28,15 @@ def check_command(table: Path, *, root: Path | None = None, duplicates: bool = F
         Where relative paths start; the table's folder by default.
     duplicates
         Also list validation pictures that are nearly the same as a training picture.
+    faults_file
+        Write all faults to this csv file too: row, column, value, remedy.
     """
-    from omlzoo.data.faults import Faults
+    from omlzoo.data.faults import Faults, write_faults
     from omlzoo.data.table import find_faults, read
 
     faults = find_faults(table, root)
+    if faults_file is not None:
+        write_faults(faults, faults_file)
     if faults:
         raise BadTable(str(table), faults, faults.rest() if isinstance(faults, Faults) else ())
     rows = read(table, "check", root)
@@ -32,7 +45,8 @@ def check_command(table: Path, *, root: Path | None = None, duplicates: bool = F
     counts = rows.frame["split"].value_counts()
     labels = rows.frame.groupby("split")["label"].nunique()
     parts = [f"{split} {counts[split]} pictures of {labels[split]} labels" for split in counts.index]
-    print_line(f"{table}: no faults; {', '.join(parts)}")
+    lines = "" if rows.lines is None else f"{len(rows)} rows of {rows.lines} lines; "
+    print_line(f"{table}: no faults; {lines}{', '.join(parts)}")
     if duplicates:
         from omlzoo.curation.leakage import find_duplicates
 

@@ -1,15 +1,19 @@
 """The faults of a table, of which there may be millions: each is put into words only when it is asked for."""
 
+import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import overload
 
 import numpy as np
 import pandas as pd
 
+from omlzoo.data.written_text import escaped
 from omlzoo.errors import BadTable
+from omlzoo.files import new_file
 
-__all__ = ["Broken", "Fault", "Faults"]
+__all__ = ["Broken", "Fault", "Faults", "write_faults"]
 
 SHOWN = 100  # characters of a value that a message repeats
 
@@ -116,3 +120,19 @@ class Faults(Sequence[Fault]):
         for one, count in zip(self.broken, counts.tolist(), strict=True):
             lines += [f"and {count:,} more rows, column {', '.join(one.columns)}: {one.rule}"] * bool(count)
         return lines
+
+
+def write_faults(faults: Iterable[Fault], path: str | Path) -> None:
+    """Write faults to a csv file with the columns row, column, value and remedy; row is empty for the whole table.
+
+    Args:
+        faults: The faults.
+        path: The file.
+
+    Raises:
+        BadInput: The file cannot be written.
+    """
+    with new_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("row", "column", "value", "remedy"))
+        writer.writerows((fault.row, fault.column, escaped(fault.value), fault.remedy) for fault in faults)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omlzoo.errors import BadInput
 
-__all__ = ["roles_in"]
+__all__ = ["flat_splits", "lone_split", "roles_in"]
 
 ROLES = {
     "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
@@ -39,3 +39,23 @@ def roles_in(folder: Path, parts: Sequence[Sequence[str]]) -> dict[str, str] | N
             "rename it, move it away, or give a csv with the column split"
         )
     return {top: ROLES[top.strip().casefold()] for top in splits}
+
+
+def lone_split(parts: Sequence[Sequence[str]]) -> str | None:
+    """A sub-folder with folders below it that bears the name of a split; None where there is none.
+
+    Args:
+        parts: The parts of each picture's path below the folder.
+    """
+    return next((path[0] for path in parts if len(path) > 2 and path[0].strip().casefold() in ROLES), None)
+
+
+def flat_splits(parts: Sequence[Sequence[str]]) -> list[str]:
+    """The sub-folders where all bear names of splits, several do, and their pictures lie right below them; else none.
+
+    Args:
+        parts: The parts of each picture's path below the folder.
+    """
+    tops = sorted({path[0] for path in parts})
+    flat = all(len(path) == 2 for path in parts) and all(top.strip().casefold() in ROLES for top in tops)
+    return tops if flat and len(tops) > 1 else []

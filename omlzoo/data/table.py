@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from omlzoo.data.csv_file import MOST_COLUMNS
 from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.images import Box, check_box, read_size
 from omlzoo.data.table_hints import emptied, near_misses
 from omlzoo.data.table_rules import BOX, COLUMNS, TRUE, Lint, Purpose
-from omlzoo.data.table_source import MOST_COLUMNS, read_file, read_folder
+from omlzoo.data.table_source import Read, read_file, read_folder
 from omlzoo.data.written_text import escaped, is_writable
 from omlzoo.errors import BadImage, BadInput, BadTable
 
@@ -36,12 +37,14 @@ class Table:
         root: The folder that relative paths start from.
         name: The name of the file or folder, for messages.
         notices: Messages that a user should get once, such as about files that were passed over.
+        lines: The lines of the csv file that was read, header and all; None for anything else.
     """
 
     frame: pd.DataFrame
     root: Path
     name: str
     notices: tuple[str, ...] = ()
+    lines: int | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -150,6 +153,7 @@ class _Loaded:
     others: pd.DataFrame
     order: list[str]  # of all columns
     notices: tuple[str, ...] = ()
+    lines: int | None = None
 
     def table(self, keep: np.ndarray | None = None) -> Table:
         """The table of the rows where ``keep`` (N,) bool is true, of all by default."""
@@ -157,23 +161,25 @@ class _Loaded:
         if keep is not None:
             text, others = text[keep], others[keep]
         typed = pd.concat([_typed(text), others], axis=1)[self.order].reset_index(drop=True)
-        return Table(typed, self.lint.root, self.lint.name, self.notices)
+        return Table(typed, self.lint.root, self.lint.name, self.notices, self.lines)
 
 
 def _load(source: Source, purpose: Purpose, root: str | Path | None) -> _Loaded:
     if isinstance(source, pd.DataFrame):
-        return _own(source.reset_index(drop=True), (), Path(root or "."), "the DataFrame")
+        return _own(Read(source.reset_index(drop=True)), Path(root or "."), "the DataFrame")
     if not isinstance(source, str | Path):
         raise BadInput(f"a table is a csv or parquet file, a folder or a DataFrame, not {type(source).__name__}")
     path = Path(source)
     if os.path.isdir(path):  # where Path.is_dir raises errors
-        frame, notices = read_folder(path, purpose)
+        frame, notices, *_ = read_folder(path, purpose)
         return _Loaded(Lint(_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
-    return _own(*read_file(path), Path(root or path.parent), str(path))
+    root = Path(root or path.parent)
+    return _own(read_file(path, root), root, str(path))
 
 
-def _own(frame: pd.DataFrame, notices: tuple[str, ...], root: Path, name: str) -> _Loaded:
+def _own(source: Read, root: Path, name: str) -> _Loaded:
     """The table without the columns that this package writes, and without blank rows."""
+    frame, notices = source.frame, source.notices
     if len(frame.columns) > MOST_COLUMNS:
         message = f"it has {len(frame.columns):,} columns; a table has at most {MOST_COLUMNS:,}"
         raise BadTable(name, [Fault(None, "(all)", name, message)])
@@ -191,7 +197,8 @@ def _own(frame: pd.DataFrame, notices: tuple[str, ...], root: Path, name: str) -
     others = [column for column in order if column not in COLUMNS]
     frame, unwritable = _escaped(frame, others, name)
     text, rest = _text(frame), frame[others]
-    del frame  # or its memory would be held until the end of the check
+    first, lines = source.first_row, source.lines
+    del frame, source  # or its memory would be held until the end of the check
     blank = (text == "").all(axis=1).to_numpy() & bool(len(text.columns))
     if blank.any():
         values = rest[blank]
@@ -199,11 +206,10 @@ def _own(frame: pd.DataFrame, notices: tuple[str, ...], root: Path, name: str) -
     if blank.any():
         text, rest = text[~blank], rest[~blank]
         unwritable = {column: rows[~blank] for column, rows in unwritable.items()}
-    first = 2 if name.lower().endswith(".csv") else 0
     text, said = emptied(text, name)
     names = [str(column) for column in others]
     notices += (*near_misses(COLUMNS, list(text.columns), names, name), *said)
-    return _Loaded(Lint(text, root, name, first, names, unwritable), rest, order, notices)
+    return _Loaded(Lint(text, root, name, first, names, unwritable), rest, order, notices, lines)
 
 
 def _escaped(frame: pd.DataFrame, others: list[str], name: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.same_files import find_files
-from omlzoo.data.table_hints import near_misses, twice_written
+from omlzoo.data.table_hints import alike, meaning, near_misses, twice_written
 
 __all__ = ["BOX", "COLUMNS", "FALSE", "TRUE", "Lint", "Purpose"]
 
@@ -63,12 +63,13 @@ class Lint:
             needed += FLAGS
         names = [*map(str, text.columns), *self.others]
         for column in (column for column in needed if column not in text):
-            near = get_close_matches(column, names[:1000], n=1, cutoff=0.7)
+            near = [name for name in names if meaning(name, [column])]
+            near = near or get_close_matches(column, names[:1000], n=1, cutoff=0.7)
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             remedy = f"rename {near[0]!r}" if near else f"the table has {', '.join(names[:NAMED])}{more}"
             yield Fault(None, column, "", f"the column is missing; {remedy}")
         boxes = [column for column in BOX if column in text]
-        meant = near_misses(BOX, boxes, self.others, self.name)
+        meant = near_misses(BOX, boxes, self.others, self.name, synonyms=False)
         if len(meant) == len(BOX):  # a whole box
             yield Fault(None, ", ".join(BOX), "", f"{meant[0].partition(': ')[2]}, as all four sides of the box")
         if boxes and len(boxes) < len(BOX):
@@ -103,6 +104,7 @@ class Lint:
         for column in (c for c in ("label", "category", "sequence") if c in text):
             rule = "stands beside the same number without its zeros; write it in one way"
             yield _broken(twice_written(text[column]), column, rule)
+            yield self._alike(column)
         split = text["split"]
         yield _broken(~split.isin(["train", "validation"]), "split", "must be train or validation")
         for column in (c for c in FLAGS if c in text):
@@ -114,6 +116,17 @@ class Lint:
             off = text["is_query"].str.lower().isin(FALSE) & text["is_gallery"].str.lower().isin(FALSE)
             unused = "is false and so is is_gallery: the row would not be used; set one, or remove the row"
             yield _broken(off & (split == "validation"), "is_query", unused)
+
+    def _alike(self, column: str) -> Broken:
+        """Values that are to the eye the same as another one."""
+        text, others = self.text[column], alike(self.text[column])
+
+        def remedy(position: int) -> str:
+            value = text.array[position]
+            return f"({value!a}) is to the eye the same as {others[value]!a}; write both in one way"
+
+        rule = "is to the eye the same as another value; write both in one way"
+        return Broken((column,), np.flatnonzero(text.isin(list(others))), rule, remedy)
 
     def _paths(self) -> Iterator[Broken]:
         """Paths that are empty or lead to no file, wrong boxes, and a picture that stands in the table twice."""

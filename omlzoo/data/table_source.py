@@ -1,32 +1,50 @@
 """What a table is read from: a csv or Parquet file, or a folder, as a DataFrame of the values that are there."""
 
-import csv
-import itertools
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from omlzoo.data.csv_file import MOST_COLUMNS, Written, count_lines, how_written
 from omlzoo.data.faults import Fault
 from omlzoo.data.folder import find_pictures
-from omlzoo.data.folder_roles import roles_in
+from omlzoo.data.folder_roles import flat_splits, lone_split, roles_in
+from omlzoo.data.swallowed_rows import swallowed_rows, with_line_breaks
 from omlzoo.data.table_rules import COLUMNS, Purpose
 from omlzoo.errors import BadInput, BadTable
 from omlzoo.files import check_regular
 
-__all__ = ["MOST_COLUMNS", "read_file", "read_folder"]
+__all__ = ["Read", "read_file", "read_folder"]
 
-MOST_COLUMNS = 16_384  # as in a spreadsheet
 HELD_OUT = 0.2  # share of the labels that become the validation split of a folder without splits
 
-Read = tuple[pd.DataFrame, tuple[str, ...]]  # the values, and what a user should be told
+
+class Read(NamedTuple):
+    """What a file or folder holds.
+
+    Attributes:
+        frame: The values.
+        notices: What a user should be told.
+        first_row: The number of the row at position 0: in a csv that of a spreadsheet, where the header is row 1.
+        lines: The lines of a csv file, header and all; None for anything else.
+    """
+
+    frame: pd.DataFrame
+    notices: tuple[str, ...] = ()
+    first_row: int = 0
+    lines: int | None = None
 
 
-def read_file(path: Path) -> Read:
+def read_file(path: Path, root: Path) -> Read:
     """The values of a csv file as text, those of a Parquet file with their types.
+
+    Args:
+        path: The file.
+        root: The folder that relative paths start from.
 
     Raises:
         BadTable: The file cannot be read as a table.
@@ -37,7 +55,7 @@ def read_file(path: Path) -> Read:
     if kind not in (".csv", ".parquet"):
         raise BadInput(f"{path}: a table is a .csv or .parquet file, not {path.suffix or 'one without an ending'}")
     try:
-        return (_read_parquet(path), ()) if kind == ".parquet" else _read_csv(path)
+        return Read(_read_parquet(path)) if kind == ".parquet" else _read_csv(path, root)
     except (BadTable, MemoryError):
         raise
     except UnicodeDecodeError as error:
@@ -68,58 +86,43 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return frame.drop(columns=[name for name in frame.columns if str(name).startswith("__index_level_")])
 
 
-def _read_csv(path: Path) -> Read:
+def _read_csv(path: Path, root: Path) -> Read:
     """All values of a csv file as text; blank lines are kept, so that rows keep their numbers."""
-    names = _header(path)
+    written = how_written(path)
+    names, first_row = written.names, 2 + written.above
     _check_width(len(names))
     twice = sorted({name for name in names if name in COLUMNS and names.count(name) > 1})
     if twice:
         raise BadTable(str(path), [Fault(None, ", ".join(twice), "", "the column stands in the table twice; keep one")])
+    frame = _values(path, written)
+    lines = count_lines(path, written.encoding)
+    if lines > len(frame) + written.above + written.hidden + 1:  # the header, and no line break inside a value
+        faults = list(swallowed_rows(frame, with_line_breaks(frame), written.separator, root, first_row))
+        if faults:
+            raise BadTable(str(path), faults)
+    nameless = [name for name in frame if str(name).startswith("Unnamed: ") and (frame[name].fillna("") == "").all()]
+    return Read(frame.drop(columns=nameless), tuple(written.notices(path)), first_row, lines)
+
+
+def _values(path: Path, written: Written) -> pd.DataFrame:
+    """The rows of a csv file, all values as text."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # for rows with more values than there are columns
-        frame = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False, skip_blank_lines=False
-        )
-    if len(frame.columns) == 1 and (separators := [mark for mark in ";\t|" if mark in str(frame.columns[0])]):
-        raise ValueError(f"its columns are separated by {separators[0]!r}; save it with commas")
-    return frame, _broken_lines(path, frame)
-
-
-def _header(path: Path) -> list[str]:
-    """The names of the columns. A first row of more values is refused here, any other by pandas."""
-    with path.open("rb") as file:
-        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise ValueError("it is UTF-16; save it as UTF-8")
-    with path.open(encoding="utf-8-sig", newline="") as opened:
-        lines = iter(opened)
-        names = next(csv.reader(lines), [])
-        row = next(lines, "")
-        try:
-            count = len(next(csv.reader(itertools.chain([row], lines)), []))
-        except csv.Error:  # a value of more than 131,072 characters
-            count = row.count(",") if row.count(",") > MOST_COLUMNS else 0
-    if count > len(names) > 0:
-        raise ValueError(f"row 2 has {count:,} values and the header {len(names):,} names; give as many")
-    return names
+        opened = path.open(encoding=written.encoding, newline="")
+        with opened:
+            for _ in range(written.above + written.hidden):
+                next(opened)  # which pandas would take for values, quotes and all
+            beginning = opened if written.above + written.hidden else path
+            frame: pd.DataFrame = pd.read_csv(
+                beginning, dtype=str, keep_default_na=False, encoding=written.encoding, sep=written.separator,
+                index_col=False, skip_blank_lines=False,
+            )  # fmt: skip
+    return frame
 
 
 def _check_width(count: int) -> None:
     if count > MOST_COLUMNS:
         raise ValueError(f"it has {count:,} columns; a table has at most {MOST_COLUMNS:,}")
-
-
-def _broken_lines(path: Path, frame: pd.DataFrame) -> tuple[str, ...]:
-    """Notice of a value that goes over more than one line: two stray quotes make one value of all between them."""
-    with path.open("rb") as file:
-        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    if lines <= len(frame) + 1:  # the header, and no line break inside a value
-        return ()
-    broken = [np.flatnonzero(values.str.contains("\n", regex=False)) for _, values in frame.items()]
-    rows = np.unique(np.concatenate(broken))
-    if not len(rows):
-        return ()
-    first = f"row {rows[0] + 2} is the first of {len(rows)} with a line break inside quotes"
-    return (f"{path}: {first}; if rows are missing, write a quote that belongs to a value as two quotes",)
 
 
 def _undecoded(path: Path) -> Iterator[Fault]:
@@ -145,19 +148,26 @@ def read_folder(folder: Path, purpose: Purpose) -> Read:
         purpose: What the table is for, which decides its columns.
 
     Raises:
-        BadInput: The folder cannot be opened, or has splits beside other sub-folders.
+        BadInput: The folder cannot be opened, has splits beside other sub-folders, or splits without labels.
     """
     found = find_pictures(folder)
     parts = [name.split("/") for name in found.pictures]
     columns: dict[str, list[str]] = {"path": found.pictures}
     roles = roles_in(folder, parts)
+    if purpose != "embed" and (names := flat_splits(parts)):
+        raise BadInput(
+            f"{folder}: {', '.join(map(repr, names))} are names of splits, and pictures lie right below them; "
+            "put a folder for each label between, or give a csv with the columns label and split"
+        )
     level = 0 if roles is None else 1
     if any(len(p) > level + 1 for p in parts) or purpose != "embed":
         columns["label"] = [p[level] if len(p) > level + 1 else "" for p in parts]
     frame = pd.DataFrame(columns, dtype="str")
     notices = found.notices(folder)
+    if roles is None and (lone := lone_split(parts)):
+        notices.append(f"{folder}: the sub-folder {lone!r} is taken for a label; for a split, call one beside it test")
     if purpose == "embed":
-        return frame, tuple(notices)
+        return Read(frame, tuple(notices))
     if len(set(frame["label"])) == 1:
         only = frame["label"].iloc[0]
         notices.append(f"{folder}: all {len(frame)} pictures have the label {only!r}; is the right folder below it?")
@@ -175,4 +185,4 @@ def read_folder(folder: Path, purpose: Purpose) -> Read:
     held_out = np.asarray(frame["split"] == "validation")
     flags = {name: np.where(held_out, np.where(role == other, "false", "true"), "")
              for name, other in (("is_query", "gallery"), ("is_gallery", "query"))}  # fmt: skip
-    return frame.assign(**flags), tuple(notices)
+    return Read(frame.assign(**flags), tuple(notices))

@@ -1,9 +1,11 @@
 """Faults are a sequence that puts each into words when it is asked for."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
-from omlzoo.data.faults import Broken, Fault, Faults
+from omlzoo.data.faults import Broken, Fault, Faults, write_faults
 from omlzoo.errors import BadTable
 
 TEXT = pd.DataFrame({"path": ["a", "", "c"], "label": ["", "", "3"]}, index=[0, 2, 3], dtype="str")
@@ -52,3 +54,12 @@ def test_a_message_lists_a_thousand_and_the_error_has_all() -> None:
     assert lines[1001].strip() == "and 1,500 more rows, column path: is no file"
     assert len(lines) == 1002
     assert error.faults[-1] == Fault(2501, "path", "2499", "is no file")
+
+
+def test_faults_are_written_to_a_csv_that_reads_as_they_are(tmp_path: Path) -> None:
+    faults = [Fault(3, "label", 'say "no", twice\nor so', "rule"), Fault(None, "path", "\udcff", "remedy")]
+    write_faults(faults, tmp_path / "faults.csv")
+    read = pd.read_csv(tmp_path / "faults.csv", dtype=str, keep_default_na=False)
+    assert read.to_numpy().tolist() == [
+        ["3", "label", 'say "no", twice\nor so', "rule"], ["", "path", "\\xff", "remedy"],
+    ]  # fmt: skip

@@ -67,3 +67,22 @@ def test_endings_formats_and_files_of_systems(tmp_path: Path) -> None:
     assert "2 files are of a format that is not read (convert them)" in said
     assert "1 files are no pictures" in said
     assert "Thumbs" not in said
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "test"), ("train", "query", "gallery"), ("Query", "GALLERY"), ("training", "val", "testing")]
+)
+def test_splits_without_labels_are_refused_where_labels_are_needed(tmp_path: Path, names: tuple[str, ...]) -> None:
+    folder(tmp_path, *(f"{name}/{number}.png" for name in names for number in range(2)))
+    with pytest.raises(BadInput, match="are names of splits, and pictures lie right below them"):
+        table.read(tmp_path, "evaluate")
+    assert len(table.read(tmp_path, "embed")) == 2 * len(names)
+
+
+def test_a_label_with_the_name_of_a_split_is_said(tmp_path: Path) -> None:
+    folder(tmp_path, "train/old/1.png", "car/new/1.png")
+    read = table.read(tmp_path, "evaluate")
+    assert set(read.frame["label"]) == {"train", "car"}
+    assert (
+        f"{tmp_path}: the sub-folder 'train' is taken for a label; for a split, call one beside it test" in read.notices
+    )

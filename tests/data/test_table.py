@@ -201,8 +201,9 @@ def test_a_large_table_is_linted_quickly_enough_to_use(folder: Path) -> None:
 def test_a_csv_with_another_separator_blank_lines_or_too_many_values(folder: Path) -> None:
     text = rows().to_csv(index=False)
     (folder / "t.csv").write_text(text.replace(",", ";"))
-    with pytest.raises(BadTable, match="its columns are separated by ';'; save it with commas"):
-        table.read(folder / "t.csv", "train")
+    found = table.read(folder / "t.csv", "train")
+    assert found.frame.equals(table.read(rows(), "train", root=folder).frame)
+    assert found.notices == (f"{folder / 't.csv'}: its columns are separated by ';' and are read so",)
     lines = text.splitlines()
     (folder / "t.csv").write_text("\n".join([*lines[:2], "", *lines[2:]]) + "\n")
     assert len(table.read(folder / "t.csv", "train")) == 4
@@ -263,9 +264,7 @@ def test_a_wrong_box_is_not_another_fault(folder: Path) -> None:
     assert [(row, column) for row, column, _ in found] == [(2, "x_1"), (3, "x_1")]
 
 
-@pytest.mark.parametrize(
-    "side", ["1" + "0" * 30, "9" * 400, "4294967296", "nan", "inf", "-5", "0.5", "1e3", "٣", "９", "0x5"]
-)
+@pytest.mark.parametrize("side", ["1" + "0" * 30, "9" * 400, "4294967296", "inf", "-5", "0.5", "1e3", "٣", "９", "0x5"])
 def test_a_side_that_is_no_number_of_pixels_is_a_fault(folder: Path, side: str) -> None:
     sides = {"x_1": ["0"] * 4, "x_2": [side, "5", "5", "5"], "y_1": ["0"] * 4, "y_2": ["5"] * 4}
     assert faults(folder, rows(**sides)) == [(2, "x_2", "must be a whole number of pixels from 0 to 999999999")]
