@@ -33,6 +33,7 @@ def check_command(
     """
     from omlzoo.data.faults import Faults, write_faults
     from omlzoo.data.table import find_faults, read
+    from omlzoo.evaluation.trivial_queries import find_trivial
 
     faults = find_faults(table, root)
     if faults_file is not None:
@@ -40,7 +41,7 @@ def check_command(
     if faults:
         raise BadTable(str(table), faults, faults.rest() if isinstance(faults, Faults) else ())
     rows = read(table, "check", root)
-    for text in rows.notices:
+    for text in (*rows.notices, *(finding.text for finding in find_trivial(rows))):
         notice(text)
     counts = rows.frame["split"].value_counts()
     labels = rows.frame.groupby("split")["label"].nunique()

@@ -21,6 +21,7 @@ def evaluate_command(
     root: Path | None = None,
     against: str | None = None,
     thorough: bool = True,
+    baselines: bool = False,
     options: Computing = DEFAULT,
 ) -> None:
     """Measure a model on the validation rows of a table.
@@ -41,10 +42,14 @@ def evaluate_command(
         Another model, to compare with on the same queries.
     thorough
         Also measure pairs, whole lists and intervals, and look for what is wrong with the rows.
+    baselines
+        Also measure raw pixels, a colour histogram and random weights on the same rows.
     """
     from omlzoo.evaluation.evaluation import evaluate
 
-    report = evaluate(model, table, root=root, against=against, thorough=thorough, **asdict(options))
+    report = evaluate(
+        model, table, root=root, against=against, thorough=thorough, baselines=baselines, **asdict(options)
+    )
     if json_file is not None:
         report.save(json_file)
     if html is not None:

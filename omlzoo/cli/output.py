@@ -67,9 +67,10 @@ def print_report(report: "Report") -> None:
         rows.append([name, _shown(report.before.get(name)) if report.before else "", _shown(value),
                      "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}",
                      "" if change is None else f"{change.difference:+.4f} ({change.low:+.4f} to {change.high:+.4f})",
+                     *(_shown(values.get(name)) for values in report.baselines.values()),
         ])  # fmt: skip
-    header = ["metric", "before", "value", "95 % of draws", "difference"]
-    kept = [column for column in range(5) if column in (0, 2) or any(row[column] for row in rows)]
+    header = ["metric", "before", "value", "95 % of draws", "difference", *report.baselines]
+    kept = [column for column in range(len(header)) if column in (0, 2) or any(row[column] for row in rows)]
     print_columns([header[column] for column in kept], [[row[column] for column in kept] for row in rows])
     for finding in report.findings:
         print_line(f"look: {finding.text}")

@@ -16,7 +16,7 @@ import pandas as pd
 from omlzoo.data.csv_file import MOST_COLUMNS
 from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.images import Box, check_box, read_size
-from omlzoo.data.table_hints import emptied, near_misses
+from omlzoo.data.table_hints import emptied, near_misses, shared_bursts
 from omlzoo.data.table_rules import BOX, COLUMNS, TRUE, Lint, Purpose
 from omlzoo.data.table_source import Read, read_file, read_folder
 from omlzoo.data.written_text import escaped, is_writable
@@ -208,7 +208,7 @@ def _own(source: Read, root: Path, name: str) -> _Loaded:
         unwritable = {column: rows[~blank] for column, rows in unwritable.items()}
     text, said = emptied(text, name)
     names = [str(column) for column in others]
-    notices += (*near_misses(COLUMNS, list(text.columns), names, name), *said)
+    notices += (*near_misses(COLUMNS, list(text.columns), names, name), *said, *shared_bursts(text, name))
     return _Loaded(Lint(text, root, name, first, names, unwritable), rest, order, notices, lines)
 
 

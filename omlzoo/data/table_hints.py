@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-__all__ = ["alike", "emptied", "meaning", "near_misses", "twice_written"]
+__all__ = ["alike", "emptied", "meaning", "near_misses", "shared_bursts", "twice_written"]
 
 NOTHING = frozenset({"nan", "none", "null", "na", "n/a", "<na>", "nat", "-"})  # where an empty value has a meaning
 OPTIONAL = ("category", "sequence", "is_query", "is_gallery", "x_1", "x_2", "y_1", "y_2")
@@ -72,6 +72,21 @@ def emptied(text: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[str]]:
             said.append(f"{name}: {int(words.sum())} values of {column} such as {first!r} are taken for empty ones")
             text = text.assign(**{column: text[column].mask(words, "")})
     return text, said
+
+
+def shared_bursts(text: pd.DataFrame, name: str) -> list[str]:
+    """A sentence where rows of one sequence are in train and in validation: training sees what is measured.
+
+    Args:
+        text: The known columns as text.
+        name: Name of the table.
+    """
+    if "sequence" not in text or "split" not in text:
+        return []
+    sides = [set(text["sequence"][text["split"] == split]) for split in ("train", "validation")]
+    both = (sides[0] & sides[1]) - {""}
+    said = f"{name}: {len(both)} sequences have rows in train and in validation, so training sees what is measured"
+    return [f"{said}; the first: {min(both)!r}"] if both else []
 
 
 def twice_written(values: pd.Series) -> pd.Series:

@@ -16,9 +16,9 @@ from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
-from omlzoo.evaluation.evaluation import select_rows
 from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
 from omlzoo.evaluation.probability import fit_probability
+from omlzoo.evaluation.trivial_queries import select_rows
 from omlzoo.metrics._pair_curve import PairCurve, pair_curve, pairs_by_label
 from omlzoo.metrics._selection import Selection, count_relevant
 from omlzoo.models._extractor import Extractor

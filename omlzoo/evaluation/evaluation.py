@@ -1,8 +1,10 @@
 """evaluate(): a model on the validation rows of a table."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -12,9 +14,11 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
-from omlzoo.evaluation.findings import find_issues
+from omlzoo.evaluation.baselines import picture_baselines, random_weights
+from omlzoo.evaluation.findings import Finding, find_issues
 from omlzoo.evaluation.report import Report
-from omlzoo.metrics._selection import Selection, select
+from omlzoo.evaluation.trivial_queries import find_certain, select_rows
+from omlzoo.metrics._selection import Selection
 from omlzoo.metrics.bootstrap import intervals
 from omlzoo.metrics.consistency import utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery, averages, ranking_of
@@ -23,9 +27,10 @@ from omlzoo.metrics.verifying import verification_of
 from omlzoo.models._extractor import Extractor
 from omlzoo.zoo.registry import open_model
 
-__all__ = ["evaluate", "evaluate_embeddings", "select_rows"]
+__all__ = ["evaluate", "evaluate_embeddings"]
 
 RANKS = (1, 5, 10)
+EASY = 0.8  # cmc@1 of what needs no training from which a table is said to be easy
 
 
 def evaluate(
@@ -38,6 +43,7 @@ def evaluate(
     map: Sequence[int] = (5, 10),
     against: Extractor | str | Path | None = None,
     thorough: bool = True,
+    baselines: bool = False,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -58,6 +64,8 @@ def evaluate(
         against: Another model, to compare with on the same queries.
         thorough: Also measure pairs (tar@far, the true accept rate at a false accept rate, eer, auc, opis), whole lists
             (ap, inp, ndcg@10), the spread (pcf) and intervals over labels, and look for faulty rows.
+        baselines: Also measure what needs no training on the same rows: raw pixels, a colour histogram, and the model's
+            architecture with random weights. A table on which these do well is too easy to tell models apart.
         batch_size: As in ``omlzoo.embed``, like the others below it.
         precision: "fp32", "bf16" or "auto".
         workers: Threads.
@@ -87,6 +95,8 @@ def evaluate(
         embeddings = embed_table(open_model(model), read, options=options, progress=progress)
         name = read.name
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
+    if baselines:
+        report = _with_baselines(report, options)
     if against is None:
         return report
     other = evaluate(
@@ -129,6 +139,9 @@ def evaluate_embeddings(
     frame = good.table
     categories = frame["category"].to_numpy() if "category" in frame else None
     selection = select_rows(frame)
+    certain = find_certain(frame, selection)
+    for finding in certain:
+        notice(finding.text)
     ranks = {"cmc": cmc, "precision": precision_at, "map": map, "hits": (), "ndcg": (10,) if thorough else ()}
     ranking = ranking_of(torch.from_numpy(good.vectors), selection, ranks, full_list=thorough)
     metrics = averages(ranking, **({} if categories is None else {"per_category": categories}))
@@ -147,19 +160,8 @@ def evaluate_embeddings(
         "precision": embeddings.record.precision,
     }
     errors = dict(zip(failed["path"], failed[ERROR], strict=True))
-    report = Report(metrics, facts, None, errors, embeddings=good, ranking=ranking)
+    report = Report(metrics, facts, None, errors, findings=tuple(certain), embeddings=good, ranking=ranking)
     return _thoroughly(report, good, ranking, selection) if thorough else report
-
-
-def select_rows(frame: pd.DataFrame) -> Selection:
-    """The queries, the gallery and the sequences of a table's rows, checked.
-
-    Raises:
-        BadInput: A label is missing, or there is no query or no gallery row.
-    """
-    sequences = frame["sequence"].to_numpy() if "sequence" in frame else None
-    flags = frame["is_query"].to_numpy(bool), frame["is_gallery"].to_numpy(bool)
-    return select(len(frame), frame["label"].to_numpy(), *flags, sequences)
 
 
 def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, selection: Selection) -> Report:
@@ -176,6 +178,47 @@ def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, se
     if len(good) > 1:
         metrics |= pcf(good.vectors, (0.5, 0.9))
     means = intervals(ranking.values, labels[ranking.queries]) if len(ranking.queries) else {}
-    findings = tuple(find_issues(good.vectors, good.table, ranking))
+    findings = (*report.findings, *find_issues(good.vectors, good.table, ranking))
     return replace(report, metrics=metrics, facts=facts, intervals=means, findings=findings, curve=curve,
                    utilities=usable)  # fmt: skip
+
+
+def _with_baselines(report: Report, options: ComputeOptions) -> Report:
+    """The report with the metrics of vectors that need no training, on the same rows."""
+    good, ranking = report.embeddings, report.ranking
+    if good is None or ranking is None:
+        return report
+    rows = good.pictures()
+    vectors = picture_baselines(rows, options.workers)
+    if isinstance(good.model, Extractor):
+        vectors["random weights"] = random_weights(good.model, rows, options)
+    else:
+        notice("no baseline of random weights: the embeddings do not hold their model; give the model and the table")
+    selection = select_rows(good.table)
+    names = list(ranking.values)
+    ranks = {kind: [int(name.partition("@")[2]) for name in names if re.fullmatch(rf"{kind}@[0-9]+", name)]
+             for kind in ("cmc", "precision", "map")}  # fmt: skip
+    found = {}
+    for name, values in vectors.items():
+        measured = averages(ranking_of(torch.from_numpy(values), selection, {**ranks, "hits": (), "ndcg": ()}))
+        found[name] = {metric: value for metric, value in measured.items() if metric in names}
+    easy = _find_easy(report.metrics, found)
+    for finding in easy:
+        notice(finding.text)
+    return replace(report, baselines=found, findings=(*report.findings, *easy))
+
+
+def _find_easy(metrics: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """A finding where a vector that needs no training does as well as the model, or well."""
+    name = next((name for name in metrics if name.startswith("cmc@")), None)
+    best = max(baselines, key=lambda each: baselines[each][name]) if name else None
+    if name is None or best is None:
+        return []
+    value, own = baselines[best][name], metrics[name]
+    if value >= own:
+        text = f"the table does not need this model: {best} reach {name} {value:.3f}, the model {own:.3f}"
+    elif value >= EASY:
+        text = f"the table is easy: {best} reach {name} {value:.3f} without any training, the model {own:.3f}"
+    else:
+        return []
+    return [Finding("easy", text, 1)]

@@ -1,5 +1,6 @@
 """Findings in a table or its embeddings: likely wrong labels, copies, collapse, and queries that cannot succeed."""
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import pandas as pd
 
 from omlzoo.metrics.ranking import RetrievalPerQuery
 
-__all__ = ["Finding", "find_issues"]
+__all__ = ["SHOWN", "Finding", "find_issues"]
 
 LOOKED_AT, AGREEING = 5, 4  # first hits of a query, and how many of one other label make its own label doubtful
 ALIKE = 1e-3  # share of the middle distance below which two pictures are one
@@ -23,7 +24,7 @@ class Finding:
     """One thing to look at.
 
     Attributes:
-        kind: "impossible", "mislabelled", "copies", "collapsed" or "confused".
+        kind: "certain", "copied", "easy", "impossible", "mislabelled", "copies", "collapsed" or "confused".
         text: The finding in one line.
         count: How many rows, or pairs of labels, it is about.
         rows: The first 20 of them, as plain values.
@@ -45,8 +46,9 @@ def find_issues(vectors: np.ndarray, frame: pd.DataFrame, ranking: RetrievalPerQ
     """
     labels = frame["label"].astype(str).to_numpy()
     paths = frame["path"].astype(str).to_numpy()
-    return [*_impossible(labels, paths, ranking), *_mislabelled(labels, paths, ranking),
-            *_copies(labels, paths, ranking), *_collapsed(vectors), *_confused(labels, ranking)]  # fmt: skip
+    found = [_impossible(labels, paths, ranking), _mislabelled(labels, paths, ranking)]
+    found += [_copies(labels, paths, ranking), _copied(labels, paths, ranking)]
+    return [*itertools.chain(*found), *_collapsed(vectors), *_confused(labels, ranking)]
 
 
 def _impossible(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
@@ -80,12 +82,7 @@ def _mislabelled(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQue
 
 
 def _copies(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
-    if not len(ranking.queries):
-        return []
-    nearest, distance = ranking.first[:, 0], -ranking.scores[:, 0]
-    middle = float(np.median(-ranking.scores[np.isfinite(ranking.scores)]))
-    near = (distance <= ALIKE * middle) & (labels[nearest] != labels[ranking.queries])
-    pairs = [(ranking.queries[query], nearest[query]) for query in np.flatnonzero(near)]
+    pairs = [(a, b) for a, b in _same_embedding(ranking) if labels[a] != labels[b]]
     if not pairs:
         return []
     shown = tuple(
@@ -93,6 +90,26 @@ def _copies(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -
     )
     text = f"{len(pairs)} pictures have the same embedding as one of another label; the first: {shown[0]['path']} and "
     return [Finding("copies", text + str(shown[0]["same_as"]), len(pairs), shown)]
+
+
+def _copied(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+    pairs = [(a, b) for a, b in _same_embedding(ranking) if labels[a] == labels[b]]
+    if not pairs:
+        return []
+    shown = tuple({"path": paths[a], "same_as": paths[b]} for a, b in pairs[:SHOWN])
+    count = f"{len(pairs)} of {len(ranking.queries)} queries"
+    text = f"{count} have a copy of their own picture in the gallery, which any model finds; the first: "
+    return [Finding("copied", f"{text}{shown[0]['path']} and {shown[0]['same_as']}", len(pairs), shown)]
+
+
+def _same_embedding(ranking: RetrievalPerQuery) -> list[tuple[int, int]]:
+    """The queries whose first hit is no further away than a copy would be, each with that hit."""
+    if not len(ranking.queries):
+        return []
+    nearest, distance = ranking.first[:, 0], -ranking.scores[:, 0]
+    middle = float(np.median(-ranking.scores[np.isfinite(ranking.scores)]))
+    near = np.flatnonzero((distance <= ALIKE * middle) & (nearest >= 0))
+    return [(int(ranking.queries[query]), int(nearest[query])) for query in near]
 
 
 def _collapsed(vectors: np.ndarray) -> list[Finding]:

@@ -52,6 +52,7 @@ class Report:
         errors: Path and error of the rows that could not be read; they count in nothing else.
         intervals: 95 % bootstrap intervals, over labels, of the metrics that are means over queries.
         findings: Rows and labels that should be looked at.
+        baselines: Metrics by name of vectors that need no training, on the same rows.
         comparison: The paired difference of each metric that both models have, after minus before.
         embeddings: Embeddings of the rows that could be read.
         ranking: Values and first hits of each query.
@@ -68,6 +69,7 @@ class Report:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     comparison: dict[str, Comparison] = field(default_factory=dict)
+    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
     embeddings: Embeddings | None = field(default=None, repr=False, compare=False)
     ranking: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
     ranking_before: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
@@ -81,6 +83,7 @@ class Report:
         more = {
             "intervals": self.intervals, "findings": [asdict(each) for each in self.findings],
             "comparison": {name: asdict(each) for name, each in self.comparison.items()},
+            "baselines": self.baselines,
         }  # fmt: skip
         text = to_json({**values, **more, "definitions": DEFINITIONS}) + "\n"
         return text.encode("utf-8", "backslashreplace").decode()  # of names that are no UTF-8: JSON's own escapes
@@ -95,7 +98,7 @@ class Report:
 
         Figures need matplotlib; without it the page says so.
         """
-        head, numbers = number_table(self.metrics, self.before, self.intervals, self.comparison)
+        head, numbers = number_table(self.metrics, self.before, self.intervals, self.comparison, self.baselines)
         calibration = calibration_of(self.embeddings)
         facts = [f"{name}: {value}" for name, value in self.facts.items() if name not in ("model", "table")]
         facts += [f"Look: {each.text}." for each in self.findings]

@@ -39,6 +39,7 @@ def number_table(
     before: Mapping[str, Any] | None = None,
     intervals: Mapping[str, tuple[float, float]] | None = None,
     comparison: Mapping[str, Comparison] | None = None,
+    baselines: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[list[str], Numbers]:
     """The column headings, and the cells of each metric: values, intervals, differences, categories.
 
@@ -47,19 +48,21 @@ def number_table(
         before: Values of the model before, by metric; no column by default.
         intervals: The two ends of the 95 % interval, by metric; no column by default.
         comparison: Paired differences, by metric; no column by default.
+        baselines: Values of what needs no training, by its name and by metric; no columns by default.
     """
     columns: list[tuple[str, Mapping[str, Any]]] = [("before", before)] if before else []
     columns.append(("after" if before else "value", metrics))
     categories = list(metrics.get("per_category", {}).items())[:CATEGORIES]
     head = [name for name, _ in columns] + ["95 % of draws"] * bool(intervals) + ["after - before"] * bool(comparison)
-    head += [name for name, _ in categories]
+    others = [*(baselines or {}).items(), *categories]
+    head += [name for name, _ in others]
     numbers = []
     for name in metrics:
         if name not in GROUPS:
             cells = [_shown(values.get(name)) for _, values in columns]
             cells += [_interval(intervals.get(name))] if intervals else []
             cells += [_difference(comparison.get(name))] if comparison else []
-            numbers.append((name, cells + [_shown(values.get(name)) for _, values in categories]))
+            numbers.append((name, cells + [_shown(values.get(name)) for _, values in others]))
     return head, numbers
 
 

@@ -9,7 +9,7 @@ import pytest
 from omlzoo.data import table
 from omlzoo.data.faults import Fault
 from omlzoo.data.filters import matching
-from omlzoo.data.table_hints import alike, emptied, meaning, near_misses, twice_written
+from omlzoo.data.table_hints import alike, emptied, meaning, near_misses, shared_bursts, twice_written
 from omlzoo.data.table_rules import COLUMNS
 from omlzoo.errors import BadTable
 
@@ -134,3 +134,15 @@ def test_the_nearest_meaning_wins() -> None:
     assert meaning("class", ["label", "path"]) == "label"
     assert meaning("class", ["path"]) is None
     assert meaning("xmin", ["x_1"], synonyms=False) is None
+
+
+def test_a_burst_on_both_sides_of_the_split_is_said() -> None:
+    text = pd.DataFrame(
+        {"sequence": ["a", "a", "b", "", ""], "split": ["train", "validation", "train", "train", "validation"]},
+        dtype="str",
+    )
+    assert shared_bursts(text, "t.csv") == [
+        "t.csv: 1 sequences have rows in train and in validation, so training sees what is measured; the first: 'a'"
+    ]
+    assert shared_bursts(text[1:], "t.csv") == []
+    assert shared_bursts(text[["split"]], "t.csv") == []

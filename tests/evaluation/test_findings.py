@@ -48,3 +48,11 @@ def test_a_collapse_is_seen(clean: tuple[np.ndarray, list[str]]) -> None:
     vectors, labels = clean
     assert "vary by" in found(vectors * 1e-3 + 100, labels)["collapsed"].text
     assert "in one direction" in found(vectors * np.array([1] + [0.05] * 7), labels)["collapsed"].text
+
+
+def test_a_copy_of_the_same_label_is_said_to_be_found_by_any_model(clean: tuple[np.ndarray, list[str]]) -> None:
+    vectors, labels = clean
+    vectors[8] = vectors[9]
+    finding = found(vectors, labels)["copied"]
+    assert finding.rows == ({"path": "8.png", "same_as": "9.png"}, {"path": "9.png", "same_as": "8.png"})
+    assert finding.text.startswith("2 of 42 queries have a copy of their own picture in the gallery")

@@ -1,0 +1,113 @@
+"""What needs no training: raw pixels, colours and random weights, beside which a model's numbers can be judged."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from omlzoo.data.images import Box, to_rgb
+from omlzoo.data.table import Table
+from omlzoo.data.transforms import Transform
+from omlzoo.embedding.extraction import embed_table
+from omlzoo.embedding.options import ComputeOptions
+from omlzoo.models._extractor import Extractor
+from omlzoo.zoo.building import build_model
+
+__all__ = ["colour_histogram", "picture_baselines", "random_weights", "raw_pixels"]
+
+SIDE = 16  # pixels of a picture as one sees it from far away
+LEVELS = 8  # of each colour
+ADAPTED = 256  # pictures from which batch normalisation learns its statistics
+
+
+def raw_pixels(image: Image.Image) -> np.ndarray:
+    """The picture of 16 x 16 pixels as (768,) float32, from 0 to 1.
+
+    Args:
+        image: A PIL image of mode RGB.
+    """
+    small = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    return np.asarray(np.asarray(small, dtype=np.float32).ravel() / 255)
+
+
+def colour_histogram(image: Image.Image) -> np.ndarray:
+    """The square roots of the shares of 8 x 8 x 8 colours as (512,) float32, of L2 norm 1.
+
+    Euclidean distances of these are Hellinger distances of the histograms.
+
+    Args:
+        image: A PIL image of mode RGB.
+    """
+    levels = np.asarray(image) // (256 // LEVELS)
+    codes = (levels[..., 0].astype(np.intp) * LEVELS + levels[..., 1]) * LEVELS + levels[..., 2]
+    counts = np.bincount(codes.ravel(), minlength=LEVELS**3)
+    return np.asarray(np.sqrt(counts / counts.sum()), dtype=np.float32)
+
+
+def picture_baselines(table: Table, workers: int | None = None) -> dict[str, np.ndarray]:
+    """Vectors by name that need no model: "raw pixels" (N, 768) and "colour histogram" (N, 512), float32.
+
+    Args:
+        table: N pictures, all of which can be read.
+        workers: Threads that decode.
+
+    Raises:
+        BadImage: A picture can no longer be read.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        pairs = list(pool.map(_both, table.files(), table.boxes()))
+    return {
+        "raw pixels": np.stack([pixels for pixels, _ in pairs]),
+        "colour histogram": np.stack([histogram for _, histogram in pairs]),
+    }
+
+
+def random_weights(model: Extractor, table: Table, options: ComputeOptions, seed: int = 0) -> np.ndarray:
+    """Vectors (N, dim) float32 of the model's architecture with random weights.
+
+    Batch normalisation learns its statistics from up to 256 of the pictures: without them it would pass on nothing.
+
+    Args:
+        model: The model, which has an entry.
+        table: N pictures, all of which can be read.
+        options: How images are decoded and the model computes.
+        seed: Of the weights.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        bare = build_model(model.entry, blank=False)
+    bare.weights = model.weights
+    _adapt(bare, table)
+    return embed_table(bare.eval(), table, options=options, progress=False).vectors
+
+
+def _adapt(model: Extractor, table: Table) -> None:
+    norms = [part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    model.eval()
+    for part in norms:
+        part.reset_running_stats()
+        part.momentum = None  # the mean over all batches
+        part.train()
+    chosen = np.unique(np.linspace(0, len(table) - 1, min(ADAPTED, len(table))).astype(int))
+    files, boxes = table.files(), table.boxes()
+    transform = Transform(model.entry.preprocess)
+    with torch.no_grad():
+        for batch in _batches([(files[row], boxes[row]) for row in chosen]):
+            model(torch.stack([transform(to_rgb(file, box)) for file, box in batch]))
+
+
+def _batches(jobs: Sequence[tuple[Path, Box | None]], size: int = 32) -> Iterator[Sequence[tuple[Path, Box | None]]]:
+    count = max(1, len(jobs) // size)
+    for part in np.array_split(np.arange(len(jobs)), count):  # none of one picture alone, which has no variance
+        yield [jobs[number] for number in part]
+
+
+def _both(file: Path, box: Box | None) -> tuple[np.ndarray, np.ndarray]:
+    image = to_rgb(file, box)
+    return raw_pixels(image), colour_histogram(image)
