@@ -12,6 +12,7 @@ import torch
 from omlzoo.checkpoints.calibration import Calibration, CutPoint, Energy, energy
 from omlzoo.checkpoints.folder import open_entry, rewrite_entry
 from omlzoo.data import table as tables
+from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
@@ -49,6 +50,7 @@ def calibrate(
     device: str = "auto",
     fast: bool = False,
     runtime: Runtime = "torch",
+    icc: Profiles = "ignore",
     progress: bool = True,
 ) -> Calibration:
     """Find thresholds for targets, probabilities, and when a query is unknown, on the validation rows of a table.
@@ -84,6 +86,7 @@ def calibrate(
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size; thresholds hold for an index that was made in the same way.
         runtime: "torch" or "onnx".
+        icc: "ignore" or "srgb".
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
@@ -91,7 +94,7 @@ def calibrate(
         BadInput: A target cannot be met or measured with these rows.
         MissingExtra: scipy is not installed.
     """
-    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
+    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     embeddings, name = _embedded(model, table, root, options, progress)
     good = embeddings.rows(embeddings.good)
     frame, vectors = good.table, torch.from_numpy(good.vectors)
