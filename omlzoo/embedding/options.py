@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from omlzoo.data.preprocess import Profiles
 from omlzoo.errors import BadInput
 
-__all__ = ["ComputeOptions", "Precision", "Runtime"]
+__all__ = ["ComputeOptions", "Precision", "Profiles", "Runtime"]
 
 Precision = Literal["auto", "fp32", "bf16"]
 Runtime = Literal["torch", "onnx"]

@@ -12,10 +12,9 @@ import torch
 from omlzoo.checkpoints.calibration import Calibration, CutPoint, Energy, energy
 from omlzoo.checkpoints.folder import open_entry, rewrite_entry
 from omlzoo.data import table as tables
-from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
-from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
+from omlzoo.embedding.options import ComputeOptions, Precision, Profiles, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.evaluation import select_rows
 from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
@@ -97,7 +96,7 @@ def calibrate(
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     embeddings, name = _embedded(model, table, root, options, progress)
     good = embeddings.rows(embeddings.good)
-    frame, vectors = good.table, torch.from_numpy(good.vectors)
+    frame, vectors, record = good.table, torch.from_numpy(good.vectors), embeddings.record
     chosen = select_rows(frame)
     curve = pair_curve(vectors, chosen)
     pair_cut_points = _of_pairs(curve, far, frr, beta)
@@ -108,7 +107,6 @@ def calibrate(
     ]
     hits = _Hits(vectors, chosen)
     points += _of_queries(hits, names or {}, unknown, frr, prior)
-    record = embeddings.record
     open_set = {
         f"{metric} {statistic}": value
         for statistic, first in (("distance", hits.first), ("energy", hits.energies))
@@ -137,9 +135,8 @@ class _Hits:
         own = torch.from_numpy(positions[chosen.queries])
         bursts: tuple[torch.Tensor, torch.Tensor] | None = None
         if chosen.sequences is not None:
-            bursts = (
-                torch.from_numpy(chosen.sequences[chosen.queries]), torch.from_numpy(chosen.sequences[chosen.gallery])
-            )  # fmt: skip
+            sequences = torch.from_numpy(chosen.sequences)
+            bursts = sequences[torch.from_numpy(chosen.queries)], sequences[torch.from_numpy(chosen.gallery)]
         scores, ids = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=bursts)
         right = (labels[1][ids.numpy()] == labels[0][:, None]) & (ids.numpy() >= 0)
         possible = count_relevant(chosen, positions) > 0
