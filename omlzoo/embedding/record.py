@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from omlzoo.data.images import DECODER
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry, BadInput
 from omlzoo.jsonio import build, parse_json
@@ -38,7 +39,7 @@ class Record:
         full_dim: Dimension of the model's own vectors where these were truncated. None elsewhere.
         decoding: "exact", or "scaled" where large JPEGs were decoded at a smaller size.
         icc: "ignore", or "srgb" where pictures with another colour profile were converted to sRGB.
-        decoder: The number of the way in which pictures were decoded, from 1.
+        decoder: The number of the way in which pictures were decoded, from 1; that of this version by default.
     """
 
     model: str
@@ -52,7 +53,7 @@ class Record:
     full_dim: int | None = None
     decoding: str = "exact"
     icc: str = "ignore"
-    decoder: int = 1
+    decoder: int = DECODER
 
     @property
     def preprocess_hash(self) -> str:
@@ -130,6 +131,7 @@ class Record:
         where = "the record of the embeddings"
         raw = parse_json(text, where)
         later = {item.name: item.default for item in fields(Record) if item.default is not MISSING}
+        later["decoder"] = 1  # of records that are older than the number
         try:
             given = {**raw}
             digest = given.pop("preprocess_hash")
