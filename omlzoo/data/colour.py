@@ -26,7 +26,12 @@ def has_other_profile(image: Image.Image) -> bool | None:
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """A picture of mode L, RGB or CMYK with a profile that :func:`has_other_profile` knows, as RGB of sRGB."""
+    """A picture of mode L, RGB or CMYK with a profile that :func:`has_other_profile` knows, as RGB of sRGB.
+
+    Args:
+        image: The picture.
+        profile: The bytes of its profile.
+    """
     known = _known(profile)
     if known is None:
         return image

@@ -107,7 +107,13 @@ def _on_white(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def remark_profile(image: Image.Image, name: str, remarks: Remarks) -> bool:
-    """Count a profile that is not sRGB; whether there is one that can be used."""
+    """Count a profile that is not sRGB; whether there is one that can be used.
+
+    Args:
+        image: An open picture.
+        name: What to call it.
+        remarks: Counts it.
+    """
     if "icc_profile" not in image.info:
         return False
     other = has_other_profile(image)
@@ -117,7 +123,13 @@ def remark_profile(image: Image.Image, name: str, remarks: Remarks) -> bool:
 
 
 def orientation(image: Image.Image, name: str, remarks: Remarks) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none or the notes are damaged, which costs the notes alone."""
+    """The EXIF orientation, 1 to 8; 1 where there is none or the notes are damaged, which costs the notes alone.
+
+    Args:
+        image: An open picture.
+        name: What to call it.
+        remarks: Counts it.
+    """
     try:
         found = image.getexif().get(0x0112, 1)
     except Exception:  # readers of notes raise anything

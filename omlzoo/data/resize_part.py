@@ -14,7 +14,12 @@ REACH = {Image.Resampling.BILINEAR: 1.0, Image.Resampling.BICUBIC: 2.0}  # of a 
 
 
 def held_pixels(old: tuple[int, int], new: tuple[int, int]) -> int:
-    """Pixels of the largest picture that Pillow holds while it resizes one of a (width, height) to another."""
+    """Pixels of the largest picture that Pillow holds while it resizes one of a (width, height) to another.
+
+    Args:
+        old: The (width, height) before.
+        new: The (width, height) afterwards.
+    """
     between = old[0] * new[1] if _rows_first(old, new) else new[0] * old[1]
     return max(between, new[0] * new[1])
 
