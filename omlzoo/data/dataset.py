@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from omlzoo.data.images import to_rgb
+from omlzoo.data.remarks import Remarks
 from omlzoo.data.table import Table
 from omlzoo.errors import BadImage
 
@@ -39,8 +40,11 @@ class ImageTable(Dataset[Item]):
     def __getitem__(self, item: tuple[int, int]) -> Item:
         """The item of (row, seed). For a picture that cannot be read, pixels are None and the error is given."""
         row, seed = item
+        remarks = Remarks()
         try:
-            return self._augmented(to_rgb(self.files[row], self.boxes[row]), seed), int(self.codes[row]), row, ""
+            image = to_rgb(self.files[row], self.boxes[row], remarks=remarks)
+            remarks.say_kinds()
+            return self._augmented(image, seed), int(self.codes[row]), row, ""
         except BadImage as error:
             return None, int(self.codes[row]), row, str(error)
 

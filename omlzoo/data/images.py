@@ -4,45 +4,67 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from omlzoo.data.conversion import UprightPicture, orientation, remark_profile
 from omlzoo.data.folder import find_pictures
 from omlzoo.data.formats import FORMATS, SUFFIXES
-from omlzoo.errors import BadImage, BadInput, notice
+from omlzoo.data.levels import is_deep
+from omlzoo.data.preprocess import Profiles
+from omlzoo.data.remarks import Remarks
+from omlzoo.errors import BadImage, BadInput
 from omlzoo.files import check_regular
 
-__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Box", "check_box", "find_pictures", "read_size", "to_rgb"]
+__all__ = [
+    "DECODER",
+    "FORMATS",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Box",
+    "check_box",
+    "find_pictures",
+    "read_size",
+    "to_rgb",
+]
+
+# The number of this way of decoding; a change that gives other pixels to some picture adds 1, and its line to DECODERS
+# of embedding/record.py.
+DECODER = 2
 
 MAX_PIXELS = 178_956_970  # a larger picture is refused before it is decoded; twice PIL's warning level
-
-# What turns a picture of an EXIF orientation upright.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
 
 # x_1, y_1, x_2, y_2: left, top, right and bottom in pixels; right and bottom are excluded
 Box = tuple[int, int, int, int]
 Source = str | Path | bytes | Image.Image
 MAX_SCANS = 100  # of a JPEG; each takes the time of a whole picture, and cameras and editors write at most 20
+TIFF = (b"II*\0", b"MM\0*")  # begins one
 SCAN = b"\xff\xda"  # begins a scan
 BLOCK = 1 << 20
 
 
-def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None = None) -> Image.Image:
+def to_rgb(
+    source: Source,
+    box: Box | None = None,
+    least: tuple[int, int] | None = None,
+    icc: Profiles = "ignore",
+    remarks: Remarks | None = None,
+) -> Image.Image:
     """Decode a picture as viewers show it.
 
-    EXIF orientation is applied. 16-bit grey is scaled to 8 bits. Transparent parts are put on white. CMYK, palette,
-    grey and one-bit pictures are converted to RGB. Of an animation the first frame is used.
+    EXIF orientation is applied. Grey of more than 8 bits is scaled to 8 by the depth that the file declares.
+    Transparent parts are put on white. CMYK, palette, grey and one-bit pictures are converted to RGB. Of an animation
+    the first frame is used.
 
     Args:
         source: A file, the bytes of one, or a PIL image.
         box: The part to keep, in pixels of the upright picture; None keeps the whole picture.
         least: The (height, width) in pixels that is needed. A JPEG without a box is decoded at a half, a quarter or an
             eighth of its size if that is still at least twice as large, which is faster. None decodes the whole size.
+        icc: What is done with a colour profile that is not sRGB: "ignore" takes the levels as they are, "srgb" converts
+            them.
+        remarks: Counts what was seen of a picture that is read all the same. None, the default, counts nothing.
 
     Returns:
         A PIL image of mode RGB.
@@ -51,32 +73,41 @@ def to_rgb(source: Source, box: Box | None = None, least: tuple[int, int] | None
         BadImage: The picture cannot be read completely, has more than MAX_PIXELS pixels, or the box is not inside it.
     """
     name = _name(source)
+    seen = Remarks() if remarks is None else remarks
     try:
         if isinstance(source, Image.Image):
             _check_given(source, name)
-            return _cut(_convert(_upright(source), name), box, name)
+            return _cut(UprightPicture(source, name, icc, seen).converted(), box, name)
         with _opened(source) as image:
             if least is not None and box is None and image.format == "JPEG":
                 side = 2 * max(least)  # for both sides, as the picture may be stored rotated
                 image.draft(None, (side, side))
             _check_scans(image, name)
-            image.load()
-            return _cut(_convert(_upright(image), name), box, name)
+            return _cut(UprightPicture(image, name, icc, seen).converted(), box, name)
     except BadImage:
         raise
     except Exception as error:  # decoders raise anything on damaged files; one picture must not stop a run
         raise BadImage(f"{name}: {_reason(error)}") from error
 
 
-def read_size(path: str | Path) -> tuple[int, int]:
+def read_size(path: str | Path, remarks: Remarks | None = None) -> tuple[int, int]:
     """The (width, height) in pixels of the upright picture, read from the header of the file only.
+
+    Args:
+        path: The file.
+        remarks: As in :func:`to_rgb`, which decodes a picture of 16 bits. None, the default, counts nothing.
 
     Raises:
         BadImage: The header cannot be read, or says more than MAX_PIXELS pixels.
     """
+    seen = Remarks() if remarks is None else remarks
     try:
         with _opened(path) as image:
-            turned = _orientation(image) > 4 and image.format != "TIFF"  # Pillow says the upright size of those itself
+            if remarks is not None and (image.mode.startswith("I") or is_deep(image)):
+                return to_rgb(path, remarks=remarks).size
+            if remarks is not None:
+                remark_profile(image, str(path), seen)
+            turned = orientation(image, str(path), seen) > 4 and image.format != "TIFF"  # Pillow turns those itself
             return (image.height, image.width) if turned else image.size
     except BadImage:
         raise
@@ -122,7 +153,7 @@ def _opened(source: str | Path | bytes) -> Iterator[Image.Image]:
             raise BadImage(str(error)) from error
     with (
         io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file,
-        Image.open(file, formats=FORMATS) as image,
+        _identified(file, _name(source)) as image,
     ):
         if image.width * image.height > MAX_PIXELS:
             size = f"{image.width} x {image.height}"
@@ -130,6 +161,17 @@ def _opened(source: str | Path | bytes) -> Iterator[Image.Image]:
                 f"{_name(source)}: {size} pixels are more than the {MAX_PIXELS:,} that are decoded; shrink the picture"
             )
         yield image
+
+
+def _identified(file: IO[bytes], name: str) -> Image.Image:
+    try:
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        file.seek(0)
+        if file.read(4) in TIFF:
+            wrong = "a damaged TIFF, or one of bits and colours that are not read here; save it with 8 or 16 bits"
+            raise BadImage(f"{name}: {wrong}") from error
+        raise
 
 
 def _check_given(image: Image.Image, name: str) -> None:
@@ -155,39 +197,6 @@ def _check_scans(image: Image.Image, name: str) -> None:
         if scans > MAX_SCANS:
             raise BadImage(f"{name}: it has {scans} scans; at most {MAX_SCANS} are decoded; save the picture again")
     file.seek(place)
-
-
-def _convert(image: Image.Image, name: str) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I"):
-        levels = np.asarray(image)
-        if levels.size and (levels.min() < 0 or levels.max() > 65535):
-            raise BadImage(f"{name}: integer levels from {levels.min()} to {levels.max()}; 16 bits hold 0 to 65535")
-        return Image.fromarray((levels.astype(np.uint32) * 255 // 65535).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise BadImage(f"{name}: floating point levels have no known range; save it with 8 or 16 bits")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(paper, layer).convert("RGB")
-    return image.convert("RGB")
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none or the notes are damaged, which costs the notes alone."""
-    try:
-        found = image.getexif().get(0x0112, 1)
-    except Exception:  # readers of notes raise anything
-        notice("a picture has damaged EXIF notes; such pictures are taken as they are stored")
-        return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()  # which turns a TIFF, and takes its note away
-    turn = TURNS.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
 
 
 def _cut(image: Image.Image, box: Box | None, name: str) -> Image.Image:

@@ -6,7 +6,9 @@ from typing import Literal
 
 from omlzoo.errors import BadInput
 
-__all__ = ["Preprocess"]
+__all__ = ["Preprocess", "Profiles"]
+
+Profiles = Literal["ignore", "srgb"]  # what is done with a colour profile that is not sRGB
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import pandas as pd
 from omlzoo.data.csv_file import MOST_COLUMNS
 from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.images import Box, check_box, read_size
+from omlzoo.data.remarks import Remarks
 from omlzoo.data.table_hints import emptied, near_misses, shared_bursts
 from omlzoo.data.table_rules import BOX, COLUMNS, TRUE, Lint, Purpose
 from omlzoo.data.table_source import Read, read_file, read_folder
@@ -126,9 +127,10 @@ def _picture_faults(loaded: "_Loaded", keep: np.ndarray) -> Iterator[Broken]:
     """Faults of pictures whose header cannot be read and of boxes outside them, for some rows of the text."""
     positions, rows = np.flatnonzero(keep), loaded.table(keep)
     reasons: dict[str, dict[int, str]] = {"path": {}, "box": {}}
+    remarks = Remarks()
     for position, file, box in zip(positions.tolist(), rows.files(), rows.boxes(), strict=True):
         try:
-            size = read_size(file)
+            size = read_size(file, remarks)
         except BadImage as error:
             reasons["path"][position] = str(error).removeprefix(f"{file}: ")
             continue
@@ -137,6 +139,7 @@ def _picture_faults(loaded: "_Loaded", keep: np.ndarray) -> Iterator[Broken]:
                 check_box(box, size, str(file))
         except BadImage as error:
             reasons["box"][position] = str(error).removeprefix(f"{file}: ")
+    remarks.say()
     unread, outside = reasons["path"], reasons["box"]
     yield Broken(("path",), np.array(list(unread), int), "the picture cannot be read", unread.__getitem__)
     yield Broken(BOX, np.array(list(outside), int), "the box is not inside the picture", outside.__getitem__)

@@ -7,10 +7,12 @@ from torch import Tensor, nn
 
 from omlzoo.data.images import MAX_PIXELS, to_rgb
 from omlzoo.data.preprocess import Preprocess
+from omlzoo.data.resize_part import held_pixels, resize_part
 from omlzoo.errors import BadImage
 
 __all__ = ["Transform", "to_pixels"]
 
+LARGE = 1 << 24  # pixels; of a resized picture that is larger only the part that is kept is computed
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -39,10 +41,20 @@ class Transform:
     def pixels(self, image: Image.Image) -> Tensor:
         """The resized and cropped picture, (3, H, W) uint8.
 
+        Of a long and narrow picture, which is large once it is resized, only the part that the crop keeps is computed;
+        its levels are the same.
+
         Raises:
-            BadImage: The picture is so long and narrow that it would have too many pixels once it is resized.
+            BadImage: The same, of a preprocessing without antialiasing.
         """
-        return to_pixels(self.crop(self.resize(image if image.mode == "RGB" else to_rgb(image))))
+        image = image if image.mode == "RGB" else to_rgb(image)
+        if self.preprocess.antialias and self.preprocess.mode != "contain":
+            size = self._whole(image)
+            old, new = image.size, (size[1], size[0])
+            inside = all(kept <= resized for kept, resized in zip(self.preprocess.crop, size, strict=True))
+            if old != new and inside and held_pixels(old, new) > LARGE:
+                return to_pixels(resize_part(image, new, self._kept(size), FILTERS[self.preprocess.interpolation]))
+        return to_pixels(self.crop(self.resize(image)))
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """Pixels (..., 3, H, W) uint8 as float32, divided by 255, minus the mean, divided by std."""
@@ -56,12 +68,8 @@ class Transform:
             BadImage: The picture is so long and narrow that it would have too many pixels once it is resized.
         """
         height, width = self.preprocess.resize
-        if self.preprocess.mode == "squash":
-            return self._resample(image, (height, width))
-        if self.preprocess.mode == "cover":
-            if height * image.width >= width * image.height:  # the height decides
-                return self._resample(image, (height, max(width, int(height * image.width / image.height))))
-            return self._resample(image, (max(height, int(width * image.height / image.width)), width))
+        if self.preprocess.mode != "contain":
+            return self._resample(image, self._whole(image))
         scale = min(height / image.height, width / image.width)
         inside = (max(1, round(image.height * scale)), max(1, round(image.width * scale)))
         page = Image.new("RGB", (width, height), (self.preprocess.pad,) * 3)  # type: ignore[arg-type]
@@ -70,11 +78,24 @@ class Transform:
 
     def crop(self, image: Image.Image) -> Image.Image:
         """The central part of a resized picture, of the size ``crop`` of the preprocessing."""
-        height, width = self.preprocess.crop
-        if (image.height, image.width) == (height, width):
+        if (image.height, image.width) == self.preprocess.crop:
             return image
-        top, left = round((image.height - height) / 2), round((image.width - width) / 2)
-        return image.crop((left, top, left + width, top + height))
+        return image.crop(self._kept((image.height, image.width)))
+
+    def _whole(self, image: Image.Image) -> tuple[int, int]:
+        """(height, width) of the whole resized picture, for "squash" and "cover"."""
+        height, width = self.preprocess.resize
+        if self.preprocess.mode == "squash":
+            return height, width
+        if height * image.width >= width * image.height:  # the height decides
+            return height, max(width, int(height * image.width / image.height))
+        return max(height, int(width * image.height / image.width)), width
+
+    def _kept(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the crop of a resized picture of (height, width)."""
+        height, width = self.preprocess.crop
+        top, left = round((size[0] - height) / 2), round((size[1] - width) / 2)
+        return left, top, left + width, top + height
 
     def _resample(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
         if (image.height, image.width) == size:

@@ -13,15 +13,16 @@ from PIL import Image
 
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
-from omlzoo.data.images import SUFFIXES
+from omlzoo.data.images import DECODER, SUFFIXES
 from omlzoo.data.picture_list import list_table
+from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.columns import ERROR, check_names, error_column
 from omlzoo.embedding.embeddings import Embeddings, read_embeddings, read_metadata
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import DEFAULT, Picture, Pipeline
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.record import Record
-from omlzoo.embedding.shard_writer import fill_shards, say_failures, take_values
+from omlzoo.embedding.shard_writer import fill_shards, say_decoder, say_failures, take_values
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
@@ -45,6 +46,7 @@ def embed(
     device: str = "auto",
     fast: bool = False,
     runtime: Runtime = "torch",
+    icc: Profiles = "ignore",
     progress: bool = True,
 ) -> Embeddings:
     """Vectors of pictures, a row for each, in the order given.
@@ -63,6 +65,8 @@ def embed(
             takes: several times faster for photographs of a camera, and vectors that differ a little (docs/scale.md).
         runtime: "torch", or "onnx": ONNX Runtime, in float32 on the CPU, within 1e-4 of torch; faster for ResNets and
             slower for ViTs (docs/results.md). The first use of a model compiles it, some seconds.
+        icc: "ignore": levels are taken as they are, as the weights' authors do; "srgb": pictures with a colour profile
+            that is not sRGB are converted to it.
         progress: Draw a bar where standard error is a terminal.
 
     Returns:
@@ -74,7 +78,7 @@ def embed(
         BadInput: There is no picture, a column has a name that is kept for ours, or ``out`` is a file of something
             else.
     """
-    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
+    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     extractor = open_model(model)
     table, pictures = source_table(source, root)
     return embed_table(extractor, table, pictures, options=options, out=out, progress=progress)
@@ -94,6 +98,7 @@ def embed_shards(
     device: str = "auto",
     fast: bool = False,
     runtime: Runtime = "torch",
+    icc: Profiles = "ignore",
     progress: bool = True,
 ) -> Shards:
     """As :func:`embed`, into a folder that grows: pictures that it has are not computed again.
@@ -114,6 +119,7 @@ def embed_shards(
         device: "cpu", "cuda", or "auto".
         fast: Decode large JPEGs at a smaller size.
         runtime: "torch" or "onnx".
+        icc: "ignore" or "srgb".
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
@@ -121,13 +127,14 @@ def embed_shards(
         BadInput: The folder holds something else, vectors of another model or other settings, or a damaged file; or a
             column of the table has a name that is kept for ours.
     """
-    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
+    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     table = tables.read(source, "embed", root)
     check_names(table.frame, table.name)
     extractor = open_model(model)
     _say(table)
     run = Pipeline.of(extractor, options)
     shards = Shards.open(out, record_of(extractor, table.root, run), form)
+    say_decoder(shards, DECODER)
     with shards.lock():
         fill_shards(shards, table, run, progress)
         take_values(shards, table)
@@ -212,6 +219,7 @@ def _compute(
             done += len(batch_errors)
             progress_bar.update(len(batch_errors))
         say_failures(errors, progress_bar)
+    run.remarks.say()
     return vectors, errors
 
 
@@ -221,14 +229,18 @@ def _finished(out: Path, record: Record) -> Embeddings | None:
         raise BadInput(f"{out} is a folder; give the name of a file, or call embed_shards")
     if not out.exists():
         return None
-    if read_metadata(out) != record:
+    kept = read_metadata(out)
+    if replace(kept, decoder=record.decoder) != record:
         raise BadInput(f"{out} exists and has other rows or settings; give another name, or remove it first")
+    differs = record.decoding_differs(kept)
+    if differs:
+        notice(f"{out}: {differs}")
     return read_embeddings(out)
 
 
 def _digest(record: Record, table: tables.Table) -> str:
     """sha256 of the settings, the rows, and the sizes and times of change of their files."""
-    key = hashlib.sha256(record.to_json().encode())
+    key = hashlib.sha256(record.without_decoder().encode())
     key.update(table.frame.to_csv().encode())
     key.update(Shards.sizes(table).tobytes())
     return key.hexdigest()
@@ -276,4 +288,6 @@ def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
         precision=run.precision,
         root=str(root.resolve()),
         decoding="scaled" if run.options.fast else "exact",
+        icc=run.options.icc,
+        decoder=DECODER,
     )

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from omlzoo.data.preprocess import Profiles
 from omlzoo.errors import BadInput
 
-__all__ = ["ComputeOptions", "Precision", "Runtime"]
+__all__ = ["ComputeOptions", "Precision", "Profiles", "Runtime"]
 
 Precision = Literal["auto", "fp32", "bf16"]
 Runtime = Literal["torch", "onnx"]
@@ -22,6 +23,7 @@ class ComputeOptions:
         device: cpu, cuda, cuda:N, or auto: the model's own, or a GPU if there is one.
         fast: Decode large JPEGs at a smaller size: several times faster, and vectors that differ a little.
         runtime: torch, or onnx: ONNX Runtime, on the CPU in float32; faster for ResNets.
+        icc: ignore, or srgb: convert pictures with a colour profile that is not sRGB to it.
 
     Raises:
         BadInput: A value breaks its rule.
@@ -33,6 +35,7 @@ class ComputeOptions:
     device: str = "auto"
     fast: bool = False
     runtime: Runtime = "torch"
+    icc: Profiles = "ignore"
 
     def __post_init__(self) -> None:
         for name, value in (("batch_size", self.batch_size), ("workers", self.workers)):
@@ -42,3 +45,5 @@ class ComputeOptions:
             raise BadInput(f"precision is {self.precision!r}; it must be auto, fp32 or bf16")
         if self.runtime not in get_args(Runtime):
             raise BadInput(f"runtime is {self.runtime!r}; it must be torch or onnx")
+        if self.icc not in get_args(Profiles):
+            raise BadInput(f"icc is {self.icc!r}; it must be ignore or srgb")

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from omlzoo.data.images import Box, to_rgb
+from omlzoo.data.remarks import Remarks
 from omlzoo.data.transforms import Transform
 from omlzoo.embedding.columns import NOT_FINITE
 from omlzoo.embedding.options import ComputeOptions
@@ -44,6 +45,7 @@ class Pipeline:
         device: Where the model is.
         engine: Computes in place of the model: images (B, 3, H, W) float32 to vectors (B, dim); None for torch.
         seconds: Of all threads together, by what they did: "decode", "transform", "model" and "write".
+        remarks: What was seen of pictures that were read all the same.
     """
 
     model: Extractor
@@ -53,6 +55,7 @@ class Pipeline:
     device: torch.device
     engine: Callable[[Tensor], Tensor] | None = None
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    remarks: Remarks = field(default_factory=Remarks, repr=False)
     lock: Any = field(default_factory=threading.Lock, repr=False)
 
     @staticmethod
@@ -125,7 +128,7 @@ class Pipeline:
         errors: list[str] = []
         for picture, box in jobs:
             try:
-                decoded = to_rgb(picture, box, least)
+                decoded = to_rgb(picture, box, least, self.options.icc, self.remarks)
                 begun = time.perf_counter()
                 pixels.append(self.transform.pixels(decoded))
                 transforming += time.perf_counter() - begun

@@ -1,6 +1,7 @@
 """Embedding on many machines: Ray Data hands the files of a folder of shards to workers that write them themselves."""
 
 import io
+import json
 import logging
 from dataclasses import asdict
 from importlib import import_module
@@ -11,12 +12,15 @@ import pandas as pd
 
 from omlzoo import catalog
 from omlzoo.data import table as tables
+from omlzoo.data.images import DECODER
+from omlzoo.data.preprocess import Profiles
+from omlzoo.data.remarks import Remarks
 from omlzoo.embedding.columns import check_writable
 from omlzoo.embedding.extraction import record_of
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.quantization import VectorFormat
-from omlzoo.embedding.shard_writer import embed_part, take_values
+from omlzoo.embedding.shard_writer import embed_part, say_decoder, take_values
 from omlzoo.embedding.shards import ROWS, Shards
 from omlzoo.errors import BadInput, notice
 from omlzoo.zoo.registry import open_model
@@ -37,7 +41,13 @@ class _Worker:
             part = tables.Table(pd.read_parquet(io.BytesIO(frame)), self.root, f"file {number}")
             errors = embed_part(self.shards, part, self.run, number=int(number))
             failed.append(sum(map(bool, errors)))
-        return {"number": batch["number"], "failed": failed}
+        seen = self.run.remarks
+        self.run.remarks = Remarks()
+        return {
+            "number": batch["number"],
+            "failed": failed,
+            "seen": [json.dumps([seen.counts, seen.first])] * len(failed),
+        }
 
 
 def embed_on_ray(
@@ -57,6 +67,7 @@ def embed_on_ray(
     device: str = "auto",
     fast: bool = False,
     runtime: Runtime = "torch",
+    icc: Profiles = "ignore",
 ) -> Shards:
     """As ``embed_shards``, by workers of a Ray cluster, all of which see ``out`` and the pictures under the same paths.
 
@@ -81,6 +92,7 @@ def embed_on_ray(
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size.
         runtime: "torch" or "onnx".
+        icc: "ignore" or "srgb".
 
     Raises:
         BadTable: The table has faults.
@@ -91,13 +103,14 @@ def embed_on_ray(
     for name, value in (("workers", workers), ("rows", rows)):
         if value < 1:
             raise BadInput(f"{name} is {value}; it must be at least 1")
-    options = ComputeOptions(batch_size, precision, max(1, int(cpus)), device, fast, runtime)
+    options = ComputeOptions(batch_size, precision, max(1, int(cpus)), device, fast, runtime, icc)
     table = tables.read(source, "embed", root)
     check_writable(table.frame, table.name)
     for text in table.notices:
         notice(text)
     extractor = open_model(model)
     shards = Shards.open(out, record_of(extractor, table.root, Pipeline.of(extractor, options)), form)
+    say_decoder(shards, DECODER)
     started = not ray.is_initialized()
     if started:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
@@ -154,4 +167,10 @@ def _compute(
         num_cpus=cpus,
         num_gpus=gpus or None,
     )
-    return sum(int(row["failed"]) for row in results.take_all())
+    rows, remarks = results.take_all(), Remarks()
+    for row in rows:
+        counts, first = json.loads(row["seen"])
+        for kind, count in counts.items():
+            remarks.add(kind, first[kind], count)
+    remarks.say()
+    return sum(int(row["failed"]) for row in rows)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from omlzoo.data.images import DECODER
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry, BadInput
 from omlzoo.jsonio import build, parse_json
@@ -15,6 +16,8 @@ from omlzoo.ops.directions import directions
 __all__ = ["Record"]
 
 WIDEST = 1_000_000  # numbers of a vector
+# What each decoder gives other pixels than the one before it.
+DECODERS = {2: "pictures with grey of more than 8 bits, and with transparent colours of other depths than 8 bits"}
 LARGEST_SIDE = 65_536  # pixels that pictures are resized to
 
 
@@ -35,6 +38,8 @@ class Record:
             one file in parts. None elsewhere.
         full_dim: Dimension of the model's own vectors where these were truncated. None elsewhere.
         decoding: "exact", or "scaled" where large JPEGs were decoded at a smaller size.
+        icc: "ignore", or "srgb" where pictures with another colour profile were converted to sRGB.
+        decoder: The number of the way in which pictures were decoded, from 1; that of this version by default.
     """
 
     model: str
@@ -47,6 +52,8 @@ class Record:
     rows: str | None = None
     full_dim: int | None = None
     decoding: str = "exact"
+    icc: str = "ignore"
+    decoder: int = DECODER
 
     @property
     def preprocess_hash(self) -> str:
@@ -66,6 +73,17 @@ class Record:
                     f"vectors of {other.model} cannot be searched among those of {self.model}: "
                     f"{key} is {theirs} there and {ours} here; embed both with the same model and settings"
                 )
+
+    def decoding_differs(self, other: "Record") -> str | None:
+        """A line on pictures that the makers of another record decoded in another way; None where there are none."""
+        if self.icc != other.icc:
+            return f"colour profiles are {other.icc!r} in one and {self.icc!r} in the other (icc); their scores differ"
+        if self.decoder == other.decoder:
+            return None
+        first = min(self.decoder, other.decoder)
+        what = "; ".join(text for number, text in DECODERS.items() if number > first)
+        numbers = f"decoder {self.decoder} made these vectors and decoder {other.decoder} the others"
+        return f"{numbers}: {what} may differ; embed again to have all alike"
 
     def conform(self, vectors: np.ndarray) -> np.ndarray:
         """Cut the model's own vectors to the first ``dim`` numbers of this record, and normalise them again.
@@ -95,6 +113,14 @@ class Record:
         Record.from_json(text)
         return text
 
+    def without_decoder(self) -> str:
+        """As :meth:`to_json`, as it was before there were numbers of decoders: other pixels are no other rows."""
+        values = {**asdict(self), "preprocess_hash": self.preprocess_hash}
+        del values["decoder"]
+        if self.icc == "ignore":
+            del values["icc"]
+        return json.dumps(values, sort_keys=True)
+
     @staticmethod
     def from_json(text: str | bytes) -> "Record":
         """The record that :meth:`to_json` wrote.
@@ -105,6 +131,7 @@ class Record:
         where = "the record of the embeddings"
         raw = parse_json(text, where)
         later = {item.name: item.default for item in fields(Record) if item.default is not MISSING}
+        later["decoder"] = 1  # of records that are older than the number
         try:
             given = {**raw}
             digest = given.pop("preprocess_hash")
@@ -132,9 +159,12 @@ class Record:
             raise BadInput(
                 f"preprocess has a size that is not from 1 to {LARGEST_SIDE:,}, or a std that is not above 0"
             )
-        for name, allowed in (("precision", ("fp32", "bf16")), ("decoding", ("exact", "scaled"))):
+        for name, allowed in (("precision", ("fp32", "bf16")), ("decoding", ("exact", "scaled")),
+                              ("icc", ("ignore", "srgb"))):  # fmt: skip
             if getattr(self, name) not in allowed:
                 raise BadInput(f"{name} is {getattr(self, name)!r}; it must be {' or '.join(allowed)}")
+        if not 1 <= self.decoder <= WIDEST:
+            raise BadInput(f"decoder is {self.decoder}; it must be from 1 to {WIDEST:,}")
         if "\0" in self.root + self.model:
             raise BadInput("root or model has a character that no path has")
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from omlzoo.embedding.shards import ROWS, Shards
 from omlzoo.errors import notice
 from omlzoo.progress import TerminalBar, bar
 
-__all__ = ["embed_part", "fill_shards", "say_failures", "take_values"]
+__all__ = ["embed_part", "fill_shards", "say_decoder", "say_failures", "take_values"]
 
 
 def fill_shards(shards: Shards, table: Table, run: Pipeline, progress: bool) -> int:
@@ -36,6 +37,7 @@ def fill_shards(shards: Shards, table: Table, run: Pipeline, progress: bool) -> 
             part = Table(table.frame.iloc[missing[start : start + ROWS]], table.root, table.name)
             errors += filter(None, embed_part(shards, part, run, progress_bar.update))
         say_failures(errors, progress_bar, len(missing))
+    run.remarks.say()
     return len(table) - len(missing)
 
 
@@ -83,6 +85,18 @@ def take_values(shards: Shards, table: Table) -> None:
     if other:
         message = f"{other} pictures that were there have other values in {table.name} now; these were taken"
         notice(message)
+
+
+def say_decoder(shards: Shards, decoder: int) -> None:
+    """Give notice where a folder's vectors were made by another decoder than those that are added now.
+
+    Args:
+        shards: The folder.
+        decoder: The number of the decoder that works now.
+    """
+    differs = shards.record.decoding_differs(replace(shards.record, decoder=decoder))
+    if differs:
+        notice(f"{shards.folder}: {differs}")
 
 
 def say_failures(errors: list[str], drawn: TerminalBar, count: int | None = None) -> None:

@@ -82,9 +82,9 @@ class Shards:
             check_form(settings["form"])
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{facts}: damaged ({error}); remove the folder and embed again") from error
-        if record is not None and replace(record, root=kept.root, rows=kept.rows) != kept:
+        if record is not None and replace(record, root=kept.root, rows=kept.rows, decoder=kept.decoder) != kept:
             theirs, ours = json.loads(kept.to_json()), json.loads(record.to_json())
-            other = [key for key in theirs if key not in ("root", "rows") and theirs[key] != ours[key]]
+            other = [key for key in theirs if key not in ("root", "rows", "decoder") and theirs[key] != ours[key]]
             raise BadInput(f"{folder} has vectors of other settings ({', '.join(other)}); give another name")
         if record is not None and form != settings["form"]:
             raise BadInput(f"{folder} has vectors as {settings['form']}, not {form}; say so, or give another name")
@@ -102,7 +102,10 @@ class Shards:
             BadInput: The folder holds something else, or another process writes there.
         """
         try:
-            return Shards.open(folder, record)
+            shards = Shards.open(folder, record)
+            if shards.record.decoder != record.decoder:
+                raise BadInput(f"{folder} is of another decoder")
+            return shards
         except BadInput:
             if not (folder / FACTS).is_file():
                 raise

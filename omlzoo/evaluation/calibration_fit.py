@@ -14,7 +14,7 @@ from omlzoo.checkpoints.folder import open_entry, rewrite_entry
 from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
-from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
+from omlzoo.embedding.options import ComputeOptions, Precision, Profiles, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
 from omlzoo.evaluation.probability import fit_probability
@@ -49,6 +49,7 @@ def calibrate(
     device: str = "auto",
     fast: bool = False,
     runtime: Runtime = "torch",
+    icc: Profiles = "ignore",
     progress: bool = True,
 ) -> Calibration:
     """Find thresholds for targets, probabilities, and when a query is unknown, on the validation rows of a table.
@@ -84,6 +85,7 @@ def calibrate(
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size; thresholds hold for an index that was made in the same way.
         runtime: "torch" or "onnx".
+        icc: "ignore" or "srgb".
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
@@ -91,10 +93,10 @@ def calibrate(
         BadInput: A target cannot be met or measured with these rows.
         MissingExtra: scipy is not installed.
     """
-    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
+    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     embeddings, name = _embedded(model, table, root, options, progress)
     good = embeddings.rows(embeddings.good)
-    frame, vectors = good.table, torch.from_numpy(good.vectors)
+    frame, vectors, record = good.table, torch.from_numpy(good.vectors), embeddings.record
     chosen = select_rows(frame)
     curve = pair_curve(vectors, chosen)
     pair_cut_points = _of_pairs(curve, far, frr, beta)
@@ -105,7 +107,6 @@ def calibrate(
     ]
     hits = _Hits(vectors, chosen)
     points += _of_queries(hits, names or {}, unknown, frr, prior)
-    record = embeddings.record
     open_set = {
         f"{metric} {statistic}": value
         for statistic, first in (("distance", hits.first), ("energy", hits.energies))
@@ -134,9 +135,8 @@ class _Hits:
         own = torch.from_numpy(positions[chosen.queries])
         bursts: tuple[torch.Tensor, torch.Tensor] | None = None
         if chosen.sequences is not None:
-            bursts = (
-                torch.from_numpy(chosen.sequences[chosen.queries]), torch.from_numpy(chosen.sequences[chosen.gallery])
-            )  # fmt: skip
+            sequences = torch.from_numpy(chosen.sequences)
+            bursts = sequences[torch.from_numpy(chosen.queries)], sequences[torch.from_numpy(chosen.gallery)]
         scores, ids = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=bursts)
         right = (labels[1][ids.numpy()] == labels[0][:, None]) & (ids.numpy() >= 0)
         possible = count_relevant(chosen, positions) > 0

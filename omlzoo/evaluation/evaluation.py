@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from omlzoo.data import table as tables
+from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
@@ -50,6 +51,7 @@ def evaluate(
     device: str = "auto",
     fast: bool = False,
     runtime: Runtime = "torch",
+    icc: Profiles = "ignore",
     progress: bool = True,
 ) -> Report:
     """Retrieval metrics of a model on the validation rows of a table.
@@ -72,13 +74,14 @@ def evaluate(
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size; choose what the index to be measured was made with.
         runtime: "torch" or "onnx".
+        icc: "ignore" or "srgb".
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
         BadTable: The table has faults; all are listed.
         BadInput: An option breaks its rule, or table and embeddings are given together.
     """
-    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime)
+    options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     if against is not None:
         if isinstance(model, Embeddings):
             raise BadInput("against is given together with embeddings; give the model and the table")

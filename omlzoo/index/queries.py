@@ -12,12 +12,13 @@ import torch
 from PIL import Image
 
 from omlzoo.checkpoints.state_dict import state_digest
-from omlzoo.data.images import SUFFIXES
+from omlzoo.data.images import DECODER, SUFFIXES
+from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
 from omlzoo.embedding.extraction import embed_table, source_table
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import Pipeline
-from omlzoo.errors import BadInput, OmlzooError
+from omlzoo.errors import BadInput, OmlzooError, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.ops.directions import directions
 from omlzoo.ops.rows import LARGEST, as_numbers
@@ -69,7 +70,9 @@ class QueryEncoder:
         record = self.record
         if isinstance(queries, torch.Tensor | np.ndarray) or _of_numbers(queries):
             return self._vectors(as_numbers(queries, "vectors").cpu().numpy())  # type: ignore[arg-type]
-        if not isinstance(queries, Embeddings):
+        if isinstance(queries, Embeddings):
+            _say_decoding(record, queries.record)
+        else:
             table, pictures = source_table(queries)  # type: ignore[arg-type]
             queries = embed_table(self.model(), table, pictures, run=self.pipeline(), progress=False)
             if record.full_dim is not None:
@@ -89,7 +92,8 @@ class QueryEncoder:
             record = self.record
             precision: Precision = "bf16" if record.precision == "bf16" else "fp32"
             fast = record.decoding == "scaled"
-            options = ComputeOptions(precision=precision, fast=fast, runtime=self.runtime)
+            options = ComputeOptions(precision=precision, fast=fast, runtime=self.runtime, icc=_profiles(record))
+            _say_decoding(record, replace(record, decoder=DECODER))
             self._run = Pipeline.of(self.model(), options)
         return self._run
 
@@ -187,6 +191,16 @@ def _comparable(vectors: np.ndarray, normalized: bool) -> tuple[np.ndarray, list
         else:
             faults[number] = f"the vector holds a number of {value:.3g}; distances need numbers of at most {LARGEST:g}"
     return vectors.astype(np.float32, copy=False), faults
+
+
+def _say_decoding(ours: Record, theirs: Record) -> None:
+    differs = ours.decoding_differs(theirs)
+    if differs:
+        notice(f"the queries are decoded in another way than the pictures of the index: {differs}")
+
+
+def _profiles(record: Record) -> Profiles:
+    return "srgb" if record.icc == "srgb" else "ignore"
 
 
 def _of_numbers(queries: object) -> bool:

@@ -134,6 +134,9 @@ class Rows:
         """
         ours = self.embeddings
         ours.record.check_comparable(embeddings.record)
+        differs = ours.record.decoding_differs(embeddings.record)
+        if differs:
+            notice(f"the rows that are added were decoded in another way than those that are there: {differs}")
         theirs = embeddings.pictures("the new rows")
         files = theirs.files()
         known = self._knows(embeddings, _keys(theirs), [file.is_file() for file in files])

@@ -17,6 +17,7 @@ __all__ = ["Pictures", "check_upload"]
 
 SIDE = 320  # pixels of a shown picture's longer side
 KEPT = 512  # encoded pictures that stay in memory
+NARROW = 1000  # of an upload, how many times as long as the other a side may be
 HOMES = ("/home", "/Users")  # folders of everybody's homes
 UPLOADED = tuple(name for name in FORMATS if name != "JPEG2000")  # decoders of what strangers send
 
@@ -78,14 +79,16 @@ def _own_root(index: Index) -> list[Path]:
 
 
 def check_upload(content: bytes, megapixels: float) -> None:
-    """Refuse, before it is decoded, an uploaded file that is no picture or has too many pixels.
+    """Refuse, before it is decoded, an uploaded file that is no picture or has too many pixels, or is long and narrow.
+
+    A pixel takes at most 4 bytes once it is decoded, and 16 for a moment where it is transparent.
 
     Args:
         content: The bytes of the uploaded file.
         megapixels: The largest number of pixels, in millions.
 
     Raises:
-        BadImage: The file is no picture, or it has too many pixels.
+        BadImage: The file is no picture, it has too many pixels, or one side is more than 1,000 times the other.
     """
     try:
         with Image.open(io.BytesIO(content), formats=UPLOADED) as opened:
@@ -94,6 +97,8 @@ def check_upload(content: bytes, megapixels: float) -> None:
         raise BadImage("not a picture of a known format, or a damaged one") from error
     if width * height > megapixels * 1e6:
         raise BadImage(f"the picture has {width} x {height} pixels; at most {megapixels:g} million")
+    if max(width, height) > NARROW * min(width, height):
+        raise BadImage(f"the picture has {width} x {height} pixels; one side may be at most {NARROW} times the other")
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from omlzoo.data import images
-from omlzoo.errors import BadImage, OmlzooWarning
+from omlzoo.data.remarks import Remarks
+from omlzoo.errors import BadImage
 
 GRADIENT = np.linspace(0, 255, 20 * 10).reshape(10, 20).astype(np.uint8)
 
@@ -107,9 +108,9 @@ def test_a_decoder_that_fails_in_its_own_way_is_a_bad_image(monkeypatch: pytest.
     def broken(*_: object) -> None:
         raise TypeError("bad operand type for abs(): 'str'")  # what damaged EXIF data was seen to do
 
-    monkeypatch.setattr(images, "_convert", broken)
+    monkeypatch.setattr("omlzoo.data.conversion._on_white", broken)
     with pytest.raises(BadImage, match="bad operand type"):
-        images.to_rgb(Image.new("RGB", (2, 2)))
+        images.to_rgb(Image.new("L", (2, 2)))
 
 
 @pytest.mark.parametrize("size", [(4000, 3000), (3000, 4000), (500, 400), (900, 2000)])
@@ -164,10 +165,11 @@ def test_damaged_notes_cost_the_notes_and_not_the_picture(tmp_path: Path) -> Non
         assert images.to_rgb(damaged).size in ((16, 8), (8, 16))
 
 
-def test_notes_that_cannot_be_read_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notes_that_cannot_be_read_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: object) -> None:
         raise SyntaxError("not a TIFF file")  # as Pillow raises
 
     monkeypatch.setattr(Image.Image, "getexif", broken)
-    with pytest.warns(OmlzooWarning, match="damaged EXIF notes; such pictures are taken as they are stored"):
-        assert images.to_rgb(Image.new("RGB", (16, 8))).size == (16, 8)
+    remarks = Remarks()
+    assert images.to_rgb(Image.new("RGB", (16, 8)), remarks=remarks).size == (16, 8)
+    assert remarks.counts == {"notes": 1}

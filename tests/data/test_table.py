@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from omlzoo.data import table
-from omlzoo.errors import BadInput, BadTable
+from omlzoo.errors import BadInput, BadTable, OmlzooWarning
 
 COLUMNS = ["path", "label", "split", "is_query", "is_gallery"]
 
@@ -300,3 +300,10 @@ def test_labels_come_back_exactly_from_a_csv(folder: Path, label: str) -> None:
     frame.to_csv(folder / "t.csv", index=False)
     again = table.read(folder / "t.csv", "embed").frame
     assert again["label"].tolist() == frame["label"].tolist() == [label, "x", "y", "z"]
+
+
+def test_what_check_sees_of_pictures_is_said_once_with_the_first_name(folder: Path) -> None:
+    for i in (1, 2):
+        Image.fromarray(np.full((10, 20), 300, dtype=np.uint16)).save(folder / f"images/{i}.png")
+    with pytest.warns(OmlzooWarning, match=r"^2 pictures have 16 bits .*the first: .*1\.png$"):
+        assert faults(folder, rows()) == []

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -316,3 +317,27 @@ def test_a_name_that_is_not_utf_8_is_written_with_escapes(tmp_path: Path, files:
         found = omlzoo.embed(model, folder, out=folder / "e.parquet")
     assert found.good.tolist() == [True, False]
     assert omlzoo.load_embeddings(folder / "e.parquet").table.equals(found.table)
+
+
+def test_what_was_seen_of_pictures_is_counted_and_said_once(model: Extractor, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.full((40, 40), 200, dtype=np.uint16)).save(tmp_path / name)
+    found = Image.new("RGB", (40, 40), "red")
+    found.save(tmp_path / "c.jpg", icc_profile=b"no profile")
+    with pytest.warns(OmlzooWarning) as heard:
+        embeddings = omlzoo.embed(model, tmp_path, progress=False, icc="srgb")
+    texts = [str(one.message) for one in heard]
+    assert len([text for text in texts if text.startswith("2 pictures have 16 bits") and text.endswith("a.png")]) == 1
+    assert len([text for text in texts if text.startswith("1 picture has a colour profile that cannot be used")]) == 1
+    assert embeddings.record.icc == "srgb"
+    assert embeddings.record.decoder == 2
+
+
+def test_a_file_of_an_earlier_decoder_is_read_and_it_is_said(drawn: Path, model: Extractor, tmp_path: Path) -> None:
+    written = omlzoo.embed(model, drawn, out=tmp_path / "v.parquet", progress=False)
+    replace(written, record=replace(written.record, decoder=1)).save(tmp_path / "v.parquet")
+    with pytest.warns(OmlzooWarning) as heard:
+        again = omlzoo.embed(model, drawn, out=tmp_path / "v.parquet", progress=False)
+    assert again.record.decoder == 1
+    line = "decoder 2 made these vectors and decoder 1 the others"
+    assert len([one for one in heard if line in str(one.message)]) == 1

@@ -244,3 +244,20 @@ def test_threads_that_ask_first_wait_for_the_directions(worded: tuple[Embeddings
     with ThreadPoolExecutor(8) as pool:
         found = [one.result().ids.tolist() for one in [pool.submit(index.search, WORDS, 3) for _ in range(16)]]
     assert found == [wanted] * 16
+
+
+def test_vectors_of_an_earlier_decoder_are_said_once(embeddings: Embeddings, drawn: Path) -> None:
+    files = [drawn.parent / path for path in embeddings.table["path"][:2]]
+    encoder = QueryEncoder(replace(embeddings.record, decoder=1))
+    with pytest.warns(OmlzooWarning, match="decoder 1 made these vectors and decoder 2 the others") as heard:
+        _ = [encoder.encode_images(files) for _ in range(2)]
+    assert len([one for one in heard if "decoder" in str(one.message)]) == 1
+    with pytest.warns(OmlzooWarning, match="decoded in another way"):
+        QueryEncoder(replace(embeddings.record, decoder=1)).encode_images(
+            embeddings.rows(np.arange(len(embeddings)) < 2)
+        )
+
+
+def test_queries_are_converted_where_the_pictures_were(embeddings: Embeddings) -> None:
+    assert QueryEncoder(replace(embeddings.record, icc="srgb")).pipeline().options.icc == "srgb"
+    assert QueryEncoder(embeddings.record).pipeline().options.icc == "ignore"

@@ -19,7 +19,7 @@ from omlzoo.serving import inside
 from omlzoo.serving.application import application
 from omlzoo.serving.inside import read_inside
 from omlzoo.serving.limits import Limits
-from omlzoo.serving.pictures import Pictures
+from omlzoo.serving.pictures import Pictures, check_upload
 
 FREE = Limits(per_second=1e6, burst=10**6)
 
@@ -145,3 +145,16 @@ def test_what_is_shown_is_the_picture_made_small(small: Index, tmp_path: Path) -
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(BadImage):
         Pictures(placed(small, tmp_path, ["a.jpg"])).small(0)
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"), [((1001, 1), True), ((1, 1001), True), ((1000, 1), False), ((1, 1000), False)]
+)
+def test_an_upload_that_is_long_and_narrow_is_refused(size: tuple[int, int], refused: bool) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, "PNG")
+    if refused:
+        with pytest.raises(BadImage, match="one side may be at most 1000 times the other"):
+            check_upload(buffer.getvalue(), 50)
+    else:
+        check_upload(buffer.getvalue(), 50)
