@@ -33,13 +33,14 @@ def check_command(
     """
     from omlzoo.data.faults import Faults, write_faults
     from omlzoo.data.table import find_faults, read
-    from omlzoo.evaluation.trivial_queries import find_trivial
 
     faults = find_faults(table, root)
     if faults_file is not None:
         write_faults(faults, faults_file)
     if faults:
         raise BadTable(str(table), faults, faults.rest() if isinstance(faults, Faults) else ())
+    from omlzoo.evaluation.trivial_queries import find_trivial
+
     rows = read(table, "check", root)
     for text in (*rows.notices, *(finding.text for finding in find_trivial(rows))):
         notice(text)
