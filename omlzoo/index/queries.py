@@ -191,6 +191,8 @@ def _comparable(vectors: np.ndarray, normalized: bool) -> tuple[np.ndarray, list
 
 def _of_numbers(queries: object) -> bool:
     """Whether the queries are a list of vectors, and not of pictures or texts."""
+    if hasattr(queries, "toarray"):  # a sparse matrix, which is refused as one
+        return True
     first = queries[0] if isinstance(queries, list | tuple) and queries else None
     return isinstance(first, list | tuple | np.ndarray | torch.Tensor | Number)
 
