@@ -45,8 +45,8 @@ def rows_with(column: pd.Series, values: Sequence[Any], among: np.ndarray, is_id
     """Find the rows that have one of the values.
 
     Args:
-        column: (N,), of any kind. Columns of bool are compared with truth values in every spelling, numbers with numbers
-            and texts that are some, times with days and moments; texts exactly, and where they are truth values or
+        column: (N,), of any kind. Columns of bool are compared with truth values in every spelling, numbers with
+            numbers and texts that are some, times with days and moments; texts exactly, and where they are truth values or
             dates by what they mean.
         values: (V,).
         among: (N,) bool, rows that may make a value ``present``.
@@ -126,33 +126,38 @@ def _numbers(column: pd.Series, values: Wanted, is_id: bool) -> Passes:
         yield column, numbers
         yield column, [(place, _float(number)) for place, number in numbers]
     elif pd.api.types.is_integer_dtype(column.dtype):
-        ends = np.iinfo(getattr(column.dtype, "numpy_dtype", column.dtype))
+        ends = np.iinfo(_numpy_kind(column))
         yield column, [(p, n if isinstance(n, int) and ends.min <= n <= ends.max else None) for p, n in numbers]
     else:
-        kind = np.dtype(getattr(column.dtype, "numpy_dtype", column.dtype))
+        kind = _numpy_kind(column).type
         yield column, [(place, _float(number, kind)) for place, number in numbers]
     words = [(place, as_truth(value)) for place, value in values if as_number(value) is None]
     if any(word is not None for _, word in words) and bool(column.dropna().isin([0, 1]).all()):
         yield column, [(place, None if word is None else int(word)) for place, word in words]
 
 
-def _float(number: Any, kind: np.dtype = np.dtype(np.float64)) -> float | None:
+def _numpy_kind(column: pd.Series) -> np.dtype:
+    kind: Any = column.dtype
+    return np.dtype(getattr(kind, "numpy_dtype", kind))
+
+
+def _float(number: Any, kind: Any = np.float64) -> float | None:
     """The number as a column of that kind has it; None for integers that it would round."""
     if number is None:
         return None
     try:
         with np.errstate(over="ignore"):
-            found = float(kind.type(float(number)))
+            found = float(kind(float(number)))
     except OverflowError:
         return None
-    return None if isinstance(number, int) and found != number and kind.itemsize == 8 else found
+    return None if isinstance(number, int) and found != number and kind is np.float64 else found
 
 
 def _moments(column: pd.Series, values: Wanted, is_id: bool) -> Passes:
     times = column
     if pd.api.types.is_object_dtype(column.dtype):
         aware = [getattr(value, "tzinfo", None) is not None for value in column.dropna()]
-        times = pd.to_datetime(column, errors="coerce", utc=True if any(aware) else None)
+        times = pd.to_datetime(column, errors="coerce", utc=any(aware))
     zone = times.dt.tz
     wall = times if zone is None else times.dt.tz_localize(None)
     days = [(place, as_day(value)) for place, value in values]

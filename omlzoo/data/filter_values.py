@@ -113,10 +113,10 @@ def as_text(value: Any) -> str:
 
 def _timestamp(value: Any) -> pd.Timestamp | None:
     try:
-        found = pd.Timestamp(value)
+        found: Any = pd.Timestamp(value)
     except (ValueError, OverflowError):  # 2024-02-30, or beyond what pandas can count
         return None
-    return None if found is pd.NaT else found
+    return None if pd.isna(found) else found
 
 
 def _is_single(value: Any) -> bool:

@@ -186,7 +186,8 @@ def _comparable(vectors: np.ndarray, normalized: bool) -> tuple[np.ndarray, list
             faults[number] = "the vector is all zeros, which has no direction"
         else:
             faults[number] = f"the vector holds a number of {value:.3g}; distances need numbers of at most {LARGEST:g}"
-    return vectors.astype(np.float32, copy=False), faults
+    with np.errstate(over="ignore"):  # those rows have a fault
+        return vectors.astype(np.float32, copy=False), faults
 
 
 def _of_numbers(queries: object) -> bool:

@@ -142,4 +142,5 @@ def _of_array(values: object, name: str) -> Tensor:
         raise BadInput(f"{name} are of the kind {array.dtype}; give real numbers, such as float32")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
+    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return torch.from_numpy(array if array.flags.writeable else array.copy())  # torch warns of one that is not
