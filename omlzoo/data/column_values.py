@@ -46,8 +46,8 @@ def rows_with(column: pd.Series, values: Sequence[Any], among: np.ndarray, is_id
 
     Args:
         column: (N,), of any kind. Columns of bool are compared with truth values in every spelling, numbers with
-            numbers and texts that are some, times with days and moments; texts exactly, and where they are truth values or
-            dates by what they mean.
+            numbers and texts that are some, times with days and moments; texts exactly, and where they are truth values
+            or dates by what they mean.
         values: (V,).
         among: (N,) bool, rows that may make a value ``present``.
         is_id: Whether the column's texts are names: then "1" is not "1.0", nor "true" "True".
@@ -137,8 +137,9 @@ def _numbers(column: pd.Series, values: Wanted, is_id: bool) -> Passes:
 
 
 def _numpy_kind(column: pd.Series) -> np.dtype:
-    kind: Any = column.dtype
-    return np.dtype(getattr(kind, "numpy_dtype", kind))
+    kind: Any = getattr(column.dtype, "numpy_dtype", column.dtype)
+    found: np.dtype = np.dtype(kind)
+    return found
 
 
 def _float(number: Any, kind: Any = np.float64) -> float | None:

@@ -82,9 +82,9 @@ def as_number(value: Any) -> int | float | Decimal | None:
         return None
     if isinstance(value, Decimal) and (not value.is_finite() or abs(value.adjusted()) > DIGITS):
         return None
-    return (
-        int(value) if np.isfinite(float(value) if isinstance(value, float) else 0.0) and value == int(value) else value
-    )
+    if isinstance(value, float) and not math.isfinite(value):
+        return value
+    return int(value) if value == int(value) else value
 
 
 def as_day(value: Any) -> pd.Timestamp | None:

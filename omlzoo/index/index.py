@@ -19,7 +19,7 @@ from omlzoo.index.backends._backend import Backend
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
 from omlzoo.index.rows import Rows
-from omlzoo.index.storage import OWNED, Recall, generation_of, write_index
+from omlzoo.index.storage import OWNED, Recall, check_replaceable, generation_of, write_index
 from omlzoo.ops.direct_scores import Similarity
 
 __all__ = ["Index"]
@@ -235,11 +235,19 @@ class Index:
             return np.asarray(hits.distances <= cut.value)
         return np.asarray((energy(hits.distances, self.calibration.energy) <= cut.value)[:, None] & (hits.ids >= 0))
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a folder that :func:`open_index` opens. A process that is killed leaves the old index or the new one.
 
+        An index that is there is replaced, and that is said, where it is of the same model and this one has all of its
+        pictures. Saving again what was opened or saved there is silent.
+
+        Args:
+            folder: The folder.
+            overwrite: Whether an index of another model or of other pictures is replaced too.
+
         Raises:
-            BadInput: It exists and holds something else, another process writes it, or it holds another saving than the
+            BadInput: It holds an index of another model or of other pictures and ``overwrite`` is False, or it exists
+                and holds something else, another process writes it, or it holds another saving than the
                 one that this index was opened from: what others added would be lost.
         """
         path = Path(folder).resolve()
@@ -248,4 +256,6 @@ class Index:
             if self.saved is not None and self.saved[0] == path and self.saved[1] != generation_of(path):
                 raise BadInput(f"{folder} was changed since this index was opened; open it again and repeat the "
                                "change, or save under another name")  # fmt: skip
+            if self.saved is None or self.saved[0] != path:
+                check_replaceable(path, self.embeddings, overwrite)
             self.saved = path, write_index(path, self.rows, self.backend, self.options, self.recall, self.calibration)

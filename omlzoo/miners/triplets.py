@@ -8,7 +8,7 @@ from torch import Tensor
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.distances import euclidean
-from omlzoo.ops.pairs import Pairs, check_batch, detached, label_means, pair_up
+from omlzoo.ops.pairs import Pairs, detached, label_means, pair_up
 
 __all__ = [
     "AllTriplets", "EasyPositive", "GivenTriplets", "HardCluster", "HardTriplets", "NHardTriplets", "SemiHardTriplets",
@@ -219,8 +219,6 @@ class StackedTriplets:
         Raises:
             BadInput: The number of rows is not a multiple of 3.
         """
-        if not isinstance(labels, Tensor):
-            check_batch(embeddings, labels)
         if len(labels) % 3:
             raise BadInput(f"the batch has {len(labels)} rows; stacked triplets need a multiple of 3")
         anchors, positives, negatives = torch.arange(len(labels), device=labels.device).view(3, -1)
