@@ -412,3 +412,14 @@ def test_an_index_of_another_model_or_of_other_pictures_is_replaced_on_request_o
     (tmp_path / "x" / "mine.txt").write_text("mine")
     with pytest.raises(BadInput, match=r"holds mine\.txt"):
         omlzoo.build_index(rows).save(tmp_path / "x", overwrite=True)
+
+
+def test_a_label_in_another_spelling_is_refused(rows: Embeddings) -> None:
+    index, new = omlzoo.build_index(part(rows, 0, 100)), part(rows, 100, 110)
+    index.rows.embeddings.table["label"] = pd.Series(["3", *["a"] * 99], dtype="str")
+    new.table["label"] = pd.Series(["b", *["3.0"] * 9], dtype="str")
+    with pytest.raises(BadInput, match=r"the labels '3\.0' and '3' would stand beside each other"):
+        index.add(new)
+    assert index.size == 100
+    new.table["label"] = pd.Series(["3"] * 10, dtype="str")
+    assert len(index.add(new)) == 10
