@@ -15,7 +15,7 @@ import pandas as pd
 from omlzoo.data.table_rules import FALSE, TRUE
 from omlzoo.errors import BadInput
 
-__all__ = ["as_day", "as_moment", "as_number", "as_text", "as_truth", "is_missing", "values_of"]
+__all__ = ["DAY", "MOMENT", "as_day", "as_moment", "as_number", "as_text", "as_truth", "is_missing", "values_of"]
 
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 DAY = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*", re.ASCII)

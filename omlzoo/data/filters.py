@@ -32,7 +32,17 @@ class Selected:
 
 
 def matching(frame: pd.DataFrame, where: Where, among: np.ndarray | None = None) -> np.ndarray:
-    """The selected rows as a mask (N,) bool, as :func:`select` finds them; its notices are issued."""
+    """The selected rows as a mask (N,) bool, as :func:`select` finds them; its notices are issued.
+
+    Args:
+        frame: The table, with N rows.
+        where: As there.
+        among: (N,) bool, the rows that may be selected; all by default.
+
+    Raises:
+        UnknownName: The table has no such column.
+        BadInput: As there.
+    """
     selected = select(frame, where, among)
     for text in selected.notices:
         notice(text)

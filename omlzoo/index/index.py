@@ -134,7 +134,20 @@ class Index:
         threshold: float | str | None = None,
         text: bool | None = None,
     ) -> Hits:
-        """As :meth:`search`, in silence: what that says of the filter stands in ``hits.notices``."""
+        """As :meth:`search`, in silence: what that says of the filter stands in ``hits.notices``.
+
+        Args:
+            queries: As there.
+            k: Hits for each query.
+            where: Which rows may be found.
+            exclude_self: Leave out the row with the query's own path.
+            threshold: The least score of a hit that is accepted, or the name of a cut-point.
+            text: Whether strings are texts.
+
+        Raises:
+            UnknownName: The calibration has no such cut-point, or the table no such column.
+            BadInput: As there.
+        """
         if k < 1:
             raise BadInput(f"k is {k}; it must be at least 1")
         texts = texts_in(queries, text)
