@@ -361,6 +361,9 @@ def test_a_folder_of_vectors_an_approximate_index_and_a_filter(
     )
     assert code == 0
     assert {str(hit["label"]) for hit in json.loads(out)[0]["hits"]} == {str(table["label"][40])}
+    code, out, err = run(capsys, "search", tmp_path / "i", first, "--where.split", "validatoin", "--json")
+    assert (code, json.loads(out)[0]["hits"]) == (0, [])
+    assert "no row has split 'validatoin'; the nearest is 'validation'" in err
     for wrong, said in (
         (("index", tmp_path / "v", "-o", tmp_path / "j", "--option.neighbours", "16"), "backend exact does not take"),
         (("index", tmp_path / "v", "-o", tmp_path / "j", "--backend", "fais"), "did you mean faiss"),

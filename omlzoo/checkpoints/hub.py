@@ -29,7 +29,7 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 from omlzoo.errors import WeightsUnavailable
 from omlzoo.progress import TerminalBar, bar
 
-__all__ = ["cached", "download", "download_first", "download_url", "offline", "settings", "upload"]
+__all__ = ["cached", "download", "download_first", "download_url", "main_file", "offline", "settings", "upload"]
 
 CHUNK = 1 << 20  # bytes
 STALE = 3600  # age in seconds after which a partial file is taken to be abandoned
@@ -153,6 +153,24 @@ def cached(repo: str, file: str, revision: str | None) -> Path | None:
     """
     path = try_to_load_from_cache(repo, file, revision=revision)
     return Path(path) if isinstance(path, str) else None
+
+
+def main_file(repo: str, file: str) -> Path | None:
+    """A file of the main branch of a repository, as it is now; None where there is no such repository or file.
+
+    Args:
+        repo: Hugging Face Hub repository, "organisation/name".
+        file: Path of the file in the repository.
+
+    Raises:
+        WeightsUnavailable: The Hub cannot be reached.
+    """
+    try:
+        if not HfApi().file_exists(repo, file):
+            return None
+    except Exception as error:
+        _explain(error, repo, f"{constants.ENDPOINT}/{repo}/{file}", repo)
+    return download(repo, file, None, repo, False)
 
 
 def upload(repo: str, files: Mapping[str, Path | bytes], message: str, private: bool) -> str:

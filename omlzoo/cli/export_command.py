@@ -10,7 +10,9 @@ from omlzoo.cli.output import print_line
 __all__ = ["export_command"]
 
 
-def export_command(model: str, *, out: Annotated[Path, Parameter(name=["--out", "-o"])], int8: bool = False) -> None:
+def export_command(
+    model: str, *, out: Annotated[Path, Parameter(name=["--out", "-o"])], int8: bool = False, overwrite: bool = False
+) -> None:
     """Write a model for another engine, checked by running it, with its entry inside.
 
     Parameters
@@ -21,10 +23,12 @@ def export_command(model: str, *, out: Annotated[Path, Parameter(name=["--out", 
         FILE.onnx, FILE.pt for TorchScript, or FILE.pte for ExecuTorch.
     int8
         8-bit weights (ONNX).
+    overwrite
+        Replace an exported file of another model.
     """
     from omlzoo.zoo.exporting import export
 
-    done = export(model, out, int8=int8)
+    done = export(model, out, int8=int8, overwrite=overwrite)
     height, width = done.size
     megabytes = done.path.stat().st_size / 1e6
     near = f"within {done.difference:.1e} of the model, cosine at least {done.cosine:.5f}"

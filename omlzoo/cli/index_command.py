@@ -19,6 +19,7 @@ def index_command(
     backend: str = "exact",
     option: dict[str, str] | None = None,
     calibration: Path | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Build an index over embeddings.
 
@@ -34,13 +35,15 @@ def index_command(
         Options of the backend: --option.neighbours 16, --option.uri http://host:19530.
     calibration
         A folder or JSON file that `omlzoo calibrate` wrote; by default that of the model.
+    overwrite
+        Replace an index of another model or of other pictures.
     """
     from omlzoo.embedding.shards import load_embeddings
     from omlzoo.index.build import build_index
 
     options = {name: _value(text) for name, text in (option or {}).items()}
     index = build_index(load_embeddings(embeddings), backend=backend, calibration=calibration, **options)
-    index.save(out)
+    index.save(out, overwrite=overwrite)
     known = "calibrated" if index.calibration else "not calibrated"
     recall = (
         index.recall and f", recall@{index.recall.k} {index.recall.value:.3f} on {index.recall.queries} rows of its own"

@@ -1,63 +1,96 @@
 """Selection of rows of a table by values of columns, by a mask, or by row numbers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from omlzoo.errors import BadInput, UnknownName
+from omlzoo.data.column_values import rows_with
+from omlzoo.data.filter_values import values_of
+from omlzoo.data.nearest_values import said_of_absent
+from omlzoo.errors import BadInput, UnknownName, notice
 
-__all__ = ["Where", "matching"]
+__all__ = ["Selected", "Where", "matching", "select"]
 
 Where = Mapping[str, Any] | np.ndarray | Sequence[int] | Sequence[bool]
+IDS = ("path", "label", "category", "sequence")  # whose texts are names: "1" is not "1.0", nor "true" "True"
 
 
-def matching(frame: pd.DataFrame, where: Where) -> np.ndarray:
-    """The selected rows as a mask (N,) bool.
+@dataclass(frozen=True)
+class Selected:
+    """Rows of a table that a filter selects.
+
+    Attributes:
+        rows: (N,) bool.
+        notices: What a user should hear: values that no row has, with the nearest ones that there are.
+    """
+
+    rows: np.ndarray
+    notices: tuple[str, ...] = ()
+
+
+def matching(frame: pd.DataFrame, where: Where, among: np.ndarray | None = None) -> np.ndarray:
+    """The selected rows as a mask (N,) bool, as :func:`select` finds them; its notices are issued.
 
     Args:
         frame: The table, with N rows.
-        where: Columns with the value or values that they must have, such as {"category": ["boot", "shoe"]}; they are
-            compared as text, fractions as numbers. Rows must fulfil all of them. Or a mask (N,) bool, or row numbers
-            from 0 to N - 1.
+        where: As there.
+        among: (N,) bool, the rows that may be selected; all by default.
 
     Raises:
         UnknownName: The table has no such column.
-        BadInput: A mask does not have the shape (N,), or a row number is out of range.
+        BadInput: As there.
     """
+    selected = select(frame, where, among)
+    for text in selected.notices:
+        notice(text)
+    return selected.rows
+
+
+def select(frame: pd.DataFrame, where: Where, among: np.ndarray | None = None) -> Selected:
+    """The rows of a table that a filter selects.
+
+    Args:
+        frame: The table, with N rows.
+        where: Columns with the value or values that they must have, such as {"category": ["boot", "shoe"]}: numbers,
+            text, truth values and dates in any of their spellings; None is an empty cell, and a date without a time
+            every moment of its day. Rows must fulfil all of them. Or a mask (N,) bool, or row numbers from 0 to N - 1.
+        among: (N,) bool, the rows that may be selected; all by default.
+
+    Raises:
+        UnknownName: The table has no such column.
+        BadInput: A mask does not have the shape (N,), a row number is out of range, a value is no single one, or has a
+            time zone where the column has none.
+    """
+    among = np.ones(len(frame), dtype=bool) if among is None else among
     if isinstance(where, Mapping):
-        keep = np.ones(len(frame), dtype=bool)
-        for column, required in where.items():
-            if column not in frame:
-                raise UnknownName("the table", column, [str(name) for name in frame.columns])
-            single = required is None or isinstance(required, str) or np.isscalar(required)
-            keep &= _equal(frame[column], [required] if single else list(required))
-        return keep
+        return _by_columns(frame, where, among)
     rows = np.asarray(where)
     if rows.dtype == bool:
         if rows.shape != (len(frame),):
             raise BadInput(f"the mask of rows has the shape {rows.shape}; it must be ({len(frame)},)")
-        return rows
+        return Selected(rows & among)
     if rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= len(frame)):
         raise BadInput(f"rows are {rows.ravel()[:5].tolist()} ...; they must be integers from 0 to {len(frame) - 1}")
     keep = np.zeros(len(frame), dtype=bool)
     keep[rows.astype(np.int64)] = True
-    return keep
+    return Selected(keep & among)
 
 
-def _equal(column: pd.Series, values: Sequence[Any]) -> np.ndarray:
-    """Where a column has one of the values; 1, 1.0 and "1" are one number, and None and NaN are what is missing."""
-    missing = [value is None or (isinstance(value, float) and value != value) for value in values]
-    texts = [_text(value) for value, is_missing in zip(values, missing, strict=True) if not is_missing]
-    if pd.api.types.is_float_dtype(column.dtype):
-        numbers = pd.to_numeric(pd.Series(texts, dtype="str"), errors="coerce").dropna()
-        found = column.isin(numbers.tolist())
-    else:
-        found = column.astype(str).isin(texts)
-    return np.asarray(found | column.isna() if any(missing) else found, dtype=bool)
-
-
-def _text(value: Any) -> str:
-    whole = isinstance(value, float | np.floating) and float(value).is_integer()
-    return str(int(value)) if whole else str(value)
+def _by_columns(frame: pd.DataFrame, where: Mapping[str, Any], among: np.ndarray) -> Selected:
+    keep, said, asked = among, [], []
+    for column, required in where.items():
+        if column not in frame:
+            raise UnknownName("the table", str(column), [str(name) for name in frame.columns])
+        values = values_of(column, required)
+        found = rows_with(frame[column], values, among, column in IDS)
+        keep = keep & found.rows
+        absent = [value for value, there in zip(values, found.present, strict=True) if not there]
+        if absent:
+            said += said_of_absent(frame[column][among], absent)
+        asked.append(column)
+    if len(asked) > 1 and not said and not keep.any():
+        said.append(f"no row has what is asked of {', '.join(map(str, asked))} together")
+    return Selected(keep, tuple(said))

@@ -34,6 +34,7 @@ class Hits:
         pictures: The queries that were PIL images, by their number.
         accepted: (Q, k) bool, whether a hit passes the threshold of the search; None where it had none.
         texts: Whether the queries are texts.
+        notices: What was said of the filter: values that no row has, with the nearest that there are.
     """
 
     ids: np.ndarray
@@ -46,6 +47,7 @@ class Hits:
     pictures: Mapping[int, Image.Image] = field(default_factory=dict)
     accepted: np.ndarray | None = None
     texts: bool = False
+    notices: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> np.ndarray | None:

@@ -10,16 +10,16 @@ import numpy as np
 
 from omlzoo import catalog
 from omlzoo.checkpoints.calibration import Calibration, CutPoint, energy
-from omlzoo.data.filters import Where, matching
+from omlzoo.data.filters import Where, matching, select
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import Embeddings
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadInput, notice
 from omlzoo.files import check_free, writing
 from omlzoo.index.backends._backend import Backend
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
 from omlzoo.index.rows import Rows
-from omlzoo.index.storage import OWNED, Recall, generation_of, write_index
+from omlzoo.index.storage import OWNED, Recall, check_replaceable, generation_of, write_index
 from omlzoo.ops.direct_scores import Similarity
 
 __all__ = ["Index"]
@@ -103,8 +103,9 @@ class Index:
                 sole". Pictures go through the index's model, texts through the text tower that was trained with it;
                 texts are compared by cosine, whatever pictures are compared by.
             k: Hits for each query; no more than there are rows.
-            where: Which rows may be found: columns and the value or values they must have, compared as text
-                ({"category": "boot"}), a mask of rows (N,), or their numbers.
+            where: Which rows may be found: columns and the value or values they must have ({"category": "boot"}), a
+                mask of rows (N,), or their numbers. Numbers, truth values and dates are compared as such, whatever
+                their spelling; a value that no row has is said, with the nearest that there are.
             exclude_self: Leave out the row with the query's own path. Otherwise a picture that is in the index is
                 found first, with the score of equality.
             threshold: The least score of a hit that is accepted, or the name of a cut-point of the calibration, such as
@@ -118,6 +119,35 @@ class Index:
             BadInput: The queries are of another model, preprocessing or normalisation, or texts for a model without a
                 text tower.
         """
+        hits = self.find(queries, k, where=where, exclude_self=exclude_self, threshold=threshold, text=text)
+        for said in hits.notices:
+            notice(said)
+        return hits
+
+    def find(
+        self,
+        queries: Queries,
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        exclude_self: bool = False,
+        threshold: float | str | None = None,
+        text: bool | None = None,
+    ) -> Hits:
+        """As :meth:`search`, in silence: what that says of the filter stands in ``hits.notices``.
+
+        Args:
+            queries: As there.
+            k: Hits for each query.
+            where: Which rows may be found.
+            exclude_self: Leave out the row with the query's own path.
+            threshold: The least score of a hit that is accepted, or the name of a cut-point.
+            text: Whether strings are texts.
+
+        Raises:
+            UnknownName: The calibration has no such cut-point, or the table no such column.
+            BadInput: As there.
+        """
         if k < 1:
             raise BadInput(f"k is {k}; it must be at least 1")
         texts = texts_in(queries, text)
@@ -125,7 +155,8 @@ class Index:
             raise BadInput(f"threshold is {threshold!r}, measured between pictures; for a text give a least score")
         cut = self._cut_point(threshold)
         rows = self.rows  # those of this moment, whatever other threads add meanwhile
-        allowed = None if where is None else matching(rows.embeddings.table, where) & rows.good
+        selected = None if where is None else select(rows.embeddings.table, where, rows.good)
+        allowed = None if selected is None else selected.rows
         encoded = self.encoder.encode_images(queries) if texts is None else self.encoder.encode_texts(texts)
         good = encoded.good
         width = min(max(k, self._looked_at(cut)), len(rows.numbers))
@@ -137,7 +168,7 @@ class Index:
         pictures, root = pictures_in(queries), Path(encoded.record.root)
         similarity, calibration = (self.similarity, self.calibration) if texts is None else ("cosine", None)
         hits = Hits(ids, scores, encoded.table, rows.embeddings, similarity, calibration, root, pictures,
-                    texts=texts is not None)  # fmt: skip
+                    texts=texts is not None, notices=() if selected is None else selected.notices)  # fmt: skip
         accepted = None if cut is None else self._accepted(hits, cut)
         return replace(
             hits, ids=ids[:, :k], scores=scores[:, :k], accepted=None if accepted is None else accepted[:, :k]
@@ -161,7 +192,7 @@ class Index:
             BadInput: No row would be left; the index is as it was before.
         """
         with self._changing:
-            gone = matching(self.embeddings.table, where) & self.rows.good
+            gone = matching(self.embeddings.table, where, self.rows.good)
             if gone.sum() == self.size:
                 raise BadInput(f"all {self.size} rows would be removed; an index has at least one")
             self.rows = self.rows.without(gone)
@@ -217,11 +248,19 @@ class Index:
             return np.asarray(hits.distances <= cut.value)
         return np.asarray((energy(hits.distances, self.calibration.energy) <= cut.value)[:, None] & (hits.ids >= 0))
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a folder that :func:`open_index` opens. A process that is killed leaves the old index or the new one.
 
+        An index that is there is replaced, and that is said, where it is of the same model and this one has all of its
+        pictures. Saving again what was opened or saved there is silent.
+
+        Args:
+            folder: The folder.
+            overwrite: Whether an index of another model or of other pictures is replaced too.
+
         Raises:
-            BadInput: It exists and holds something else, another process writes it, or it holds another saving than the
+            BadInput: It holds an index of another model or of other pictures and ``overwrite`` is False, or it exists
+                and holds something else, another process writes it, or it holds another saving than the
                 one that this index was opened from: what others added would be lost.
         """
         path = Path(folder).resolve()
@@ -230,4 +269,6 @@ class Index:
             if self.saved is not None and self.saved[0] == path and self.saved[1] != generation_of(path):
                 raise BadInput(f"{folder} was changed since this index was opened; open it again and repeat the "
                                "change, or save under another name")  # fmt: skip
+            if self.saved is None or self.saved[0] != path:
+                check_replaceable(path, self.embeddings, overwrite)
             self.saved = path, write_index(path, self.rows, self.backend, self.options, self.recall, self.calibration)

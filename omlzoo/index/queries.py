@@ -190,7 +190,8 @@ def _comparable(vectors: np.ndarray, normalized: bool) -> tuple[np.ndarray, list
             faults[number] = "the vector is all zeros, which has no direction"
         else:
             faults[number] = f"the vector holds a number of {value:.3g}; distances need numbers of at most {LARGEST:g}"
-    return vectors.astype(np.float32, copy=False), faults
+    with np.errstate(over="ignore"):  # those rows have a fault
+        return vectors.astype(np.float32, copy=False), faults
 
 
 def _say_decoding(ours: Record, theirs: Record) -> None:
@@ -205,6 +206,8 @@ def _profiles(record: Record) -> Profiles:
 
 def _of_numbers(queries: object) -> bool:
     """Whether the queries are a list of vectors, and not of pictures or texts."""
+    if hasattr(queries, "toarray"):  # a sparse matrix, which is refused as one
+        return True
     first = queries[0] if isinstance(queries, list | tuple) and queries else None
     return isinstance(first, list | tuple | np.ndarray | torch.Tensor | Number)
 

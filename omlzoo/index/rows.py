@@ -12,6 +12,7 @@ import pandas as pd
 
 from omlzoo import catalog
 from omlzoo.data.table import Table
+from omlzoo.data.table_hints import twice_written
 from omlzoo.embedding.embeddings import ERROR, Embeddings, joined
 from omlzoo.embedding.unit_length import not_unit
 from omlzoo.errors import BadInput, notice
@@ -130,7 +131,8 @@ class Rows:
         """The rows and new ones behind them; images that are here already are left out, with a notice.
 
         Raises:
-            BadInput: The new ones are of another model, preprocessing or normalisation, or are not finite.
+            BadInput: The new ones are of another model, preprocessing or normalisation, or are not finite, or have a
+                label, category or sequence that is a number here in another spelling.
         """
         ours = self.embeddings
         ours.record.check_comparable(embeddings.record)
@@ -148,6 +150,7 @@ class Rows:
             new = replace(new, table=new.table.assign(path=pd.Series(kept, dtype="str")))
         _check_sizes(new.vectors, np.flatnonzero(new.good))
         whole, searcher = joined([ours, new]), copy.copy(self.searcher)
+        _check_names(whole.table, len(ours))
         if new.good.any():
             searcher.add(whole.vectors, len(ours) + np.flatnonzero(new.good))
         return Rows(whole, searcher, self.similarity)
@@ -186,6 +189,19 @@ def _scaled(embeddings: Embeddings, where: str) -> Embeddings:
 
 def _keys(table: Table) -> list[tuple[str, Any]]:
     return [(str(file.resolve()), box) for file, box in zip(table.files(), table.boxes(), strict=True)]
+
+
+def _check_names(table: pd.DataFrame, start: int) -> None:
+    """Refuse ids that rows from ``start`` on bring, of which another row has the same number in another spelling."""
+    for column in (name for name in ("label", "category", "sequence") if name in table):
+        if not isinstance(table[column].dtype, pd.StringDtype):
+            continue
+        texts = table[column].fillna("")
+        wrong = twice_written(texts) & ~texts.isin(texts[:start][twice_written(texts[:start])])
+        if wrong.any():
+            value = texts[wrong].iloc[0]
+            both = f"{value!r} and {value.partition('.')[0]!r}"
+            raise BadInput(f"the {column}s {both} would stand beside each other; write the number in one way")
 
 
 def _check_sizes(vectors: np.ndarray, rows: np.ndarray) -> None:

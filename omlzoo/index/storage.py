@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from omlzoo.checkpoints.calibration import Calibration
-from omlzoo.embedding.embeddings import Embeddings, Record
+from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
+from omlzoo.embedding.parquet import open_parquet, read_table
 from omlzoo.embedding.shards import load_embeddings
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadInput, OmlzooError, notice
 from omlzoo.files import file_digest, new_files, settle
 from omlzoo.index.rows import Rows
 from omlzoo.jsonio import build, read_json
 
-__all__ = ["OWNED", "Facts", "Recall", "generation_of", "read_index", "write_index"]
+__all__ = ["OWNED", "Facts", "Recall", "check_replaceable", "generation_of", "read_index", "write_index"]
 
 FACTS, VECTORS = "index.json", "embeddings.parquet"
 OWNED = (FACTS, VECTORS, "backend.faiss", "backend.npz", "backend.json")
@@ -92,6 +93,42 @@ def write_index(
     for name in set(OWNED) - {path.name for path in written} - {FACTS}:
         (folder / name).unlink(missing_ok=True)  # of another backend
     return generation
+
+
+def check_replaceable(folder: Path, embeddings: Embeddings, overwrite: bool) -> None:
+    """Say what a saving will replace, and refuse to replace what the new index does not have.
+
+    Args:
+        folder: The folder, which may hold an index.
+        embeddings: The rows of the new index.
+        overwrite: Whether an index of another model or of other pictures may be replaced.
+
+    Raises:
+        BadInput: It holds one, and ``overwrite`` is False.
+    """
+    settle(folder, FACTS)
+    if not (folder / FACTS).is_file():
+        return
+    try:
+        theirs = Record.from_json(json.dumps(_facts(folder / FACTS).record))
+        with open_parquet(folder / VECTORS) as parquet:
+            table = read_table(parquet, ["path", ERROR]).to_pandas()
+    except OmlzooError as error:
+        notice(f"{folder} holds a damaged index ({error}), which is replaced")
+        return
+    ours, paths = embeddings.record, table["path"][table[ERROR] == ""]
+    here = {Path(ours.root, path) for path in embeddings.table["path"]}
+    lost = [path for path in paths if Path(theirs.root, path) not in here]
+    what = f"{folder} holds an index of {len(paths):,} pictures by {theirs.model}"
+    other = [key for key in ("model", "sha256", "preprocess_hash", "dim") if getattr(ours, key) != getattr(theirs, key)]
+    reason = ""
+    if set(other) - {"model"}:
+        reason = f"this one is by {ours.model}, with another {other[-1] if other != ['model'] else 'model'}"
+    elif lost:
+        reason = f"this one of {len(embeddings):,} lacks {len(lost):,} of them, such as {lost[0]!r}"
+    if reason and not overwrite:
+        raise BadInput(f"{what}, and {reason}; give another name, or overwrite (--overwrite) to replace it")
+    notice(f"{what}, which is replaced{f': {reason}' if reason else ''}")
 
 
 def generation_of(folder: Path) -> str | None:

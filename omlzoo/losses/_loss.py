@@ -75,7 +75,7 @@ class Loss(nn.Module):
         if ref_embeddings is not None and not self.references:
             raise BadInput(f"{type(self).__name__} takes no references; call it with embeddings and labels only")
         rows = embeddings
-        if self.gather:
+        if self.gather or not isinstance(embeddings, Tensor):
             check_batch(embeddings, labels)  # before gathering, so that each process reports its own error
             rows, labels = gather(embeddings, labels)
         with torch.autocast(embeddings.device.type, enabled=False):

@@ -51,7 +51,7 @@ class SimilarityDistillation(nn.Module):
         Raises:
             BadInput: A value is not finite, or shapes do not fit.
         """
-        numbers = torch.arange(len(embeddings), device=embeddings.device)
+        numbers = torch.arange(len(embeddings), device=getattr(embeddings, "device", None))
         check_batch(embeddings, numbers)
         check_batch(teacher, numbers, "teacher")
         if self.gather:

@@ -6,7 +6,7 @@ from torch import Tensor
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.distances import cosine
-from omlzoo.ops.pairs import pair_up
+from omlzoo.ops.pairs import detached, pair_up
 
 __all__ = ["MultiSimilarityPairs"]
 
@@ -53,7 +53,7 @@ class MultiSimilarityPairs:
             Indices of anchors and their positives, (P,) each, and of anchors and their negatives, (N,) each. Anchors
             are rows of the batch, positives and negatives rows of the references.
         """
-        pairs = pair_up(embeddings.detach(), labels, ref_embeddings, ref_labels, own)
+        pairs = pair_up(detached(embeddings), labels, ref_embeddings, ref_labels, own)
         if not (len(pairs.labels) and len(pairs.other_labels)):
             none = torch.empty(0, dtype=torch.long, device=pairs.labels.device)
             return none, none, none, none

@@ -8,7 +8,7 @@ from torch import Tensor
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.ops.distances import euclidean
-from omlzoo.ops.pairs import Pairs, label_means, pair_up
+from omlzoo.ops.pairs import Pairs, detached, label_means, pair_up
 
 __all__ = [
     "AllTriplets", "EasyPositive", "GivenTriplets", "HardCluster", "HardTriplets", "NHardTriplets", "SemiHardTriplets",
@@ -45,7 +45,7 @@ class _TripletMiner:
         Returns:
             Indices of anchors (into the batch), positives and negatives (into the references), each (T,).
         """
-        pairs = pair_up(embeddings.detach(), labels, ref_embeddings, ref_labels, own)
+        pairs = pair_up(detached(embeddings), labels, ref_embeddings, ref_labels, own)
         if not (len(pairs.labels) and len(pairs.other_labels)):
             none = torch.empty(0, dtype=torch.long, device=pairs.labels.device)
             return none, none, none

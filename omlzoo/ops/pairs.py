@@ -9,7 +9,7 @@ from torch import Tensor
 from omlzoo.errors import BadInput
 from omlzoo.ops.rows import check_rows
 
-__all__ = ["Pairs", "check_batch", "check_codes", "label_means", "pair_up", "whole_numbers"]
+__all__ = ["Pairs", "check_batch", "check_codes", "detached", "label_means", "pair_up", "whole_numbers"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,11 @@ def pair_up(
     if own is not None and not 0 <= own <= len(ref_labels) - len(labels):
         raise BadInput(f"own is {own}; {len(labels)} rows from there do not lie in {len(ref_labels)} references")
     return Pairs(embeddings, labels, ref_embeddings.to(embeddings.dtype), ref_labels.to(labels.device), own)
+
+
+def detached(embeddings: Tensor) -> Tensor:
+    """Embeddings without their graph; what is no tensor is returned, for :func:`check_batch` to refuse."""
+    return embeddings.detach() if isinstance(embeddings, Tensor) else embeddings
 
 
 def check_batch(embeddings: Tensor, labels: Tensor, name: str = "embeddings") -> None:

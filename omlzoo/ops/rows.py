@@ -43,6 +43,8 @@ def as_numbers(values: Rows, name: str) -> Tensor:
         raise BadInput(f"{name} are a tensor that is {what}; give real numbers in a dense tensor, such as float32")
     if rows.ndim != 2:
         raise BadInput(f"{name} have the shape {tuple(rows.shape)}; it must be (rows, dim)")
+    if len(rows) and not rows.shape[1]:
+        raise BadInput(f"{name} have the shape {tuple(rows.shape)}; a row needs at least one number")
     return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
 
 
@@ -125,6 +127,13 @@ def _lengths(rows: Tensor) -> tuple[float, float]:
 
 
 def _of_array(values: object, name: str) -> Tensor:
+    if hasattr(values, "toarray"):
+        raise BadInput(f"{name} are sparse ({type(values).__name__}); give them as .toarray()")
+    if np.ma.is_masked(values):
+        raise BadInput(f"{name} are an array of which some numbers are masked; fill them, or leave those rows out")
+    if isinstance(values, list | tuple) and values and all(isinstance(row, Tensor) for row in values):
+        rows = [row.detach().cpu() for row in values]  # numpy takes no bfloat16
+        values = [row.float() if row.dtype == torch.bfloat16 else row for row in rows]
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # rows of different lengths, or what is no number
@@ -133,4 +142,5 @@ def _of_array(values: object, name: str) -> Tensor:
         raise BadInput(f"{name} are of the kind {array.dtype}; give real numbers, such as float32")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
+    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return torch.from_numpy(array if array.flags.writeable else array.copy())  # torch warns of one that is not

@@ -23,7 +23,7 @@ class SearchOptions:
 
     Attributes:
         k: Number of hits, at least 1.
-        where: Columns and the text, or texts, that a hit must have in each; None does not filter.
+        where: Columns and the value, or values, that a hit must have in each; None does not filter.
         threshold: The smallest score of an accepted hit, or the name of a cut-point of the calibration; None for none.
     """
 
@@ -63,13 +63,14 @@ def answers(index: Index, encoder: QueryEncoder, rows: RowFacts, batch: Sequence
     if pictured:
         vectors[pictured] = encoder.encode_pixels([batch[number].pixels for number in pictured])
     results: list[Any] = list(vectors)
-    alike: dict[tuple[SearchOptions | None, bool], list[int]] = {}
+    alike: dict[tuple[str, bool], list[int]] = {}  # by how options are written: 1 and True are equal
     for number, request in enumerate(batch):
         if request.vector is not None:
             vectors[number] = request.vector
         if request.options is not None or request.text is not None:
-            alike.setdefault((request.options, request.text is not None), []).append(number)
-    for (options, in_words), numbers in alike.items():
+            alike.setdefault((repr(request.options), request.text is not None), []).append(number)
+    for (_, in_words), numbers in alike.items():
+        options = batch[numbers[0]].options
         texts = [str(batch[number].text) for number in numbers] if in_words else None
         try:
             together = _search(index, rows, options, vectors[numbers], texts)
@@ -88,7 +89,7 @@ def _search(
         return list(index.encoder.encode_texts(texts or ()).vectors)
     where = None if options.where is None else dict(options.where)
     queries = vectors if texts is None else texts
-    hits = index.search(queries, options.k, where=where, threshold=options.threshold, text=texts is not None)
+    hits = index.find(queries, options.k, where=where, threshold=options.threshold, text=texts is not None)
     return _described(hits, rows)
 
 
@@ -96,7 +97,8 @@ def _described(hits: Hits, rows: RowFacts) -> list[dict[str, Any]]:
     chances, accepted, known = hits.probabilities, hits.accepted, hits.is_known
     query, rank = np.nonzero(hits.ids >= 0)
     answers: list[dict[str, Any]] = [
-        {"hits": [], "is_known": None if known is None else bool(known[number])} for number in range(len(hits.ids))
+        {"hits": [], "is_known": None if known is None else bool(known[number]), "notices": list(hits.notices)}
+        for number in range(len(hits.ids))
     ]
     for number, position, hit in zip(query, rank, rows[hits.ids[query, rank]], strict=True):
         hit["score"] = float(hits.scores[number, position])

@@ -64,10 +64,10 @@ def parse_box(text: str | None) -> tuple[int, int, int, int] | None:
 
 
 def parse_where(text: str | None) -> dict[str, Any] | None:
-    """The columns of a JSON object and the text, or texts, that a row must have in each; None for an empty field.
+    """The columns of a JSON object and the value, or values, that a row must have in each; None for an empty field.
 
     Raises:
-        HTTPException: Status 422: the field is no JSON object, or too long.
+        HTTPException: Status 422: the field is no JSON object, too long, or a value is an object or a list in a list.
     """
     if not text:
         return None
@@ -80,7 +80,11 @@ def parse_where(text: str | None) -> dict[str, Any] | None:
         raise HTTPException(422, f"where is {text[:REPEATED]!r}; it must be a JSON object") from error
     if not isinstance(columns, dict):
         raise HTTPException(422, f"where is {text[:REPEATED]!r}; it must be a JSON object")
-    kept = {name: tuple(map(str, value)) if isinstance(value, list) else str(value) for name, value in columns.items()}
+    kept = {name: tuple(value) if isinstance(value, list) else value for name, value in columns.items()}
+    for name, value in kept.items():
+        if any(isinstance(each, dict | list) for each in (value if isinstance(value, tuple) else (value,))):
+            rule = "must be a text, a number, true, false, null or a list of them"
+            raise HTTPException(422, f"where: {name[:REPEATED]!r} {rule}")
     return kept or None
 
 

@@ -9,7 +9,7 @@ from fastapi import Request as HTTPRequest
 from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from omlzoo.data.filters import matching
+from omlzoo.data.filters import select
 from omlzoo.errors import OmlzooError
 from omlzoo.pages.render import search_page
 from omlzoo.serving.answers import Request, SearchOptions
@@ -142,8 +142,10 @@ async def items(
     embeddings, columns = service.index.embeddings, parse_where(where) or {}
 
     def page() -> dict[str, Any]:
-        rows = np.flatnonzero(embeddings.good & matching(embeddings.table, columns))
-        return {"count": len(rows), "items": service.row_facts[rows[start : start + count]]}
+        selected = select(embeddings.table, columns, embeddings.good)
+        rows = np.flatnonzero(selected.rows)
+        shown = service.row_facts[rows[start : start + count]]
+        return {"count": len(rows), "items": shown, "notices": list(selected.notices)}
 
     return await service.in_turn(page)
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from omlzoo import catalog
 from omlzoo.checkpoints import cache
 from omlzoo.checkpoints.archives import read_extra
-from omlzoo.checkpoints.entry import dump_entry, without_address
+from omlzoo.checkpoints.entry import Entry, dump_entry, without_address
 from omlzoo.checkpoints.state_dict import state_digest
-from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch
+from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch, notice
 from omlzoo.files import new_file
 from omlzoo.jsonio import parse_json
 from omlzoo.models._extractor import Extractor
@@ -64,7 +64,7 @@ class _Bare(nn.Module):
         return self.model(images)  # type: ignore[no-any-return]
 
 
-def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = False) -> Exported:
+def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = False, overwrite: bool = False) -> Exported:
     """Export a model for another engine.
 
     The format follows from the suffix of the path: ``.onnx`` for ONNX Runtime, OpenVINO and others, ``.pt`` for
@@ -81,8 +81,11 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
         int8: Whether to store the weights of linear layers and convolutions as 8-bit integers and to quantize
             activations dynamically, for ONNX only. The file is smaller, and faster on some machines, but less exact;
             docs/results.md has the loss of accuracy.
+        overwrite: Whether an exported file of another model is replaced. One of the same model always is, which is
+            said, and a file that is not ours never.
 
     Raises:
+        BadInput: There is a file of another model and ``overwrite`` is False, or one that is not ours.
         BadInput: The suffix is another one, ``int8`` is set for another format than ONNX, or the model has no entry.
         WeightsMismatch: The exported model computes something else than the model; nothing is written.
         MissingExtra: onnx, onnxscript or onnxruntime, or executorch, is not installed.
@@ -97,6 +100,7 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
     facts = extractor.entry
     if extractor.changed:
         facts = without_address(facts, source=f"weights of one's own, started from {facts.name}")
+    _check_replaceable(path, facts, overwrite)
     entry, size = dump_entry(facts), facts.preprocess.crop
     bare = _Bare(copy.deepcopy(extractor).float().cpu().eval())
     with new_file(path) as temporary:
@@ -117,6 +121,22 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
                 f"{cosine:.4f}); this version of torch or onnxruntime computes something else: try another"
             )
     return Exported(path, size, difference, cosine)
+
+
+def _check_replaceable(path: Path, facts: Entry, overwrite: bool) -> None:
+    """Say that a file of ours will be replaced, or refuse to replace it."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        theirs = read_entry(path)
+    except BadInput as error:
+        raise BadInput(f"{path} exists and was not written by export; give another name, or remove it first") from error
+    name, digest = theirs.get("name"), theirs.get("sha256")
+    same = (name, digest) == (facts.name, facts.sha256)
+    if not same and not overwrite:
+        ours, other = f"{facts.name} ({str(facts.sha256)[:16]})", f"{name} ({str(digest)[:16]})"
+        raise BadInput(f"{path} holds {other}, not {ours}; give another name, or overwrite (--overwrite) to replace it")
+    notice(f"{path} held {name} and is replaced")
 
 
 def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:

@@ -16,6 +16,7 @@ from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, weights_of
 from omlzoo.checkpoints.timm_config import to_config
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import settled
+from omlzoo.jsonio import read_json
 from omlzoo.pages.render import model_card
 from omlzoo.zoo.registry import get_weights
 
@@ -25,7 +26,7 @@ FENCE = "```"
 LONGEST = 100_000  # bytes of a recipe
 
 
-def push(run: str | Path, repo: str, *, private: bool = False) -> str:
+def push(run: str | Path, repo: str, *, private: bool = False, overwrite: bool = False) -> str:
     """Upload weights, entry and model card to a Hub repository in one commit.
 
     If timm builds the same model, timm's ``config.json`` is uploaded too. ``omlzoo.get_model("hf-hub:<repo>")`` opens
@@ -35,13 +36,15 @@ def push(run: str | Path, repo: str, *, private: bool = False) -> str:
         run: A folder that finetune, convert or save wrote.
         repo: Hugging Face Hub repository, "organisation/name". It is made if it does not exist.
         private: Whether the repository is private, if it is made.
+        overwrite: Whether weights of another checkpoint, or others than ours, are replaced in the repository. The same
+            weights always are, which is said.
 
     Returns:
         The URL of the commit.
 
     Raises:
         BadInput: ``run`` is not a folder, its entry or weights are a link out of it, or ``repo`` is not of the form
-            "organisation/name".
+            "organisation/name"; or the repository has other weights and ``overwrite`` is False.
         BadEntry: The folder has no valid ``entry.json``.
         WeightsUnavailable: The weights are damaged, or the Hub refuses.
     """
@@ -55,6 +58,7 @@ def push(run: str | Path, repo: str, *, private: bool = False) -> str:
             raise BadInput(f"{path} leads out of the folder, or is no regular file; copy what it leads to in its place")
     weights = get_weights(run.resolve())
     entry = replace(weights.entry, name=name_of(repo.rpartition("/")[2]), repo=None, revision=None)
+    _check_replaceable(repo, entry, overwrite)
     if entry.license is None:
         notice(f"{run}: its entry states no licence; nobody may use what has none")
     files: dict[str, Path | bytes] = {
@@ -66,6 +70,27 @@ def push(run: str | Path, repo: str, *, private: bool = False) -> str:
     if config is not None:
         files["config.json"] = json.dumps(config, indent=2).encode()
     return hub.upload(repo, files, f"{entry.name}, by omlzoo", private)
+
+
+def _check_replaceable(repo: str, entry: Entry, overwrite: bool) -> None:
+    """Say that weights in a repository will be replaced, or refuse to replace them."""
+    there = hub.main_file(repo, ENTRY)
+    if there is not None:
+        try:
+            raw = read_json(there)
+        except BadInput:
+            raw = {}
+        theirs = raw if isinstance(raw, dict) else {}
+        digest, what = theirs.get("sha256"), f"{theirs.get('name')}, weights {str(theirs.get('sha256'))[:16]}"
+    elif hub.main_file(repo, WEIGHTS) is not None:
+        digest, what = None, f"a {WEIGHTS} without an entry of ours"
+    else:
+        return
+    same = digest is not None and digest == entry.sha256
+    if not same and not overwrite:
+        raise BadInput(f"{repo} has {what}, not {entry.name}, {str(entry.sha256)[:16]}; give another name, "
+                       "or overwrite (--overwrite) to replace them")  # fmt: skip
+    notice(f"{repo} had {what}; they are replaced")
 
 
 def card(entry: Entry, repo: str, run: Path) -> str:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omlzoo.data.filters import matching
-from omlzoo.errors import BadInput, UnknownName
+from omlzoo.data.filters import matching, select
+from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
 
 FRAME = pd.DataFrame({"path": ["a", "b", "c"], "label": [7, 8, 7], "category": ["boot", "shoe", "shoe"]})
 
@@ -14,7 +14,7 @@ FRAME = pd.DataFrame({"path": ["a", "b", "c"], "label": [7, 8, 7], "category": [
     ("where", "wanted"),
     [
         ({"category": "shoe"}, [1, 2]), ({"label": 7}, [0, 2]), ({"label": "7", "category": "shoe"}, [2]),
-        ({"category": ["boot", "hat"]}, [0]), ({"category": "hat"}, []), ({}, [0, 1, 2]), ([2, 0], [0, 2]), ([], []),
+        ({"category": ["boot"]}, [0]), ({"category": []}, []), ({}, [0, 1, 2]), ([2, 0], [0, 2]), ([], []),
         ([True, False, False], [0]), (np.array([False, True, True]), [1, 2]),
     ],
 )  # fmt: skip
@@ -30,3 +30,18 @@ def test_what_is_not_there_is_refused() -> None:
     for wrong in ([3], [-1], [0.5]):
         with pytest.raises(BadInput, match="integers from 0 to 2"):
             matching(FRAME, wrong)
+    with pytest.raises(UnknownName, match="the table has no '5'"):
+        matching(FRAME, {5: 1})  # type: ignore[dict-item]
+
+
+def test_a_value_that_no_row_has_is_said() -> None:
+    with pytest.warns(OmlzooWarning, match="no row has category 'boots'; the nearest is 'boot'"):
+        assert matching(FRAME, {"category": ["boots", "shoe"]}).tolist() == [False, True, True]
+    only = np.array([False, True, True])
+    found = select(FRAME, {"category": "boot", "label": 7}, only)  # of rows that may be found
+    assert not found.rows.any()
+    assert found.notices == ("no row has category 'boot'; it has 'shoe'",)
+    together = select(FRAME, {"category": "boot", "label": 8})
+    assert together.notices == ("no row has what is asked of category, label together",)
+    assert select(FRAME, [0, 1], only).rows.tolist() == [False, True, False]
+    assert select(FRAME, np.array([True, True, False]), only).rows.tolist() == [False, True, False]

@@ -5,6 +5,8 @@ import os
 import shutil
 import socket
 import threading
+import warnings
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,7 +125,9 @@ def test_readers_and_savers_at_once_find_whole_indexes(rows: Embeddings, tmp_pat
     for _ in range(15):
         for index in (two, one):
             index.saved = None
-            index.save(tmp_path / "x")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", OmlzooWarning)
+                index.save(tmp_path / "x", overwrite=True)
     stop.set()
     for reader in readers:
         reader.join()
@@ -135,7 +139,12 @@ def test_an_index_behind_a_link_is_saved_where_it_leads(rows: Embeddings, tmp_pa
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     for count in (100, 200, 300):
-        omlzoo.build_index(part(rows, 0, count)).save(tmp_path / "link")
+        with (
+            nullcontext()
+            if count == 100
+            else pytest.warns(OmlzooWarning, match="pictures by nowhere, which is replaced")
+        ):
+            omlzoo.build_index(part(rows, 0, count)).save(tmp_path / "link")
         assert (tmp_path / "link").is_symlink()
         assert omlzoo.open_index(tmp_path / "real").size == count
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
@@ -143,7 +152,8 @@ def test_an_index_behind_a_link_is_saved_where_it_leads(rows: Embeddings, tmp_pa
 
 def test_another_backend_leaves_no_file_of_the_one_before(rows: Embeddings, tmp_path: Path) -> None:
     omlzoo.build_index(rows, backend="faiss").save(tmp_path / "x")
-    omlzoo.build_index(rows).save(tmp_path / "x")
+    with pytest.warns(OmlzooWarning, match="holds an index of 300 pictures by nowhere, which is replaced"):
+        omlzoo.build_index(rows).save(tmp_path / "x")
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == [
         "embeddings.parquet", "index.json"
     ]  # fmt: skip
@@ -373,3 +383,43 @@ def test_any_number_is_a_threshold_and_no_other_thing(threshold: float, accepted
     assert (hits.accepted == accepted).all()
     with pytest.raises(BadInput, match="threshold is not a number"):
         index.search(rows.vectors[:2], threshold=float("nan"))
+
+
+def test_an_index_of_another_model_or_of_other_pictures_is_replaced_on_request_only(
+    rows: Embeddings, tmp_path: Path
+) -> None:
+    omlzoo.build_index(part(rows, 0, 100)).save(tmp_path / "x")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "x").iterdir()}
+    others = replace(rows, record=replace(rows.record, sha256="1" * 64, model="elsewhere"))
+    for other, said in (
+        (others, r"100 pictures by nowhere, and this one is by elsewhere, with another sha256; .*\(--overwrite\)"),
+        (part(rows, 50, 120), r"this one of 70 lacks 50 of them, such as '/nowhere/0\.png'; give another name"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            omlzoo.build_index(other).save(tmp_path / "x")
+        assert {path.name: path.read_bytes() for path in (tmp_path / "x").iterdir()} == before
+    with pytest.warns(
+        OmlzooWarning, match="holds an index of 100 pictures by nowhere, which is replaced: this one is by"
+    ):
+        omlzoo.build_index(others).save(tmp_path / "x", overwrite=True)
+    assert omlzoo.open_index(tmp_path / "x").embeddings.record.model == "elsewhere"
+    opened = omlzoo.open_index(tmp_path / "x")
+    opened.remove(np.arange(20))
+    opened.save(tmp_path / "x")  # what was opened there is saved there in silence
+    (tmp_path / "x" / "index.json").write_text("{}")
+    with pytest.warns(OmlzooWarning, match="holds a damaged index .*, which is replaced"):
+        omlzoo.build_index(rows).save(tmp_path / "x")
+    (tmp_path / "x" / "mine.txt").write_text("mine")
+    with pytest.raises(BadInput, match=r"holds mine\.txt"):
+        omlzoo.build_index(rows).save(tmp_path / "x", overwrite=True)
+
+
+def test_a_label_in_another_spelling_is_refused(rows: Embeddings) -> None:
+    index, new = omlzoo.build_index(part(rows, 0, 100)), part(rows, 100, 110)
+    index.rows.embeddings.table["label"] = pd.Series(["3", *["a"] * 99], dtype="str")
+    new.table["label"] = pd.Series(["b", *["3.0"] * 9], dtype="str")
+    with pytest.raises(BadInput, match=r"the labels '3\.0' and '3' would stand beside each other"):
+        index.add(new)
+    assert index.size == 100
+    new.table["label"] = pd.Series(["3"] * 10, dtype="str")
+    assert len(index.add(new)) == 10

@@ -1,9 +1,14 @@
 """What every loss gets from its base: counts, lazy numbers, float32, a zero that is safe in half precision."""
 
+import inspect
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from omlzoo import catalog
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.pairs import Pairs
@@ -51,3 +56,18 @@ def test_positive_numbers() -> None:
     for value in (0, -1, float("nan")):
         with pytest.raises(BadInput, match="x is .*; it must be above 0"):
             positive_number("x", value)
+
+
+@pytest.mark.parametrize("shelf", ["losses", "miners"])
+@pytest.mark.parametrize(("rows", "labels"), [
+    (torch.ones(3, 4), [0, 0, 1]), (torch.ones(3, 4), np.array([0, 0, 1])), (torch.ones(3, 4), ["a", "a", "b"]), (torch.ones(3, 4), None),
+    (np.ones((3, 4), np.float32), torch.tensor([0, 0, 1])), (np.ones((3, 4)), np.array([0, 0, 1])), ([[1.0] * 4] * 3, [0, 0, 1]),
+], ids=range(7))  # fmt: skip
+def test_arrays_and_lists_are_refused_in_one_line(shelf: str, rows: Any, labels: Any) -> None:
+    others = {"CrossBatch", "WeightedSum", "SimilarityDistillation", "GivenTriplets", "StackedTriplets"}
+    for name in set(catalog.names(shelf)) - others:
+        kind = catalog.find(shelf, name)
+        needs = {"dim": 4, "n_labels": 2}
+        made = kind(**{key: needs[key] for key in needs if key in inspect.signature(kind).parameters})
+        with pytest.raises(BadInput, match="^embeddings and their labels are .*; they must be tensors"):
+            made(rows, labels)

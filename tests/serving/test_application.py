@@ -93,6 +93,18 @@ def test_search_is_the_indexs_own(client: TestClient, index: Index) -> None:
     assert client.get(f"/items/{again['id']}").json()["path"] == index.embeddings.table["path"][7]
 
 
+def test_a_value_that_no_row_has_is_said_in_the_answer(client: TestClient) -> None:
+    found = client.post("/search", data={"item": 1, "k": 1, "where": '{"category": "evan"}'}).json()
+    assert (found["hits"], found["notices"]) == ([], ["no row has category 'evan'; the nearest is 'even'"])
+    listed = client.get("/items", params={"where": '{"category": "evan"}'}).json()
+    assert (listed["count"], listed["notices"]) == (0, found["notices"])
+    assert client.post("/search", data={"item": 1, "k": 1, "where": '{"category": "even"}'}).json()["notices"] == []
+    refused = client.post("/search", data={"item": 1, "where": '{"category": {"a": 1}}'})
+    assert (refused.status_code, "must be a text, a number" in refused.json()["detail"]) == (422, True)
+    page = client.get("/").text
+    assert "found.notices.join" in page
+
+
 def test_embed_and_boxes(client: TestClient, index: Index) -> None:
     whole = client.post("/embed", files={"image": first(index)}).json()
     assert whole["vector"] == pytest.approx(index.embeddings.vectors[0].tolist(), abs=1e-5)

@@ -9,7 +9,7 @@ from omlzoo.serving.parsing import parse_box, parse_threshold, parse_where
 def test_fields_are_read_as_they_are_meant() -> None:
     assert parse_box("1,2.4,30,40") == (1, 2, 30, 40)
     assert parse_box("") is parse_box(None) is None
-    assert parse_where('{"category": "boot", "size": [1, 2]}') == {"category": "boot", "size": ("1", "2")}
+    assert parse_where('{"category": "boot", "size": [1, 2]}') == {"category": "boot", "size": (1, 2)}
     assert parse_where("{}") is parse_where(None) is None
     assert (parse_threshold("0.5"), parse_threshold("far=1e-3"), parse_threshold("")) == (0.5, "far=1e-3", None)
     assert [parse_threshold(text) for text in ("nan", "-inf", "1e999")] == ["nan", "-inf", "1e999"], (

@@ -109,7 +109,8 @@ def test_what_a_link_leads_to_is_not_uploaded(hub: LoopbackHub, tmp_path: Path, 
     assert not hub.pushed
     (tmp_path / "link").symlink_to(tmp_path / "run")
     (tmp_path / "run" / "recipe.toml").unlink()
-    push(tmp_path / "link", "me/linked")  # the folder itself may be reached by a link
+    with pytest.warns(OmlzooWarning, match="me/linked had linked, weights .*; they are replaced"):
+        push(tmp_path / "link", "me/linked")  # the folder itself may be reached by a link
 
 
 def test_no_html_comes_into_the_card(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
@@ -124,3 +125,16 @@ def test_no_html_comes_into_the_card(hub: LoopbackHub, tmp_path: Path, model: Ex
     body = hub.pushed["README.md"].decode().split("---\n", 2)[2]
     assert "<script" not in body.lower()
     assert "&lt;script>alert(1)" in body
+
+
+def test_other_weights_are_replaced_on_request_only(hub: LoopbackHub, tmp_path: Path, model: Extractor) -> None:
+    model.save(tmp_path / "one")
+    toy("resnet_toy", seed=1).save(tmp_path / "two")
+    push(tmp_path / "one", "me/kept")
+    before = dict(hub.pushed)
+    with pytest.raises(BadInput, match=r"^me/kept has kept, weights .*, not kept, .*; give another name, or overwrite"):
+        push(tmp_path / "two", "me/kept")
+    assert hub.pushed == before
+    with pytest.warns(OmlzooWarning, match="me/kept had kept, weights .*; they are replaced"):
+        push(tmp_path / "two", "me/kept", overwrite=True)
+    assert hub.pushed["entry.json"] != before["entry.json"]
