@@ -3,12 +3,13 @@
 import itertools
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from omlzoo.metrics.ranking import RetrievalPerQuery
+if TYPE_CHECKING:
+    from omlzoo.metrics.ranking import RetrievalPerQuery
 
 __all__ = ["SHOWN", "Finding", "find_issues"]
 
@@ -36,7 +37,7 @@ class Finding:
     rows: tuple[dict[str, Any], ...] = ()
 
 
-def find_issues(vectors: np.ndarray, frame: pd.DataFrame, ranking: RetrievalPerQuery) -> list[Finding]:
+def find_issues(vectors: np.ndarray, frame: pd.DataFrame, ranking: "RetrievalPerQuery") -> list[Finding]:
     """The findings of a table whose embeddings were ranked.
 
     Args:
@@ -51,7 +52,7 @@ def find_issues(vectors: np.ndarray, frame: pd.DataFrame, ranking: RetrievalPerQ
     return [*itertools.chain(*found), *_collapsed(vectors), *_confused(labels, ranking)]
 
 
-def _impossible(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+def _impossible(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery") -> list[Finding]:
     rows = ranking.without_relevant
     if not len(rows):
         return []
@@ -62,7 +63,7 @@ def _impossible(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuer
     return [Finding("impossible", f"{sentence}label; the first: {paths[rows[0]]}", len(rows), shown)]
 
 
-def _mislabelled(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+def _mislabelled(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery") -> list[Finding]:
     if ranking.first.shape[1] < LOOKED_AT:
         return []
     shown = []
@@ -81,7 +82,7 @@ def _mislabelled(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQue
     return [Finding("mislabelled", text, len(shown), tuple(shown[:SHOWN]))]
 
 
-def _copies(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+def _copies(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery") -> list[Finding]:
     pairs = [(a, b) for a, b in _same_embedding(ranking) if labels[a] != labels[b]]
     if not pairs:
         return []
@@ -92,7 +93,7 @@ def _copies(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -
     return [Finding("copies", text + str(shown[0]["same_as"]), len(pairs), shown)]
 
 
-def _copied(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+def _copied(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery") -> list[Finding]:
     pairs = [(a, b) for a, b in _same_embedding(ranking) if labels[a] == labels[b]]
     if not pairs:
         return []
@@ -102,7 +103,7 @@ def _copied(labels: np.ndarray, paths: np.ndarray, ranking: RetrievalPerQuery) -
     return [Finding("copied", f"{text}{shown[0]['path']} and {shown[0]['same_as']}", len(pairs), shown)]
 
 
-def _same_embedding(ranking: RetrievalPerQuery) -> list[tuple[int, int]]:
+def _same_embedding(ranking: "RetrievalPerQuery") -> list[tuple[int, int]]:
     """The queries whose first hit is no further away than a copy would be, each with that hit."""
     if not len(ranking.queries):
         return []
@@ -128,7 +129,7 @@ def _collapsed(vectors: np.ndarray) -> list[Finding]:
     return []
 
 
-def _confused(labels: np.ndarray, ranking: RetrievalPerQuery) -> list[Finding]:
+def _confused(labels: np.ndarray, ranking: "RetrievalPerQuery") -> list[Finding]:
     if not len(ranking.queries):
         return []
     query_labels, hit_labels = labels[ranking.queries], labels[ranking.first[:, 0]]

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.ops.codes import label_codes
+from omlzoo.ops.codes import is_tensor, label_codes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["NOBODY", "Flags", "Ids", "Selection", "count_relevant", "select"]
 
 NOBODY = -1
-Flags = Sequence[bool] | np.ndarray | Tensor | None
-Ids = Sequence[Any] | np.ndarray | Tensor | None
+Flags: TypeAlias = "Sequence[bool] | np.ndarray | Tensor | None"
+Ids: TypeAlias = "Sequence[Any] | np.ndarray | Tensor | None"
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,6 @@ def _rows(flags: Flags, name: str, count: int) -> np.ndarray:
 
 def _listed(flags: Any) -> np.ndarray:
     try:
-        return np.asarray(flags.detach().cpu() if isinstance(flags, Tensor) else flags)
+        return np.asarray(flags.detach().cpu() if is_tensor(flags) else flags)
     except (TypeError, ValueError) as error:
         raise BadInput(f"flags are no list of True and False ({error})") from error

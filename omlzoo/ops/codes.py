@@ -1,18 +1,21 @@
 """Labels of any kind as codes from 0, by the equality of Python and never by that of an array that merges kinds."""
 
+import sys
 from collections.abc import Sequence, Sized
 from numbers import Number
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from omlzoo.errors import BadInput
 
-__all__ = ["MISSING", "Labels", "label_codes"]
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Labels = Sequence[Any] | np.ndarray | Tensor
+__all__ = ["MISSING", "Labels", "is_tensor", "label_codes"]
+
+Labels: TypeAlias = "Sequence[Any] | np.ndarray | Tensor"
 
 MISSING = -1
 SHOWN = 5  # positions that a message lists
@@ -54,7 +57,7 @@ def label_codes(
 
 def _listed(labels: Any, name: str, count: int | None) -> Any:
     """The labels as what ``pandas.factorize`` compares without merging: objects stay objects."""
-    if isinstance(labels, Tensor):
+    if is_tensor(labels):
         labels = labels.detach().cpu()
         labels = (labels.float() if labels.is_floating_point() and labels.element_size() < 4 else labels).numpy()
     if not hasattr(labels, "dtype"):
@@ -64,7 +67,7 @@ def _listed(labels: Any, name: str, count: int | None) -> Any:
             or not hasattr(labels, "__getitem__")
         ):
             raise BadInput(f"{name} are {type(labels).__name__}; give a list, an array or a tensor, one for each row")
-        items = [item.item() if isinstance(item, Tensor) and item.ndim == 0 else item for item in labels]  # type: ignore[attr-defined]
+        items = [item.item() if is_tensor(item) and item.ndim == 0 else item for item in labels]  # type: ignore[attr-defined]
         labels = np.fromiter(items, dtype=object, count=len(items))
     shape = tuple(labels.shape)
     if len(shape) != 1 or (count is not None and shape != (count,)):
@@ -93,3 +96,9 @@ def _kind(kind: type) -> str:
     if issubclass(kind, bool | np.bool_):
         return "bool"
     return "text" if issubclass(kind, str) else "number" if issubclass(kind, Number) else kind.__name__
+
+
+def is_tensor(value: object) -> "TypeGuard[Tensor]":
+    """Whether a value is a tensor of torch, which is not imported for the question: where it is not, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
