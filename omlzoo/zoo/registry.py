@@ -202,7 +202,11 @@ def get_model(
         from omlzoo.checkpoints.state_dict import load_into
 
         current = model.state_dict()
-        state = source.tensors(file, current.keys()) if isinstance(source, Weights) else _read_foreign(file, current)
+        state = (
+            source.tensors(file, current.keys())
+            if isinstance(source, Weights)
+            else _read_foreign(file, facts.entry, current)
+        )
         load_into(model, current, state, facts.entry.name, facts.entry.arch)
     model.weights = facts
     if source is not None and facts.entry.commercial is False:
@@ -238,12 +242,13 @@ def _unmeasured(facts: Weights, what: str) -> Weights:
     return Weights(without_address(facts.entry, source=source), origin=what)
 
 
-def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
+def _read_foreign(path: Path, entry: Entry, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
     """Read a file with the keys of the zoo, or in a foreign layout, which is recognised and named in a warning."""
     import torch
 
-    from omlzoo.checkpoints import layouts, safe_load
+    from omlzoo.checkpoints import safe_load, wrappings
     from omlzoo.checkpoints.state_dict import check_finite
+    from omlzoo.zoo.examples import Example, match
 
     if not path.is_file():
         raise BadInput(
@@ -252,8 +257,10 @@ def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "T
     raw = safe_load.open_file(path, str(path))
     state: Mapping[str, Tensor] = {key: value for key, value in raw.items() if isinstance(value, torch.Tensor)}
     if state.keys() != wanted.keys():
-        layout = layouts.recognise(raw, str(path))
-        notice(f"{path} was read in the layout {layout}")
-        state = layouts.convert(raw, layout, str(path))
+        found = match(wrappings.readings(raw, str(path)), [Example(entry, wanted)], str(path))
+        if found is None:
+            raise wrappings.unreadable(raw, str(path))
+        notice(f"{path} was read in the layout {found.reading.layout}. {found.reading.account(wanted)}".strip())
+        state = found.state
     check_finite(state, str(path))
     return state
