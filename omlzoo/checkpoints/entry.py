@@ -21,15 +21,28 @@ from omlzoo.checkpoints.entry_rules import (
     check_range,
     check_repo,
     check_url,
-)
+    completed,
+)  # fmt: skip
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry, BadInput
 from omlzoo.jsonio import build, read_json
 
-__all__ = ["HUB", "Entry", "Metric", "Text", "Tokenizer", "Upstream", "dump_entry", "read_entry", "without_address"]
+__all__ = [
+    "HUB",
+    "Entry",
+    "Metric",
+    "Pin",
+    "Text",
+    "Tokenizer",
+    "Upstream",
+    "dump_entry",
+    "read_entry",
+    "without_address",
+]
 
 HUB = "hf-hub:"  # prefix of a repository, where the name of a checkpoint or a folder is accepted too
 
+Pin = Literal["measured", "publisher", "two sources", "one source"]
 HASHES = {"md5": 32, "sha256": 64}  # number of hex digits of a complete digest
 MOST_DIM, MOST_PARAMS, MOST_TOKENS, LARGEST = 262_144, 10**12, 10**7, 2**62
 
@@ -43,11 +56,13 @@ class Upstream:
         hash: "md5:<hex digits>" or "sha256:<hex digits>", the complete digest or its first digits; null if the authors
             published none.
         layout: Name of the file's key layout, see :mod:`omlzoo.checkpoints.layouts`.
+        pin: How the hash is known, as the entry's ``pin``.
     """
 
     url: str
     hash: str | None
     layout: str
+    pin: Pin | None = None
 
     def __post_init__(self) -> None:
         check_url(self.url, "upstream.url")
@@ -129,6 +144,8 @@ class Text:
         size: Size of the file in bytes.
         tokenizer: The tokenizer of the text tower.
         source: Where these facts were read.
+        pin: How the sha256 is known, as the entry's ``pin``.
+        alternatives: Other names that the file may have, tried in order where the repository has no ``file``.
     """
 
     arch: Literal["clip_text", "siglip_text"]
@@ -141,9 +158,13 @@ class Text:
     size: int | None
     tokenizer: Tokenizer
     source: str
+    pin: Pin | None = None
+    alternatives: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_address(self, "text: ")
+        for file in self.alternatives:
+            check_path(file, ".safetensors", "text: alternatives")
         check_arguments(self.arch_args)
         check_range("text: params", self.params, 1, MOST_PARAMS)
         check_range("text: size", self.size, 0, LARGEST)
@@ -181,6 +202,8 @@ class Entry:
         notes: Anything else that a user should know.
         calibration: Thresholds and probabilities of the model's distances, written by ``omlzoo calibrate``.
         text: The text tower that was trained together with this image tower, if there is one.
+        pin: How the sha256 is known: measured here, told by the publisher, named by two unrelated sources or more, or
+            by one, which may err: where the Hub announces another, that is said; null if it is not known.
     """
 
     name: str
@@ -210,6 +233,7 @@ class Entry:
     notes: str | None
     calibration: Calibration | None
     text: Text | None = None
+    pin: Pin | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -232,13 +256,15 @@ def read_entry(path: Path, name: str | None = None) -> Entry:
 
     Args:
         path: The JSON file.
-        name: The name that the entry must have; None accepts any name.
+        name: The name that the entry must have; None accepts any name, and entries that an earlier version wrote.
 
     Raises:
         BadEntry: The file cannot be read, a key is missing or unknown, or a value breaks its rule. The message names
             the file.
     """
     raw = read_json(path, BadEntry)
+    if name is None:
+        raw = completed(raw)
     try:
         entry = build(Entry, raw, str(path))
     except (BadEntry, BadInput) as error:
@@ -258,7 +284,7 @@ def without_address(entry: Entry, **changes: Any) -> Entry:
     """
     bare = replace(
         entry, repo=None, revision=None, file=None, sha256=None, size=None, mirrors=(), layout=None, upstream=None,
-        gated=False, metrics=(), fingerprint=None, notes=None, calibration=None, text=None,
+        gated=False, metrics=(), fingerprint=None, notes=None, calibration=None, text=None, pin=None,
     )  # fmt: skip
     return replace(bare, **changes)
 

@@ -29,7 +29,7 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 from omlzoo.errors import WeightsUnavailable
 from omlzoo.progress import TerminalBar, bar
 
-__all__ = ["cached", "download", "download_first", "download_url", "offline", "settings", "upload"]
+__all__ = ["NoSuchFile", "cached", "download", "download_first", "download_url", "offline", "settings", "upload"]
 
 CHUNK = 1 << 20  # bytes
 STALE = 3600  # age in seconds after which a partial file is taken to be abandoned
@@ -98,7 +98,7 @@ def _explain(error: Exception, name: str, where: str, repo: str) -> NoReturn:
                 f"not in the local cache, and {hub} cannot be reached; connect once, or set HF_ENDPOINT to a mirror"
             )
     elif isinstance(error, EntryNotFoundError):
-        raise _NoSuchFile(f"{name}: {where}: {repo} has no such file; check the entry's file") from error
+        raise NoSuchFile(f"{name}: {where}: {repo} has no such file; check the entry's file") from error
     elif isinstance(error, HfHubHTTPError):
         reason = f"{hub} answered {_status(error)}; try again later, or set HF_TOKEN or HF_ENDPOINT"
     elif isinstance(error, OSError) or type(error).__module__.startswith(("httpx", "httpcore", "requests")):
@@ -138,7 +138,7 @@ def download_first(repo: str, files: Sequence[str], name: str, progress: bool) -
     for file in files:
         try:
             return download(repo, file, None, name, progress)
-        except _NoSuchFile:
+        except NoSuchFile:
             continue
     raise WeightsUnavailable(f"{name}: {repo} has neither of {', '.join(files)}; it is no checkpoint that opens here")
 
@@ -249,7 +249,7 @@ def _continue(url: str, path: Path, name: str, progress: bool) -> None:
         raise HTTPException(f"{path.stat().st_size} of {total} bytes came")
 
 
-class _NoSuchFile(WeightsUnavailable):
+class NoSuchFile(WeightsUnavailable):
     """The repository exists, but does not have the file."""
 
 

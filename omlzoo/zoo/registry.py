@@ -94,6 +94,7 @@ def list_models(
     license: str | None = None,
     arch: str | None = None,
     commercial: bool | None = None,
+    pinned: bool | None = None,
 ) -> list[str]:
     """Names of the zoo's checkpoints, sorted.
 
@@ -104,6 +105,8 @@ def list_models(
         arch: Only checkpoints of this architecture, such as "vits16".
         commercial: True gives only checkpoints whose licence is known to allow commercial use, False only the others;
             None gives both.
+        pinned: True gives only checkpoints whose entry determines the content of the file, False only the others; None
+            gives both.
 
     Raises:
         UnknownName: No checkpoint has that family, licence or architecture; similar values are suggested.
@@ -118,6 +121,8 @@ def list_models(
             matching = [name for name in matching if getattr(manifest.find(name), key) == value]
     if commercial is not None:
         matching = [name for name in matching if (manifest.find(name).commercial is True) == commercial]
+    if pinned is not None:
+        matching = [name for name in matching if Weights(manifest.find(name)).pinned == pinned]
     return matching
 
 
@@ -197,6 +202,7 @@ def get_model(
     file = source.fetch(progress) if isinstance(source, Weights) else source
     if isinstance(source, Weights) and file is not None:
         check_room(facts.entry, file)
+        facts = _as_fetched(facts)
     model = build_model(facts.entry, blank=source is not None)
     if file is not None:
         from omlzoo.checkpoints.state_dict import load_into
@@ -235,6 +241,18 @@ def _same_architecture(ours: Weights, theirs: Weights) -> Weights:
             f"call get_model({theirs.address!r})"
         )
     return theirs
+
+
+def _as_fetched(facts: Weights) -> Weights:
+    """The facts with the sha256 of the file that was taken, which may be another than one source alone has said."""
+    if facts.entry.pin != "one source" or facts.file is not None:
+        return facts
+    from omlzoo.checkpoints.fetch import present
+
+    _, sha256 = present(facts.entry)
+    if sha256 == facts.entry.sha256:
+        return facts
+    return replace(facts, entry=replace(facts.entry, sha256=sha256, size=None, pin=None))
 
 
 def _unmeasured(facts: Weights, what: str) -> Weights:
