@@ -26,6 +26,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
+from omlzoo.checkpoints.reachability import unreachable, ways_on
 from omlzoo.errors import WeightsUnavailable
 from omlzoo.progress import TerminalBar, bar
 
@@ -60,6 +61,14 @@ def download(repo: str, file: str, revision: str | None, name: str, progress: bo
         WeightsUnavailable: The file cannot be fetched; the message says why and what to do. No partial file is left.
     """
     where = f"{repo}@{(revision or 'main')[:12]}/{file}"
+    known = cached(repo, file, revision)
+    asks = not offline() and (known is None or len(revision or "") != 40)  # a commit's file is not asked for again
+    if asks and (reason := unreachable(constants.ENDPOINT)) is not None:
+        if known is not None:
+            return known
+        raise WeightsUnavailable(
+            f"{name}: {where}: not in the local cache, and {ways_on(constants.ENDPOINT, reason, name)}"
+        )
     before = _half_files(repo)
     for path in before:
         if time.time() - path.stat().st_mtime > STALE:
@@ -94,9 +103,7 @@ def _explain(error: Exception, name: str, where: str, repo: str) -> NoReturn:
         elif isinstance(cause, HfHubHTTPError):
             reason = f"not in the local cache, and {hub} answered {_status(cause)}; try again later, or set HF_ENDPOINT"
         else:
-            reason = (
-                f"not in the local cache, and {hub} cannot be reached; connect once, or set HF_ENDPOINT to a mirror"
-            )
+            reason = f"not in the local cache, and {ways_on(hub, type(cause).__name__, name)}"
     elif isinstance(error, EntryNotFoundError):
         raise NoSuchFile(f"{name}: {where}: {repo} has no such file; check the entry's file") from error
     elif isinstance(error, HfHubHTTPError):
@@ -211,6 +218,8 @@ def download_url(url: str, path: Path, name: str, progress: bool) -> None:
             f"{name}: {url} is not in the local cache, and HF_HUB_OFFLINE is set; unset it once, "
             f"or bring the weights from another machine with `omlzoo fetch {name} --to` and `--from`"
         )
+    if (reason := unreachable(url)) is not None:
+        raise WeightsUnavailable(f"{name}: {ways_on(url, reason, name)}")
     path.touch()
     for attempt in range(1, TRIES + 1):
         try:
