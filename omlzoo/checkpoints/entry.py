@@ -10,19 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from omlzoo.checkpoints import entry_rules as rules
 from omlzoo.checkpoints.calibration import Calibration
-from omlzoo.checkpoints.entry_rules import (
-    check_arguments,
-    check_finite_numbers,
-    check_hex,
-    check_name,
-    check_path,
-    check_preprocess,
-    check_range,
-    check_repo,
-    check_url,
-    completed,
-)  # fmt: skip
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry, BadInput
 from omlzoo.jsonio import build, read_json
@@ -65,7 +54,7 @@ class Upstream:
     pin: Pin | None = None
 
     def __post_init__(self) -> None:
-        check_url(self.url, "upstream.url")
+        rules.check_url(self.url, "upstream.url")
         algorithm, _, digest = (self.hash or "").partition(":")
         if self.hash is not None and (
             algorithm not in HASHES or not re.fullmatch(rf"[0-9a-f]{{4,{HASHES[algorithm]}}}", digest)
@@ -96,7 +85,7 @@ class Metric:
     variant: Literal["upstream", "oml"] | None
 
     def __post_init__(self) -> None:
-        check_finite_numbers(f"the metric {self.metric}", [self.value])
+        rules.check_finite_numbers(f"the metric {self.metric}", [self.value])
 
 
 @dataclass(frozen=True)
@@ -126,7 +115,7 @@ class Tokenizer:
     def __post_init__(self) -> None:
         _check_address(self, "text: tokenizer: ", ".json")
         for key in ("begin", "end", "pad"):
-            check_range(f"text: tokenizer: {key}", getattr(self, key), 0, MOST_TOKENS)
+            rules.check_range(f"text: tokenizer: {key}", getattr(self, key), 0, MOST_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -164,10 +153,10 @@ class Text:
     def __post_init__(self) -> None:
         _check_address(self, "text: ")
         for file in self.alternatives:
-            check_path(file, ".safetensors", "text: alternatives")
-        check_arguments(self.arch_args)
-        check_range("text: params", self.params, 1, MOST_PARAMS)
-        check_range("text: size", self.size, 0, LARGEST)
+            rules.check_path(file, ".safetensors", "text: alternatives")
+        rules.check_arguments(self.arch_args)
+        rules.check_range("text: params", self.params, 1, MOST_PARAMS)
+        rules.check_range("text: size", self.size, 0, LARGEST)
 
 
 @dataclass(frozen=True)
@@ -236,19 +225,19 @@ class Entry:
     pin: Pin | None = None
 
     def __post_init__(self) -> None:
-        check_name(self.name)
+        rules.check_name(self.name)
         _check_address(self)
         if self.mirrors and self.sha256 is None:
             raise BadEntry("it has mirrors and sha256 is null; what comes from a mirror is checked against it")
         for url in self.mirrors:
-            check_url(url, "a mirror")
-        check_arguments(self.arch_args)
-        check_range("dim", self.dim, 1, MOST_DIM)
-        check_range("params", self.params, 1, MOST_PARAMS)
-        check_range("size", self.size, 0, LARGEST)
-        check_finite_numbers("fingerprint", self.fingerprint or ())
+            rules.check_url(url, "a mirror")
+        rules.check_arguments(self.arch_args)
+        rules.check_range("dim", self.dim, 1, MOST_DIM)
+        rules.check_range("params", self.params, 1, MOST_PARAMS)
+        rules.check_range("size", self.size, 0, LARGEST)
+        rules.check_finite_numbers("fingerprint", self.fingerprint or ())
         for pre in filter(None, (self.preprocess, self.preprocess_oml)):
-            check_preprocess(pre)
+            rules.check_preprocess(pre)
 
 
 def read_entry(path: Path, name: str | None = None) -> Entry:
@@ -264,7 +253,7 @@ def read_entry(path: Path, name: str | None = None) -> Entry:
     """
     raw = read_json(path, BadEntry)
     if name is None:
-        raw = completed(raw)
+        raw = rules.completed(raw)
     try:
         entry = build(Entry, raw, str(path))
     except (BadEntry, BadInput) as error:
@@ -297,11 +286,11 @@ def dump_entry(entry: Entry) -> str:
 
 def _check_address(holder: Entry | Text | Tokenizer, where: str = "", suffix: str = ".safetensors") -> None:
     """Check the repository, revision, file name and sha256 of an entry, a text tower or a tokenizer."""
-    check_hex(holder.sha256, 64, f"{where}sha256")
-    check_hex(holder.revision, 40, f"{where}revision")
+    rules.check_hex(holder.sha256, 64, f"{where}sha256")
+    rules.check_hex(holder.revision, 40, f"{where}revision")
     if holder.file is not None:
-        check_path(holder.file, suffix, f"{where}file")
+        rules.check_path(holder.file, suffix, f"{where}file")
     if holder.repo is not None:
-        check_repo(holder.repo, f"{where}repo")
+        rules.check_repo(holder.repo, f"{where}repo")
         if holder.file is None:
             raise BadEntry(f"{where}repo is {holder.repo!r} but file is null; name the file in the repository")
