@@ -39,7 +39,7 @@ def pinned(entry: Entry, move: bool = False) -> Entry:
     if entry.repo is None:
         return entry
     revision, sha256, size = _found(entry, move)
-    return replace(entry, revision=revision, sha256=sha256, size=size)
+    return replace(entry, revision=revision, sha256=sha256, size=size, pin="publisher")
 
 
 def pinned_text(entry: Entry, move: bool = False) -> Entry:
@@ -49,7 +49,7 @@ def pinned_text(entry: Entry, move: bool = False) -> Entry:
     text, tokenizer = entry.text, entry.text.tokenizer
     if text.repo is not None:
         revision, sha256, size = _found(text, move)
-        text = replace(text, revision=revision, sha256=sha256, size=size)
+        text = replace(text, revision=revision, sha256=sha256, size=size, pin="publisher")
     revision, sha256, _ = _found(tokenizer, move, small=True)
     tokenizer = replace(tokenizer, revision=revision, sha256=sha256 or (None if move else tokenizer.sha256))
     return replace(entry, text=replace(text, tokenizer=tokenizer))
@@ -70,7 +70,8 @@ def _found(holder: Entry | Text | Tokenizer, move: bool, small: bool = False) ->
     if info.sha is None or (sha256 is None and not small):
         said = "commit" if info.sha is None else f"sha256 of {holder.file}"
         raise CannotPin(f"{holder.repo}: the Hub tells no {said}")
-    if not move and sha256 is not None and holder.sha256 not in (None, sha256):
+    doubtful = not isinstance(holder, Tokenizer) and holder.pin == "one source"  # the Hub itself knows better
+    if not move and not doubtful and sha256 is not None and holder.sha256 not in (None, sha256):
         raise CannotPin(f"{holder.repo}@{info.sha[:12]}/{holder.file} has sha256 {sha256[:16]}..., the entry says "
                         f"{str(holder.sha256)[:16]}...")  # fmt: skip
     return info.sha, sha256, size
@@ -88,7 +89,7 @@ def changes(old: Entry, new: Entry) -> list[str]:
     return [
         f"{where}{key}: {getattr(one, key)} -> {getattr(other, key)}"
         for where, one, other in pairs
-        for key in ("revision", "sha256", "size")
+        for key in ("revision", "sha256", "size", "pin")
         if getattr(one, key, None) != getattr(other, key, None)
     ]
 

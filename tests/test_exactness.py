@@ -15,7 +15,7 @@ from references import random_vit, vit_forward
 from torch import Tensor
 from torch.nn import functional as F
 
-from omlzoo.checkpoints import layouts
+from omlzoo.checkpoints import layouts, wrappings
 from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
 from omlzoo.models.clip import ClipViT
@@ -159,7 +159,7 @@ def test_swins_older_files_shrink_the_map_at_the_end_of_a_stage() -> None:
         for key, value in state.items()
     }
     older["layers.0.blocks.1.attn_mask"] = torch.zeros(1)
-    assert layouts.recognise(older, "x") == "swin"
+    assert [each.layout for each in wrappings.readings(older, "x")] == ["swin"]
     found = layouts.convert(older, "swin", "x")
     assert found.keys() == layouts.convert(dict(state), "swin", "x").keys()
     assert all(torch.equal(found[key], state[key]) for key in found)

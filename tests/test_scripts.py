@@ -28,9 +28,11 @@ def test_an_entry_is_pinned_to_what_the_hub_tells(hub: LoopbackHub) -> None:
     entry = unpinned("zoo/a")
     new = pin.pinned(entry)
     assert (new.revision, new.sha256, new.size) == (COMMIT, sha256, 5)
-    assert [line.partition(":")[0] for line in pin.changes(entry, new)] == ["revision", "sha256", "size"]
+    assert [line.partition(":")[0] for line in pin.changes(entry, new)] == ["revision", "sha256", "size", "pin"]
     assert pin.changes(new, pin.pinned(new)) == []
-    assert replace(new, revision=entry.revision, sha256=entry.sha256, size=entry.size) == entry  # nothing else
+    assert (
+        replace(new, revision=entry.revision, sha256=entry.sha256, size=entry.size, pin=entry.pin) == entry
+    )  # nothing else
 
 
 def test_text_towers_are_pinned_too(hub: LoopbackHub) -> None:
@@ -82,7 +84,9 @@ def test_pin_goes_through_all_names_and_writes_only_when_asked(
     assert "1 would change; --write writes them, 1 could not be pinned" in out
     assert not list(tmp_path.iterdir())
     assert pin.main([hosted[0], "--write"]) == 0
-    assert read_entry(tmp_path / f"{hosted[0]}.json") == replace(entry, revision=COMMIT, sha256=sha256, size=7)
+    assert read_entry(tmp_path / f"{hosted[0]}.json") == replace(
+        entry, revision=COMMIT, sha256=sha256, size=7, pin="publisher"
+    )
 
 
 def test_an_entry_is_verified_and_measured(drawn: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from places import DATA
 
 import omlzoo
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadEntry, BadInput
 from omlzoo.training import Run
 from omlzoo.training.run_folder import read_run
 
@@ -59,3 +59,16 @@ def test_a_run_that_was_not_finished_is_refused_in_one_line(old: Path) -> None:
             progress=False, **settings,
         )  # fmt: skip
     assert "\n" not in str(error.value)
+
+
+def test_an_entry_written_before_has_the_facts_that_came_later(old: Path) -> None:
+    raw = json.loads((old / "model/entry.json").read_text())
+    assert "pin" not in raw
+    raw["upstream"] = {"url": "https://example.org/x.pth", "hash": None, "layout": "timm_vit"}
+    (old / "model/entry.json").write_text(json.dumps(raw))
+    entry = omlzoo.get_weights(old / "model").entry
+    assert entry.upstream is not None
+    assert (entry.pin, entry.upstream.pin) == (None, None)
+    (old / "model/entry.json").write_text(json.dumps(raw | {"pinn": None}))
+    with pytest.raises(BadEntry, match="unknown pinn"):
+        omlzoo.get_weights(old / "model")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from omlzoo.checkpoints.entry import Entry
+from omlzoo.checkpoints.entry import Entry, Upstream
 from omlzoo.checkpoints.folder import open_entry, weights_of
 from omlzoo.checkpoints.state_dict import check_finite, check_header, load_tensors
 from omlzoo.errors import BadEntry, BadInput, WeightsUnavailable, notice
@@ -54,7 +54,7 @@ def serves(local: Entry, entry: Entry) -> bool:
     """Whether a local file can be used as the weights of an entry.
 
     It can if it has the sha256 of the entry, if it was converted from the same upstream file, or, where the entry has
-    no sha256, if it is from the same repository.
+    no sha256 or one of a single source, if it is from the same repository.
 
     Args:
         local: The entry that lies beside the local file.
@@ -62,9 +62,21 @@ def serves(local: Entry, entry: Entry) -> bool:
     """
     if local.sha256 is None or local.name != entry.name:
         return False
-    converted = local.repo is None and local.upstream is not None and local.upstream == entry.upstream
-    unpinned = entry.sha256 is None and entry.repo is not None and local.repo == entry.repo
+    converted = local.repo is None and _same_file(local.upstream, entry.upstream)
+    unpinned = (
+        (entry.sha256 is None or entry.pin == "one source") and entry.repo is not None and local.repo == entry.repo
+    )
     return converted or unpinned or local.sha256 == entry.sha256
+
+
+def _same_file(local: Upstream | None, entry: Upstream | None) -> bool:
+    """Whether two are one file of its authors. Of its hash one may have only the beginning."""
+    if local is None or entry is None or (local.url, local.layout) != (entry.url, entry.layout):
+        return False
+    if local.hash is None or entry.hash is None:
+        return local.hash == entry.hash
+    one, other = sorted((local.hash, entry.hash), key=len)
+    return other.startswith(one) or one.partition(":")[0] != other.partition(":")[0]
 
 
 @contextmanager

@@ -10,26 +10,28 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from omlzoo.checkpoints import entry_rules as rules
 from omlzoo.checkpoints.calibration import Calibration
-from omlzoo.checkpoints.entry_rules import (
-    check_arguments,
-    check_finite_numbers,
-    check_hex,
-    check_name,
-    check_path,
-    check_preprocess,
-    check_range,
-    check_repo,
-    check_url,
-)
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry, BadInput
 from omlzoo.jsonio import build, read_json
 
-__all__ = ["HUB", "Entry", "Metric", "Text", "Tokenizer", "Upstream", "dump_entry", "read_entry", "without_address"]
+__all__ = [
+    "HUB",
+    "Entry",
+    "Metric",
+    "Pin",
+    "Text",
+    "Tokenizer",
+    "Upstream",
+    "dump_entry",
+    "read_entry",
+    "without_address",
+]
 
 HUB = "hf-hub:"  # prefix of a repository, where the name of a checkpoint or a folder is accepted too
 
+Pin = Literal["measured", "publisher", "two sources", "one source"]
 HASHES = {"md5": 32, "sha256": 64}  # number of hex digits of a complete digest
 MOST_DIM, MOST_PARAMS, MOST_TOKENS, LARGEST = 262_144, 10**12, 10**7, 2**62
 
@@ -43,14 +45,16 @@ class Upstream:
         hash: "md5:<hex digits>" or "sha256:<hex digits>", the complete digest or its first digits; null if the authors
             published none.
         layout: Name of the file's key layout, see :mod:`omlzoo.checkpoints.layouts`.
+        pin: How the hash is known, as the entry's ``pin``.
     """
 
     url: str
     hash: str | None
     layout: str
+    pin: Pin | None = None
 
     def __post_init__(self) -> None:
-        check_url(self.url, "upstream.url")
+        rules.check_url(self.url, "upstream.url")
         algorithm, _, digest = (self.hash or "").partition(":")
         if self.hash is not None and (
             algorithm not in HASHES or not re.fullmatch(rf"[0-9a-f]{{4,{HASHES[algorithm]}}}", digest)
@@ -81,7 +85,7 @@ class Metric:
     variant: Literal["upstream", "oml"] | None
 
     def __post_init__(self) -> None:
-        check_finite_numbers(f"the metric {self.metric}", [self.value])
+        rules.check_finite_numbers(f"the metric {self.metric}", [self.value])
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ class Tokenizer:
     def __post_init__(self) -> None:
         _check_address(self, "text: tokenizer: ", ".json")
         for key in ("begin", "end", "pad"):
-            check_range(f"text: tokenizer: {key}", getattr(self, key), 0, MOST_TOKENS)
+            rules.check_range(f"text: tokenizer: {key}", getattr(self, key), 0, MOST_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,8 @@ class Text:
         size: Size of the file in bytes.
         tokenizer: The tokenizer of the text tower.
         source: Where these facts were read.
+        pin: How the sha256 is known, as the entry's ``pin``.
+        alternatives: Other names that the file may have, tried in order where the repository has no ``file``.
     """
 
     arch: Literal["clip_text", "siglip_text"]
@@ -141,12 +147,16 @@ class Text:
     size: int | None
     tokenizer: Tokenizer
     source: str
+    pin: Pin | None = None
+    alternatives: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_address(self, "text: ")
-        check_arguments(self.arch_args)
-        check_range("text: params", self.params, 1, MOST_PARAMS)
-        check_range("text: size", self.size, 0, LARGEST)
+        for file in self.alternatives:
+            rules.check_path(file, ".safetensors", "text: alternatives")
+        rules.check_arguments(self.arch_args)
+        rules.check_range("text: params", self.params, 1, MOST_PARAMS)
+        rules.check_range("text: size", self.size, 0, LARGEST)
 
 
 @dataclass(frozen=True)
@@ -181,6 +191,8 @@ class Entry:
         notes: Anything else that a user should know.
         calibration: Thresholds and probabilities of the model's distances, written by ``omlzoo calibrate``.
         text: The text tower that was trained together with this image tower, if there is one.
+        pin: How the sha256 is known: measured here, told by the publisher, named by two unrelated sources or more, or
+            by one, which may err: where the Hub announces another, that is said; null if it is not known.
     """
 
     name: str
@@ -210,21 +222,22 @@ class Entry:
     notes: str | None
     calibration: Calibration | None
     text: Text | None = None
+    pin: Pin | None = None
 
     def __post_init__(self) -> None:
-        check_name(self.name)
+        rules.check_name(self.name)
         _check_address(self)
         if self.mirrors and self.sha256 is None:
             raise BadEntry("it has mirrors and sha256 is null; what comes from a mirror is checked against it")
         for url in self.mirrors:
-            check_url(url, "a mirror")
-        check_arguments(self.arch_args)
-        check_range("dim", self.dim, 1, MOST_DIM)
-        check_range("params", self.params, 1, MOST_PARAMS)
-        check_range("size", self.size, 0, LARGEST)
-        check_finite_numbers("fingerprint", self.fingerprint or ())
+            rules.check_url(url, "a mirror")
+        rules.check_arguments(self.arch_args)
+        rules.check_range("dim", self.dim, 1, MOST_DIM)
+        rules.check_range("params", self.params, 1, MOST_PARAMS)
+        rules.check_range("size", self.size, 0, LARGEST)
+        rules.check_finite_numbers("fingerprint", self.fingerprint or ())
         for pre in filter(None, (self.preprocess, self.preprocess_oml)):
-            check_preprocess(pre)
+            rules.check_preprocess(pre)
 
 
 def read_entry(path: Path, name: str | None = None) -> Entry:
@@ -232,13 +245,15 @@ def read_entry(path: Path, name: str | None = None) -> Entry:
 
     Args:
         path: The JSON file.
-        name: The name that the entry must have; None accepts any name.
+        name: The name that the entry must have; None accepts any name, and entries that an earlier version wrote.
 
     Raises:
         BadEntry: The file cannot be read, a key is missing or unknown, or a value breaks its rule. The message names
             the file.
     """
     raw = read_json(path, BadEntry)
+    if name is None:
+        raw = rules.completed(raw)
     try:
         entry = build(Entry, raw, str(path))
     except (BadEntry, BadInput) as error:
@@ -258,7 +273,7 @@ def without_address(entry: Entry, **changes: Any) -> Entry:
     """
     bare = replace(
         entry, repo=None, revision=None, file=None, sha256=None, size=None, mirrors=(), layout=None, upstream=None,
-        gated=False, metrics=(), fingerprint=None, notes=None, calibration=None, text=None,
+        gated=False, metrics=(), fingerprint=None, notes=None, calibration=None, text=None, pin=None,
     )  # fmt: skip
     return replace(bare, **changes)
 
@@ -271,11 +286,11 @@ def dump_entry(entry: Entry) -> str:
 
 def _check_address(holder: Entry | Text | Tokenizer, where: str = "", suffix: str = ".safetensors") -> None:
     """Check the repository, revision, file name and sha256 of an entry, a text tower or a tokenizer."""
-    check_hex(holder.sha256, 64, f"{where}sha256")
-    check_hex(holder.revision, 40, f"{where}revision")
+    rules.check_hex(holder.sha256, 64, f"{where}sha256")
+    rules.check_hex(holder.revision, 40, f"{where}revision")
     if holder.file is not None:
-        check_path(holder.file, suffix, f"{where}file")
+        rules.check_path(holder.file, suffix, f"{where}file")
     if holder.repo is not None:
-        check_repo(holder.repo, f"{where}repo")
+        rules.check_repo(holder.repo, f"{where}repo")
         if holder.file is None:
             raise BadEntry(f"{where}repo is {holder.repo!r} but file is null; name the file in the repository")

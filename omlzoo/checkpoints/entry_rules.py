@@ -24,9 +24,13 @@ __all__ = [
     "check_range",
     "check_repo",
     "check_url",
+    "completed",
     "name_of",
 ]
 
+LATER: dict[str, dict[str, Any]] = {  # facts that entries of folders and repositories written before do not have
+    "": {"pin": None}, "upstream": {"pin": None}, "text": {"pin": None, "alternatives": []},
+}  # fmt: skip
 LONGEST = 200  # bytes of a name; a file's name has at most 255, and more is put before and behind it
 WIDEST = 10_000  # pixels of a side
 DEEPEST = 8  # architectures inside each other
@@ -190,6 +194,14 @@ def check_arguments(arguments: Mapping[str, Any], deep: int = 1) -> None:
             value is not None and not (isinstance(value, str) and len(value) <= LONGEST) and value not in (True, False)
         ):
             raise BadEntry(f"arch_args: {key} is {_shown(value)}; it must be a number, a word, true, false or null")
+
+
+def completed(raw: Any) -> Any:
+    """The parsed entry that an earlier version wrote, with the facts that entries have now. Others are unchanged."""
+    if not isinstance(raw, dict):
+        return raw
+    inner = {key: LATER[key] | raw[key] for key in LATER if isinstance(raw.get(key), dict)}
+    return LATER[""] | raw | inner
 
 
 def _is_part(part: str) -> bool:

@@ -66,7 +66,7 @@ def present(entry: Entry) -> tuple[Path | None, str | None]:
     if entry.repo is not None and entry.file is not None:
         path = hub.cached(entry.repo, entry.file, entry.revision)
         announced = path.resolve().name if path and len(path.resolve().name) == 64 else None
-        return path, entry.sha256 or announced
+        return path, announced if announced and entry.pin == "one source" else entry.sha256 or announced
     bundled = manifest.folder() / "bundled" / (entry.file or "")
     return (bundled, entry.sha256) if entry.file and bundled.is_file() else (None, None)
 
@@ -167,6 +167,12 @@ def _from_hub(entry: Entry, repo: str, file: str, progress: bool, afresh: bool) 
     blob = path.resolve()
     announced = blob.name if len(blob.name) == 64 else None  # the name of a large file in the Hub's cache is its sha256
     expected = entry.sha256 or announced
+    if entry.pin == "one source" and announced not in (None, entry.sha256):
+        expected = announced
+        notice(
+            f"{entry.name}: the Hub announces sha256 {str(announced)[:16]}... for {file}, the entry says "
+            f"{str(entry.sha256)[:16]}..., which one source only has said; the file is taken as the Hub announces it"
+        )
     if entry.sha256 is None or entry.revision is None:
         otherwise = (
             "against the hash that the Hub announced" if announced else "against nothing: the Hub announced no sha256"
@@ -177,7 +183,7 @@ def _from_hub(entry: Entry, repo: str, file: str, progress: bool, afresh: bool) 
     if expected is None:
         return path
     try:
-        size = entry.size if entry.sha256 else None
+        size = entry.size if entry.sha256 == expected else None
         return cache.verify(path, expected, entry.name, "the file was removed; fetch it again", afresh, size)
     except WeightsUnavailable:
         path.unlink(missing_ok=True)
@@ -214,8 +220,15 @@ def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:
         return
     algorithm, _, published = upstream.hash.partition(":")
     digest = file_digest(file, algorithm)
-    if not digest.startswith(published):
-        raise WeightsUnavailable(
-            f"{name}: {upstream.url} has {algorithm} {digest[:16]}..., published is {published}; "
-            "the download was removed; try again, and if it stays so the file is not the authors'"
+    if digest.startswith(published):
+        return
+    if upstream.pin == "one source" and algorithm == "sha256" and digest[:8] in upstream.url:
+        notice(
+            f"{name}: {upstream.url} has sha256 {digest[:16]}..., the entry says {published[:16]}..., which one source "
+            "only has said; the file is taken, since its name begins with its hash"
         )
+        return
+    raise WeightsUnavailable(
+        f"{name}: {upstream.url} has {algorithm} {digest[:16]}..., published is {published}; "
+        "the download was removed; try again, and if it stays so the file is not the authors'"
+    )

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from omlzoo.checkpoints import cache, hub
@@ -29,7 +29,14 @@ def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
     Raises:
         WeightsUnavailable: The file cannot be fetched, or its content has another sha256 than the entry states.
     """
-    return fetch_weights(_tower(entry, text), progress)
+    tower = _tower(entry, text)
+    for file in text.alternatives:
+        try:
+            return fetch_weights(tower, progress)
+        except hub.NoSuchFile:
+            notice(f"{tower.name}: {text.repo} has no {tower.file}; {file} is tried")
+            tower = replace(tower, file=file)
+    return fetch_weights(tower, progress)
 
 
 def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -> Path:
@@ -119,7 +126,13 @@ def _tower(entry: Entry, text: Text) -> Entry:
             f"omlzoo.get_text_model({entry.name!r}, weights=FILE)"
         )
     return without_address(
-        entry, name=f"{entry.name}.text", repo=text.repo, revision=text.revision, file=text.file, sha256=text.sha256
+        entry,
+        name=f"{entry.name}.text",
+        repo=text.repo,
+        revision=text.revision,
+        file=text.file,
+        sha256=text.sha256,
+        pin=text.pin,
     )
 
 

@@ -26,10 +26,13 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
+from omlzoo.checkpoints.reachability import unreachable, ways_on
 from omlzoo.errors import WeightsUnavailable
 from omlzoo.progress import TerminalBar, bar
 
-__all__ = ["cached", "download", "download_first", "download_url", "main_file", "offline", "settings", "upload"]
+__all__ = [
+    "NoSuchFile", "cached", "download", "download_first", "download_url", "main_file", "offline", "settings", "upload",
+]  # fmt: skip
 
 CHUNK = 1 << 20  # bytes
 STALE = 3600  # age in seconds after which a partial file is taken to be abandoned
@@ -60,6 +63,14 @@ def download(repo: str, file: str, revision: str | None, name: str, progress: bo
         WeightsUnavailable: The file cannot be fetched; the message says why and what to do. No partial file is left.
     """
     where = f"{repo}@{(revision or 'main')[:12]}/{file}"
+    known = cached(repo, file, revision)
+    asks = not offline() and (known is None or len(revision or "") != 40)  # a commit's file is not asked for again
+    if asks and (reason := unreachable(constants.ENDPOINT)) is not None:
+        if known is not None:
+            return known
+        raise WeightsUnavailable(
+            f"{name}: {where}: not in the local cache, and {ways_on(constants.ENDPOINT, reason, name)}"
+        )
     before = _half_files(repo)
     for path in before:
         if time.time() - path.stat().st_mtime > STALE:
@@ -94,11 +105,9 @@ def _explain(error: Exception, name: str, where: str, repo: str) -> NoReturn:
         elif isinstance(cause, HfHubHTTPError):
             reason = f"not in the local cache, and {hub} answered {_status(cause)}; try again later, or set HF_ENDPOINT"
         else:
-            reason = (
-                f"not in the local cache, and {hub} cannot be reached; connect once, or set HF_ENDPOINT to a mirror"
-            )
+            reason = f"not in the local cache, and {ways_on(hub, type(cause).__name__, name)}"
     elif isinstance(error, EntryNotFoundError):
-        raise _NoSuchFile(f"{name}: {where}: {repo} has no such file; check the entry's file") from error
+        raise NoSuchFile(f"{name}: {where}: {repo} has no such file; check the entry's file") from error
     elif isinstance(error, HfHubHTTPError):
         reason = f"{hub} answered {_status(error)}; try again later, or set HF_TOKEN or HF_ENDPOINT"
     elif isinstance(error, OSError) or type(error).__module__.startswith(("httpx", "httpcore", "requests")):
@@ -138,7 +147,7 @@ def download_first(repo: str, files: Sequence[str], name: str, progress: bool) -
     for file in files:
         try:
             return download(repo, file, None, name, progress)
-        except _NoSuchFile:
+        except NoSuchFile:
             continue
     raise WeightsUnavailable(f"{name}: {repo} has neither of {', '.join(files)}; it is no checkpoint that opens here")
 
@@ -229,6 +238,8 @@ def download_url(url: str, path: Path, name: str, progress: bool) -> None:
             f"{name}: {url} is not in the local cache, and HF_HUB_OFFLINE is set; unset it once, "
             f"or bring the weights from another machine with `omlzoo fetch {name} --to` and `--from`"
         )
+    if (reason := unreachable(url)) is not None:
+        raise WeightsUnavailable(f"{name}: {ways_on(url, reason, name)}")
     path.touch()
     for attempt in range(1, TRIES + 1):
         try:
@@ -267,7 +278,7 @@ def _continue(url: str, path: Path, name: str, progress: bool) -> None:
         raise HTTPException(f"{path.stat().st_size} of {total} bytes came")
 
 
-class _NoSuchFile(WeightsUnavailable):
+class NoSuchFile(WeightsUnavailable):
     """The repository exists, but does not have the file."""
 
 

@@ -1,191 +1,28 @@
-"""Key layouts of foreign checkpoints: how the keys of each family become those of the zoo, which are timm's.
+"""Recognising the layout of a foreign checkpoint from its keys, and giving its tensors the keys of the zoo."""
 
-A layout keeps the keys that start with its prefix, drops those that do not belong to the extractor, and renames whole
-keys by patterns. Prefixes are matched at the start of a key, never replaced inside one.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 
 from omlzoo.checkpoints import key_renames
+from omlzoo.checkpoints.layout_table import LAYOUTS, PLAIN, Layout
 from omlzoo.errors import UnknownName, WeightsMismatch
 
-__all__ = ["LAYOUTS", "Layout", "convert", "recognise"]
+__all__ = [
+    "LAYOUTS",
+    "Layout",
+    "check_count",
+    "convert",
+    "convert_state",
+    "fitting",
+    "kept_keys",
+    "prefix_of",
+    "tensors_of",
+]
 
 MOST = 50_000  # keys of a state dict
-PLAIN = ""  # in ``containers``, it means that the file itself is the state dict
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The key layout of the checkpoints of one family.
-
-    Attributes:
-        of: Projects or libraries whose files have this layout.
-        marks: Patterns that must each match at least one key of the state dict for the layout to be recognised;
-            ``|`` separates alternatives.
-        absent: Patterns that must not match any key for the layout to be recognised.
-        containers: Keys of the file that may hold the state dict, tried in order.
-        prefixes: Prefixes of the extractor's keys, tried in order. The first one that any key has is removed, and keys
-            without it are dropped.
-        drop: Patterns of keys, without the prefix, that do not belong to the extractor.
-        rename: Renames of the remaining keys, in the patterns of :mod:`omlzoo.checkpoints.key_renames`.
-        finish: A function for changes that renaming cannot express, applied last; None if there are none.
-    """
-
-    of: str
-    marks: tuple[str, ...]
-    absent: tuple[str, ...] = ()
-    containers: tuple[str, ...] = (PLAIN,)
-    prefixes: tuple[str, ...] = ("",)
-    drop: tuple[str, ...] = ()
-    rename: key_renames.Names = ()
-    finish: Callable[[key_renames.State], key_renames.State] | None = None
-
-
-TEACHER_PREFIXES = ("module.backbone.", "backbone.")
-
-LAYOUTS: dict[str, Layout] = {
-    "torchvision_resnet": Layout("torchvision and timm", ("layer4.*", "fc.weight"), drop=("fc.*",)),
-    "resnet_backbone": Layout(
-        "DINO's ResNet-50, Barlow Twins, VICReg", ("conv1.weight", "layer4.*"), absent=("fc.*",)
-    ),
-    "simclr_resnet": Layout(
-        "SimCLR, converted from TensorFlow", ("conv1.weight", "layer4.*"), containers=("state_dict",), drop=("fc.*",)
-    ),
-    "moco_resnet": Layout(
-        "MoCo v1, MoCo v2, PCL", ("module.encoder_q.layer4.*",), containers=("state_dict",),
-        prefixes=("module.encoder_q.",), drop=("fc.*",),
-    ),
-    "moco_v3": Layout(
-        "MoCo v3", ("module.base_encoder.*",), containers=("state_dict",),
-        prefixes=("module.base_encoder.",), drop=("fc.*", "head.*"),
-    ),
-    "swav_resnet": Layout(
-        "SwAV, DeepCluster v2, SeLa v2", ("module.layer4.*", "module.projection_head.*|module.prototypes*"),
-        containers=("state_dict", PLAIN), prefixes=("module.",), drop=("projection_head.*", "prototypes*"),
-    ),
-    "solo_learn": Layout(
-        "solo-learn", ("backbone.*", "momentum_*|projector.*|predictor.*|classifier.*"), containers=("state_dict",),
-        prefixes=("backbone.",), drop=("fc.*", "head.*"),
-    ),
-    "solo_learn_old": Layout(
-        "solo-learn before its encoder was named backbone", ("encoder.*", "momentum_*|projector.*|classifier.*"),
-        absent=("backbone.*",), containers=("state_dict",), prefixes=("encoder.",), drop=("fc.*", "head.*"),
-    ),
-    "lightly": Layout(
-        "Lightly", ("backbone.*", "projection_head*|prediction_head*|online_classifier.*|student_*|prototypes.*"),
-        containers=("state_dict",), prefixes=("backbone.",), drop=("fc.*", "head.*"),
-    ),
-    "timm_vit": Layout(
-        "timm, DINO v1", ("cls_token", "blocks.0.attn.qkv.weight"),
-        absent=("mask_token", "storage_tokens", "norm_pre.*"), drop=("head.*",),
-    ),
-    "timm_clip": Layout(
-        "timm's CLIP towers", ("cls_token", "norm_pre.*", "blocks.0.attn.qkv.weight"), finish=key_renames.clip_head
-    ),
-    "timm_siglip": Layout("timm's SigLIP towers", ("attn_pool.latent", "blocks.0.*"), absent=("cls_token",)),
-    "timm_dinov3": Layout("timm's DINOv3", ("cls_token", "reg_token", "blocks.0.gamma_1"), drop=("head.*",)),
-    "dino_vit_full": Layout(
-        "DINO v1 and iBOT, training checkpoints", ("*backbone.cls_token", "*head.last_layer.*"),
-        absent=("*mask_token",), containers=("teacher",), prefixes=TEACHER_PREFIXES, drop=("masked_embed",),
-    ),
-    "ibot_vit": Layout(
-        "iBOT, backbone file", ("*cls_token", "*blocks.0.attn.qkv.weight"),
-        absent=(
-            "*criterion.*", "module.base_encoder.*", "*extractor.*", "model.*", "momentum_*", "projector.*",
-            "classifier.*", "projection_head*", "student_*",
-        ),
-        containers=("state_dict",),
-        prefixes=(*TEACHER_PREFIXES, "module.", ""), drop=("masked_embed", "head.*"),
-    ),
-    "msn_vit": Layout(
-        "MSN", ("*cls_token", "*blocks.0.attn.qkv.weight"), containers=("target_encoder",),
-        prefixes=("module.", ""), drop=("fc.*", "pred.*", "head.*"),
-    ),
-    "mae_vit": Layout(
-        "MAE", ("cls_token", "blocks.0.attn.qkv.weight"), containers=("model",),
-        drop=("decoder_*", "mask_token", "head.*"),
-    ),
-    "dinov2_vit": Layout(
-        "DINOv2", ("cls_token", "mask_token", "blocks.0.ls1.gamma"), absent=("storage_tokens",),
-        drop=("mask_token",), rename=key_renames.DINOV2_NAMES, finish=key_renames.split_registers,
-    ),
-    "dinov2_vit_full": Layout(
-        "DINOv2, training checkpoint", ("backbone.mask_token", "backbone.cls_token"), containers=("teacher",),
-        prefixes=("backbone.",), drop=("mask_token",),
-        rename=key_renames.DINOV2_NAMES, finish=key_renames.split_registers,
-    ),
-    "dinov3_vit": Layout(
-        "DINOv3", ("cls_token", "storage_tokens", "rope_embed.periods"),
-        drop=("mask_token", "*.periods", "*.bias_mask", "local_cls_norm*"),
-        rename=(
-            ("storage_tokens", "reg_token"),
-            ("blocks.#.ls1.gamma", "blocks.#.gamma_1"),
-            ("blocks.#.ls2.gamma", "blocks.#.gamma_2"),
-            ("blocks.#.mlp.w1.*", "blocks.#.mlp.fc1_g.*"),
-            ("blocks.#.mlp.w2.*", "blocks.#.mlp.fc1_x.*"),
-            ("blocks.#.mlp.w3.*", "blocks.#.mlp.fc2.*"),
-        ),
-        finish=key_renames.no_attention_bias,
-    ),
-    "transformers_dinov2": Layout(
-        "transformers' Dinov2Model", ("*encoder.layer.0.attention.attention.query.weight", "*layer_scale1.lambda1"),
-        prefixes=("dinov2_with_registers.", "dinov2.", ""), drop=("embeddings.mask_token", "classifier.*"),
-        rename=(
-            *key_renames.TRANSFORMERS_NAMES,
-            ("encoder.layer.#.layer_scale1.lambda1", "blocks.#.ls1.gamma"),
-            ("encoder.layer.#.layer_scale2.lambda1", "blocks.#.ls2.gamma"),
-            ("encoder.layer.#.mlp.weights_in.*", "blocks.#.mlp.fc1.*"),
-            ("encoder.layer.#.mlp.weights_out.*", "blocks.#.mlp.fc2.*"),
-            ("encoder.layer.#.*", "blocks.#.*"),
-        ),
-        finish=key_renames.join_attention,
-    ),
-    "transformers_vit": Layout(
-        "transformers' ViTModel", ("*encoder.layer.0.attention.attention.query.weight", "*layernorm_before.weight"),
-        prefixes=("vit.", ""), drop=("pooler.*", "classifier.*", "embeddings.mask_token"),
-        rename=(
-            *key_renames.TRANSFORMERS_NAMES,
-            ("encoder.layer.#.layernorm_before.*", "blocks.#.norm1.*"),
-            ("encoder.layer.#.layernorm_after.*", "blocks.#.norm2.*"),
-            ("encoder.layer.#.intermediate.dense.*", "blocks.#.mlp.fc1.*"),
-            ("encoder.layer.#.output.dense.*", "blocks.#.mlp.fc2.*"),
-        ),
-        finish=key_renames.join_attention,
-    ),
-    "torchvision_vit": Layout(
-        "torchvision's VisionTransformer", ("class_token", "encoder.layers.encoder_layer_0.*"), drop=("heads.*",),
-        rename=key_renames.TORCHVISION_NAMES,
-    ),
-    "clip": Layout(
-        "CLIP, open_clip, ruCLIP", ("visual.conv1.weight", "visual.transformer.resblocks.0.*"),
-        prefixes=("visual.",), rename=key_renames.CLIP_NAMES, finish=key_renames.clip_head,
-    ),
-    "open_clip_timm": Layout(
-        "open_clip with a tower of timm: SigLIP", ("visual.trunk.*",), prefixes=("visual.",),
-        rename=(("trunk.*", "*"), ("head.proj.*", "head.*")),
-    ),
-    "unicom": Layout("UNICOM", ("feature.0.weight", "feature.3.running_mean", "blocks.0.attn.qkv.weight")),
-    "swin": Layout(
-        "Swin transformers of timm and Microsoft", ("layers.0.blocks.0.attn.relative_position_bias_table",),
-        drop=("head.*", "*.relative_position_index", "*.attn_mask"), finish=key_renames.shift_merging,
-    ),
-    "oml_vit": Layout(
-        "Open Metric Learning", ("*criterion.weight|*model.cls_token",), absent=("*projection.0.*",),
-        containers=("state_dict", PLAIN), prefixes=("extractor.model.", "module.model.", "model.", ""),
-        drop=("criterion.*",),
-    ),
-    "oml_vit_mlp": Layout(
-        "Open Metric Learning with a projection", ("*extractor.model.cls_token", "*projection.0.weight"),
-        containers=("state_dict", PLAIN), prefixes=("module.model.", "model.", "module.", ""),
-        drop=("criterion.*",), rename=(("extractor.model.*", "*"), ("projection.0.*", "head.*")),
-    ),
-}  # fmt: skip
 
 
 def convert(raw: Mapping[str, Any], layout: str, name: str) -> key_renames.State:
@@ -204,16 +41,35 @@ def convert(raw: Mapping[str, Any], layout: str, name: str) -> key_renames.State
     """
     if layout not in LAYOUTS:
         raise UnknownName("omlzoo.checkpoints.layouts", layout, LAYOUTS)
+    state = _unwrap(raw, LAYOUTS[layout]) or tensors_of(raw)
+    if not state:
+        raise WeightsMismatch(f"{name}: it has no tensors where layout {layout} has them; found {_first(raw, 3)}")
+    return convert_state(state, layout, name)
+
+
+def convert_state(
+    state: Mapping[str, torch.Tensor], layout: str, name: str, wanted: Container[str] = ()
+) -> key_renames.State:
+    """Convert a state dict, as :func:`convert` does with what it finds in a file.
+
+    Args:
+        state: The state dict.
+        layout: Name of its layout, one of LAYOUTS.
+        name: Name of the file, for error messages.
+        wanted: Keys of the model. What the layout drops is kept if it is among them.
+
+    Raises:
+        UnknownName: There is no such layout.
+        WeightsMismatch: The state dict does not have that layout.
+    """
+    if layout not in LAYOUTS:
+        raise UnknownName("omlzoo.checkpoints.layouts", layout, LAYOUTS)
     rule = LAYOUTS[layout]
-    state = _unwrap(raw, rule)
-    prefix = next((p for p in rule.prefixes if any(key.startswith(p) for key in state)), None)
-    if prefix is None:
-        shown = ", ".join(sorted(map(str, state or raw))[:3]) or "nothing"
+    if prefix_of(state, rule) is None:
         prefixes = " or ".join(filter(None, rule.prefixes)) or "anything"
-        raise WeightsMismatch(f"{name}: no key starts with {prefixes} as layout {layout} has; found {shown}")
-    unprefixed = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    kept = {key: value for key, value in unprefixed.items() if not any(fnmatchcase(key, p) for p in rule.drop)}
-    renamed = {key_renames.renamed(key, rule.rename): value for key, value in kept.items()}
+        raise WeightsMismatch(f"{name}: no key starts with {prefixes} as layout {layout} has; found {_first(state, 3)}")
+    kept = kept_keys(state, rule, wanted)
+    renamed = {new: state[key] for key, new in kept.items()}
     if len(renamed) < len(kept):
         raise WeightsMismatch(f"{name}: two keys become one in layout {layout}; it is another one, or a mixed file")
     try:
@@ -225,43 +81,91 @@ def convert(raw: Mapping[str, Any], layout: str, name: str) -> key_renames.State
         raise WeightsMismatch(f"{name}: its tensors are not those of layout {layout} ({said})") from error
 
 
-def recognise(raw: Mapping[str, Any], name: str) -> str:
-    """Recognise the layout of a file from its keys. If several fit, the one with the most marks is taken.
+def kept_keys(state: Collection[str], rule: Layout, wanted: Container[str] = ()) -> dict[str, str]:
+    """The keys of a state dict that a layout keeps, with their new names.
+
+    Args:
+        state: The keys.
+        rule: The layout.
+        wanted: New names that are kept although the layout drops them.
+    """
+    prefix = prefix_of(state, rule)
+    if prefix is None:
+        return {}
+    inner = {key: key.removeprefix(prefix) for key in state if key.startswith(prefix)}
+    new = {key: key_renames.renamed(bare, rule.rename) for key, bare in inner.items()}
+    return {key: new[key] for key, bare in inner.items() if new[key] in wanted or not _matches([bare], rule.drop)}
+
+
+def fitting(state: Collection[str], container: str | None, usual: bool) -> list[str]:
+    """The layouts that the keys of a state dict have.
+
+    Args:
+        state: The keys.
+        container: Name of the dict of the file that holds them; None if it is the file itself.
+        usual: Whether to give the layouts of such a container and then those without one, which have more marks first,
+            or all the others.
+    """
+    ranks = [
+        (
+            0 if container is not None and container in rule.containers else 1 if PLAIN in rule.containers else 2,
+            rule,
+            name,
+        )
+        for name, rule in LAYOUTS.items()
+        if _fits(state, rule)
+    ]
+    found = sorted((rank, -len(rule.marks), name) for rank, rule, name in ranks if (rank < 2) == usual)
+    return [name for _, _, name in found]
+
+
+def check_count(raw: Mapping[str, Any], name: str) -> None:
+    """Check that a file has not more keys than any checkpoint.
 
     Args:
         raw: The content of the file.
-        name: Name of the file, for error messages.
-
-    Returns:
-        The name of the layout, one of LAYOUTS.
+        name: Name of the file, for the error message.
 
     Raises:
-        WeightsMismatch: No layout fits, or several fit equally well.
+        WeightsMismatch: It has.
     """
     if any(len(inner) > MOST for inner in (raw, *raw.values()) if isinstance(inner, Mapping)):
         raise WeightsMismatch(f"{name}: it has more than {MOST:,} keys, as no checkpoint has")
-    fitting = {key: len(rule.marks) for key, rule in LAYOUTS.items() if _fits(raw, rule)}
-    best = [key for key, count in fitting.items() if count == max(fitting.values())]
-    if len(best) != 1:
-        first_keys = ", ".join(sorted(map(str, raw))[:4]) or "nothing"
-        result = f"fits {' and '.join(best)}" if best else f"fits none of {', '.join(sorted(LAYOUTS))}"
-        raise WeightsMismatch(f"{name}: {result}; its first keys are {first_keys}")
-    return best[0]
 
 
-def _unwrap(raw: Mapping[str, Any], rule: Layout) -> key_renames.State:
-    inner: Any = next(
-        (raw if key == PLAIN else raw[key] for key in rule.containers if key == PLAIN or _is_mapping(raw, key)), {}
-    )
+def tensors_of(inner: Mapping[Any, Any]) -> key_renames.State:
+    """The tensors of a dict by their keys."""
     return {key: value for key, value in inner.items() if isinstance(key, str) and isinstance(value, torch.Tensor)}
 
 
-def _is_mapping(raw: Mapping[str, Any], key: str) -> bool:
-    return isinstance(raw.get(key), Mapping)
+def _first(keys: Collection[object], count: int) -> str:
+    return ", ".join(sorted(map(str, keys))[:count]) or "nothing"
 
 
-def _fits(raw: Mapping[str, Any], rule: Layout) -> bool:
-    keys = list(_unwrap(raw, rule))
-    if any(fnmatchcase(key, pattern) for key in keys for pattern in rule.absent):
-        return False
-    return all(any(fnmatchcase(key, part) for key in keys for part in mark.split("|")) for mark in rule.marks)
+def _unwrap(raw: Mapping[str, Any], rule: Layout) -> key_renames.State:
+    containers = (raw if key == PLAIN else raw.get(key) for key in rule.containers)
+    return tensors_of(next((inner for inner in containers if isinstance(inner, Mapping)), {}))
+
+
+def prefix_of(state: Collection[str], rule: Layout) -> str | None:
+    """The prefix of a layout that keys of a state dict have, the first of several; None if they have none.
+
+    Args:
+        state: The keys.
+        rule: The layout.
+    """
+    return next((p for p in rule.prefixes if any(key.startswith(p) for key in state)), None)
+
+
+def _matches(keys: Collection[str], patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(key, pattern) for pattern in patterns for key in keys)
+
+
+def _fits(keys: Collection[str], rule: Layout) -> bool:
+    return not _matches(keys, rule.absent) and all(_marked(keys, mark.split("|"), rule) for mark in rule.marks)
+
+
+def _marked(keys: Collection[str], marks: Collection[str], rule: Layout) -> bool:
+    prefixes = {*rule.prefixes, "", "module."}
+    patterns = {p + mark.removeprefix("*") for mark in marks for p in (prefixes if mark.startswith("*") else [""])}
+    return _matches(keys, patterns)

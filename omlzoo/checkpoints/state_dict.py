@@ -12,7 +12,7 @@ from omlzoo.errors import BadInput, OmlzooError, WeightsMismatch
 from omlzoo.files import check_regular
 from omlzoo.jsonio import parse_json
 
-__all__ = ["check_finite", "check_header", "compare_shapes", "load_into", "load_tensors", "state_digest"]
+__all__ = ["check_finite", "check_header", "compare_shapes", "differences", "load_into", "load_tensors", "state_digest"]
 
 
 LENGTH = 8  # bytes that give the length of the header of a safetensors file
@@ -107,12 +107,22 @@ def compare_shapes(old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: s
     Raises:
         WeightsMismatch: A name is missing or unknown, or a shape or kind differs; the message names the first three.
     """
+    wrong = differences(old, new)
+    if wrong:
+        count = f"{len(wrong)} of {len(old)} tensors differ"
+        raise WeightsMismatch(f"{name}: the weights do not fit {arch}; {count}: {'; '.join(wrong[:3])}")
+
+
+def differences(old: Mapping[str, Tensor], new: Mapping[str, Tensor]) -> list[str]:
+    """What :func:`compare_shapes` finds, a text for each tensor; empty if the weights fit.
+
+    Args:
+        old: The state dict of the model.
+        new: The weights.
+    """
     wanted, found = {key: _facts(old[key]) for key in old}, {key: _facts(new[key]) for key in new}
     wrong = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
-    if wrong:
-        differences = "; ".join(_difference(key, wanted.get(key), found.get(key)) for key in wrong[:3])
-        count = f"{len(wrong)} of {len(wanted)} tensors differ"
-        raise WeightsMismatch(f"{name}: the weights do not fit {arch}; {count}: {differences}")
+    return [_difference(key, wanted.get(key), found.get(key)) for key in wrong]
 
 
 def _facts(tensor: Tensor) -> tuple[tuple[int, ...], str]:

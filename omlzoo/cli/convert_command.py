@@ -18,6 +18,7 @@ def convert_command(
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     layout: str | None = None,
     like: str | None = None,
+    key: str | None = None,
     normalize: bool | None = None,
 ) -> None:
     """Convert a foreign checkpoint to a folder with safetensors and an entry; no code in the file is run.
@@ -33,11 +34,13 @@ def convert_command(
     layout
         Name of the file's layout, where it should not be recognised from the keys.
     like
-        A checkpoint of the zoo whose preprocessing is taken; the first one of the architecture by default.
+        A checkpoint of the zoo whose preprocessing is taken; by default the first one of the architecture that fits.
+    key
+        The state dict to take from a file that has several, such as state_dict_ema or student.
     normalize
         Divide embeddings by their L2 norm.
     """
-    entry, layout_name = convert(checkpoint, arch, out, layout=layout, like=like, normalize=normalize)
+    entry, layout_name = convert(checkpoint, arch, out, layout=layout, like=like, key=key, normalize=normalize)
     print_line(f"layout {layout_name}")
     print_line(f"{out}: {entry.arch}, dim {entry.dim}, sha256 {entry.sha256}")
     print_line(entry.notes)

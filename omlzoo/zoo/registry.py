@@ -94,6 +94,7 @@ def list_models(
     license: str | None = None,
     arch: str | None = None,
     commercial: bool | None = None,
+    pinned: bool | None = None,
 ) -> list[str]:
     """Names of the zoo's checkpoints, sorted.
 
@@ -104,6 +105,8 @@ def list_models(
         arch: Only checkpoints of this architecture, such as "vits16".
         commercial: True gives only checkpoints whose licence is known to allow commercial use, False only the others;
             None gives both.
+        pinned: True gives only checkpoints whose entry determines the content of the file, False only the others; None
+            gives both.
 
     Raises:
         UnknownName: No checkpoint has that family, licence or architecture; similar values are suggested.
@@ -118,6 +121,8 @@ def list_models(
             matching = [name for name in matching if getattr(manifest.find(name), key) == value]
     if commercial is not None:
         matching = [name for name in matching if (manifest.find(name).commercial is True) == commercial]
+    if pinned is not None:
+        matching = [name for name in matching if Weights(manifest.find(name)).pinned == pinned]
     return matching
 
 
@@ -197,12 +202,17 @@ def get_model(
     file = source.fetch(progress) if isinstance(source, Weights) else source
     if isinstance(source, Weights) and file is not None:
         check_room(facts.entry, file)
+        facts = _as_fetched(facts)
     model = build_model(facts.entry, blank=source is not None)
     if file is not None:
         from omlzoo.checkpoints.state_dict import load_into
 
         current = model.state_dict()
-        state = source.tensors(file, current.keys()) if isinstance(source, Weights) else _read_foreign(file, current)
+        state = (
+            source.tensors(file, current.keys())
+            if isinstance(source, Weights)
+            else _read_foreign(file, facts.entry, current)
+        )
         load_into(model, current, state, facts.entry.name, facts.entry.arch)
     model.weights = facts
     if source is not None and facts.entry.commercial is False:
@@ -233,17 +243,30 @@ def _same_architecture(ours: Weights, theirs: Weights) -> Weights:
     return theirs
 
 
+def _as_fetched(facts: Weights) -> Weights:
+    """The facts with the sha256 of the file that was taken, which may be another than one source alone has said."""
+    if facts.entry.pin != "one source" or facts.file is not None:
+        return facts
+    from omlzoo.checkpoints.fetch import present
+
+    _, sha256 = present(facts.entry)
+    if sha256 == facts.entry.sha256:
+        return facts
+    return replace(facts, entry=replace(facts.entry, sha256=sha256, size=None, pin=None))
+
+
 def _unmeasured(facts: Weights, what: str) -> Weights:
     source = f"{what}, in the architecture of {facts.entry.name}"
     return Weights(without_address(facts.entry, source=source), origin=what)
 
 
-def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
+def _read_foreign(path: Path, entry: Entry, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
     """Read a file with the keys of the zoo, or in a foreign layout, which is recognised and named in a warning."""
     import torch
 
-    from omlzoo.checkpoints import layouts, safe_load
+    from omlzoo.checkpoints import safe_load, wrappings
     from omlzoo.checkpoints.state_dict import check_finite
+    from omlzoo.zoo.examples import Example, match
 
     if not path.is_file():
         raise BadInput(
@@ -252,8 +275,10 @@ def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "T
     raw = safe_load.open_file(path, str(path))
     state: Mapping[str, Tensor] = {key: value for key, value in raw.items() if isinstance(value, torch.Tensor)}
     if state.keys() != wanted.keys():
-        layout = layouts.recognise(raw, str(path))
-        notice(f"{path} was read in the layout {layout}")
-        state = layouts.convert(raw, layout, str(path))
+        found = match(wrappings.readings(raw, str(path)), [Example(entry, wanted)], str(path))
+        if found is None:
+            raise wrappings.unreadable(raw, str(path))
+        notice(f"{path} was read in the layout {found.reading.layout}. {found.reading.account(wanted)}".strip())
+        state = found.state
     check_finite(state, str(path))
     return state

@@ -39,6 +39,10 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ({"sha256": "b" * 64, **HUB, "repo": "o/m"}, {"sha256": None, **HUB}, False),
         ({"sha256": "b" * 64, "upstream": UPSTREAM}, {"sha256": "a" * 64, **HUB, "upstream": UPSTREAM}, True),
         ({"sha256": "b" * 64, "upstream": replace(UPSTREAM, hash=None)}, {"upstream": UPSTREAM}, False),
+        ({"sha256": "b" * 64, "upstream": replace(UPSTREAM, hash="md5:abcdef0123")}, {"upstream": UPSTREAM}, True),
+        ({"sha256": "b" * 64, "upstream": replace(UPSTREAM, hash="md5:abcde0")}, {"upstream": UPSTREAM}, False),
+        ({"sha256": "b" * 64, **HUB}, {"sha256": "a" * 64, "pin": "one source", **HUB}, True),
+        ({"sha256": "b" * 64, **HUB}, {"sha256": "a" * 64, "pin": "two sources", **HUB}, False),
         ({"sha256": None, "upstream": UPSTREAM}, {"upstream": UPSTREAM}, False),  # bytes that nobody can check
         ({"sha256": "a" * 64, "name": "other"}, {"sha256": "a" * 64}, False),
     ],

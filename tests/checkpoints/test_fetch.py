@@ -22,7 +22,7 @@ from toys import toy, toy_entry
 
 from omlzoo.checkpoints import cache as store
 from omlzoo.checkpoints.entry import Entry, Upstream, dump_entry
-from omlzoo.checkpoints.fetch import fetch_entry, fetch_weights, install_weights
+from omlzoo.checkpoints.fetch import fetch_entry, fetch_weights, install_weights, present
 from omlzoo.checkpoints.folder import copy_folder
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import OmlzooWarning, WeightsMismatch, WeightsUnavailable
@@ -158,6 +158,20 @@ def test_an_unpinned_entry_with_wrong_bytes_is_refused(entry: Entry, hub: Loopba
     hub.faults["corrupt"] = True
     with pytest.warns(OmlzooWarning, match="unpinned"), pytest.raises(WeightsUnavailable, match="has sha256"):
         fetch_weights(replace(entry, sha256=None))
+    assert not cached(entry)
+
+
+def test_a_pin_of_one_source_gives_way_to_the_hub_and_another_does_not(entry: Entry, hub: LoopbackHub) -> None:
+    wrong = replace(entry, sha256="a" * 64, pin="one source")
+    with pytest.warns(OmlzooWarning, match=r"the Hub announces sha256 .* the entry says aaaa.*, which one source only"):
+        assert fetch_weights(wrong).read_bytes() == content()
+    assert present(wrong)[1] == entry.sha256  # what the file has, not what the entry says
+    for pin in ("two sources", "publisher", "measured", None):
+        with pytest.raises(WeightsUnavailable, match="has sha256 .*, the entry says aaaa"):
+            fetch_weights(replace(wrong, pin=pin))
+    hub.faults["corrupt"] = True
+    with pytest.warns(OmlzooWarning, match="one source"), pytest.raises(WeightsUnavailable, match="has sha256"):
+        fetch_weights(wrong)
     assert not cached(entry)
 
 

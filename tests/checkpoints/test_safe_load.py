@@ -19,7 +19,7 @@ from mutations import damaged, only_refused, watched
 from safetensors.torch import save, save_file
 
 import omlzoo
-from omlzoo.checkpoints import layouts, safe_load
+from omlzoo.checkpoints import safe_load, wrappings
 from omlzoo.errors import WeightsMismatch
 
 STATE = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.float16)}
@@ -175,7 +175,8 @@ def test_damaged_files_are_opened_or_refused_and_nothing_else(kind: str, count: 
 
     def read() -> None:
         raw = safe_load.open_file(path, "x")
-        layouts.convert(raw, layouts.recognise(raw, "x"), "x")
+        for reading in wrappings.readings(raw, "x"):
+            reading.state("x")
 
     def opened() -> None:
         safe_load.open_file(path, "x")

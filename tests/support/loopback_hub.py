@@ -35,7 +35,11 @@ class LoopbackHub:
             protocol_version = "HTTP/1.1"
 
             def do_HEAD(self) -> None:
-                hub._answer(self, body=False)
+                if self.path == "/":  # a client that asks whether anybody is there
+                    self.send_response(200)
+                    self.end_headers()
+                else:
+                    hub._answer(self, body=False)
 
             def do_GET(self) -> None:
                 hub._answer(self, body=True)
