@@ -4,7 +4,7 @@ A layout keeps the keys that start with its prefix, drops those that do not belo
 keys by patterns. Prefixes are matched at the start of a key, never replaced inside one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,11 +12,13 @@ from typing import Any
 import torch
 
 from omlzoo.checkpoints import key_renames
+from omlzoo.checkpoints.entry import Entry
 from omlzoo.errors import UnknownName, WeightsMismatch
 
-__all__ = ["LAYOUTS", "Layout", "convert", "recognise"]
+__all__ = ["LAYOUTS", "TIMM", "Layout", "convert", "of_timm", "recognise"]
 
 MOST = 50_000  # keys of a state dict
+TIMM = "timm"  # the layout of files whose keys are those of the installed timm
 PLAIN = ""  # in ``containers``, it means that the file itself is the state dict
 
 
@@ -27,7 +29,7 @@ class Layout:
     Attributes:
         of: Projects or libraries whose files have this layout.
         marks: Patterns that must each match at least one key of the state dict for the layout to be recognised;
-            ``|`` separates alternatives.
+            ``|`` separates alternatives. A layout without marks is never recognised, only named.
         absent: Patterns that must not match any key for the layout to be recognised.
         containers: Keys of the file that may hold the state dict, tried in order.
         prefixes: Prefixes of the extractor's keys, tried in order. The first one that any key has is removed, and keys
@@ -38,7 +40,7 @@ class Layout:
     """
 
     of: str
-    marks: tuple[str, ...]
+    marks: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     containers: tuple[str, ...] = (PLAIN,)
     prefixes: tuple[str, ...] = ("",)
@@ -80,6 +82,10 @@ LAYOUTS: dict[str, Layout] = {
     "lightly": Layout(
         "Lightly", ("backbone.*", "projection_head*|prediction_head*|online_classifier.*|student_*|prototypes.*"),
         containers=("state_dict",), prefixes=("backbone.",), drop=("fc.*", "head.*"),
+    ),
+    TIMM: Layout(
+        "timm's own training and all of its models", containers=("state_dict_ema", "model_ema", "state_dict", "model", PLAIN),
+        prefixes=("module.", ""),
     ),
     "timm_vit": Layout(
         "timm, DINO v1", ("cls_token", "blocks.0.attn.qkv.weight"),
@@ -225,6 +231,22 @@ def convert(raw: Mapping[str, Any], layout: str, name: str) -> key_renames.State
         raise WeightsMismatch(f"{name}: its tensors are not those of layout {layout} ({said})") from error
 
 
+def of_timm(raw: Mapping[str, Any], entry: Entry, names: Collection[str]) -> key_renames.State:
+    """The weights of an entry of timm's from a file of the layout "timm", without what the model does not have.
+
+    Args:
+        raw: The content of the file.
+        entry: The entry, whose arch is "timm:NAME".
+        names: The keys of the model's state dict.
+
+    Raises:
+        WeightsMismatch: The file holds no tensors.
+    """
+    from omlzoo.models._timm import translated
+
+    return translated(entry.arch.partition(":")[2], entry.arch_args, convert(raw, TIMM, entry.name), names)
+
+
 def recognise(raw: Mapping[str, Any], name: str) -> str:
     """Recognise the layout of a file from its keys. If several fit, the one with the most marks is taken.
 
@@ -240,7 +262,7 @@ def recognise(raw: Mapping[str, Any], name: str) -> str:
     """
     if any(len(inner) > MOST for inner in (raw, *raw.values()) if isinstance(inner, Mapping)):
         raise WeightsMismatch(f"{name}: it has more than {MOST:,} keys, as no checkpoint has")
-    fitting = {key: len(rule.marks) for key, rule in LAYOUTS.items() if _fits(raw, rule)}
+    fitting = {key: len(rule.marks) for key, rule in LAYOUTS.items() if rule.marks and _fits(raw, rule)}
     best = [key for key, count in fitting.items() if count == max(fitting.values())]
     if len(best) != 1:
         first_keys = ", ".join(sorted(map(str, raw))[:4]) or "nothing"
