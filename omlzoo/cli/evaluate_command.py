@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from omlzoo.cli.computing import DEFAULT, Computing
 from omlzoo.cli.output import print_report
+from omlzoo.cli.trusting import Trusted, allow
 
 __all__ = ["evaluate_command"]
 
@@ -22,6 +23,7 @@ def evaluate_command(
     against: str | None = None,
     thorough: bool = True,
     options: Computing = DEFAULT,
+    trust: Trusted = None,
 ) -> None:
     """Measure a model on the validation rows of a table.
 
@@ -42,6 +44,7 @@ def evaluate_command(
     thorough
         Also measure pairs, whole lists and intervals, and look for what is wrong with the rows.
     """
+    allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
 
     report = evaluate(model, table, root=root, against=against, thorough=thorough, **asdict(options))

@@ -6,11 +6,18 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from omlzoo.cli.output import print_line
+from omlzoo.cli.trusting import Trusted, allow
 
 __all__ = ["export_command"]
 
 
-def export_command(model: str, *, out: Annotated[Path, Parameter(name=["--out", "-o"])], int8: bool = False) -> None:
+def export_command(
+    model: str,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    int8: bool = False,
+    trust: Trusted = None,
+) -> None:
     """Write a model for another engine, checked by running it, with its entry inside.
 
     Parameters
@@ -22,6 +29,7 @@ def export_command(model: str, *, out: Annotated[Path, Parameter(name=["--out", 
     int8
         8-bit weights (ONNX).
     """
+    allow(trust)
     from omlzoo.zoo.exporting import export
 
     done = export(model, out, int8=int8)

@@ -96,6 +96,10 @@ class Extractor(nn.Module):
         """
         return False
 
+    def merged(self) -> "Extractor":
+        """The model for inference alone, with parallel branches merged where its architecture has them; eval mode."""
+        return self
+
     def check_saving(self) -> None:
         """Refuse to save a model that could never be opened again, before any work goes into it.
 
