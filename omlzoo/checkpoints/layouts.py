@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from omlzoo import catalog
 from omlzoo.checkpoints import key_renames
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.errors import UnknownName, WeightsMismatch
@@ -242,9 +243,10 @@ def of_timm(raw: Mapping[str, Any], entry: Entry, names: Collection[str]) -> key
     Raises:
         WeightsMismatch: The file holds no tensors.
     """
-    from omlzoo.models._timm import translated
-
-    return translated(entry.arch.partition(":")[2], entry.arch_args, convert(raw, TIMM, entry.name), names)
+    translated = catalog.shared("models._timm", "translated")
+    state = convert(raw, TIMM, entry.name)
+    found: key_renames.State = translated(entry.arch.partition(":")[2], entry.arch_args, state, names)
+    return found
 
 
 def recognise(raw: Mapping[str, Any], name: str) -> str:

@@ -8,16 +8,16 @@ from typing import Any
 
 import torch
 
+from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry, Upstream
 from omlzoo.checkpoints.entry_rules import check_arguments, name_of
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry, OmlzooError, UnknownName
 from omlzoo.jsonio import build, parse_json
-from omlzoo.models._architecture import architecture
-from omlzoo.models._timm_names import TIMM, configuration
 
 __all__ = ["from_config", "from_name", "preprocess_of", "to_config"]
 
+TIMM, LAYOUT = "timm:", "timm"  # before a name of timm; the layout of its files
 MODES = {"center": "cover", "squash": "squash", "border": "contain"}  # timm's crop modes
 FILES = {None: "model.safetensors", "pytorch_model.bin": "model.safetensors",
          "open_clip_pytorch_model.bin": "open_clip_model.safetensors"}  # the safetensors file beside each
@@ -95,7 +95,7 @@ def from_config(text: str | bytes, repo: str) -> Entry:
     config = parse_json(text, where, BadEntry)
     try:
         facts = dict(config["pretrained_cfg"])
-        name = str(config["architecture"]).partition(".")[0]
+        name = str(config["architecture"]).partition(".")[0] or str(config["architecture"])
         pool, arguments = config.get("global_pool"), dict(config.get("model_args") or {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadEntry(f"{where}: not a config of timm ({type(error).__name__}: {error})") from error
@@ -108,7 +108,7 @@ def from_config(text: str | bytes, repo: str) -> Entry:
         pooling = {} if pool in (None, facts.get("global_pool")) else {"global_pool": pool}
         arguments = {**arguments, **sides, **pooling}
         arguments.pop("num_classes", None)
-        row = (name, f"{TIMM}{name}", arguments, "", TIMM.rstrip(":"))
+        row = (name, f"{TIMM}{name}", arguments, "", LAYOUT)
     try:
         return _entry(repo, preprocess, licence, row)
     except (BadEntry, UnknownName) as error:
@@ -125,11 +125,11 @@ def from_name(name: str) -> Entry:
         UnknownName: The installed timm has no such name; similar names are suggested.
         BadEntry: The model gives no pooled vector, or its pictures are prepared in a way that no entry describes.
     """
-    said = configuration(name)
+    said = catalog.shared("models._timm_names", "configuration")(name)
     full = f"{said.architecture}.{said.tag}" if said.tag else said.architecture
     preprocess = preprocess_of(said.to_dict(), f"{TIMM}{full}")
     repo = said.hf_hub_id or None
-    entry = _entry(repo or f"timm/{full}", preprocess, said.license, (name, f"{TIMM}{full}", {}, "", TIMM.rstrip(":")))
+    entry = _entry(repo or f"timm/{full}", preprocess, said.license, (name, f"{TIMM}{full}", {}, "", LAYOUT))
     file = FILES.get(said.hf_hub_filename, said.hf_hub_filename) if repo else None
     upstream = Upstream(said.url, None, entry.layout or "") if said.url and not repo else None
     classes = "; the classifier of its file is left out" if said.num_classes else ""
@@ -172,7 +172,7 @@ def _entry(repo: str, preprocess: Preprocess, licence: str | None, row: Row) -> 
     check_arguments(arguments)
     try:
         with torch.device("meta"):
-            model = architecture(arch)(**arguments)
+            model = catalog.shared("models._architecture", "architecture")(arch)(**arguments)
             if "img_size" not in arguments:
                 model.fit(preprocess.crop)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:

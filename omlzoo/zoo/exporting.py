@@ -103,6 +103,9 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
         facts = without_address(facts, source=f"weights of one's own, started from {facts.name}")
     entry, size = dump_entry(facts), facts.preprocess.crop
     bare = _Bare(copy.deepcopy(extractor).float().cpu().eval())
+    for part in bare.modules():
+        if isinstance(part, Extractor) and part.weights is None:
+            part.weights = extractor.weights  # TorchScript asks each attribute; the body of a projection has no facts
     written = _Bare(bare.model.merged())  # what is compared with the model as it is
     with new_file(path) as temporary:
         if kind == ".onnx":

@@ -271,9 +271,9 @@ def _read_foreign(path: Path, wanted: Mapping[str, "Tensor"], entry: Entry) -> M
     raw = safe_load.open_file(path, str(path))
     state: Mapping[str, Tensor] = {key: value for key, value in raw.items() if isinstance(value, torch.Tensor)}
     if state.keys() != wanted.keys() and entry.arch.startswith(TIMM):
-        found, state = state, layouts.of_timm(raw, entry, wanted)
-        left = sorted(found.keys() - state.keys())[:3]
-        notice(f"{path} was read in the layout timm" + (f"; {', '.join(left)} and the like are left out" if left else ""))
+        found, state = layouts.convert(raw, layouts.TIMM, str(path)), layouts.of_timm(raw, entry, wanted)
+        left = ", ".join(sorted(found.keys() - state.keys())[:4])
+        notice(f"{path} was read in the layout timm" + (f"; left out: {left}" if left else ""))
     elif state.keys() != wanted.keys():
         layout = layouts.recognise(raw, str(path))
         notice(f"{path} was read in the layout {layout}")
