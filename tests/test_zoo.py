@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from toys import PREPROCESS, toy, toy_entry
 
 import omlzoo
-from omlzoo import catalog
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import dump_entry
 from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry, save_folder

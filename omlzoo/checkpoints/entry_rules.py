@@ -215,7 +215,10 @@ def _check_plain(arguments: Mapping[str, Any]) -> None:
     """Check the arguments of a class that is not the zoo's: numbers of any sign, texts, true, false or null."""
     for key, value in arguments.items():
         number = isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**62
-        if not (number or value is None or (isinstance(value, str) and len(value) <= LONGEST)) or not key.isidentifier():
+        if (
+            not (number or value is None or (isinstance(value, str) and len(value) <= LONGEST))
+            or not key.isidentifier()
+        ):
             raise BadEntry(f"arch_args: arguments: {key[:LONGEST]} is {_shown(value)}; it must be a number or a text")
 
 

@@ -85,7 +85,8 @@ LAYOUTS: dict[str, Layout] = {
         containers=("state_dict",), prefixes=("backbone.",), drop=("fc.*", "head.*"),
     ),
     TIMM: Layout(
-        "timm's own training and all of its models", containers=("state_dict_ema", "model_ema", "state_dict", "model", PLAIN),
+        "timm's own training and all of its models",
+        containers=("state_dict_ema", "model_ema", "state_dict", "model", PLAIN),
         prefixes=("module.", ""),
     ),
     "timm_vit": Layout(

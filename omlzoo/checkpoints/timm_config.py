@@ -19,8 +19,11 @@ __all__ = ["from_config", "from_name", "preprocess_of", "to_config"]
 
 TIMM, LAYOUT = "timm:", "timm"  # before a name of timm; the layout of its files
 MODES = {"center": "cover", "squash": "squash", "border": "contain"}  # timm's crop modes
-FILES = {None: "model.safetensors", "pytorch_model.bin": "model.safetensors",
-         "open_clip_pytorch_model.bin": "open_clip_model.safetensors"}  # the safetensors file beside each
+FILES = {
+    None: "model.safetensors",
+    "pytorch_model.bin": "model.safetensors",
+    "open_clip_pytorch_model.bin": "open_clip_model.safetensors",
+}  # the safetensors file beside each
 
 # Name of the architecture in timm, in the zoo, the zoo's arguments, timm's pooling, and the key layout of the file.
 Row = tuple[str, str, dict[str, Any], str, str]
@@ -54,28 +57,32 @@ TABLE: tuple[Row, ...] = (
 def to_config(entry: Entry) -> dict[str, Any] | None:
     """The ``config.json`` from which timm builds the same model, or None if no model of timm computes the same."""
     arguments = {key: value for key, value in entry.arch_args.items() if key != "resizing"}
+    pre = entry.preprocess
+    if entry.arch.startswith(TIMM) and not arguments and pre.mode != "contain" and pre.antialias:
+        name, _, tag = entry.arch.removeprefix(TIMM).partition(".")
+        said = catalog.shared("models._timm_names", "configuration")(entry.arch.removeprefix(TIMM))
+        if said.fixed_input_size and pre.crop != tuple(said.input_size[1:]):
+            return None
+        return {"architecture": name, "num_classes": 0, "num_features": entry.dim,
+                "pretrained_cfg": {**_facts(entry), "tag": tag or None, "num_classes": 0}}  # fmt: skip
     for name, arch, ours, pool, _ in TABLE:
         if arch != entry.arch or arguments != {key: value for key, value in ours.items() if key != "resizing"}:
             continue
-        pre = entry.preprocess
         trained = re.search(r"_(\d+)$", name)
         native = trained is None or (int(trained[1]),) * 2 == pre.crop
         if pre.mode == "contain" or not pre.antialias or not (native or pool == "avg"):
             return None
-        facts = {
-            "input_size": [3, *pre.crop],
-            "interpolation": pre.interpolation,
-            "crop_pct": pre.crop[0] / pre.resize[0],
-            "crop_mode": "squash" if pre.mode == "squash" else "center",
-            "mean": list(pre.mean),
-            "std": list(pre.std),
-            "license": entry.license,
-            "custom_load": False,
-        }
         classes = entry.dim if "clip" in name else 0
         return {"architecture": name, "num_classes": classes, "num_features": entry.dim, "global_pool": pool,
-                "pretrained_cfg": {**facts, "num_classes": classes}}  # fmt: skip
+                "pretrained_cfg": {**_facts(entry), "num_classes": classes}}  # fmt: skip
     return None
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    pre = entry.preprocess
+    return {"input_size": [3, *pre.crop], "interpolation": pre.interpolation, "crop_pct": pre.crop[0] / pre.resize[0],
+            "crop_mode": "squash" if pre.mode == "squash" else "center", "mean": list(pre.mean), "std": list(pre.std),
+            "license": entry.license, "custom_load": False}  # fmt: skip
 
 
 def from_config(text: str | bytes, repo: str) -> Entry:
@@ -108,7 +115,7 @@ def from_config(text: str | bytes, repo: str) -> Entry:
         pooling = {} if pool in (None, facts.get("global_pool")) else {"global_pool": pool}
         arguments = {**arguments, **sides, **pooling}
         arguments.pop("num_classes", None)
-        row = (name, f"{TIMM}{name}", arguments, "", LAYOUT)
+        row = (name, f"{TIMM}{_tagged(name, facts.get('tag'))}", arguments, "", LAYOUT)
     try:
         return _entry(repo, preprocess, licence, row)
     except (BadEntry, UnknownName) as error:
@@ -138,6 +145,15 @@ def from_name(name: str) -> Entry:
     )
 
 
+def _tagged(name: str, tag: Any) -> str:
+    """The model with its tag, where the installed timm registers that tag."""
+    try:
+        catalog.shared("models._timm_names", "configuration")(f"{name}.{tag}")
+    except UnknownName:
+        return name
+    return f"{name}.{tag}"
+
+
 def preprocess_of(facts: Mapping[str, Any], where: str) -> Preprocess:
     """The preprocessing that a configuration of timm describes.
 
@@ -155,9 +171,9 @@ def preprocess_of(facts: Mapping[str, Any], where: str) -> Preprocess:
         mean, std = list(facts["mean"]), list(facts["std"])
         greys = {round(255 * value) for value in mean}
         settings = {
-            "resize": list(facts.get("resize") or (int(height / share), int(width / share))), "mode": MODES.get(mode, "cover"),
-            "crop": [height, width], "interpolation": facts.get("interpolation") or "bicubic", "antialias": True,
-            "pad": min(greys) if mode == "border" else None, "mean": mean, "std": std,
+            "resize": list(facts.get("resize") or (int(height / share), int(width / share))),
+            "mode": MODES.get(mode, "cover"), "crop": [height, width], "interpolation": facts.get("interpolation") or "bicubic",
+            "antialias": True, "pad": min(greys) if mode == "border" else None, "mean": mean, "std": std,
         }  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise BadEntry(f"{where}: not a config of timm ({type(error).__name__}: {error})") from error

@@ -151,8 +151,13 @@ def _compute(
         _Worker,
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(tasks))),
-        fn_constructor_args=(str(model), str(shards.folder.resolve()), str(root.resolve()), asdict(options),
-                             tuple(PROCESS)),
+        fn_constructor_args=(
+            str(model),
+            str(shards.folder.resolve()),
+            str(root.resolve()),
+            asdict(options),
+            tuple(PROCESS),
+        ),
         num_cpus=cpus,
         num_gpus=gpus or None,
     )

@@ -142,7 +142,9 @@ class QueryEncoder:
         record = self.record
         in_no_file = record.sha256.startswith("state:")  # or in one whose sha256 its entry does not know
         try:
-            model = get_model(record.model, image_size=record.preprocessing().crop, normalize=record.normalized, trust=self.trust)
+            model = get_model(
+                record.model, image_size=record.preprocessing().crop, normalize=record.normalized, trust=self.trust
+            )
         except OmlzooError as error:
             if not in_no_file:
                 raise

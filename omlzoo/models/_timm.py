@@ -7,7 +7,7 @@ from typing import Any
 import timm
 import torch
 from timm.models import group_parameters
-from timm.utils import reparameterize_model
+from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
 from omlzoo.errors import BadEntry, BadInput
@@ -62,8 +62,8 @@ def timm_body(
         "reg_tokens": reg_tokens, "class_token": class_token, "no_embed_class": no_embed_class, "fc_norm": fc_norm,
         "dynamic_img_size": dynamic_img_size,
     }  # fmt: skip
-    given = {key: value for key, value in arguments.items() if value is not None}
-    module = timm.create_model(
+    given: dict[str, Any] = {key: value for key, value in arguments.items() if value is not None}
+    module: Any = timm.create_model(
         f"{said.architecture}.{said.tag}" if said.tag else said.architecture, num_classes=num_classes, **given
     )
     if said.architecture.endswith("_enc") or global_pool == "" or said.input_size[0] != 3:
@@ -109,8 +109,8 @@ class TimmBody(Wrapped):
             (height, width), (native, across) = size, self.size
             said = (str(error).splitlines() or [type(error).__name__])[0][:120]
             raise BadInput(
-                f"image_size is {height} x {width}; {type(module).__name__} was built for {native} x {across} pixels and "
-                f"cannot be changed to that ({said}); leave image_size out"
+                f"image_size is {height} x {width}; {type(module).__name__} was built for {native} x {across} pixels "
+                f"and cannot be changed to that ({said}); leave image_size out"
             ) from error
         self.train(training)
         self.size = size
@@ -134,7 +134,7 @@ class TimmBody(Wrapped):
         return {"embedding": embedding, **_named(module, features)}
 
     def merged(self) -> "TimmBody":
-        """A copy for inference whose parallel branches are merged into one, where timm has that; equal up to rounding."""
+        """A copy for inference whose parallel branches are merged, where timm has that; equal up to rounding."""
         module = reparameterize_model(self.module.eval(), inplace=False)
         copy = TimmBody(module, self.dim, self.size, self.normalize)
         copy._weights = self._weights

@@ -29,7 +29,7 @@ class Wrapped(Extractor):
     def __init__(self, module: nn.Module, dim: int, normalize: bool = False) -> None:
         super().__init__(dim, normalize)
         self.module = module
-        self.register_load_state_dict_pre_hook(_under_module)
+        self.register_load_state_dict_pre_hook(_under_module)  # type: ignore[no-untyped-call]
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """The state dict of the module, without a prefix of ours."""
@@ -41,10 +41,9 @@ class Wrapped(Extractor):
         whole: nn.Module = self.module
         while len(parts := [part for part in whole.children() if _has_tensors(part)]) == 1 and not _own(whole):
             whole = parts[0]
+        stages: list[list[nn.Module | nn.Parameter]] = [[part] for part in parts]
         own: list[nn.Module | nn.Parameter] = [*_own(whole)]
-        if not parts:
-            return [[whole]]
-        return [*([own] if own else []), *([part] for part in parts)]
+        return [own, *stages] if own and stages else stages or [[whole]]
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
         return {"embedding": vector_of(self.module(images), type(self.module).__name__)}
@@ -120,7 +119,9 @@ def _find(path: str) -> type[nn.Module]:
     try:
         found = getattr(import_module(place), name)
     except (ImportError, AttributeError) as error:
-        raise BadEntry(f"there is no class {path} here ({error}); install its package, or put it on PYTHONPATH") from error
+        raise BadEntry(
+            f"there is no class {path} here ({error}); install its package, or put it on PYTHONPATH"
+        ) from error
     if not isinstance(found, type) or not issubclass(found, nn.Module) or path_of(found) != path:
         raise BadEntry(f"{path} is no subclass of torch.nn.Module that is defined there; only such a class is built")
     return found

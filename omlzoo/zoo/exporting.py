@@ -141,7 +141,9 @@ def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
     """
     runtime = _onnx("onnxruntime")
     entry = model.entry
-    own = secrets.token_hex() if MODULE in f"{entry.arch} {entry.arch_args}" else ""  # its code is not known: never again
+    own = (
+        secrets.token_hex() if MODULE in f"{entry.arch} {entry.arch_args}" else ""
+    )  # its code is not known: never again
     facts = json.dumps([state_digest(model.state_dict()), entry.preprocess.crop, model.normalize, entry.arch,
                         entry.arch_args, own, repr(model), torch.__version__, runtime.__version__])  # fmt: skip
     path = cache.home() / "engines" / f"{hashlib.sha256(facts.encode()).hexdigest()}.onnx"

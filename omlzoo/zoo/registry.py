@@ -220,7 +220,11 @@ def get_model(
         from omlzoo.checkpoints.state_dict import load_into
 
         current = model.state_dict()
-        state = source.tensors(file, current.keys()) if isinstance(source, Weights) else _read_foreign(file, current, facts.entry)
+        state = (
+            source.tensors(file, current.keys())
+            if isinstance(source, Weights)
+            else _read_foreign(file, current, facts.entry)
+        )
         load_into(model, current, state, facts.entry.name, facts.entry.arch)
     facts = replace(facts, entry=fitted(model, facts.entry))
     model.weights = facts

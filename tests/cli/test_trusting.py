@@ -25,7 +25,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_a_class_is_imported_only_for_the_command_that_trusts(folder: Path, drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_class_is_imported_only_for_the_command_that_trusts(
+    folder: Path, drawn: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = folder.parent
     commands: list[list[Any]] = [
         ["embed", folder, drawn, "-o", out / "e.parquet"],

@@ -41,7 +41,9 @@ def check(name: str) -> None:
         assert torch.equal(images, expected) or (images - expected).abs().max() < 1e-6
         with torch.inference_mode():
             assert torch.equal(ours(expected[None]), theirs(expected[None]))
-    assert (ours.dim, entry.dim) == (theirs.num_features if not hasattr(theirs, "head_hidden_size") else theirs.head_hidden_size,) * 2
+    assert (ours.dim, entry.dim) == (
+        theirs.num_features if not hasattr(theirs, "head_hidden_size") else theirs.head_hidden_size,
+    ) * 2
     assert entry.params == sum(parameter.numel() for parameter in theirs.parameters())
 
 
@@ -91,7 +93,11 @@ def test_stages_hold_every_parameter_once_from_the_images_on(name: str) -> None:
     ]
     assert sorted(held) == sorted(id(parameter) for parameter in model.parameters())
     first = next(iter(model.parameters()))
-    assert any(first is parameter for part in stages[0] for parameter in ([part] if isinstance(part, nn.Parameter) else part.parameters()))
+    assert any(
+        first is parameter
+        for part in stages[0]
+        for parameter in ([part] if isinstance(part, nn.Parameter) else part.parameters())
+    )
 
 
 def test_outputs_have_names() -> None:
@@ -119,7 +125,9 @@ def test_another_size_is_timms_own_change_of_size() -> None:
 
 def test_a_size_that_a_body_does_not_take_is_refused_in_a_line() -> None:
     model = seeded("pit_ti_224")
-    with pytest.raises(BadInput, match=r"image_size is 256 x 256; PoolingVisionTransformer was built for 224 x 224 pixels"):
+    with pytest.raises(
+        BadInput, match=r"image_size is 256 x 256; PoolingVisionTransformer was built for 224 x 224 pixels"
+    ):
         model.fit((256, 256))
 
 

@@ -22,7 +22,9 @@ def test_a_part_of_a_name_allows_nothing(trust: str | list[str] | None) -> None:
         assert not is_trusted(PATH)
 
 
-@pytest.mark.parametrize("trust", [True, False, "", "*", ".", "my*", "../mypackage", "my package", [True], ["", "a"], 1, b"a"])
+@pytest.mark.parametrize(
+    "trust", [True, False, "", "*", ".", "my*", "../mypackage", "my package", [True], ["", "a"], 1, b"a"]
+)
 def test_what_is_no_name_is_refused(trust: object) -> None:
     with pytest.raises(BadInput, match="must name the package"):
         as_packages(trust)  # type: ignore[arg-type]

@@ -36,7 +36,10 @@ def test_keys_are_the_modules_own_also_inside_a_projection() -> None:
     model = Wrapped(module, 8)
     assert model.state_dict().keys() == module.state_dict().keys()
     longer = Projected(model, 4)
-    assert set(longer.state_dict()) == {f"body.{key}" for key in module.state_dict()} | {"project.weight", "project.bias"}
+    assert set(longer.state_dict()) == {f"body.{key}" for key in module.state_dict()} | {
+        "project.weight",
+        "project.bias",
+    }
     images = torch.randn(2, 3, 16, 16)
     for one, other in ((model, Wrapped(net(1), 8)), (longer.eval(), Projected(Wrapped(net(1), 8), 4).eval())):
         assert not torch.equal(one(images), other(images))
@@ -61,7 +64,9 @@ def test_a_vector_is_found(output: object) -> None:
     assert vector_of(output, "Net").shape == (2, 5)
 
 
-@pytest.mark.parametrize("output", [torch.zeros(2, 5, 7, 7), torch.zeros(5), (torch.zeros(2, 5),), {"a": torch.zeros(2, 5)}, None])
+@pytest.mark.parametrize(
+    "output", [torch.zeros(2, 5, 7, 7), torch.zeros(5), (torch.zeros(2, 5),), {"a": torch.zeros(2, 5)}, None]
+)
 def test_what_is_no_vector_is_refused(output: object) -> None:
     with pytest.raises(BadInput, match=r"an extractor gives \(B, dim\)"):
         vector_of(output, "Net")
@@ -69,13 +74,18 @@ def test_what_is_no_vector_is_refused(output: object) -> None:
 
 @pytest.mark.parametrize("trust", [None, "my", "mypack", "os", "mypackage.net", "mypackage.nets.Ne"])
 def test_without_the_users_word_nothing_is_imported(trust: str | None, package: Path) -> None:
-    with trusting(trust), pytest.raises(BadInput, match=r"the class mypackage.nets.Net.*trust='mypackage'.*module=Net\(\)"):
+    with (
+        trusting(trust),
+        pytest.raises(BadInput, match=r"the class mypackage.nets.Net.*trust='mypackage'.*module=Net\(\)"),
+    ):
         wrapped("mypackage.nets.Net", 8)
     assert not (package / "imported").exists()
     assert "mypackage" not in sys.modules
 
 
-@pytest.mark.parametrize("path", ["os.system", "subprocess.Popen", "torch.nn.modules.linear.Linear", "my.nets.Net", "builtins.eval"])
+@pytest.mark.parametrize(
+    "path", ["os.system", "subprocess.Popen", "torch.nn.modules.linear.Linear", "my.nets.Net", "builtins.eval"]
+)
 def test_a_path_outside_the_named_package_is_not_followed(path: str) -> None:
     with trusting("mypackage"), pytest.raises(BadInput, match="if you trust that package"):
         wrapped(path, 8)
@@ -97,6 +107,9 @@ def test_a_trusted_class_is_built_with_its_arguments() -> None:
 
 def test_what_is_handed_over_needs_no_trust(package: Path) -> None:
     module = net()
-    with trusting(None, module), pytest.warns(match="the entry names the class mypackage.nets.Net; the module handed over"):
+    with (
+        trusting(None, module),
+        pytest.warns(match="the entry names the class mypackage.nets.Net; the module handed over"),
+    ):
         assert wrapped("mypackage.nets.Net", 8).module is module
     assert not (package / "imported").exists()

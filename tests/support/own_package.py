@@ -4,7 +4,7 @@ from pathlib import Path
 
 __all__ = ["CODE", "write_package"]
 
-CODE = '''
+CODE = """
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ alias = Net
 class NoModule:
     def __init__(self, **arguments: object) -> None:
         Path(__file__).with_name("made").touch()
-'''
+"""
 
 
 def write_package(folder: Path, name: str = "mypackage") -> Path:
