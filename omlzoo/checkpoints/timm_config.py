@@ -172,7 +172,8 @@ def preprocess_of(facts: Mapping[str, Any], where: str) -> Preprocess:
         greys = {round(255 * value) for value in mean}
         settings = {
             "resize": list(facts.get("resize") or (int(height / share), int(width / share))),
-            "mode": MODES.get(mode, "cover"), "crop": [height, width], "interpolation": facts.get("interpolation") or "bicubic",
+            "mode": MODES.get(mode, "cover"), "crop": [height, width],
+            "interpolation": facts.get("interpolation") or "bicubic",
             "antialias": True, "pad": min(greys) if mode == "border" else None, "mean": mean, "std": std,
         }  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:

@@ -22,12 +22,13 @@ def architecture(name: str) -> "Callable[..., Extractor]":
     Raises:
         UnknownName: There is no such architecture, here or in timm; similar names are suggested.
     """
-    from omlzoo.models._timm import timm_body
-    from omlzoo.models._wrapped import MODULE, wrapped
-
     if name.startswith(TIMM):
+        from omlzoo.models._timm import timm_body
+
         return partial(timm_body, name.removeprefix(TIMM))
-    if name.startswith(MODULE):
+    if name.startswith("module:"):
+        from omlzoo.models._wrapped import MODULE, wrapped
+
         return partial(wrapped, name.removeprefix(MODULE))
     found: Callable[..., Extractor] = catalog.find("models", name)
     return found

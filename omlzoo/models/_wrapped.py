@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from omlzoo.errors import BadEntry, BadInput, notice
+from omlzoo.errors import BadEntry, BadInput, OmlzooError, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import handed_over, is_trusted
 
@@ -77,8 +77,8 @@ def wrapped(path: str, dim: int, arguments: dict[str, Any] | None = None, normal
     """
     handed = handed_over()
     if handed is None:
-        return Wrapped(_find(path)(**arguments or {}), dim, normalize)
-    module = handed(**arguments or {}) if isinstance(handed, type) else handed
+        return Wrapped(_called(_find(path), arguments or {}), dim, normalize)
+    module = _called(handed, arguments or {}) if isinstance(handed, type) else handed
     if path_of(type(module)) != path:
         notice(f"the entry names the class {path}; the module handed over is a {path_of(type(module))}")
     return Wrapped(module, dim, normalize)
@@ -118,13 +118,24 @@ def _find(path: str) -> type[nn.Module]:
         )
     try:
         found = getattr(import_module(place), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a package of others raises what it likes
+        said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise BadEntry(
-            f"there is no class {path} here ({error}); install its package, or put it on PYTHONPATH"
+            f"there is no class {path} here ({said}); install its package, or put it on PYTHONPATH"
         ) from error
     if not isinstance(found, type) or not issubclass(found, nn.Module) or path_of(found) != path:
         raise BadEntry(f"{path} is no subclass of torch.nn.Module that is defined there; only such a class is built")
     return found
+
+
+def _called(kind: type[nn.Module], arguments: dict[str, Any]) -> nn.Module:
+    try:
+        return kind(**arguments)
+    except (OmlzooError, TypeError):
+        raise
+    except Exception as error:  # a class of others raises what it likes
+        said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise BadEntry(f"{path_of(kind)} cannot be built with the arguments {arguments} ({said})") from error
 
 
 def _not_importable(kind: type) -> str | None:

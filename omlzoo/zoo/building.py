@@ -39,7 +39,7 @@ def build_model(entry: Entry, blank: bool) -> "Extractor":
     model: Extractor = with_arguments(make, entry.arch_args, entry.params, where, blank)
     if "img_size" not in entry.arch_args:
         model.fit(entry.preprocess.crop)
-    for key, value in {"dim": model.dim, "params": sum(each.numel() for each in model.parameters())}.items():
+    for key, value in {"dim": model.dim, "params": sum(each.numel() for each in model.parameters()) or 1}.items():
         if value != getattr(entry, key):
             raise BadEntry(
                 f"{entry.name}: {key} is {getattr(entry, key):,}; {entry.arch} with its arguments has {value:,}"

@@ -262,6 +262,30 @@ def test_a_file_of_ones_own_training_with_timm_is_read(tmp_path: Path) -> None:
         omlzoo.get_model("timm:test_convnext", tmp_path / "other.pth")
 
 
+def test_a_repository_that_names_a_class_imports_nothing(hub: LoopbackHub, package: Any, tmp_path: Path) -> None:
+    omlzoo.wrap(package.Net(), preprocess=PREPROCESS).save(tmp_path / "saved")
+    for file in ("entry.json", "model.safetensors"):
+        hub.publish("me/net", file, (tmp_path / "saved" / file).read_bytes())
+    del sys.modules["mypackage.nets"]
+    with pytest.raises(BadInput, match="the class mypackage.nets.Net"):
+        omlzoo.get_model("hf-hub:me/net", progress=False)
+    assert "mypackage.nets" not in sys.modules
+    assert omlzoo.get_model("hf-hub:me/net", progress=False, trust="mypackage").dim == 8
+
+
+@pytest.mark.parametrize(
+    "settings", [{"image_size": 64}, {"lora": 2, "freeze": 0}, {"drop_path": 0.2, "recompute": True}]
+)
+def test_a_vit_of_timm_is_trained_in_each_way(settings: dict[str, Any], tmp_path: Path, drawn: Path) -> None:
+    model = omlzoo.get_model("timm:test_vit", weights=None, image_size=48)
+    run = omlzoo.finetune(model, drawn, out=tmp_path / "run", progress=False, **QUICK, **settings)
+    side = settings.get("image_size", 48)
+    assert run.model()(torch.zeros(1, 3, side, side)).shape == (1, 64)
+    assert omlzoo.evaluate(run.model(), drawn, progress=False, precision="fp32").metrics["cmc@1"] == pytest.approx(
+        run.report.metrics["cmc@1"]
+    )
+
+
 def rewritten(folder: Path, **changes: Any) -> Path:
     path = folder / "entry.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
