@@ -138,7 +138,9 @@ def from_name(name: str) -> Entry:
     repo = said.hf_hub_id or None
     entry = _entry(repo or f"timm/{full}", preprocess, said.license, (name, f"{TIMM}{full}", {}, "", LAYOUT))
     file = FILES.get(said.hf_hub_filename, said.hf_hub_filename) if repo else None
-    upstream = Upstream(said.url, None, entry.layout or "") if said.url and not repo else None
+    begun = re.search(r"-([0-9a-f]{8})\.pth$", said.url or "")  # of its sha256, as torch's hub names files
+    digest = f"sha256:{begun[1]}" if begun else None
+    upstream = Upstream(said.url, digest, LAYOUT) if said.url and not repo else None
     classes = "; the classifier of its file is left out" if said.num_classes else ""
     return replace(
         entry, name=f"{TIMM}{full}", repo=repo, file=file, upstream=upstream, source=f"timm {version('timm')}{classes}"

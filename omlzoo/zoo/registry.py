@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import HUB, Entry, without_address
 from omlzoo.checkpoints.weights import Weights
-from omlzoo.errors import BadEntry, BadInput, UnknownName, WeightsMismatch, notice
+from omlzoo.errors import BadEntry, BadInput, UnknownName, WeightsMismatch, WeightsUnavailable, notice
 from omlzoo.models._timm_names import TIMM
 from omlzoo.models._trust import Trust, trusting
 from omlzoo.zoo.building import build_model, check_module, check_room, fitted
@@ -211,7 +211,7 @@ def get_model(
         raise BadInput(f"image_size is {image_size!r}: {error}") from error
     if module is not None:
         check_module(module, facts.entry)
-    file = source.fetch(progress) if isinstance(source, Weights) else source
+    file = _fetched(source, progress) if isinstance(source, Weights) else source
     if isinstance(source, Weights) and file is not None:
         check_room(facts.entry, file)
     with trusting(trust, module):
@@ -245,6 +245,13 @@ def checkpoint(name: str) -> Checkpoint:
         UnknownName: The zoo has no such name; similar names are suggested.
     """
     return Checkpoint(Weights(manifest.find(name)))
+
+
+def _fetched(source: Weights, progress: bool) -> Path:
+    entry = source.entry
+    if entry.name == entry.arch and source.file is None and not (entry.repo or entry.upstream):
+        raise WeightsUnavailable(f"{entry.name}: timm publishes no weights of it; give a file, or weights=None")
+    return source.fetch(progress)
 
 
 def _same_architecture(ours: Weights, theirs: Weights) -> Weights:

@@ -22,7 +22,7 @@ import omlzoo
 from omlzoo.checkpoints.entry import dump_entry
 from omlzoo.checkpoints.folder import open_entry
 from omlzoo.data.preprocess import Preprocess
-from omlzoo.errors import BadEntry, BadInput, OmlzooError, UnknownName, WeightsMismatch
+from omlzoo.errors import BadEntry, BadInput, OmlzooError, UnknownName, WeightsMismatch, WeightsUnavailable
 from omlzoo.evaluation import plots
 from omlzoo.models._extractor import Extractor
 
@@ -232,6 +232,14 @@ def test_default_weights_are_timms_file(hub: LoopbackHub) -> None:
     assert not model.changed
     assert model.weights.address == "timm:test_convnext.r160_in1k"
     assert "classifier" in model.entry.source
+
+
+def test_a_body_without_published_weights_says_so() -> None:
+    with pytest.raises(WeightsUnavailable, match="timm publishes no weights of it; give a file, or weights=None"):
+        omlzoo.get_model("timm:nf_regnet_b0")
+    upstream = omlzoo.get_weights("timm:gcvit_xxtiny").entry.upstream  # in no repository, but on timm's own pages
+    assert upstream is not None
+    assert (upstream.hash, upstream.layout) == ("sha256:d1d86009", "timm")
 
 
 def test_a_repository_of_timm_opens_without_an_entry(hub: LoopbackHub) -> None:
