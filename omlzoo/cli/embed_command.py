@@ -33,7 +33,7 @@ def embed_command(
     Parameters
     ----------
     model
-        A checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+        A checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     source
         A folder of pictures, a csv or parquet table, or one picture.
     out

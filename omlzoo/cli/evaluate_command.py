@@ -30,7 +30,7 @@ def evaluate_command(
     Parameters
     ----------
     model
-        A checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+        A checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     table
         A csv or parquet file, or a folder with a sub-folder per label.
     json_file

@@ -23,7 +23,7 @@ def export_command(
     Parameters
     ----------
     model
-        A checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+        A checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     out
         FILE.onnx, FILE.pt for TorchScript, or FILE.pte for ExecuTorch.
     int8

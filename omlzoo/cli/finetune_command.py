@@ -55,7 +55,7 @@ def finetune_command(
     table
         A csv or parquet file, or a folder with a sub-folder per label.
     model
-        Where to start: a checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+        Where to start: a checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     out
         The run folder to write.
     config
