@@ -27,6 +27,7 @@ ACTS = {
     "open_index": "index.build",
     "evaluate": "evaluation.evaluation",
     "finetune": "training",
+    "wrap": "zoo.wrapping",
     "export": "zoo.exporting",
 }
 

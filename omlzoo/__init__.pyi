@@ -19,6 +19,7 @@ from omlzoo.zoo.registry import get_model as get_model
 from omlzoo.zoo.registry import get_weights as get_weights
 from omlzoo.zoo.registry import list_models as list_models
 from omlzoo.zoo.text_model import get_text_model as get_text_model
+from omlzoo.zoo.wrapping import wrap as wrap
 from omlzoo import curation as curation
 from omlzoo import losses as losses
 from omlzoo import metrics as metrics
@@ -87,6 +88,7 @@ def finetune(
     seed: int = ...,
 ) -> Run: ...
 
+convnext_tiny_dinov3: Checkpoint
 datacompxl_vitb16_224: Checkpoint
 datacompxl_vitl14_224: Checkpoint
 dfn2b_vitl14_224: Checkpoint

@@ -14,7 +14,7 @@ from typing import Any
 
 from omlzoo.errors import MissingExtra, UnknownName
 
-__all__ = ["SHELVES", "described", "exports", "find", "lazy", "names", "offers", "optional"]
+__all__ = ["SHELVES", "described", "exports", "find", "lazy", "names", "offers", "optional", "shared"]
 
 SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "rerank", "samplers")
 
@@ -66,6 +66,16 @@ def find(shelf: str, name: str) -> Any:
     if name not in known:
         raise UnknownName(f"omlzoo.{shelf}", name, known)
     return known[name]
+
+
+def shared(file: str, name: str) -> Any:
+    """What a file of a shelf holds that the others share, for rooms that know its offers by name alone.
+
+    Args:
+        file: The file, such as "models._architecture".
+        name: Name of the object.
+    """
+    return getattr(import_module(f"omlzoo.{file}"), name)
 
 
 def exports(

@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from toys import PREPROCESS, toy, toy_entry
 
 import omlzoo
-from omlzoo import catalog
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import dump_entry
 from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, open_entry, save_folder
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadEntry, BadInput, OmlzooWarning, UnknownName, WeightsMismatch
 from omlzoo.files import file_digest
+from omlzoo.models._architecture import architecture
 from omlzoo.models._extractor import Extractor
 from omlzoo.zoo.registry import Checkpoint, checkpoint
 
@@ -33,7 +33,7 @@ NAMES = manifest.names()
 @cache
 def shape(arch: str, arguments: str) -> tuple[int, int, set[str]]:
     """Dim and number of parameters of an architecture, built without memory, and the names of its arguments."""
-    build = catalog.find("models", arch)
+    build = architecture(arch)
     with torch.device("meta"):
         model: Extractor = build(**json.loads(arguments))
     return model.dim, sum(parameter.numel() for parameter in model.parameters()), set(signature(build).parameters)

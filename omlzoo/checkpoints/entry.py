@@ -166,8 +166,9 @@ class Entry:
     Attributes:
         name: Name of the checkpoint. In the manifest it is also the name of the file.
         family: Project or organisation that made the weights, in one word, for filtering.
-        arch: Name of a function of :mod:`omlzoo.models`.
-        arch_args: Arguments that the function is called with.
+        arch: Name of a function of :mod:`omlzoo.models`; or "timm:NAME", a name that timm registers; or
+            "module:package.Class", a class that is imported only if the user names its package.
+        arch_args: Arguments that it is called with.
         dim: Dimension of the embedding.
         params: Number of parameters of the extractor.
         repo: Hugging Face Hub repository, "organisation/name"; null if the weights are in none.
@@ -231,6 +232,7 @@ class Entry:
             raise BadEntry("it has mirrors and sha256 is null; what comes from a mirror is checked against it")
         for url in self.mirrors:
             rules.check_url(url, "a mirror")
+        rules.check_arch(self.arch)
         rules.check_arguments(self.arch_args)
         rules.check_range("dim", self.dim, 1, MOST_DIM)
         rules.check_range("params", self.params, 1, MOST_PARAMS)

@@ -15,6 +15,7 @@ from omlzoo.errors import BadEntry
 
 __all__ = [
     "LONGEST",
+    "check_arch",
     "check_arguments",
     "check_finite_numbers",
     "check_hex",
@@ -37,6 +38,7 @@ DEEPEST = 8  # architectures inside each other
 REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BOUNDS = {"turns": (1, 4), "image": (1, 1024), "window": (1, 32), "length": (1, 4096), "vocabulary": (1, 2_000_000)}
+FORMS = {"timm": re.compile(r"\w+(\.\w+)?", re.ASCII), "module": re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)}
 OTHERS = (1, 65_536)  # bounds of every other number among the arguments of an architecture
 
 
@@ -172,6 +174,19 @@ def check_preprocess(pre: Preprocess) -> None:
         raise BadEntry(f"preprocess crops {pre.crop} out of {pre.resize}; the crop must fit")
 
 
+def check_arch(arch: str) -> None:
+    """Check the form of the name of an architecture.
+
+    Raises:
+        BadEntry: Behind "timm:" is an address or a path, behind "module:" no import path, or before the colon something
+            else.
+    """
+    kind, colon, rest = arch.partition(":")
+    if len(arch) > LONGEST or (colon and (kind not in FORMS or not FORMS[kind].fullmatch(rest))):
+        rule = "a name of omlzoo.models, timm:NAME of timm's own list, or module:package.Class"
+        raise BadEntry(f"arch is {arch[:LONGEST]!r}; it must be {rule}")
+
+
 def check_arguments(arguments: Mapping[str, Any], deep: int = 1) -> None:
     """Check the arguments of an architecture, as far as it can be done without building it.
 
@@ -183,7 +198,11 @@ def check_arguments(arguments: Mapping[str, Any], deep: int = 1) -> None:
         BadEntry: One is neither a plain value nor arguments of another architecture, or is out of bounds.
     """
     for key, value in arguments.items():
-        if isinstance(value, dict):
+        if key == "arch" and isinstance(value, str):
+            check_arch(value)
+        if key == "arguments" and isinstance(value, dict):
+            _check_plain(value)
+        elif isinstance(value, dict):
             if deep == DEEPEST:
                 raise BadEntry(f"arch_args are nested deeper than {DEEPEST} levels")
             check_arguments(value, deep + 1)
@@ -194,6 +213,17 @@ def check_arguments(arguments: Mapping[str, Any], deep: int = 1) -> None:
             value is not None and not (isinstance(value, str) and len(value) <= LONGEST) and value not in (True, False)
         ):
             raise BadEntry(f"arch_args: {key} is {_shown(value)}; it must be a number, a word, true, false or null")
+
+
+def _check_plain(arguments: Mapping[str, Any]) -> None:
+    """Check the arguments of a class that is not the zoo's: numbers of any sign, texts, true, false or null."""
+    for key, value in arguments.items():
+        number = isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**62
+        if (
+            not (number or value is None or (isinstance(value, str) and len(value) <= LONGEST))
+            or not key.isidentifier()
+        ):
+            raise BadEntry(f"arch_args: arguments: {key[:LONGEST]} is {_shown(value)}; it must be a number or a text")
 
 
 def completed(raw: Any) -> Any:

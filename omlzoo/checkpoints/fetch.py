@@ -81,7 +81,7 @@ def fetch_entry(repo: str, progress: bool = True) -> Entry:
     Raises:
         WeightsUnavailable: The repository has neither file, or cannot be reached.
         BadEntry: The entry does not follow the schema, or lacks the name or sha256 of its file, or the timm model is
-            none of the zoo's architectures.
+            none that the installed timm registers.
     """
     path = hub.download_first(repo, (ENTRY, "config.json"), f"{HUB}{repo}", progress)
     commit = path.parent.name  # the name of the snapshot folder is the commit

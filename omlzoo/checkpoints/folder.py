@@ -48,7 +48,12 @@ def save_folder(state: "Mapping[str, Tensor]", entry: Entry, folder: str | Path,
     from safetensors.torch import save_file
 
     check_vacant(folder, overwrite)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    tensors, seen = {}, set()
+    for name, tensor in state.items():
+        plain = tensor.detach().cpu().contiguous()
+        memory = plain.untyped_storage().data_ptr()
+        tensors[name] = plain.clone() if memory in seen else plain  # the format has no two names for one memory
+        seen.add(memory)
     return _write(lambda path: save_file(tensors, path), replace(entry, layout=None), Path(folder))
 
 

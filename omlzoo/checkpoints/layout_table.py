@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from omlzoo.checkpoints import key_renames
 
-__all__ = ["LAYOUTS", "PLAIN", "Layout"]
+__all__ = ["LAYOUTS", "PLAIN", "TIMM", "Layout"]
 
+TIMM = "timm"  # the layout of files whose keys are those of the installed timm
 PLAIN = ""  # in ``containers``, it means that the file itself is the state dict
 
 
@@ -22,6 +23,7 @@ class Layout:
         of: Projects or libraries whose files have this layout.
         marks: Patterns that must each match at least one key of the state dict for the layout to be recognised;
             ``|`` separates alternatives, and ``*`` at the start stands for a prefix, "module." or nothing.
+            A layout without marks is never recognised, only named.
         absent: Patterns that must not match any key for the layout to be recognised.
         containers: Keys of the file that may hold the state dict, tried in order.
         prefixes: Prefixes of the extractor's keys, tried in order. The first one that any key has is removed, and keys
@@ -32,7 +34,7 @@ class Layout:
     """
 
     of: str
-    marks: tuple[str, ...]
+    marks: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     containers: tuple[str, ...] = (PLAIN,)
     prefixes: tuple[str, ...] = ("",)
@@ -75,6 +77,10 @@ LAYOUTS: dict[str, Layout] = {
     "lightly": Layout(
         "Lightly", ("backbone.*", "projection_head*|prediction_head*|online_classifier.*|student_*|prototypes.*"),
         containers=("state_dict",), prefixes=("backbone.",), drop=("fc.*", "head.*"),
+    ),
+    TIMM: Layout(
+        "timm's own training and all of its models",
+        containers=("state_dict", "model", "state_dict_ema", "model_ema", PLAIN), prefixes=("module.", ""),
     ),
     "timm_vit": Layout(
         "timm, DINO v1", ("cls_token", "blocks.0.attn.qkv.weight"),

@@ -6,18 +6,22 @@ from typing import Any
 
 import torch
 
+from omlzoo import catalog
 from omlzoo.checkpoints import key_renames
-from omlzoo.checkpoints.layout_table import LAYOUTS, PLAIN, Layout
+from omlzoo.checkpoints.entry import Entry
+from omlzoo.checkpoints.layout_table import LAYOUTS, PLAIN, TIMM, Layout
 from omlzoo.errors import UnknownName, WeightsMismatch
 
 __all__ = [
     "LAYOUTS",
+    "TIMM",
     "Layout",
     "check_count",
     "convert",
     "convert_state",
     "fitting",
     "kept_keys",
+    "of_timm",
     "prefix_of",
     "tensors_of",
 ]
@@ -81,6 +85,23 @@ def convert_state(
         raise WeightsMismatch(f"{name}: its tensors are not those of layout {layout} ({said})") from error
 
 
+def of_timm(raw: Mapping[str, Any], entry: Entry, names: Collection[str]) -> key_renames.State:
+    """The weights of an entry of timm's from a file of the layout "timm", without what the model does not have.
+
+    Args:
+        raw: The content of the file.
+        entry: The entry, whose arch is "timm:NAME".
+        names: The keys of the model's state dict.
+
+    Raises:
+        WeightsMismatch: The file holds no tensors.
+    """
+    translated = catalog.shared("models._timm", "translated")
+    state = convert(raw, TIMM, entry.name)
+    found: key_renames.State = translated(entry.arch.partition(":")[2], entry.arch_args, state, names)
+    return found
+
+
 def kept_keys(state: Collection[str], rule: Layout, wanted: Container[str] = ()) -> dict[str, str]:
     """The keys of a state dict that a layout keeps, with their new names.
 
@@ -113,7 +134,7 @@ def fitting(state: Collection[str], container: str | None, usual: bool) -> list[
             name,
         )
         for name, rule in LAYOUTS.items()
-        if _fits(state, rule)
+        if rule.marks and _fits(state, rule)
     ]
     found = sorted((rank, -len(rule.marks), name) for rank, rule, name in ranks if (rank < 2) == usual)
     return [name for _, _, name in found]

@@ -90,7 +90,9 @@ def load_into(model: nn.Module, old: Mapping[str, Tensor], new: Mapping[str, Ten
         WeightsMismatch: The names or shapes of ``new`` are not those of ``old``, or numbers are of another kind.
     """
     compare_shapes(old, new, name, arch)
-    model.load_state_dict({key: tensor.to(old[key].dtype) for key, tensor in new.items()}, assign=True)
+    state = {key: tensor.to(old[key].dtype) for key, tensor in new.items()}
+    tied = len(list(model.named_parameters(remove_duplicate=False))) > len(list(model.parameters()))
+    model.load_state_dict(state, assign=not tied)  # to assign would tear two names of one parameter apart
 
 
 def compare_shapes(old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: str, arch: str) -> None:

@@ -75,6 +75,8 @@ class Weights:
             return str(self.file.parent)
         if self.origin is not None:
             return f"{self.entry.name} with {self.origin}"
+        if self.entry.name == self.entry.arch:  # "timm:NAME"
+            return self.entry.name
         known = self.entry.name in manifest.names() and manifest.find(self.entry.name).repo == self.entry.repo
         return self.entry.name if known or self.entry.repo is None else f"{HUB}{self.entry.repo}"
 
@@ -145,6 +147,8 @@ class Weights:
         state = load_tensors(path)
         if self.entry.layout is None or state.keys() == set(names):  # for example, if the authors' file was converted
             return state
+        if self.entry.layout == layouts.TIMM:
+            return layouts.of_timm(state, self.entry, names)
         return layouts.convert(state, self.entry.layout, self.name)
 
     def hold(self, state: "Mapping[str, Tensor]") -> bool:

@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError
 import omlzoo
 from omlzoo.cli.output import print_line
 from omlzoo.errors import OmlzooError, OmlzooWarning
+from omlzoo.models._trust import PROCESS
 from omlzoo.pages.labels import readable
 
 __all__ = ["app", "main"]
@@ -80,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_line("omlzoo: interrupted; what was finished is kept", error=True)
         return INTERRUPTED
+    finally:
+        PROCESS.clear()
     return code if isinstance(code, int) else 0
 
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from omlzoo.checkpoints.calibration import CutPoint
 from omlzoo.cli.computing import DEFAULT, Computing
 from omlzoo.cli.output import print_columns, print_json, print_line
+from omlzoo.cli.trusting import Trusted, allow
 
 __all__ = ["calibrate_command"]
 
@@ -28,6 +29,7 @@ def calibrate_command(
     html: Path | None = None,
     root: Path | None = None,
     options: Computing = DEFAULT,
+    trust: Trusted = None,
 ) -> None:
     """Find thresholds on the validation rows of a table and store them with the model.
 
@@ -62,6 +64,7 @@ def calibrate_command(
     root
         Where relative paths start; the table's folder by default.
     """
+    allow(trust)
     from omlzoo.errors import BadInput
     from omlzoo.evaluation.calibration_fit import calibrate
 

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from omlzoo.cli.computing import DEFAULT, Computing
 from omlzoo.cli.output import print_line
+from omlzoo.cli.trusting import Trusted, allow
 from omlzoo.errors import BadInput
 
 __all__ = ["embed_command"]
@@ -25,13 +26,14 @@ def embed_command(
     engine: Literal["local", "ray"] = "local",
     cpus: float = 1.0,
     address: str | None = None,
+    trust: Trusted = None,
 ) -> None:
     """Turn pictures into vectors. An interrupted run that is started again continues.
 
     Parameters
     ----------
     model
-        A checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+        A checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     source
         A folder of pictures, a csv or parquet table, or one picture.
     out
@@ -50,6 +52,7 @@ def embed_command(
     address
         Address of the Ray cluster; a cluster of this machine alone by default.
     """
+    allow(trust)
     from omlzoo.embedding.extraction import embed, embed_shards
 
     if out.suffix.lower() != ".parquet":

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from omlzoo.cli.computing import DEFAULT, Computing
 from omlzoo.cli.output import print_report
+from omlzoo.cli.trusting import Trusted, allow
 
 __all__ = ["evaluate_command"]
 
@@ -23,13 +24,14 @@ def evaluate_command(
     thorough: bool = True,
     baselines: bool = False,
     options: Computing = DEFAULT,
+    trust: Trusted = None,
 ) -> None:
     """Measure a model on the validation rows of a table.
 
     Parameters
     ----------
     model
-        A checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+        A checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     table
         A csv or parquet file, or a folder with a sub-folder per label.
     json_file
@@ -45,6 +47,7 @@ def evaluate_command(
     baselines
         Also measure raw pixels, a colour histogram and random weights on the same rows.
     """
+    allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
 
     report = evaluate(

@@ -6,19 +6,25 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from omlzoo.cli.output import print_line
+from omlzoo.cli.trusting import Trusted, allow
 
 __all__ = ["export_command"]
 
 
 def export_command(
-    model: str, *, out: Annotated[Path, Parameter(name=["--out", "-o"])], int8: bool = False, overwrite: bool = False
+    model: str,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    int8: bool = False,
+    overwrite: bool = False,
+    trust: Trusted = None,
 ) -> None:
     """Write a model for another engine, checked by running it, with its entry inside.
 
     Parameters
     ----------
     model
-        A checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+        A checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     out
         FILE.onnx, FILE.pt for TorchScript, or FILE.pte for ExecuTorch.
     int8
@@ -26,6 +32,7 @@ def export_command(
     overwrite
         Replace an exported file of another model.
     """
+    allow(trust)
     from omlzoo.zoo.exporting import export
 
     done = export(model, out, int8=int8, overwrite=overwrite)

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from omlzoo.cli import INTERRUPTED
 from omlzoo.cli.output import print_line, print_metrics
+from omlzoo.cli.trusting import Trusted, allow
 from omlzoo.errors import BadInput
 from omlzoo.jsonio import parse_json
 
@@ -45,6 +46,7 @@ def finetune_command(
     device: str = "auto",
     root: Path | None = None,
     flags: Annotated[Flags, Parameter(name="*")] = NOTHING,
+    trust: Trusted = None,
 ) -> int:
     """Fine-tune a model on a table and measure it before and after.
 
@@ -53,7 +55,7 @@ def finetune_command(
     table
         A csv or parquet file, or a folder with a sub-folder per label.
     model
-        Where to start: a checkpoint of the zoo, a run folder, or hf-hub:org/repo.
+        Where to start: a checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     out
         The run folder to write.
     config
@@ -66,6 +68,7 @@ def finetune_command(
     root
         Where relative paths start; the table's folder by default.
     """
+    allow(trust)
     from omlzoo.training import Recipe, finetune
     from omlzoo.training.distributed import is_first
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from omlzoo.cli.output import print_columns, print_json, print_line
+from omlzoo.cli.trusting import Trusted, allow
 from omlzoo.errors import BadInput
 
 __all__ = ["search_command"]
@@ -21,6 +22,7 @@ def search_command(
     threshold: str | None = None,
     where: dict[str, str] | None = None,
     text: bool | None = None,
+    trust: Trusted = None,
 ) -> None:
     """Find the nearest pictures of an index, for pictures or for words.
 
@@ -45,6 +47,7 @@ def search_command(
     text
         Whether queries are texts; by default those that name no file, end like no picture and have no slash.
     """
+    allow(trust)
     if not queries:
         raise BadInput("give at least one picture, or one text, to search for")
     from omlzoo.index.build import open_index

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from omlzoo.cli.output import print_line
+from omlzoo.cli.trusting import Trusted, allow
 from omlzoo.errors import MissingExtra
 
 __all__ = ["serve_command"]
@@ -22,6 +23,7 @@ def serve_command(
     per_second: float = 20,
     seconds: float = 20,
     runtime: Literal["torch", "onnx"] = "torch",
+    trust: Trusted = None,
 ) -> None:
     """The search page and its HTTP API over an index, until Ctrl-C.
 
@@ -49,6 +51,7 @@ def serve_command(
     runtime
         onnx: ONNX Runtime, on the CPU in float32; faster for ResNets.
     """
+    allow(trust)
     try:
         from omlzoo.serving.addresses import check_address, is_loopback
         from omlzoo.serving.limits import Limits

@@ -23,7 +23,8 @@ from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.shard_writer import embed_part, say_decoder, take_values
 from omlzoo.embedding.shards import ROWS, Shards
 from omlzoo.errors import BadInput, notice
-from omlzoo.zoo.registry import open_model
+from omlzoo.models._trust import PROCESS
+from omlzoo.zoo.registry import get_model, open_model
 
 __all__ = ["embed_on_ray"]
 
@@ -31,9 +32,9 @@ __all__ = ["embed_on_ray"]
 class _Worker:
     """Opens the model once and computes files."""
 
-    def __init__(self, model: str, folder: str, root: str, options: dict[str, Any]) -> None:
+    def __init__(self, model: str, folder: str, root: str, options: dict[str, Any], trust: tuple[str, ...]) -> None:
         self.shards, self.root = Shards.open(folder), Path(root)
-        self.run = Pipeline.of(open_model(model), ComputeOptions(**options))
+        self.run = Pipeline.of(get_model(model, trust=trust), ComputeOptions(**options))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         failed = []
@@ -163,7 +164,13 @@ def _compute(
         _Worker,
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(tasks))),
-        fn_constructor_args=(str(model), str(shards.folder.resolve()), str(root.resolve()), asdict(options)),
+        fn_constructor_args=(
+            str(model),
+            str(shards.folder.resolve()),
+            str(root.resolve()),
+            asdict(options),
+            tuple(PROCESS),
+        ),
         num_cpus=cpus,
         num_gpus=gpus or None,
     )

@@ -12,6 +12,7 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.index.index import Index
 from omlzoo.index.storage import read_index
 from omlzoo.jsonio import read_json
+from omlzoo.models._trust import Trust, as_packages
 from omlzoo.zoo.registry import get_weights
 
 __all__ = ["Index", "build_index", "open_index"]
@@ -53,11 +54,13 @@ def build_index(
     return index
 
 
-def open_index(folder: str | Path, **options: Any) -> Index:
+def open_index(folder: str | Path, *, trust: Trust = None, **options: Any) -> Index:
     """The index that ``Index.save`` wrote.
 
     Args:
         folder: The folder of the index.
+        trust: As in ``omlzoo.get_model``: the package of the model's class, where the vectors are of a module of one's
+            own.
         options: Options of the backend that hold instead of those that the folder names, such as ``uri=`` of "milvus".
             A server that a folder names is spoken to only if it is named here too, or in OMLZOO_MILVUS_URI.
 
@@ -67,6 +70,7 @@ def open_index(folder: str | Path, **options: Any) -> Index:
     folder = Path(folder)
     embeddings, facts = read_index(folder)
     index = Index(embeddings, facts.backend, facts.calibration, _named(facts.options, options, folder), kept=folder)
+    index.encoder.trust = as_packages(trust)
     index.recall, index.saved = facts.recall, (folder.resolve(), facts.generation)
     return index
 

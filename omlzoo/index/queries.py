@@ -56,6 +56,7 @@ class QueryEncoder:
 
     def __init__(self, record: Record, model: Extractor | None = None, runtime: Runtime = "torch") -> None:
         self.record, self.runtime = record, runtime
+        self.trust: tuple[str, ...] = ()  # packages whose classes the model's folder may name
         self._model = model
         self._run: Pipeline | None = None
         self._text_model: TextModel | None = None
@@ -102,6 +103,7 @@ class QueryEncoder:
         if runtime == self.runtime:
             return self
         other = QueryEncoder(self.record, self.model(), runtime)
+        other.trust = self.trust
         other._text_model = self._text_model
         return other
 
@@ -144,7 +146,9 @@ class QueryEncoder:
         record = self.record
         in_no_file = record.sha256.startswith("state:")  # or in one whose sha256 its entry does not know
         try:
-            model = get_model(record.model, image_size=record.preprocessing().crop, normalize=record.normalized)
+            model = get_model(
+                record.model, image_size=record.preprocessing().crop, normalize=record.normalized, trust=self.trust
+            )
         except OmlzooError as error:
             if not in_no_file:
                 raise

@@ -80,6 +80,33 @@ class Extractor(nn.Module):
         """
         return []
 
+    def fit(self, size: tuple[int, int]) -> bool:
+        """Adapt the model to images of another size, once its weights are loaded.
+
+        Architectures whose computation follows each image, and those that refuse other images, need nothing.
+
+        Args:
+            size: Height and width of the images in pixels.
+
+        Returns:
+            Whether tensors of the model changed.
+
+        Raises:
+            BadInput: The model takes no images of that size.
+        """
+        return False
+
+    def merged(self) -> "Extractor":
+        """The model for inference alone, with parallel branches merged where its architecture has them; eval mode."""
+        return self
+
+    def check_saving(self) -> None:
+        """Refuse to save a model that could never be opened again, before any work goes into it.
+
+        Raises:
+            BadInput: It is one.
+        """
+
     def until(self, images: Tensor, stage: int) -> Tensor:
         """Run the stages before a given one.
 
@@ -171,8 +198,10 @@ class Extractor(nn.Module):
             overwrite: Whether to replace a checkpoint that the folder already has.
 
         Raises:
-            BadInput: The folder has a checkpoint and ``overwrite`` is False, or the model was built without an entry.
+            BadInput: The folder has a checkpoint and ``overwrite`` is False, the model was built without an entry, or
+                no import gives its class.
         """
+        self.check_saving()
         state = self.state_dict()
         changed = self.changed or (self.entry.sha256 is not None and not self.facts.hold(state))
         self.facts.save(state, folder, changed=changed, overwrite=overwrite)

@@ -28,6 +28,14 @@ class Projected(Extractor):
         nn.init.orthogonal_(self.project.weight)
         nn.init.zeros_(self.project.bias)
 
+    def fit(self, size: tuple[int, int]) -> bool:
+        """Adapt the body, see :meth:`omlzoo.models.Extractor.fit`."""
+        return self.body.fit(size)
+
+    def check_saving(self) -> None:
+        """Refuse to save a body that could never be opened again."""
+        self.body.check_saving()
+
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
         """The stages of the body, and the projection."""
         return [*self.body.stages(), [self.project]]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from omlzoo import catalog
+from omlzoo.models._architecture import architecture
 from omlzoo.models._projected import Projected
 
 __all__ = ["projected"]
@@ -14,12 +14,13 @@ def projected(
     """Another architecture with a linear layer after it, which projects its embedding to ``dim`` dimensions.
 
     Args:
-        arch: Name of the architecture, a function of :mod:`omlzoo.models`.
+        arch: Name of the architecture, a function of :mod:`omlzoo.models`, or "timm:NAME".
         dim: Dimension of the projected embedding.
         arch_args: Arguments that the function is called with; None is none.
         normalize: Whether to divide the projected embedding by its L2 norm.
 
     Raises:
         UnknownName: There is no such architecture.
+        BadInput: It is a class of a package that nobody here trusts.
     """
-    return Projected(catalog.find("models", arch)(**arch_args or {}), dim, normalize)
+    return Projected(architecture(arch)(**arch_args or {}), dim, normalize)

@@ -22,6 +22,7 @@ from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import LAST, RECIPE, REPORT, Run, read_run
 from omlzoo.training.running import Running
 from omlzoo.training.state import difference
+from omlzoo.zoo.building import fitted
 from omlzoo.zoo.registry import open_model
 
 __all__ = ["finetune"]
@@ -105,6 +106,7 @@ def _finished(out: Path, recipe: Recipe) -> Run:
 def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:
     """A copy to train, with the recipe's image size."""
     extractor = copy.deepcopy(model) if isinstance(model, Extractor) else open_model(model)
+    extractor.check_saving()
     if recipe.normalize != "model":
         extractor.normalize = recipe.normalize == "yes"
         entry = replace(extractor.entry, normalize=extractor.normalize)
@@ -113,5 +115,6 @@ def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:
         extractor = add_projection(extractor, recipe.project, recipe.seed)
     if recipe.image_size:
         preprocess = extractor.entry.preprocess.scaled(recipe.image_size)
-        extractor.weights = replace(extractor.facts, entry=replace(extractor.entry, preprocess=preprocess))
+        entry = fitted(extractor, replace(extractor.entry, preprocess=preprocess))
+        extractor.weights = replace(extractor.facts, entry=entry)
     return extractor

@@ -15,6 +15,7 @@ from omlzoo.evaluation.report import Report
 from omlzoo.files import new_file
 from omlzoo.jsonio import read_json
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._trust import Trust
 from omlzoo.zoo.registry import get_model
 
 __all__ = ["CACHE", "DUPLICATES", "LAST", "LOGGED", "RECIPE", "REPORT", "Run", "read_run", "write_history", "write_run"]
@@ -40,9 +41,14 @@ class Run:
     history: pd.DataFrame
     interrupted: bool = False
 
-    def model(self) -> Extractor:
-        """The fine-tuned extractor."""
-        return get_model(str(self.folder))
+    def model(self, trust: Trust = None, module: nn.Module | type[nn.Module] | None = None) -> Extractor:
+        """The fine-tuned extractor.
+
+        Args:
+            trust: As in ``omlzoo.get_model``, for a module of one's own.
+            module: As in ``omlzoo.get_model``.
+        """
+        return get_model(str(self.folder), trust=trust, module=module)
 
 
 def read_run(folder: Path) -> Run:

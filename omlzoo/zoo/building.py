@@ -1,15 +1,14 @@
 """Building the architecture of an entry, which may be a stranger's: it must be the one that the entry describes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import make_dataclass
+from dataclasses import make_dataclass, replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry
-from omlzoo.errors import BadEntry, OmlzooError
+from omlzoo.errors import BadEntry, BadInput, OmlzooError
 from omlzoo.jsonio import build
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from omlzoo.models._extractor import Extractor
 
-__all__ = ["build_model", "build_with", "check_room", "with_arguments"]
+__all__ = ["build_model", "build_with", "check_module", "check_room", "fitted", "with_arguments"]
 
 LEAST = 2  # bytes of a number in a file of weights
 
@@ -33,15 +32,38 @@ def build_model(entry: Entry, blank: bool) -> "Extractor":
         UnknownName: There is no such architecture.
         BadEntry: The arguments do not suit the architecture, or dim or params are not those of the model.
     """
-    make = partial(catalog.find("models", entry.arch), normalize=entry.normalize)
+    from omlzoo.models._architecture import architecture
+
+    make = partial(architecture(entry.arch), normalize=entry.normalize)
     where = f"{entry.name}: arch_args of {entry.arch}"
     model: Extractor = with_arguments(make, entry.arch_args, entry.params, where, blank)
-    for key, value in {"dim": model.dim, "params": sum(each.numel() for each in model.parameters())}.items():
+    if "img_size" not in entry.arch_args:
+        model.fit(entry.preprocess.crop)
+    for key, value in {"dim": model.dim, "params": sum(each.numel() for each in model.parameters()) or 1}.items():
         if value != getattr(entry, key):
             raise BadEntry(
                 f"{entry.name}: {key} is {getattr(entry, key):,}; {entry.arch} with its arguments has {value:,}"
             )
     return model
+
+
+def fitted(model: "Extractor", entry: Entry) -> Entry:
+    """Adapt a model with its weights to the images of its entry's preprocessing.
+
+    Args:
+        model: The model, changed in place.
+        entry: Its entry.
+
+    Returns:
+        The entry of the model as it is then.
+
+    Raises:
+        BadInput: The model takes no images of that size.
+    """
+    if not model.fit(entry.preprocess.crop):
+        return entry
+    arguments = {key: value for key, value in entry.arch_args.items() if key != "img_size"}
+    return replace(entry, arch_args=arguments, params=sum(each.numel() for each in model.parameters()))
 
 
 def build_with(entry: Entry, state: "Mapping[str, Tensor]") -> "Extractor":
@@ -89,9 +111,31 @@ def with_arguments(make: Callable[..., Any], arguments: Mapping[str, Any], param
             return make(**arguments)
     except OmlzooError:
         raise
-    except (TypeError, ValueError, AssertionError, ArithmeticError, RuntimeError, MemoryError) as error:
+    except (
+        TypeError, ValueError, AssertionError, ArithmeticError, RuntimeError, MemoryError, LookupError, AttributeError
+    ) as error:  # fmt: skip
         said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise BadEntry(f"{where}: {dict(arguments)} do not suit it: {said}") from error
+
+
+def check_module(module: Any, entry: Entry) -> None:
+    """Check what the user hands over in place of the class that an entry names.
+
+    Args:
+        module: The module, or a class of modules.
+        entry: The entry.
+
+    Raises:
+        BadInput: It is something else, or the entry names no class.
+    """
+    from torch import nn
+
+    kind = module if isinstance(module, type) else type(module)
+    if not issubclass(kind, nn.Module):
+        raise BadInput(f"module is a {kind.__name__}; it must be a torch.nn.Module, or a class of such")
+    named = [entry.arch, str(entry.arch_args.get("arch"))]
+    if not any(name.startswith("module:") for name in named):
+        raise BadInput(f"{entry.name} is a {entry.arch}, which needs no module; leave module out")
 
 
 def check_room(entry: Entry, path: Path) -> None:

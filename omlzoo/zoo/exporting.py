@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import logging
+import secrets
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch, notice
 from omlzoo.files import new_file
 from omlzoo.jsonio import parse_json
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._wrapped import MODULE
 from omlzoo.zoo import executorch, fingerprint
 from omlzoo.zoo.registry import open_model
 
@@ -55,6 +57,8 @@ class Exported:
 
 class _Bare(nn.Module):
     """A module with the forward pass of an extractor alone, for tracing."""
+
+    model: Extractor
 
     def __init__(self, model: Extractor) -> None:
         super().__init__()
@@ -103,13 +107,17 @@ def export(model: Extractor | str | Path, path: str | Path, *, int8: bool = Fals
     _check_replaceable(path, facts, overwrite)
     entry, size = dump_entry(facts), facts.preprocess.crop
     bare = _Bare(copy.deepcopy(extractor).float().cpu().eval())
+    for part in bare.modules():
+        if isinstance(part, Extractor) and part.weights is None:
+            part.weights = extractor.weights  # TorchScript asks each attribute; the body of a projection has no facts
+    written = _Bare(bare.model.merged())  # what is compared with the model as it is
     with new_file(path) as temporary:
         if kind == ".onnx":
-            _write_onnx(bare, size, temporary, entry, int8)
+            _write_onnx(written, size, temporary, entry, int8)
         elif kind == ".pte":
-            executorch.write_program(bare, size, temporary, KEY, entry)
+            executorch.write_program(written, size, temporary, KEY, entry)
         else:
-            _write_torchscript(bare, size, temporary, entry)
+            _write_torchscript(written, size, temporary, entry)
         try:
             difference, cosine = _compare(bare, size, temporary, kind)
         except Exception as error:  # engines raise exception classes of their own
@@ -142,7 +150,8 @@ def _check_replaceable(path: Path, facts: Entry, overwrite: bool) -> None:
 def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
     """The model in ONNX Runtime, as a function from images (B, 3, H, W) float32 to embeddings (B, dim).
 
-    The exported file is kept under ``OMLZOO_HOME`` and used again for the same weights and versions of the packages.
+    The exported file is kept under ``OMLZOO_HOME`` and used again for the same weights and versions of the packages;
+    that of a module of one's own is not, as its code may have changed.
     The function may be called from several threads at once. Each call computes on one processor core, so callers run
     as many calls at once as they want to use cores.
 
@@ -151,8 +160,12 @@ def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
         MissingExtra: onnx, onnxscript or onnxruntime is not installed.
     """
     runtime = _onnx("onnxruntime")
-    facts = json.dumps([state_digest(model.state_dict()), model.entry.preprocess.crop, model.normalize,
-                        repr(model), torch.__version__, runtime.__version__])  # fmt: skip
+    entry = model.entry
+    own = (
+        secrets.token_hex() if MODULE in f"{entry.arch} {entry.arch_args}" else ""
+    )  # its code is not known: never again
+    facts = json.dumps([state_digest(model.state_dict()), entry.preprocess.crop, model.normalize, entry.arch,
+                        entry.arch_args, own, repr(model), torch.__version__, runtime.__version__])  # fmt: skip
     path = cache.home() / "engines" / f"{hashlib.sha256(facts.encode()).hexdigest()}.onnx"
     if not path.is_file():
         logging.getLogger("omlzoo").info("compiling the model for ONNX Runtime; the result is kept in %s", path.parent)
@@ -160,6 +173,8 @@ def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    if own:
+        path.unlink()
     return lambda images: torch.from_numpy(np.asarray(session.run(None, {"images": images.contiguous().numpy()})[0]))
 
 

@@ -3,7 +3,6 @@
 Reading facts does not import torch. Modules that need torch are imported inside the functions that use them.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import HUB, Entry, without_address
 from omlzoo.checkpoints.weights import Weights
-from omlzoo.errors import BadEntry, BadInput, UnknownName, WeightsMismatch, notice
-from omlzoo.zoo.building import build_model, check_room
+from omlzoo.errors import BadEntry, BadInput, UnknownName, WeightsMismatch, WeightsUnavailable, notice
+from omlzoo.models._timm_names import TIMM
+from omlzoo.models._trust import Trust, trusting
+from omlzoo.zoo.building import build_model, check_module, check_room, fitted
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import nn
 
     from omlzoo.models._extractor import Extractor
 
@@ -130,11 +131,12 @@ def get_weights(name: str | Path) -> Weights:
     """The facts of a checkpoint. Weights are not downloaded.
 
     Args:
-        name: A checkpoint of the zoo, a folder that finetune, convert or save wrote, or "hf-hub:org/repo".
+        name: A checkpoint of the zoo, a folder that finetune, convert or save wrote, "hf-hub:org/repo", or "timm:NAME",
+            a name that timm registers, whose facts are read from timm's own configuration.
 
     Raises:
-        UnknownName: The zoo has no such name; similar names are suggested.
-        BadEntry: The folder or repository has no valid ``entry.json``.
+        UnknownName: The zoo, or timm, has no such name; similar names are suggested.
+        BadEntry: The folder or repository has no valid ``entry.json``, or the model of timm gives no pooled vector.
         WeightsUnavailable: The repository cannot be reached.
     """
     name = str(name)
@@ -144,6 +146,10 @@ def get_weights(name: str | Path) -> Weights:
         return Weights(fetch_entry(name.removeprefix(HUB)))
     if name in manifest.names():
         return Weights(manifest.find(name))
+    if name.startswith(TIMM):
+        from omlzoo.checkpoints.timm_config import from_name
+
+        return Weights(from_name(name.removeprefix(TIMM)))
     folder = Path(name)
     if folder.is_dir() or folder.is_absolute() or name.startswith(".") or len(folder.parts) > 1:
         from omlzoo.checkpoints.folder import WEIGHTS, open_entry
@@ -159,11 +165,14 @@ def get_model(
     image_size: ImageSize | None = None,
     normalize: bool | None = None,
     progress: bool = True,
+    trust: Trust = None,
+    module: "nn.Module | type[nn.Module] | None" = None,
 ) -> "Extractor":
     """Build an extractor, in eval mode and on the CPU.
 
     Args:
-        name: A checkpoint of the zoo, a folder that finetune, convert or save wrote, or "hf-hub:org/repo".
+        name: A checkpoint of the zoo, a folder that finetune, convert or save wrote, "hf-hub:org/repo", or "timm:NAME",
+            a name that timm registers, such as "timm:convnext_tiny.in12k".
         weights: "DEFAULT" loads the checkpoint's own weights, and None leaves them random. A :class:`Weights`, a
             folder, a safetensors or ``.pth`` file in a known layout, or "hf-hub:org/repo" loads other weights into the
             same architecture.
@@ -171,10 +180,14 @@ def get_model(
             checkpoint's preprocessing.
         normalize: Whether to divide embeddings by their L2 norm; None does as the checkpoint.
         progress: Whether to show a progress bar during a download, if standard error is a terminal.
+        trust: The package, or packages, whose classes the entry of a folder may name, such as "mypackage". Nothing else
+            is ever imported for a folder.
+        module: A module or a class of modules that stands in for the class that the entry names; nothing is imported.
 
     Raises:
         UnknownName: There is no such checkpoint; similar names are suggested.
-        BadInput: ``weights`` is a file that does not exist, or ``image_size`` is not positive or too large.
+        BadInput: ``weights`` is a file that does not exist, or ``image_size`` is not positive, too large, or none that
+            the model takes; or the entry names a class of a package that is not trusted.
         BadEntry: An ``entry.json`` is missing or not valid, or it describes another model than its architecture.
         WeightsUnavailable: The weights cannot be fetched, or their content has another sha256 than the entry states.
         WeightsMismatch: The weights do not fit the architecture, or hold NaN or infinity.
@@ -190,6 +203,7 @@ def get_model(
         source, facts = None, _unmeasured(facts, "random weights")
     elif weights != "DEFAULT":
         source, facts = Path(weights), _unmeasured(facts, f"the file {weights}")
+    native = facts.entry.preprocess
     changes: dict[str, Any] = {"normalize": facts.entry.normalize if normalize is None else normalize}
     if image_size is not None:
         changes["preprocess"] = facts.entry.preprocess.scaled(image_size)
@@ -199,21 +213,26 @@ def get_model(
         facts = replace(facts, entry=replace(facts.entry, **changes))
     except BadEntry as error:
         raise BadInput(f"image_size is {image_size!r}: {error}") from error
-    file = source.fetch(progress) if isinstance(source, Weights) else source
+    if module is not None:
+        check_module(module, facts.entry)
+    file = _fetched(source, progress) if isinstance(source, Weights) else source
     if isinstance(source, Weights) and file is not None:
         check_room(facts.entry, file)
         facts = _as_fetched(facts)
-    model = build_model(facts.entry, blank=source is not None)
+    with trusting(trust, module):
+        model = build_model(replace(facts.entry, preprocess=native), blank=source is not None)
     if file is not None:
         from omlzoo.checkpoints.state_dict import load_into
+        from omlzoo.zoo.foreign_file import read_foreign
 
         current = model.state_dict()
         state = (
             source.tensors(file, current.keys())
             if isinstance(source, Weights)
-            else _read_foreign(file, facts.entry, current)
+            else read_foreign(file, facts.entry, current)
         )
         load_into(model, current, state, facts.entry.name, facts.entry.arch)
+    facts = replace(facts, entry=fitted(model, facts.entry))
     model.weights = facts
     if source is not None and facts.entry.commercial is False:
         notice(f"{facts.name}: its licence, {facts.license}, allows no commercial use")
@@ -232,6 +251,13 @@ def checkpoint(name: str) -> Checkpoint:
         UnknownName: The zoo has no such name; similar names are suggested.
     """
     return Checkpoint(Weights(manifest.find(name)))
+
+
+def _fetched(source: Weights, progress: bool) -> Path:
+    entry = source.entry
+    if entry.name == entry.arch and source.file is None and not (entry.repo or entry.upstream):
+        raise WeightsUnavailable(f"{entry.name}: timm publishes no weights of it; give a file, or weights=None")
+    return source.fetch(progress)
 
 
 def _same_architecture(ours: Weights, theirs: Weights) -> Weights:
@@ -258,27 +284,3 @@ def _as_fetched(facts: Weights) -> Weights:
 def _unmeasured(facts: Weights, what: str) -> Weights:
     source = f"{what}, in the architecture of {facts.entry.name}"
     return Weights(without_address(facts.entry, source=source), origin=what)
-
-
-def _read_foreign(path: Path, entry: Entry, wanted: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:
-    """Read a file with the keys of the zoo, or in a foreign layout, which is recognised and named in a warning."""
-    import torch
-
-    from omlzoo.checkpoints import safe_load, wrappings
-    from omlzoo.checkpoints.state_dict import check_finite
-    from omlzoo.zoo.examples import Example, match
-
-    if not path.is_file():
-        raise BadInput(
-            f"{path}: there is no such file; weights is 'DEFAULT', None, a Weights, a file or hf-hub:org/repo"
-        )
-    raw = safe_load.open_file(path, str(path))
-    state: Mapping[str, Tensor] = {key: value for key, value in raw.items() if isinstance(value, torch.Tensor)}
-    if state.keys() != wanted.keys():
-        found = match(wrappings.readings(raw, str(path)), [Example(entry, wanted)], str(path))
-        if found is None:
-            raise wrappings.unreadable(raw, str(path))
-        notice(f"{path} was read in the layout {found.reading.layout}. {found.reading.account(wanted)}".strip())
-        state = found.state
-    check_finite(state, str(path))
-    return state

@@ -96,6 +96,7 @@ FORMS: dict[str, list[tuple[Any, dict[str, Tensor]]]] = {
 }
 CHECKED_ELSEWHERE = {  # by their embeddings in test_exactness.py and test_renames.py
     "clip", "timm_clip", "open_clip_timm", "timm_siglip", "unicom", "dinov3_vit", "timm_dinov3", "swin", "oml_vit_mlp",
+    "timm",  # in tests/models/test_timm.py and tests/zoo/test_wrapping.py
 }  # fmt: skip
 
 

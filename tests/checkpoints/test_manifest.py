@@ -43,7 +43,7 @@ def test_the_zoo_has_the_names_of_open_metric_learning() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_entry_is_complete(name: str) -> None:
     entry = manifest.find(name)
-    assert entry.arch in catalog.names("models")
+    assert entry.arch.startswith("timm:") or entry.arch in catalog.names("models")
     assert name.isidentifier(), "a name is a function of omlzoo"
     assert entry.license or "Licence as read" in str(entry.notes), "where it has no SPDX name, what was read is said"
     assert entry.commercial is None or entry.license, "who knows whether, knows the licence"

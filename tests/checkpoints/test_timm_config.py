@@ -31,9 +31,12 @@ def test_a_plain_config_becomes_an_entry() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"architecture": "beit_base"}, "architecture is 'beit_base'; without an entry.json only these open"),
-        ({"global_pool": "max"}, "global_pool is 'max'; resnet50 of the zoo pools by 'avg'"),
-        ({"model_args": {"img_size": 518}}, "model_args are"),
+        ({"architecture": "beit_base"}, "has no 'beit_base'; did you mean"),
+        ({"architecture": "../x"}, "has no '../x'"),
+        ({"global_pool": "nope"}, "does not take the arguments"),
+        ({"model_args": {"img_size": 518}}, "does not take the arguments"),
+        ({"model_args": {"checkpoint_path": "/tmp/x.pth"}}, "does not take the arguments"),
+        ({"model_args": {"pretrained_cfg": {"file": "/tmp/x.pth"}}}, "does not take the arguments"),
         ({"pretrained_cfg": {}}, "not a config of timm"),
         ({"pretrained_cfg": {**CONFIG["pretrained_cfg"], "crop_mode": "border"}}, "crop_mode 'border'"),  # type: ignore[dict-item]
     ],
