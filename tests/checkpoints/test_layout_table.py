@@ -1,12 +1,13 @@
 """The table of layouts: every row can be recognised, and none drops what it needs to be recognised."""
 
-from omlzoo.checkpoints.layout_table import LAYOUTS, PLAIN
+from omlzoo.checkpoints.layout_table import LAYOUTS, PLAIN, TIMM
 
 
 def test_every_layout_is_recognised_by_something_and_read_from_somewhere() -> None:
-    assert all(rule.of and rule.marks and rule.containers and rule.prefixes for rule in LAYOUTS.values())
+    assert all(rule.of and rule.containers and rule.prefixes for rule in LAYOUTS.values())
+    assert [name for name, rule in LAYOUTS.items() if not rule.marks] == [TIMM], "which is only ever named"
     assert {key for rule in LAYOUTS.values() for key in rule.containers} == {
-        PLAIN, "state_dict", "model", "teacher", "target_encoder",
+        PLAIN, "state_dict", "model", "teacher", "target_encoder", "state_dict_ema", "model_ema",
     }  # fmt: skip
 
 
