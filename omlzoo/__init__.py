@@ -7,31 +7,10 @@ Every file of the manifest is a function here, and so is every act: ``embed``, `
 from importlib import import_module
 from typing import Any
 
-from omlzoo.catalog import SHELVES
+from omlzoo.catalog import ACTS, ROOMS
 from omlzoo.checkpoints import manifest
 
 __version__ = "0.1.0"
-
-ACTS = {
-    "list_models": "zoo.registry",
-    "get_model": "zoo.registry",
-    "get_weights": "zoo.registry",
-    "get_text_model": "zoo.text_model",
-    "Weights": "checkpoints.weights",
-    "embed": "embedding.extraction",
-    "embed_shards": "embedding.extraction",
-    "Embeddings": "embedding.embeddings",
-    "load_embeddings": "embedding.shards",
-    "calibrate": "evaluation.calibration_fit",
-    "build_index": "index.build",
-    "open_index": "index.build",
-    "evaluate": "evaluation.evaluation",
-    "finetune": "training",
-    "wrap": "zoo.wrapping",
-    "export": "zoo.exporting",
-}
-
-ROOMS = tuple(shelf for shelf in SHELVES if "." not in shelf)
 
 
 def __getattr__(name: str) -> Any:

@@ -97,6 +97,7 @@ dinov2_base_hf: Checkpoint
 dinov2_giant_hf: Checkpoint
 dinov2_large_hf: Checkpoint
 dinov2_small_hf: Checkpoint
+efficientnet_lite0_in1k: Checkpoint
 laion2b_vitb16_224: Checkpoint
 laion2b_vitb32_224: Checkpoint
 laion2b_vith14_224: Checkpoint

@@ -14,9 +14,29 @@ from typing import Any
 
 from omlzoo.errors import MissingExtra, UnknownName
 
-__all__ = ["SHELVES", "described", "exports", "find", "lazy", "names", "offers", "optional", "shared"]
+__all__ = ["ACTS", "ROOMS", "SHELVES", "described", "exports", "find", "lazy", "names", "offers", "optional", "shared"]
 
+# What ``omlzoo`` itself offers, with the module that has it.
+ACTS = {
+    "list_models": "zoo.registry",
+    "get_model": "zoo.registry",
+    "get_weights": "zoo.registry",
+    "get_text_model": "zoo.text_model",
+    "Weights": "checkpoints.weights",
+    "embed": "embedding.extraction",
+    "embed_shards": "embedding.extraction",
+    "Embeddings": "embedding.embeddings",
+    "load_embeddings": "embedding.shards",
+    "calibrate": "evaluation.calibration_fit",
+    "build_index": "index.build",
+    "open_index": "index.build",
+    "evaluate": "evaluation.evaluation",
+    "finetune": "training",
+    "wrap": "zoo.wrapping",
+    "export": "zoo.exporting",
+}
 SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "rerank", "samplers")
+ROOMS = tuple(shelf for shelf in SHELVES if "." not in shelf)
 
 
 # What packages send unasked: onnxruntime from 1.29 on writes a device id and looks up its maker's host, the others are

@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="write the entries that changed")
     parser.add_argument("--move", action="store_true", help="take the newest commit also where one is pinned")
     args = parser.parse_args(arguments)
-    entries = [manifest.find(name) for name in args.names or manifest.names()]
+    entries = [manifest.find(name) for name in args.names or manifest.own_names()]
     hosted = [entry for entry in entries if entry.repo is not None or entry.text is not None]
     changed, refused = 0, 0
     for entry in hosted:

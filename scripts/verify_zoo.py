@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dataset", help="its name in the metrics")
     parser.add_argument("--write", action="store_true", help="write what was found into the entries")
     args = parser.parse_args(arguments)
-    names = args.names or manifest.names()
+    names = args.names or manifest.own_names()
     failed = []
     for name in names:
         entry = manifest.find(name)

@@ -69,7 +69,7 @@ def everything() -> str:
 
 def entries() -> list[Entry]:
     """All of the manifest."""
-    return [manifest.find(name) for name in manifest.names()]
+    return [manifest.find(name) for name in manifest.own_names()]
 
 
 def licence(entry: Entry) -> str:

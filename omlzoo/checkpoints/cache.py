@@ -15,8 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from omlzoo.checkpoints.entry import Entry, Upstream
+from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.folder import open_entry, weights_of
+from omlzoo.checkpoints.sources import Upstream
 from omlzoo.checkpoints.state_dict import check_finite, check_header, load_tensors
 from omlzoo.errors import BadEntry, BadInput, WeightsUnavailable, notice
 from omlzoo.files import check_regular, file_digest, new_file
@@ -53,8 +54,8 @@ def kept(entry: Entry) -> Entry | None:
 def serves(local: Entry, entry: Entry) -> bool:
     """Whether a local file can be used as the weights of an entry.
 
-    It can if it has the sha256 of the entry, if it was converted from the same upstream file, or, where the entry has
-    no sha256 or one of a single source, if it is from the same repository.
+    It can if it has the sha256 of the entry, if it was converted from the same file of a package or of its authors, or,
+    where the entry has no sha256 or one of a single source, if it is from the same repository.
 
     Args:
         local: The entry that lies beside the local file.
@@ -63,10 +64,11 @@ def serves(local: Entry, entry: Entry) -> bool:
     if local.sha256 is None or local.name != entry.name:
         return False
     converted = local.repo is None and _same_file(local.upstream, entry.upstream)
+    packed = local.repo is None and local.package is not None and local.package == entry.package
     unpinned = (
         (entry.sha256 is None or entry.pin == "one source") and entry.repo is not None and local.repo == entry.repo
     )
-    return converted or unpinned or local.sha256 == entry.sha256
+    return converted or packed or unpinned or local.sha256 == entry.sha256
 
 
 def _same_file(local: Upstream | None, entry: Upstream | None) -> bool:
@@ -115,7 +117,7 @@ def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False
     The sha256 is computed only if the file was not verified before, or if its size or modification time has changed.
 
     Args:
-        path: A safetensors file.
+        path: A safetensors file, whose numbers are looked at too, or another file.
         sha256: The sha256 that its content must have, 64 hex digits.
         name: Name of the checkpoint, for the error message.
         remedy: What the user can do if the content is another, for the error message.
@@ -146,8 +148,9 @@ def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False
         raise WeightsUnavailable(
             f"{name}: {path} has sha256 {digest[:16]}..., the entry says {sha256[:16]}...; {remedy}"
         )
-    check_header(path)
-    check_finite(load_tensors(path), name)
+    if path.suffix == ".safetensors":
+        check_header(path)
+        check_finite(load_tensors(path), name)
     try:
         with new_file(record) as temporary:
             temporary.write_text(json.dumps(facts))

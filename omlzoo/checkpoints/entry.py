@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from omlzoo.checkpoints import entry_rules as rules
 from omlzoo.checkpoints.calibration import Calibration
+from omlzoo.checkpoints.sources import LARGEST, Package, Pin, Upstream
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry, BadInput
 from omlzoo.jsonio import build, read_json
@@ -20,10 +21,8 @@ __all__ = [
     "HUB",
     "Entry",
     "Metric",
-    "Pin",
     "Text",
     "Tokenizer",
-    "Upstream",
     "dump_entry",
     "read_entry",
     "without_address",
@@ -31,36 +30,7 @@ __all__ = [
 
 HUB = "hf-hub:"  # prefix of a repository, where the name of a checkpoint or a folder is accepted too
 
-Pin = Literal["measured", "publisher", "two sources", "one source"]
-HASHES = {"md5": 32, "sha256": 64}  # number of hex digits of a complete digest
-MOST_DIM, MOST_PARAMS, MOST_TOKENS, LARGEST = 262_144, 10**12, 10**7, 2**62
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """The file that the authors published, for weights that are in no Hub repository.
-
-    Attributes:
-        url: Address of the file.
-        hash: "md5:<hex digits>" or "sha256:<hex digits>", the complete digest or its first digits; null if the authors
-            published none.
-        layout: Name of the file's key layout, see :mod:`omlzoo.checkpoints.layouts`.
-        pin: How the hash is known, as the entry's ``pin``.
-    """
-
-    url: str
-    hash: str | None
-    layout: str
-    pin: Pin | None = None
-
-    def __post_init__(self) -> None:
-        rules.check_url(self.url, "upstream.url")
-        algorithm, _, digest = (self.hash or "").partition(":")
-        if self.hash is not None and (
-            algorithm not in HASHES or not re.fullmatch(rf"[0-9a-f]{{4,{HASHES[algorithm]}}}", digest)
-        ):
-            rule = "md5:<hex digits> or sha256:<hex digits>"
-            raise BadEntry(f"upstream.hash is {self.hash[:100]!r}; it must be {rule}")
+MOST_DIM, MOST_PARAMS, MOST_TOKENS = 262_144, 10**12, 10**7
 
 
 @dataclass(frozen=True)
@@ -194,6 +164,7 @@ class Entry:
         text: The text tower that was trained together with this image tower, if there is one.
         pin: How the sha256 is known: measured here, told by the publisher, named by two unrelated sources or more, or
             by one, which may err: where the Hub announces another, that is said; null if it is not known.
+        package: The installable distribution that has the weights, if one does.
     """
 
     name: str
@@ -224,6 +195,7 @@ class Entry:
     calibration: Calibration | None
     text: Text | None = None
     pin: Pin | None = None
+    package: Package | None = None
 
     def __post_init__(self) -> None:
         rules.check_name(self.name)
@@ -276,6 +248,7 @@ def without_address(entry: Entry, **changes: Any) -> Entry:
     bare = replace(
         entry, repo=None, revision=None, file=None, sha256=None, size=None, mirrors=(), layout=None, upstream=None,
         gated=False, metrics=(), fingerprint=None, notes=None, calibration=None, text=None, pin=None,
+        package=None,
     )  # fmt: skip
     return replace(bare, **changes)
 

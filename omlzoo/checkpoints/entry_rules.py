@@ -17,8 +17,10 @@ __all__ = [
     "LONGEST",
     "check_arch",
     "check_arguments",
+    "check_distribution",
     "check_finite_numbers",
     "check_hex",
+    "check_inner_path",
     "check_name",
     "check_path",
     "check_preprocess",
@@ -30,12 +32,14 @@ __all__ = [
 ]
 
 LATER: dict[str, dict[str, Any]] = {  # facts that entries of folders and repositories written before do not have
-    "": {"pin": None}, "upstream": {"pin": None}, "text": {"pin": None, "alternatives": []},
+    "": {"pin": None, "package": None}, "upstream": {"pin": None}, "text": {"pin": None, "alternatives": []},
 }  # fmt: skip
 LONGEST = 200  # bytes of a name; a file's name has at most 255, and more is put before and behind it
 WIDEST = 10_000  # pixels of a side
 DEEPEST = 8  # architectures inside each other
 REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
+DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?", re.ASCII)
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,98}", re.ASCII)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BOUNDS = {"turns": (1, 4), "image": (1, 1024), "window": (1, 32), "length": (1, 4096), "vocabulary": (1, 2_000_000)}
 FORMS = {"timm": re.compile(r"\w+(\.\w+)?", re.ASCII), "module": re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)}
@@ -74,6 +78,36 @@ def check_path(file: str, suffix: str, key: str) -> None:
         raise BadEntry(f"{key} is {file[:LONGEST]!r}; only {suffix} files are opened")
     if len(file) > 4 * LONGEST or not all(map(_is_part, file.split("/"))):
         raise BadEntry(f"{key} is {file[:LONGEST]!r}; it must be a path inside the repository, without ..")
+
+
+def check_distribution(name: str, version: str) -> None:
+    """Check the name and the version of a distribution: they become words of a command line and of messages.
+
+    Args:
+        name: The name.
+        version: The version.
+
+    Raises:
+        BadEntry: One is not of the form that package indexes use.
+    """
+    if not DISTRIBUTION.fullmatch(name):
+        raise BadEntry(f"package.distribution is {name[:LONGEST]!r}; it must be the name of a distribution")
+    if not VERSION.fullmatch(version):
+        raise BadEntry(f"package.version is {version[:LONGEST]!r}; it must be a version, such as 1.2.0")
+
+
+def check_inner_path(path: str, key: str) -> None:
+    """Check the path of a file inside a distribution.
+
+    Args:
+        path: The path, with "/" between its parts.
+        key: What it is, for the message.
+
+    Raises:
+        BadEntry: It is not made of names of folders and a file, or leads out.
+    """
+    if len(path) > 4 * LONGEST or not all(_is_part(part) for part in path.split("/")):
+        raise BadEntry(f"{key} is {path[:LONGEST]!r}; it must be the path of a file inside the package")
 
 
 def check_repo(repo: str, key: str) -> None:

@@ -1,4 +1,4 @@
-"""Getting the verified local file of an entry: from the cache, the package, the Hub, mirrors or the authors' site."""
+"""Getting the verified local file of an entry: from the cache, packages, the Hub, mirrors or the authors' site."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,8 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from omlzoo.checkpoints import cache, hub, layouts, manifest, safe_load, timm_config
-from omlzoo.checkpoints.entry import HUB, Entry, Upstream, read_entry
+from omlzoo.checkpoints.entry import HUB, Entry, read_entry
 from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, copy_folder, open_entry, save_folder, weights_of
+from omlzoo.checkpoints.package import is_installed, locate
+from omlzoo.checkpoints.sources import Package, Upstream
+from omlzoo.checkpoints.state_dict import check_finite
 from omlzoo.errors import BadEntry, WeightsUnavailable, notice
 from omlzoo.files import file_digest, settled
 
@@ -17,8 +20,8 @@ __all__ = ["fetch_entry", "fetch_weights", "install_bundle", "install_weights", 
 def fetch_weights(entry: Entry, progress: bool = True, afresh: bool = False) -> Path:
     """The verified local safetensors file of an entry, from the cache if it is there, otherwise downloaded.
 
-    Sources are tried in order: the own cache folder, the Hub, the entry's mirrors, the authors' file. If a source fails
-    and a later one succeeds, a warning names the failure.
+    Sources are tried in order: the own cache folder, an installed package, the Hub, the entry's mirrors, the authors'
+    file. If a source fails and a later one succeeds, a warning names the failure.
 
     Args:
         entry: The entry, which holds the addresses of the file and its sha256.
@@ -28,11 +31,13 @@ def fetch_weights(entry: Entry, progress: bool = True, afresh: bool = False) -> 
     Raises:
         WeightsUnavailable: No source has the file, or its content has another sha256; such a file is removed.
     """
-    if entry.repo is None and entry.upstream is None and not entry.mirrors:
+    if entry.repo is None and entry.upstream is None and entry.package is None and not entry.mirrors:
         return _bundled(entry, afresh)
     if (local := cache.kept(entry)) is not None:
         return _own(entry, local, afresh)
     sources: list[Callable[[], Path]] = []
+    if entry.package is not None:
+        sources.append(partial(_from_package, entry, entry.package, afresh))
     if entry.repo is not None and entry.file is not None:
         sources.append(partial(_from_hub, entry, entry.repo, entry.file, progress, afresh))
     if entry.sha256 is not None:
@@ -67,6 +72,8 @@ def present(entry: Entry) -> tuple[Path | None, str | None]:
         path = hub.cached(entry.repo, entry.file, entry.revision)
         announced = path.resolve().name if path and len(path.resolve().name) == 64 else None
         return path, announced if announced and entry.pin == "one source" else entry.sha256 or announced
+    if entry.package is not None and entry.package.file.endswith(".safetensors") and is_installed(entry.package):
+        return locate(entry.package, entry.name), entry.package.sha256
     bundled = manifest.folder() / "bundled" / (entry.file or "")
     return (bundled, entry.sha256) if entry.file and bundled.is_file() else (None, None)
 
@@ -160,6 +167,24 @@ def _own(entry: Entry, local: Entry, afresh: bool) -> Path:
         path.unlink(missing_ok=True)
         settled(path.parent, ENTRY, ENTRY).unlink(missing_ok=True)
         raise
+
+
+def _from_package(entry: Entry, package: Package, afresh: bool) -> Path:
+    """The file of an installed distribution, or what was converted from it at the first call into the cache folder."""
+    path = locate(package, entry.name)
+    remedy = f"run: pip install --force-reinstall '{package.distribution}=={package.version}'"
+    cache.verify(path, package.sha256, entry.name, remedy, afresh, package.size)
+    if path.suffix == ".safetensors":
+        return path
+    with cache.work(entry.name):
+        if cache.kept(entry) is None:
+            state = safe_load.open_file(path, entry.name)
+            if entry.layout is not None:
+                state = layouts.convert(state, entry.layout, entry.name)
+            check_finite(state, entry.name)
+            local = replace(entry, repo=None, revision=None, layout=None)
+            save_folder(state, local, cache.folder(entry.name), overwrite=True)
+    return cache.folder(entry.name) / WEIGHTS
 
 
 def _from_hub(entry: Entry, repo: str, file: str, progress: bool, afresh: bool) -> Path:

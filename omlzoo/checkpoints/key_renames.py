@@ -13,7 +13,12 @@ from torch import Tensor
 
 from omlzoo.errors import WeightsMismatch
 
-__all__ = ["Names", "State", "renamed"]
+__all__ = [
+    "Names",
+    "State",
+    "renamed",
+    "stages_of_blocks",
+]
 
 State = dict[str, Tensor]
 Names = tuple[tuple[str, str], ...]
@@ -139,3 +144,35 @@ def shift_merging(state: State) -> State:
         f"layers.{int(match[1]) + 1}.downsample.{match[2]}" if match else name: state[name]
         for name, match in matches.items()
     }
+
+
+def stages_of_blocks(state: State) -> State:
+    """Name the blocks of an EfficientNet, which are numbered through, by stage and block, and its layers, as timm does.
+
+    A stage begins where a block gives another number of channels than the one before it.
+    """
+    ends = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
+    places = _places(state)
+    found: State = {}
+    for name, tensor in state.items():
+        head, _, rest = name.partition(".")
+        if head != "_blocks":
+            found[f"{ends[head]}.{rest}"] = tensor
+            continue
+        number, layer, rest = rest.split(".", 2)
+        layers, timms = ["_depthwise_conv", "_bn1", "_project_conv", "_bn2"], ["conv_dw", "bn1", "conv_pw", "bn2"]
+        if f"_blocks.{number}._expand_conv.weight" in state:
+            layers, timms = ["_expand_conv", "_bn0", *layers], ["conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"]
+        found[f"{places[number]}.{timms[layers.index(layer)]}.{rest}"] = tensor
+    return found
+
+
+def _places(state: State) -> dict[str, str]:
+    """The stage and block of each block of an EfficientNet, by its number."""
+    places: dict[str, str] = {}
+    stage, block, channels = -1, 0, -1
+    for number in range(1 + max(int(name.split(".")[1]) for name in state if name.startswith("_blocks."))):
+        given = len(state[f"_blocks.{number}._project_conv.weight"])
+        stage, block = (stage, block + 1) if given == channels else (stage + 1, 0)
+        places[str(number)], channels = f"blocks.{stage}.{block}", given
+    return places

@@ -82,6 +82,10 @@ LAYOUTS: dict[str, Layout] = {
         "timm's own training and all of its models",
         containers=("state_dict", "model", "state_dict_ema", "model_ema", PLAIN), prefixes=("module.", ""),
     ),
+    "efficientnet_lite": Layout(
+        "EfficientNet in PyTorch's first ports of it", ("_conv_stem.weight", "_blocks.0._depthwise_conv.weight"),
+        drop=("_fc.*",), finish=key_renames.stages_of_blocks,
+    ),
     "timm_vit": Layout(
         "timm, DINO v1", ("cls_token", "blocks.0.attn.qkv.weight"),
         absent=("mask_token", "storage_tokens", "norm_pre.*"), drop=CLASSIFIERS,

@@ -1,13 +1,19 @@
-"""The manifest: a folder with one JSON file per checkpoint, which holds all facts of that checkpoint."""
+"""The manifest: a folder with one JSON file per checkpoint, which holds all facts of that checkpoint.
+
+Installed packages may add entries, see :mod:`omlzoo.checkpoints.package`.
+"""
 
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from pkgutil import iter_modules
 
+from omlzoo.catalog import ACTS
 from omlzoo.checkpoints.entry import Entry, read_entry
-from omlzoo.errors import UnknownName
+from omlzoo.checkpoints.package import Brought, brought
+from omlzoo.errors import BadEntry, UnknownName
 
-__all__ = ["find", "folder", "matching", "names"]
+__all__ = ["find", "folder", "matching", "names", "own_names"]
 
 
 def folder() -> Path:
@@ -17,9 +23,15 @@ def folder() -> Path:
 
 
 @cache
-def names() -> tuple[str, ...]:
-    """Names of all checkpoints of the zoo, sorted."""
+def own_names() -> tuple[str, ...]:
+    """Names of the checkpoints that omlzoo itself knows, sorted."""
     return tuple(sorted(path.stem for path in folder().glob("*.json")))
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Names of all checkpoints of the zoo and of installed packages, sorted."""
+    return tuple(sorted([*own_names(), *_brought().entries]))
 
 
 @cache
@@ -28,12 +40,22 @@ def find(name: str) -> Entry:
 
     Raises:
         UnknownName: There is no such entry; similar names are suggested.
+        BadEntry: An installed package brings an entry of that name that is not taken.
     """
+    if name in own_names():
+        return read_entry(folder() / f"{name}.json", name)
+    if name in _brought().refused:
+        raise BadEntry(_brought().refused[name])
     if name not in names():
         raise UnknownName("the zoo", name, names())
-    return read_entry(folder() / f"{name}.json", name)
+    return _brought().entries[name]
 
 
 def matching(pattern: str) -> list[str]:
     """Names that match a pattern with the wildcards ``* ? [ ]``, sorted. An empty pattern gives all names."""
     return [name for name in names() if fnmatchcase(name, pattern or "*")]
+
+
+def _brought() -> Brought:
+    rooms = (info.name for info in iter_modules([str(Path(__file__).parent.parent)]))
+    return brought(frozenset([*own_names(), *ACTS, *rooms]))

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from omlzoo import catalog
-from omlzoo.checkpoints.entry import Entry, Upstream
+from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.entry_rules import check_arguments, name_of
+from omlzoo.checkpoints.sources import Upstream
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry, OmlzooError, UnknownName
 from omlzoo.jsonio import build, parse_json

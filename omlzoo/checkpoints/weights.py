@@ -83,6 +83,8 @@ class Weights:
     @property
     def pinned(self) -> bool:
         """Whether the entry has a sha256 and, for weights in a Hub repository, a commit."""
+        if self.entry.package is not None:
+            return True
         return self.entry.sha256 is not None and (self.entry.repo is None or self.entry.revision is not None)
 
     def transforms(self, variant: Literal["upstream", "oml"] = "upstream") -> "Transform":
@@ -126,7 +128,9 @@ class Weights:
             source = f"weights of one's own, started from {entry.name}"
             text = None if changed else entry.text  # changed weights no longer match the text tower
             entry = without_address(entry, name=name, source=source, text=text)
-        entry = replace(entry, name=name, repo=None, revision=None, upstream=None, mirrors=(), gated=False)
+        entry = replace(
+            entry, name=name, repo=None, revision=None, upstream=None, package=None, mirrors=(), gated=False
+        )
         check_vacant(folder, overwrite)
         with writing(folder):
             save_folder(state, entry, folder, overwrite)

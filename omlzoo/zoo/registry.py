@@ -155,7 +155,7 @@ def get_weights(name: str | Path) -> Weights:
         from omlzoo.checkpoints.folder import WEIGHTS, open_entry
 
         return Weights(open_entry(folder), folder.resolve() / WEIGHTS)
-    raise UnknownName("the zoo", name, manifest.names())
+    return Weights(manifest.find(name))  # which says that there is none, or why one of a package is not taken
 
 
 def get_model(

@@ -15,8 +15,8 @@ from toys import toy_entry
 
 import omlzoo
 from omlzoo.checkpoints import cache
-from omlzoo.checkpoints.entry import Upstream
 from omlzoo.checkpoints.folder import ENTRY, save_folder
+from omlzoo.checkpoints.sources import Upstream
 from omlzoo.errors import BadEntry, WeightsMismatch, WeightsUnavailable
 from omlzoo.files import file_digest
 

@@ -10,8 +10,9 @@ from mutations import damaged, only_refused
 from toys import PREPROCESS, toy_entry
 
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.entry import Upstream, dump_entry, read_entry
+from omlzoo.checkpoints.entry import dump_entry, read_entry
 from omlzoo.checkpoints.entry_rules import check_name, name_of
+from omlzoo.checkpoints.sources import Upstream
 from omlzoo.errors import BadEntry
 from omlzoo.zoo.building import build_model
 

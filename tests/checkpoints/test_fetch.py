@@ -21,9 +21,10 @@ from safetensors.torch import load_file, save
 from toys import toy, toy_entry
 
 from omlzoo.checkpoints import cache as store
-from omlzoo.checkpoints.entry import Entry, Upstream, dump_entry
+from omlzoo.checkpoints.entry import Entry, dump_entry
 from omlzoo.checkpoints.fetch import fetch_entry, fetch_weights, install_weights, present
 from omlzoo.checkpoints.folder import copy_folder
+from omlzoo.checkpoints.sources import Upstream
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import OmlzooWarning, WeightsMismatch, WeightsUnavailable
 

@@ -95,7 +95,7 @@ FORMS: dict[str, list[tuple[Any, dict[str, Tensor]]]] = {
     "resnet_backbone": [(backbone(RESNET), backbone(RESNET))],
 }
 CHECKED_ELSEWHERE = {  # by their embeddings in test_exactness.py and test_renames.py
-    "clip", "timm_clip", "open_clip_timm", "timm_siglip", "unicom", "dinov3_vit", "timm_dinov3", "swin", "oml_vit_mlp",
+    "clip", "timm_clip", "open_clip_timm", "timm_siglip", "unicom", "dinov3_vit", "timm_dinov3", "swin", "oml_vit_mlp", "efficientnet_lite",
     "timm",  # in tests/models/test_timm.py and tests/zoo/test_wrapping.py
 }  # fmt: skip
 

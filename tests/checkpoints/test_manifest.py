@@ -51,7 +51,9 @@ def test_an_entry_is_complete(name: str) -> None:
     assert entry.citation
     assert entry.upstream is None or entry.upstream.layout in layouts.LAYOUTS
     assert entry.layout is None or entry.layout in layouts.LAYOUTS
-    assert entry.repo or entry.upstream or entry.file or "omlzoo convert" in str(entry.notes), "a way to the weights"
+    assert entry.repo or entry.upstream or entry.file or entry.package or "omlzoo convert" in str(entry.notes), (
+        "a way to the weights"
+    )
     assert all(0 <= metric.value <= 1 for metric in entry.metrics)
 
 
