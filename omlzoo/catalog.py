@@ -34,6 +34,7 @@ ACTS = {
     "finetune": "training",
     "wrap": "zoo.wrapping",
     "export": "zoo.exporting",
+    "pack": "zoo.packing",
 }
 SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "rerank", "samplers")
 ROOMS = tuple(shelf for shelf in SHELVES if "." not in shelf)

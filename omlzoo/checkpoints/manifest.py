@@ -13,7 +13,7 @@ from omlzoo.checkpoints.entry import Entry, read_entry
 from omlzoo.checkpoints.package import Brought, brought
 from omlzoo.errors import BadEntry, UnknownName
 
-__all__ = ["find", "folder", "matching", "names", "own_names"]
+__all__ = ["find", "folder", "matching", "names", "own_names", "reserved"]
 
 
 def folder() -> Path:
@@ -56,6 +56,12 @@ def matching(pattern: str) -> list[str]:
     return [name for name in names() if fnmatchcase(name, pattern or "*")]
 
 
-def _brought() -> Brought:
+@cache
+def reserved() -> frozenset[str]:
+    """Names that no checkpoint of a package may take: those of omlzoo's own checkpoints, acts and rooms."""
     rooms = (info.name for info in iter_modules([str(Path(__file__).parent.parent)]))
-    return brought(frozenset([*own_names(), *ACTS, *rooms]))
+    return frozenset([*own_names(), *ACTS, *rooms])
+
+
+def _brought() -> Brought:
+    return brought(reserved())

@@ -15,7 +15,7 @@ from omlzoo.checkpoints.entry import Entry, read_entry
 from omlzoo.checkpoints.sources import Package
 from omlzoo.errors import BadEntry, WeightsUnavailable, notice
 
-__all__ = ["GROUP", "Brought", "brought", "is_installed", "locate"]
+__all__ = ["GROUP", "NAME", "Brought", "brought", "is_installed", "locate"]
 
 GROUP = "omlzoo.checkpoints"
 ENTRY = "entry.json"

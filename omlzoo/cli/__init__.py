@@ -30,6 +30,7 @@ COMMANDS = (
     "convert",
     "doctor",
     "push",
+    "pack",
     "check",
     "embed",
     "index",

@@ -94,16 +94,16 @@ def thumbnail(source: Path | Image, box: Box | None = None) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def model_card(entry: Mapping[str, Any], repo: str, metadata: str, recipe: str) -> str:
+def model_card(entry: Mapping[str, Any], address: str, metadata: str, recipe: str) -> str:
     """The Markdown of a model card, with the Hub's metadata on top.
 
     Args:
         entry: The facts of the checkpoint as plain values.
-        repo: The repository that the card is for, "organisation/name".
+        address: What ``omlzoo.get_model`` opens it by.
         metadata: The card's metadata for the Hub, in YAML.
         recipe: The text of recipe.toml; empty where there is none.
     """
-    return _render("card.md", entry=entry, repo=repo, metadata=metadata, recipe=recipe, pre=entry["preprocess"])
+    return _render("card.md", entry=entry, address=address, metadata=metadata, recipe=recipe, pre=entry["preprocess"])
 
 
 def gallery_page(heading: Heading, facts: Sequence[str], rows: Sequence[Row], figures: Sequence[str] = ()) -> str:

@@ -104,7 +104,7 @@ def card(entry: Entry, repo: str, run: Path) -> str:
         license=entry.license, library_name="omlzoo", pipeline_tag="image-feature-extraction", model_name=entry.name,
         tags=["metric-learning", "image-retrieval", "omlzoo", entry.arch], eval_results=results or None,
     )  # fmt: skip
-    return model_card(_without_html(asdict(entry)), repo, metadata.to_yaml().strip(), _recipe(run))
+    return model_card(_without_html(asdict(entry)), f"hf-hub:{repo}", metadata.to_yaml().strip(), _recipe(run))
 
 
 def _recipe(run: Path) -> str:
