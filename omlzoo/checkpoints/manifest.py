@@ -13,7 +13,7 @@ from omlzoo.checkpoints.entry import Entry, read_entry
 from omlzoo.checkpoints.package import Brought, brought
 from omlzoo.errors import BadEntry, UnknownName
 
-__all__ = ["find", "folder", "matching", "names", "own_names", "reserved"]
+__all__ = ["find", "folder", "forget", "matching", "names", "own_names", "reserved"]
 
 
 def folder() -> Path:
@@ -49,6 +49,12 @@ def find(name: str) -> Entry:
     if name not in names():
         raise UnknownName("the zoo", name, names())
     return _brought().entries[name]
+
+
+def forget() -> None:
+    """Read the manifest and the installed packages again, as after a ``pip install`` in a process that runs."""
+    for function in (own_names, names, find, reserved, brought):
+        function.cache_clear()
 
 
 def matching(pattern: str) -> list[str]:

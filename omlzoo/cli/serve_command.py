@@ -6,7 +6,7 @@ from typing import Literal
 
 from omlzoo.cli.output import print_line
 from omlzoo.cli.trusting import Trusted, allow
-from omlzoo.errors import MissingExtra
+from omlzoo.errors import BadInput, MissingExtra
 
 __all__ = ["serve_command"]
 
@@ -14,6 +14,7 @@ __all__ = ["serve_command"]
 def serve_command(
     index: Path,
     *,
+    model: str | None = None,
     port: int = 8765,
     host: str = "127.0.0.1",
     token: str | None = None,
@@ -25,12 +26,14 @@ def serve_command(
     runtime: Literal["torch", "onnx"] = "torch",
     trust: Trusted = None,
 ) -> None:
-    """The search page and its HTTP API over an index, until Ctrl-C.
+    """The search page and its HTTP API over an index or a folder of photos, until Ctrl-C.
 
     Parameters
     ----------
     index
-        A folder that `omlzoo index` wrote.
+        A folder that `omlzoo index` wrote, or a folder of photos, which is embedded and indexed first.
+    model
+        The model for a folder of photos; by default the best one whose weights are on this machine.
     port
         Port to listen on.
     host
@@ -64,11 +67,18 @@ def serve_command(
     check_address(host, port, token)
     try:  # these take seconds
         from omlzoo.index.build import open_index
+        from omlzoo.index.storage import is_index
         from omlzoo.serving.application import application
+        from omlzoo.serving.photos import open_photos
         from omlzoo.serving.server import serve_forever
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "serve") from error
-    opened = open_index(index)
+    if is_index(index):
+        if model is not None:
+            raise BadInput(f"--model is {model}, but {index} is an index, which has its model; leave --model out")
+        opened = open_index(index)
+    else:
+        opened = open_photos(index, model)
     hosts = ("127.0.0.1", "localhost", "[::1]", host) if is_loopback(host) else ()
     app = application(opened, limits=limits, token=token, roots=root or (), hosts=hosts, runtime=runtime)
     name = f"[{host}]" if ":" in host else host

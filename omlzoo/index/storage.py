@@ -14,11 +14,11 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
 from omlzoo.embedding.parquet import open_parquet, read_table
 from omlzoo.embedding.shards import load_embeddings
 from omlzoo.errors import BadInput, OmlzooError, notice
-from omlzoo.files import file_digest, new_files, settle
+from omlzoo.files import file_digest, new_files, settle, settled
 from omlzoo.index.rows import Rows
 from omlzoo.jsonio import build, read_json
 
-__all__ = ["OWNED", "Facts", "Recall", "check_replaceable", "generation_of", "read_index", "write_index"]
+__all__ = ["OWNED", "Facts", "Recall", "check_replaceable", "generation_of", "is_index", "read_index", "write_index"]
 
 FACTS, VECTORS = "index.json", "embeddings.parquet"
 OWNED = (FACTS, VECTORS, "backend.faiss", "backend.npz", "backend.json")
@@ -136,6 +136,11 @@ def generation_of(folder: Path) -> str | None:
     settle(folder, FACTS)
     facts = folder / FACTS
     return _facts(facts).generation if facts.is_file() else None
+
+
+def is_index(folder: Path) -> bool:
+    """Whether a folder holds an index, or one whose writing was interrupted."""
+    return settled(folder, FACTS, FACTS).is_file()
 
 
 def read_index(folder: Path) -> tuple[Embeddings, Facts]:

@@ -29,11 +29,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "home"))
-    for function in (package.brought, manifest.names, manifest.find):
-        function.cache_clear()
+    manifest.forget()
     yield folder
-    for function in (package.brought, manifest.names, manifest.find):
-        function.cache_clear()
+    manifest.forget()
 
 
 def installed(site: Path, name: str, points: dict[str, str], version: str = "1.0.0") -> Path:

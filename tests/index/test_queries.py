@@ -222,8 +222,7 @@ def test_weights_that_no_entry_pins_are_opened_again_and_compared(
     (tmp_path / "zoo").mkdir()
     (tmp_path / "zoo" / f"{entry.name}.json").write_text(dump_entry(entry))
     monkeypatch.setattr(manifest, "folder", lambda: tmp_path / "zoo")
-    manifest.names.cache_clear()
-    manifest.find.cache_clear()
+    manifest.forget()
     try:
         with pytest.warns(OmlzooWarning, match="is unpinned"):
             embeddings = omlzoo.embed(entry.name, drawn, progress=False)
@@ -233,8 +232,7 @@ def test_weights_that_no_entry_pins_are_opened_again_and_compared(
         with pytest.warns(OmlzooWarning, match="is unpinned"):
             assert index.search(file).ids[0, 0] == 0
     finally:
-        manifest.names.cache_clear()
-        manifest.find.cache_clear()
+        manifest.forget()
 
 
 def test_threads_that_ask_first_wait_for_the_directions(worded: tuple[Embeddings, np.ndarray]) -> None:
