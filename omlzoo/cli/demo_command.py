@@ -24,12 +24,14 @@ def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path
     epochs
         Epochs of the fine-tuning.
     """
+    from omlzoo.checkpoints.manifest import find
     from omlzoo.data import synthetic, table
     from omlzoo.embedding.extraction import embed
     from omlzoo.embedding.shards import load_embeddings
     from omlzoo.evaluation.evaluation import evaluate_embeddings
     from omlzoo.index.build import build_index, open_index
     from omlzoo.training import finetune
+    from omlzoo.zoo.local_models import PHOTOS, is_here
     from omlzoo.zoo.registry import get_model
 
     if out.exists():
@@ -68,6 +70,15 @@ def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path
         ["on unseen alphabets", "pretrained", "fine-tuned"],
         [[name, f"{before.metrics[name]:.3f}", f"{after[name]:.3f}"] for name in names],
     )
+    if is_here(find(PHOTOS)):
+        photo = embed(PHOTOS, held.frame, root=held.root)
+        rate, found = len(photo) / photo.stats["seconds"], evaluate_embeddings(photo, str(csv), thorough=False)
+        print_line(
+            f"\n{PHOTOS}, the model for photos, is here: {rate:.0f} pictures a second, CMC@1 "
+            f"{found.metrics['cmc@1']:.3f} on these drawings. For your own photos: omlzoo serve PHOTOS"
+        )
+    else:
+        print_line("\nFor your own photos: pip install 'omlzoo[photos]', then omlzoo serve PHOTOS")
     pages = f"{out / 'search.html'} and {out / 'run' / 'report.html'}"
     print_line(f"\nOpen {pages} in a browser. {clock.total():.0f} seconds in all.")
 

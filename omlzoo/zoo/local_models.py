@@ -6,7 +6,7 @@ from omlzoo.checkpoints.fetch import present
 from omlzoo.checkpoints.package import is_installed
 from omlzoo.errors import notice
 
-__all__ = ["PHOTOS", "best_here"]
+__all__ = ["PHOTOS", "best_here", "is_here"]
 
 PHOTOS = "efficientnet_lite0_in1k"  # what omlzoo[photos] installs
 DRAWINGS = "resnet_small_omniglot"  # what omlzoo itself brings
@@ -18,10 +18,10 @@ def best_here() -> str:
     It is the photo package where that is installed; else the smallest checkpoint that was fetched, as the one that
     answers soonest; else the bundled one, which is for drawn characters.
     """
-    if _is_here(manifest.find(PHOTOS)):
+    if is_here(manifest.find(PHOTOS)):
         notice(f"{PHOTOS} is used; another model is named with --model")
         return PHOTOS
-    others = [entry for entry in map(manifest.find, manifest.names()) if entry.name != DRAWINGS and _is_here(entry)]
+    others = [entry for entry in map(manifest.find, manifest.names()) if entry.name != DRAWINGS and is_here(entry)]
     if others:
         name = min(others, key=lambda entry: (entry.params, entry.name)).name
         notice(f"{name} is used, the smallest that was fetched; another model is named with --model")
@@ -33,5 +33,6 @@ def best_here() -> str:
     return DRAWINGS
 
 
-def _is_here(entry: Entry) -> bool:
+def is_here(entry: Entry) -> bool:
+    """Whether the weights of an entry need no download."""
     return present(entry)[0] is not None or (entry.package is not None and is_installed(entry.package))
