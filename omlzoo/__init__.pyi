@@ -10,6 +10,7 @@ from omlzoo.embedding.embeddings import Embeddings as Embeddings
 from omlzoo.embedding.extraction import embed as embed
 from omlzoo.embedding.extraction import embed_shards as embed_shards
 from omlzoo.embedding.shards import load_embeddings as load_embeddings
+from omlzoo.embedding.whitening import whiten as whiten
 from omlzoo.evaluation.calibration_fit import calibrate as calibrate
 from omlzoo.evaluation.evaluation import evaluate as evaluate
 from omlzoo.index.build import build_index as build_index

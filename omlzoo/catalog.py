@@ -32,6 +32,7 @@ ACTS = {
     "open_index": "index.build",
     "evaluate": "evaluation.evaluation",
     "finetune": "training",
+    "whiten": "embedding.whitening",
     "wrap": "zoo.wrapping",
     "export": "zoo.exporting",
     "pack": "zoo.packing",

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 from PIL import Image
 from torch import Tensor, nn
 
+from omlzoo import catalog
 from omlzoo.errors import BadInput
+from omlzoo.models._linear_map import Projection
 from omlzoo.models._traces import Traces
 
 if TYPE_CHECKING:  # the only import from a higher floor: a model holds the facts of its weights and delegates to them
@@ -189,6 +191,21 @@ class Extractor(nn.Module):
     def transforms(self) -> Callable[[Image.Image], Tensor]:
         """The evaluation transform of the model's weights, from a PIL image to a float tensor (3, H, W)."""
         return self.facts.transforms()
+
+    def with_projection(self, projection: Projection, *, normalize: bool = True) -> "Extractor":
+        """This model with a projection after it, such as ``omlzoo.whiten`` learns. Saved, it opens by ``get_model``.
+
+        The parameters are this model's own, not a copy.
+
+        Args:
+            projection: The projection of its embeddings.
+            normalize: Whether to divide the projected embedding by its L2 norm.
+
+        Raises:
+            BadInput: The projection is for embeddings of another dimension, or the model has a projection already.
+        """
+        longer: Extractor = catalog.shared("models._projected", "with_projection")(self, projection, normalize)
+        return longer
 
     def save(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write ``model.safetensors`` and ``entry.json`` into a folder that ``omlzoo.get_model`` opens.

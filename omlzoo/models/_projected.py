@@ -1,13 +1,16 @@
 """An extractor whose embedding is a linear projection of another extractor's embedding."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from omlzoo.models._extractor import Extractor
+from omlzoo.errors import BadInput
+from omlzoo.models._extractor import Extractor, unit
+from omlzoo.models._linear_map import Projection
 
-__all__ = ["Projected"]
+__all__ = ["Projected", "with_projection"]
 
 
 class Projected(Extractor):
@@ -19,11 +22,12 @@ class Projected(Extractor):
         body: The extractor whose embedding is projected.
         dim: Dimension of the projected embedding.
         normalize: Whether to divide the projected embedding by its L2 norm.
+        unit_input: Whether to divide the body's embedding by its L2 norm before it is projected.
     """
 
-    def __init__(self, body: Extractor, dim: int, normalize: bool = False) -> None:
+    def __init__(self, body: Extractor, dim: int, normalize: bool = False, unit_input: bool = False) -> None:
         super().__init__(dim, normalize)
-        self.body = body
+        self.body, self.unit_input = body, unit_input
         self.project = nn.Linear(body.dim, dim)
         nn.init.orthogonal_(self.project.weight)
         nn.init.zeros_(self.project.bias)
@@ -45,9 +49,50 @@ class Projected(Extractor):
         return [
             *steps,
             lambda hidden: last(hidden)["embedding"],
-            lambda embedding: {"embedding": self.project(embedding)},
+            lambda embedding: {"embedding": self._projected(embedding)},
         ]
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
         outputs = self.body.embed(images)
-        return {**outputs, "embedding": self.project(outputs["embedding"])}
+        return {**outputs, "embedding": self._projected(outputs["embedding"])}
+
+    def _projected(self, embedding: Tensor) -> Tensor:
+        found: Tensor = self.project(unit(embedding) if self.unit_input else embedding)
+        return found
+
+
+def with_projection(model: Extractor, projection: Projection, normalize: bool) -> Projected:
+    """The model with a projection after it, with facts that are those of neither's file.
+
+    Args:
+        model: The extractor, which has an entry.
+        projection: The projection of its embeddings.
+        normalize: Whether to divide the projected embedding by its L2 norm.
+
+    Raises:
+        BadInput: The projection is for embeddings of another dimension, or the model has a projection already.
+    """
+    dim, width = projection.weight.shape
+    if width != model.dim:
+        raise BadInput(
+            f"the projection takes {width} numbers and {model.entry.name} gives {model.dim}; learn it on its own"
+        )
+    if isinstance(model, Projected):
+        raise BadInput(f"{model.entry.name} has a projection already; learn one on the model without it")
+    longer = Projected(model, dim, normalize, projection.unit)
+    longer.project.load_state_dict({"weight": projection.weight, "bias": projection.bias})
+    entry = model.entry
+    arch_args: dict[str, Any] = {
+        "arch": entry.arch,
+        "dim": dim,
+        "arch_args": entry.arch_args,
+        "unit_input": projection.unit,
+    }
+    facts = replace(
+        entry, arch="projected", arch_args=arch_args, dim=dim, params=sum(each.numel() for each in longer.parameters()),
+        normalize=normalize, repo=None, revision=None, file=None, sha256=None, size=None, mirrors=(), layout=None,
+        upstream=None, package=None, gated=False, metrics=(), fingerprint=None, calibration=None, text=None, pin=None,
+        source=f"a projection of {dim} numbers behind {entry.name}",
+    )  # fmt: skip
+    longer.weights = replace(model.facts, entry=facts, file=None, origin=f"a projection to {dim} numbers")
+    return longer.eval()
