@@ -225,8 +225,9 @@ def _numbered(count: int) -> pd.DataFrame:
 
 def pictures_in(queries: Queries) -> dict[int, Image.Image]:
     """The queries that are PIL images, by their number."""
-    is_list = isinstance(queries, Sequence) and not isinstance(queries, memoryview)
-    items = [queries] if isinstance(queries, Image.Image) else queries if is_list else []
+    if isinstance(queries, memoryview):
+        return {}
+    items = [queries] if isinstance(queries, Image.Image) else queries if isinstance(queries, Sequence) else []
     return {number: item for number, item in enumerate(items) if isinstance(item, Image.Image)}
 
 

@@ -55,7 +55,7 @@ def label_codes(
     return codes.astype(np.int64), names
 
 
-def label_texts(labels: Labels, name: str) -> np.ndarray:
+def label_texts(labels: "Labels | pd.Series[Any]", name: str) -> np.ndarray:
     """Each label as text (N,) of objects: equal where the labels are, and only there; "" for one that is missing.
 
     Args:
@@ -65,11 +65,12 @@ def label_texts(labels: Labels, name: str) -> np.ndarray:
     Raises:
         BadInput: As there.
     """
-    codes, found = label_codes(labels, name, missing=True)
+    codes, found = label_codes(labels, name, missing=True)  # type: ignore[arg-type]
     texts = list(map(str, found))
     if len(set(texts)) < len(texts):  # numbers of several precisions that are written alike
         texts = list(map(repr, found))
-    return np.array([*texts, ""], dtype=object)[codes]
+    by_code: np.ndarray = np.array([*texts, ""], dtype=object)
+    return np.asarray(by_code[codes])
 
 
 def _listed(labels: Any, name: str, count: int | None) -> Any:
