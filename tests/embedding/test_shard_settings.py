@@ -36,10 +36,10 @@ def test_a_folder_of_which_the_removal_is_killed_is_known_as_ours(
 ) -> None:
     removed: list[str] = []
     unlink = Path.unlink
-    monkeypatch.setattr(Path, "unlink", lambda path: (removed.append(path.name), unlink(path))[1])
     for name in ("00000000.parquet", "removed-00000000.parquet", ".lock", "z"):
         (tmp_path / name).touch()
     Settings(random_embeddings(2).record, "float32").write(tmp_path)
+    monkeypatch.setattr(Path, "unlink", lambda path: (removed.append(path.name), unlink(path))[1])
     remove_folder(tmp_path)
     assert (len(removed), removed[-1]) == (5, FACTS)
     assert not tmp_path.exists()
