@@ -24,6 +24,7 @@ __all__ = [
     "new_files",
     "settle",
     "settled",
+    "sync",
     "writing",
 ]
 
@@ -64,10 +65,10 @@ def new_file(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -93,10 +94,10 @@ def new_files(folder: str | Path, last: str) -> Iterator[Path]:
         _roll_forward(folder, last)
         names = sorted(path.name for path in temporary.iterdir())
         for name in [*(name for name in names if name != last), last]:
-            _sync(temporary / name)
+            sync(temporary / name)
             (temporary / name).chmod(0o666 & ~_umask())
             (temporary / name).replace(folder / f".{name}{NEXT}")
-            _sync(folder)
+            sync(folder)
         _roll_forward(folder, last)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -191,12 +192,12 @@ def _roll_forward(folder: Path, last: str) -> None:
     for path in waiting:
         if complete:
             path.replace(folder / path.name.removeprefix(".").removesuffix(NEXT))
-            _sync(folder)
+            sync(folder)
         else:
             path.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until the disk has a file's content, or a folder's names."""
     if path.is_dir() and os.name != "posix":
         return

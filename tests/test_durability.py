@@ -42,6 +42,23 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
     return folder
 
 
+def same_vectors(rows: omlzoo.Embeddings, wanted: omlzoo.Embeddings) -> bool:
+    """Whether they have the same vectors, in the order of their paths."""
+    order, reference = np.argsort(rows.table["path"].to_numpy()), np.argsort(wanted.table["path"].to_numpy())
+    return len(rows) == len(wanted) and bool(np.abs(rows.vectors[order] - wanted.vectors[reference]).max() < 1e-5)
+
+
+def are_replaced(root: Path, name: str, act: Callable[[str], int]) -> None:
+    """At every moment the old rows or the new ones; then the new ones, and nothing besides."""
+    old, new = (omlzoo.load_embeddings(root / given) for given in ("given_old.parquet", "given.parquet"))
+    there = omlzoo.load_embeddings(root / name)
+    assert same_vectors(there, old) or same_vectors(there, new)
+    assert act(str(root)) == 0
+    assert same_vectors(omlzoo.load_embeddings(root / name), new)
+    if (root / name).is_dir():
+        assert len(list((root / name).iterdir())) == 2
+
+
 def embeddings_are_whole(root: Path, name: str, act: Callable[[str], int]) -> None:
     path = root / name
     if name == "e.parquet":
@@ -109,6 +126,8 @@ def file_is_whole(root: Path, name: str, act: Callable[[str], int]) -> None:
 CHECKS: dict[str, Callable[[Path, Callable[[str], int]], None]] = {
     "embed_file": lambda root, act: embeddings_are_whole(root, "e.parquet", act),
     "embed_folder": lambda root, act: embeddings_are_whole(root, "vectors", act),
+    "embed_file_anew": lambda root, act: are_replaced(root, "old.parquet", act),
+    "embed_folder_anew": lambda root, act: are_replaced(root, "old", act),
     "index_exact": lambda root, act: index_is_whole(root, "exact", act),
     "index_faiss": lambda root, act: index_is_whole(root, "faiss", act),
     "index_milvus": lambda root, act: index_is_whole(root, "milvus", act),

@@ -22,6 +22,7 @@ def embed_command(
     options: Computing = DEFAULT,
     form: Literal["float32", "float16", "int8"] = "float32",
     prune: bool = False,
+    overwrite: bool = False,
     root: Path | None = None,
     engine: Literal["local", "ray"] = "local",
     cpus: float = 1.0,
@@ -43,6 +44,9 @@ def embed_command(
         Form of the vectors in a folder.
     prune
         Remove the rows of pictures that the source does not have from the folder.
+    overwrite
+        Replace the vectors that OUT holds, also those of another model or table. The old ones stay until the new ones
+        are complete.
     root
         Where a table's relative paths start; its folder by default.
     engine
@@ -63,16 +67,19 @@ def embed_command(
 
             shards = embed_on_ray(
                 model, source, out, root=root, form=form, cpus=cpus, address=address,
+                overwrite=overwrite,
                 **{**asdict(options), "workers": options.workers or 1},
             )  # fmt: skip
             print_line(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
             return
-        shards = embed_shards(model, source, out, root=root, form=form, prune=prune, **asdict(options))
+        shards = embed_shards(
+            model, source, out, root=root, form=form, prune=prune, overwrite=overwrite, **asdict(options)
+        )
         print_line(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
         return
     if prune or form != "float32" or engine == "ray":
         raise BadInput("--form, --prune and --engine ray are for a folder; do not end --out in .parquet")
-    embeddings = embed(model, source, root=root, out=out, **asdict(options))
+    embeddings = embed(model, source, root=root, out=out, overwrite=overwrite, **asdict(options))
     good = int(embeddings.good.sum())
     failed = f", {len(embeddings) - good} without a vector (column error says why)" if good < len(embeddings) else ""
     print_line(f"{out}: {good} vectors of {embeddings.record.dim} numbers{failed}")

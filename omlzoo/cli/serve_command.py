@@ -1,6 +1,7 @@
 """omlzoo serve."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ def serve_command(
     root: list[Path] | None = None,
     megabytes: float = 16,
     megapixels: float = 50,
+    decoded_megabytes: float | None = None,
     per_second: float = 20,
     seconds: float = 20,
     runtime: Literal["torch", "onnx"] = "torch",
@@ -47,6 +49,8 @@ def serve_command(
         Size of the largest request, in megabytes.
     megapixels
         Size of the largest picture, in megapixels.
+    decoded_megabytes
+        Size of the largest picture's decoded pixels, in megabytes; by default 4 times --megapixels.
     per_second
         Requests per second that one address may send on average.
     seconds
@@ -57,13 +61,15 @@ def serve_command(
     allow(trust)
     try:
         from omlzoo.serving.addresses import check_address, is_loopback
-        from omlzoo.serving.limits import Limits
+        from omlzoo.serving.limits import LARGEST, Limits
         from omlzoo.serving.tokens import check_token
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "serve") from error
     token = os.environ.get("OMLZOO_TOKEN") if token is None else token
     check_token(token)
-    limits = Limits(megabytes=megabytes, megapixels=megapixels, per_second=per_second, seconds=seconds).with_burst()
+    asked = Limits(megabytes=megabytes, megapixels=megapixels, per_second=per_second, seconds=seconds).with_burst()
+    decoded = min(4 * megapixels, LARGEST) if decoded_megabytes is None else decoded_megabytes
+    limits = replace(asked, decoded_megabytes=decoded)
     check_address(host, port, token)
     try:  # these take seconds
         from omlzoo.index.build import open_index

@@ -176,7 +176,7 @@ def _moments(column: pd.Series, values: Wanted, is_id: bool) -> Passes:
 
 def _texts(column: pd.Series, values: Wanted, is_id: bool) -> Passes:
     if not isinstance(column.dtype, pd.StringDtype):
-        column = column.where(column.isna(), column.astype(str)) if column.hasnans else column.astype(str)
+        column = column.astype("str")  # what is missing stays so
     yield column, [(place, _writable(as_text(value))) for place, value in values]
     if is_id:
         return

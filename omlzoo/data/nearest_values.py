@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from omlzoo.data.column_values import kind_of
@@ -69,7 +70,7 @@ def _in_zone(time: pd.Timestamp | None, times: pd.Series) -> pd.Timestamp | None
 
 
 def _near_texts(filled: pd.Series, value: str) -> str:
-    texts = list(map(str, filled.unique().tolist()))
+    texts = pd.Series(filled.unique()).astype("str")
     if len(value) <= LONGEST:
         written = {text.casefold(): text for text in reversed(_candidates(texts, value))}
         near = get_close_matches(value.casefold(), written, n=FEW, cutoff=0.6)
@@ -79,12 +80,12 @@ def _near_texts(filled: pd.Series, value: str) -> str:
     return f"; it has {', '.join(_quoted(text) for text in sorted(texts[:COMPARED])[:FEW])}{more}"
 
 
-def _candidates(texts: Sequence[str], value: str) -> list[str]:
+def _candidates(texts: pd.Series, value: str) -> list[str]:
     """Texts that may be near; where they are many, those of an equal beginning and a similar length."""
     if len(texts) > COMPARED:
-        first, length = value[:1], len(value)
-        texts = sorted(texts, key=lambda text: abs(len(text) - length) + LONGEST * (text[:1] != first))[:COMPARED]
-    return [text for text in texts if len(text) <= LONGEST]
+        apart = (texts.str.len() - len(value)).abs() + LONGEST * ~texts.str.startswith(value[:1])
+        texts = texts.iloc[np.argsort(apart.to_numpy(), kind="stable")[:COMPARED]]
+    return [text for text in texts.tolist() if len(text) <= LONGEST]
 
 
 def _quoted(value: Any) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "ERROR",
     "Embeddings",
     "Record",
+    "count_rows",
     "joined",
     "read_embeddings",
     "read_metadata",
@@ -170,6 +171,16 @@ def read_metadata(path: str | Path) -> Record:
     """
     with open_parquet(path) as parquet:
         return record_in(parquet)
+
+
+def count_rows(path: str | Path) -> int:
+    """Number of rows of an embeddings file, as its footer has it.
+
+    Raises:
+        BadInput: There is no such file, or it is damaged.
+    """
+    with open_parquet(path) as parquet:
+        return int(parquet.metadata.num_rows)
 
 
 def record_in(parquet: Any) -> Record:

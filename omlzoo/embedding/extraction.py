@@ -17,11 +17,12 @@ from omlzoo.data.images import DECODER, SUFFIXES
 from omlzoo.data.picture_list import list_table
 from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.columns import ERROR, check_names, error_column
-from omlzoo.embedding.embeddings import Embeddings, read_embeddings, read_metadata
+from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import DEFAULT, Picture, Pipeline
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.record import Record
+from omlzoo.embedding.replacement import finished_file, shards_to_fill
 from omlzoo.embedding.shard_writer import fill_shards, say_decoder, say_failures, take_values
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, notice
@@ -47,6 +48,7 @@ def embed(
     fast: bool = False,
     runtime: Runtime = "torch",
     icc: Profiles = "ignore",
+    overwrite: bool = False,
     progress: bool = True,
 ) -> Embeddings:
     """Vectors of pictures, a row for each, in the order given.
@@ -67,6 +69,8 @@ def embed(
             slower for ViTs (docs/results.md). The first use of a model compiles it, some seconds.
         icc: "ignore": levels are taken as they are, as the weights' authors do; "srgb": pictures with a colour profile
             that is not sRGB are converted to it.
+        overwrite: Whether ``out`` is computed anew and replaced if it holds embeddings, also of another model or table,
+            which is said. A file that is not ours never is.
         progress: Draw a bar where standard error is a terminal.
 
     Returns:
@@ -76,12 +80,12 @@ def embed(
     Raises:
         BadTable: The table has faults; all are listed.
         BadInput: There is no picture, a column has a name that is kept for ours, or ``out`` is a file of something
-            else.
+            else, or of other rows or settings and ``overwrite`` is False.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     extractor = open_model(model)
     table, pictures = source_table(source, root)
-    return embed_table(extractor, table, pictures, options=options, out=out, progress=progress)
+    return embed_table(extractor, table, pictures, options=options, out=out, overwrite=overwrite, progress=progress)
 
 
 def embed_shards(
@@ -99,6 +103,7 @@ def embed_shards(
     fast: bool = False,
     runtime: Runtime = "torch",
     icc: Profiles = "ignore",
+    overwrite: bool = False,
     progress: bool = True,
 ) -> Shards:
     """As :func:`embed`, into a folder that grows: pictures that it has are not computed again.
@@ -120,12 +125,14 @@ def embed_shards(
         fast: Decode large JPEGs at a smaller size.
         runtime: "torch" or "onnx".
         icc: "ignore" or "srgb".
+        overwrite: Whether the vectors that the folder holds are replaced, whatever their model and settings are, which
+            is said. The new ones count once all are there; until then the old ones do. What is not ours stays.
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
         BadTable: The table has faults; all are listed.
-        BadInput: The folder holds something else, vectors of another model or other settings, or a damaged file; or a
-            column of the table has a name that is kept for ours.
+        BadInput: The folder holds something else, a damaged file, or vectors of another model or other settings and
+            ``overwrite`` is False; or a column of the table has a name that is kept for ours.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     table = tables.read(source, "embed", root)
@@ -133,16 +140,15 @@ def embed_shards(
     extractor = open_model(model)
     _say(table)
     run = Pipeline.of(extractor, options)
-    shards = Shards.open(out, record_of(extractor, table.root, run), form)
-    say_decoder(shards, DECODER)
-    with shards.lock():
+    with shards_to_fill(out, record_of(extractor, table.root, run), form, overwrite) as shards:
+        say_decoder(shards, DECODER)
         fill_shards(shards, table, run, progress)
         take_values(shards, table)
-        if prune:
+        if prune or overwrite:
             gone = shards.prune(table)
             if gone:
                 notice(f"{gone} pictures are not in {table.name} any more; removed")
-    return shards
+    return Shards.open(out)
 
 
 def embed_table(
@@ -153,6 +159,7 @@ def embed_table(
     options: ComputeOptions = DEFAULT,
     run: Pipeline | None = None,
     out: str | Path | None = None,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> Embeddings:
     """As :func:`embed`, of a table that was read already.
@@ -165,6 +172,7 @@ def embed_table(
         options: How the model computes.
         run: The pipeline of the model, where it was made already; ``options`` is then ignored.
         out: As in :func:`embed`.
+        overwrite: As in :func:`embed`.
         progress: Draw a bar where standard error is a terminal.
 
     Raises:
@@ -182,7 +190,7 @@ def embed_table(
         if any(isinstance(picture, Image.Image) for picture in pictures or ()):
             raise BadInput("out is for pictures in files; embed PIL images without it and call save on the result")
         record = replace(record, rows=_digest(record, table))
-        finished = _finished(Path(out), record)
+        finished = finished_file(Path(out), record, overwrite)
         if finished is not None:
             message = f"{out} was finished already; it was read, and nothing was computed"
             notice(message)
@@ -221,21 +229,6 @@ def _compute(
         say_failures(errors, progress_bar)
     run.remarks.say()
     return vectors, errors
-
-
-def _finished(out: Path, record: Record) -> Embeddings | None:
-    """What an earlier run wrote to that file."""
-    if out.is_dir():
-        raise BadInput(f"{out} is a folder; give the name of a file, or call embed_shards")
-    if not out.exists():
-        return None
-    kept = read_metadata(out)
-    if replace(kept, decoder=record.decoder) != record:
-        raise BadInput(f"{out} exists and has other rows or settings; give another name, or remove it first")
-    differs = record.decoding_differs(kept)
-    if differs:
-        notice(f"{out}: {differs}")
-    return read_embeddings(out)
 
 
 def _digest(record: Record, table: tables.Table) -> str:

@@ -20,6 +20,7 @@ from omlzoo.embedding.extraction import record_of
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.quantization import VectorFormat
+from omlzoo.embedding.replacement import shards_to_fill
 from omlzoo.embedding.shard_writer import embed_part, say_decoder, take_values
 from omlzoo.embedding.shards import ROWS, Shards
 from omlzoo.errors import BadInput, notice
@@ -69,6 +70,7 @@ def embed_on_ray(
     fast: bool = False,
     runtime: Runtime = "torch",
     icc: Profiles = "ignore",
+    overwrite: bool = False,
 ) -> Shards:
     """As ``embed_shards``, by workers of a Ray cluster, all of which see ``out`` and the pictures under the same paths.
 
@@ -94,6 +96,7 @@ def embed_on_ray(
         fast: Decode large JPEGs at a smaller size.
         runtime: "torch" or "onnx".
         icc: "ignore" or "srgb".
+        overwrite: As in ``embed_shards``.
 
     Raises:
         BadTable: The table has faults.
@@ -110,14 +113,16 @@ def embed_on_ray(
     for text in table.notices:
         notice(text)
     extractor = open_model(model)
-    shards = Shards.open(out, record_of(extractor, table.root, Pipeline.of(extractor, options)), form)
-    say_decoder(shards, DECODER)
+    record = record_of(extractor, table.root, Pipeline.of(extractor, options))
+    if not overwrite:
+        Shards.open(out, record, form)  # refused before Ray is started
     started = not ray.is_initialized()
     if started:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     try:
         _check_processors(ray, workers, cpus)
-        with shards.lock():
+        with shards_to_fill(out, record, form, overwrite) as shards:
+            say_decoder(shards, DECODER)
             missing = shards.missing(table)
             first = shards.following()
             tasks = [
@@ -129,13 +134,15 @@ def embed_on_ray(
             ]
             failed = _compute(tasks, str(model), shards, table.root, options, workers, cpus, gpus) if tasks else 0
             take_values(shards, table)
+            if overwrite:
+                shards.prune(table)
     finally:
         if started:
             ray.shutdown()
     if failed:
         message = f"{failed} of {len(missing)} pictures have no vector (column error says why)"
         notice(message)
-    return shards
+    return Shards.open(out)
 
 
 def _ray() -> Any:

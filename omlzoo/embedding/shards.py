@@ -6,12 +6,10 @@ picture is identified by its path and box, and by its file's size and time of ch
 name is another row, and of several rows of one picture the last counts.
 """
 
-import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +22,14 @@ from omlzoo.embedding.latest_rows import BLOCK, BOX, KEY, LatestRows, keys_of, l
 from omlzoo.embedding.quantization import VectorFormat, check_form
 from omlzoo.embedding.record import Record
 from omlzoo.embedding.shard_files import CHANGED, SIZE, number_of, read_columns, texts_of
+from omlzoo.embedding.shard_settings import FACTS, Settings, remove_folder
 from omlzoo.errors import BadInput, notice
-from omlzoo.files import new_file, writing
-from omlzoo.jsonio import read_json
+from omlzoo.files import writing
 
 __all__ = ["ROWS", "Shards", "load_embeddings"]
 
 ROWS = 2048  # of a shard
 MOST = 10**8  # files of a folder
-FACTS = "shards.json"
 PICTURE = ["path", *BOX]
 
 
@@ -44,11 +41,13 @@ class Shards:
         folder: The folder of the files.
         record: How the vectors were made.
         form: Form of the vectors in the files: "float32", "float16" or "int8".
+        within: Name of the folder in it that has the files, where rows were replaced; "" where they stand in it itself.
     """
 
     folder: Path
     record: Record
     form: VectorFormat = "float32"
+    within: str = ""
 
     @staticmethod
     def open(folder: str | Path, record: Record | None = None, form: VectorFormat = "float32") -> "Shards":
@@ -63,9 +62,9 @@ class Shards:
         Raises:
             BadInput: The folder has something else, or vectors of another model or other settings.
         """
-        folder, facts = Path(folder), Path(folder) / FACTS
+        folder = Path(folder)
         check_form(form)
-        if not facts.is_file():
+        if not (folder / FACTS).is_file():
             if record is None:
                 raise BadInput(f"{folder}: has no {FACTS}; give a folder that `omlzoo embed` wrote")
             if folder.exists() and (not folder.is_dir() or any(not p.name.startswith(".") for p in folder.iterdir())):
@@ -73,36 +72,27 @@ class Shards:
                     f"{folder} exists and holds something else; give another name, or one ending in .parquet"
                 )
             folder.mkdir(parents=True, exist_ok=True)
-            with new_file(facts) as temporary:
-                temporary.write_text(json.dumps({"record": json.loads(record.to_json()), "form": form}, indent=2))
+            Settings(record, form).write(folder)
             return Shards(folder, record, form)
-        try:
-            settings = read_json(facts)
-            kept = Record.from_json(json.dumps(settings["record"]))
-            check_form(settings["form"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{facts}: damaged ({error}); remove the folder and embed again") from error
-        if record is not None and replace(record, root=kept.root, rows=kept.rows, decoder=kept.decoder) != kept:
-            theirs, ours = json.loads(kept.to_json()), json.loads(record.to_json())
-            other = [key for key in theirs if key not in ("root", "rows", "decoder") and theirs[key] != ours[key]]
-            raise BadInput(f"{folder} has vectors of other settings ({', '.join(other)}); give another name")
-        if record is not None and form != settings["form"]:
-            raise BadInput(f"{folder} has vectors as {settings['form']}, not {form}; say so, or give another name")
-        return Shards(folder, kept, settings["form"])
+        kept = Settings.read(folder)
+        if record is not None:
+            _check_same(folder, kept, Settings(record, form))
+        return Shards(folder, kept.record, kept.form, kept.within)
 
     @staticmethod
-    def temporary(folder: Path, record: Record) -> "Shards":
+    def temporary(folder: Path, record: Record, form: VectorFormat = "float32") -> "Shards":
         """The shards of a run that ends in one file. Shards of other settings are removed, with a notice.
 
         Args:
             folder: The folder, which is made if there is none.
             record: How the vectors are made.
+            form: Form of the vectors in the files.
 
         Raises:
             BadInput: The folder holds something else, or another process writes there.
         """
         try:
-            shards = Shards.open(folder, record)
+            shards = Shards.open(folder, record, form)
             if shards.record.decoder != record.decoder:
                 raise BadInput(f"{folder} is of another decoder")
             return shards
@@ -111,16 +101,21 @@ class Shards:
                 raise
             with Shards(folder, record).lock():  # not that of a run that is at work
                 notice(f"{folder} is of a run with other settings; it was removed")
-                shutil.rmtree(folder)
-            return Shards.open(folder, record)
+                remove_folder(folder)
+            return Shards.open(folder, record, form)
 
     def lock(self) -> AbstractContextManager[None]:
         """A lock that a run holds while it writes; entering it raises BadInput where another process holds it."""
         return writing(self.folder)
 
+    @property
+    def place(self) -> Path:
+        """The folder of the files of rows."""
+        return self.folder / self.within
+
     def files(self) -> list[Path]:
         """The Parquet files of rows, in the order they were written."""
-        return shard_files.row_files(self.folder)
+        return shard_files.row_files(self.place)
 
     def missing(self, table: Table) -> np.ndarray:
         """Rows of a table (M,) whose picture is not here, or was another one.
@@ -176,7 +171,7 @@ class Shards:
         number = self.following() if number is None else number
         rows = Embeddings(vectors, frame, self.record)
         ours = {SIZE: sizes[:, 0], CHANGED: sizes[:, 1]}
-        write_embeddings(self.folder / f"{number:08d}.parquet", rows, self.form, ours)
+        write_embeddings(self.place / f"{number:08d}.parquet", rows, self.form, ours)
 
     def following(self) -> int:
         """The number of the next file.
@@ -220,11 +215,11 @@ class Shards:
 
     def delete(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
 
     def _bury(self, newest: LatestRows, gone: np.ndarray) -> int:
         if len(gone):
-            shard_files.write_removed(self.folder, newest.files[gone], newest.rows[gone])
+            shard_files.write_removed(self.place, newest.files[gone], newest.rows[gone])
         return len(gone)
 
     def __len__(self) -> int:
@@ -280,7 +275,18 @@ class Shards:
             rows.append(np.arange(len(frame)))
             sizes.append(frame[[SIZE, CHANGED]].to_numpy(dtype=np.int64))
         whole = [np.concatenate(parts) for parts in (keys, files, rows, sizes)]
-        return LatestRows.of(whole[0], whole[1], whole[2], whole[3], shard_files.removed_rows(self.folder))
+        return LatestRows.of(whole[0], whole[1], whole[2], whole[3], shard_files.removed_rows(self.place))
+
+
+def _check_same(folder: Path, kept: Settings, asked: Settings) -> None:
+    """Refuse vectors that are made in another way than those of a folder."""
+    ours = replace(asked.record, root=kept.record.root, rows=kept.record.rows, decoder=kept.record.decoder)
+    remedy = "give another name, or overwrite (--overwrite) to replace them"
+    if ours != kept.record:
+        other = [item.name for item in fields(Record) if getattr(ours, item.name) != getattr(kept.record, item.name)]
+        raise BadInput(f"{folder} has vectors of other settings ({', '.join(other)}); {remedy}")
+    if asked.form != kept.form:
+        raise BadInput(f"{folder} has vectors as {kept.form}, not {asked.form}; say so, {remedy}")
 
 
 def load_embeddings(path: str | Path) -> Embeddings:

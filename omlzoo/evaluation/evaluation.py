@@ -26,6 +26,7 @@ from omlzoo.metrics.ranking import RetrievalPerQuery, averages, ranking_of
 from omlzoo.metrics.spread import pcf
 from omlzoo.metrics.verifying import verification_of
 from omlzoo.models._extractor import Extractor
+from omlzoo.ops.codes import label_texts
 from omlzoo.zoo.registry import open_model
 
 __all__ = ["evaluate", "evaluate_embeddings"]
@@ -134,7 +135,7 @@ def evaluate_embeddings(
     missing = {"label", "is_query", "is_gallery"} - set(embeddings.table.columns)
     if missing:
         raise BadInput(f"the embeddings lack the columns {', '.join(sorted(missing))}; embed a table that has them")
-    empty = int((embeddings.table["label"].astype(str) == "").sum())
+    empty = int((label_texts(embeddings.table["label"], "labels") == "").sum())
     if empty:
         raise BadInput(f"{empty} of {len(embeddings)} rows have no label; give each one, or leave those rows out")
     failed = embeddings.table[~embeddings.good]
@@ -169,7 +170,7 @@ def evaluate_embeddings(
 
 def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, selection: Selection) -> Report:
     """The report with metrics of pairs, intervals and findings."""
-    labels = good.table["label"].astype(str).to_numpy()
+    labels = label_texts(good.table["label"], "labels")
     metrics, facts, curve, usable = dict(report.metrics), dict(report.facts), None, None
     try:
         verified = verification_of(torch.from_numpy(good.vectors), selection)

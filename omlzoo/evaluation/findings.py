@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from omlzoo.ops.codes import label_texts
+
 if TYPE_CHECKING:
     from omlzoo.metrics.ranking import RetrievalPerQuery
 
@@ -45,7 +47,7 @@ def find_issues(vectors: np.ndarray, frame: pd.DataFrame, ranking: "RetrievalPer
         frame: N rows with the columns "label" and "path".
         ranking: The first hits of the queries among these rows.
     """
-    labels = frame["label"].astype(str).to_numpy()
+    labels = label_texts(frame["label"], "labels")
     paths = frame["path"].astype(str).to_numpy()
     found = [_impossible(labels, paths, ranking), _mislabelled(labels, paths, ranking)]
     found += [_copies(labels, paths, ranking), _copied(labels, paths, ranking)]

@@ -18,6 +18,7 @@ from omlzoo.metrics._pair_curve import PairCurve
 from omlzoo.metrics.bootstrap import Comparison, compare
 from omlzoo.metrics.consistency import Utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery
+from omlzoo.ops.codes import label_texts
 from omlzoo.pages.render import Heading, report_page
 
 __all__ = ["DEFINITIONS", "Report", "compare_rankings"]
@@ -136,7 +137,7 @@ class Report:
         """(Q,) of the ranking's queries; None where the vectors are not at hand."""
         if self.embeddings is None or self.ranking is None:
             return None
-        labels: np.ndarray = self.embeddings.table["label"].astype(str).to_numpy()
+        labels: np.ndarray = label_texts(self.embeddings.table["label"], "labels")
         return np.asarray(labels[self.ranking.queries])
 
 

@@ -17,6 +17,7 @@ from omlzoo.metrics.bootstrap import Comparison
 from omlzoo.metrics.consistency import Utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery
 from omlzoo.models._extractor import Extractor
+from omlzoo.ops.codes import label_texts
 from omlzoo.pages.render import Card, Row, thumbnail
 
 __all__ = ["CATEGORIES", "calibration_of", "number_table", "query_sections", "report_figures"]
@@ -118,7 +119,7 @@ def report_figures(
     """
     figures = plots.drawn(plots.curves, history, PANELS) if history else []
     if embeddings is not None and len(embeddings) > 1:
-        labels = embeddings.table["label"].astype(str).to_numpy()
+        labels = label_texts(embeddings.table["label"], "labels")
         figures += plots.drawn(plots.distances, embeddings.vectors, labels)
         figures += plots.drawn(plots.map_of, embeddings.vectors, labels)
     if curve is not None:

@@ -10,6 +10,7 @@ from omlzoo.data.equal_files import equal_files
 from omlzoo.data.table import Table
 from omlzoo.evaluation.findings import SHOWN, Finding
 from omlzoo.metrics._selection import NOBODY, Selection, count_relevant, select
+from omlzoo.ops.codes import label_texts
 
 __all__ = ["find_certain", "find_copied", "find_trivial", "select_rows"]
 
@@ -53,7 +54,7 @@ def find_certain(frame: pd.DataFrame, selection: Selection) -> list[Finding]:
     rows = selection.queries[(wrong == 0) & (right > 0)]
     if not len(rows):
         return []
-    labels, paths = frame["label"].astype(str).to_numpy(), frame["path"].astype(str).to_numpy()
+    labels, paths = label_texts(frame["label"], "labels"), frame["path"].astype(str).to_numpy()
     text = f"{len(rows)} of {len(selection.queries)} queries cannot fail: the gallery has no wrong picture for them"
     if len(set(labels)) == 1:
         text += f", as all rows have the label {labels[0]!r}"

@@ -69,7 +69,7 @@ class QueryEncoder:
                 compared.
         """
         record = self.record
-        if isinstance(queries, torch.Tensor | np.ndarray) or _of_numbers(queries):
+        if isinstance(queries, torch.Tensor | np.ndarray | memoryview) or _of_numbers(queries):
             return self._vectors(as_numbers(queries, "vectors").cpu().numpy())  # type: ignore[arg-type]
         if isinstance(queries, Embeddings):
             _say_decoding(record, queries.record)
@@ -213,7 +213,7 @@ def _of_numbers(queries: object) -> bool:
     if hasattr(queries, "toarray"):  # a sparse matrix, which is refused as one
         return True
     first = queries[0] if isinstance(queries, list | tuple) and queries else None
-    return isinstance(first, list | tuple | np.ndarray | torch.Tensor | Number)
+    return isinstance(first, list | tuple | np.ndarray | torch.Tensor | memoryview | Number)
 
 
 @lru_cache(FEW)
@@ -225,6 +225,8 @@ def _numbered(count: int) -> pd.DataFrame:
 
 def pictures_in(queries: Queries) -> dict[int, Image.Image]:
     """The queries that are PIL images, by their number."""
+    if isinstance(queries, memoryview):
+        return {}
     items = [queries] if isinstance(queries, Image.Image) else queries if isinstance(queries, Sequence) else []
     return {number: item for number, item in enumerate(items) if isinstance(item, Image.Image)}
 

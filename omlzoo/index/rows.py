@@ -12,7 +12,7 @@ import pandas as pd
 
 from omlzoo import catalog
 from omlzoo.data.table import Table
-from omlzoo.data.table_hints import twice_written
+from omlzoo.data.table_hints import alike, twice_written
 from omlzoo.embedding.embeddings import ERROR, Embeddings, joined
 from omlzoo.embedding.unit_length import not_unit
 from omlzoo.errors import BadInput, notice
@@ -132,7 +132,7 @@ class Rows:
 
         Raises:
             BadInput: The new ones are of another model, preprocessing or normalisation, or are not finite, or have a
-                label, category or sequence that is a number here in another spelling.
+                label, category or sequence that is here in another spelling.
         """
         ours = self.embeddings
         ours.record.check_comparable(embeddings.record)
@@ -192,16 +192,23 @@ def _keys(table: Table) -> list[tuple[str, Any]]:
 
 
 def _check_names(table: pd.DataFrame, start: int) -> None:
-    """Refuse ids that rows from ``start`` on bring, of which another row has the same number in another spelling."""
+    """Refuse ids that rows from ``start`` on bring and that another row has in another spelling, equal to the eye."""
     for column in (name for name in ("label", "category", "sequence") if name in table):
         if not isinstance(table[column].dtype, pd.StringDtype):
             continue
         texts = table[column].fillna("")
+        known = set(texts[:start].unique())
+        if not set(texts[start:].unique()) - known:
+            continue
         wrong = twice_written(texts) & ~texts.isin(texts[:start][twice_written(texts[:start])])
         if wrong.any():
             value = texts[wrong].iloc[0]
             both = f"{value!r} and {value.partition('.')[0]!r}"
             raise BadInput(f"the {column}s {both} would stand beside each other; write the number in one way")
+        for value, other in alike(texts).items():
+            if not {value, other} <= known:
+                both = f"{value!a} and {other!a}"
+                raise BadInput(f"the {column}s {both} are equal to the eye and differ in bytes; write them in one way")
 
 
 def _check_sizes(vectors: np.ndarray, rows: np.ndarray) -> None:

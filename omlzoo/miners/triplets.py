@@ -202,7 +202,12 @@ class GivenTriplets:
         return described(self, anchors=indices, positives=indices, negatives=indices)
 
     def __call__(self, embeddings: Tensor, labels: Tensor, *_: object) -> Triplets:
-        """The same triplets for every batch; only the device of the labels is used."""
+        """The same triplets for every batch; only the device of the labels is used.
+
+        Raises:
+            BadInput: The labels are no tensor (B,).
+        """
+        _check_labels(labels)
         anchors, positives, negatives = (indices.to(labels.device) for indices in self.triplets)
         return anchors, positives, negatives
 
@@ -217,12 +222,19 @@ class StackedTriplets:
         """The indices 0 to T - 1, T to 2T - 1 and 2T to 3T - 1; only the number of labels and their device are used.
 
         Raises:
-            BadInput: The number of rows is not a multiple of 3.
+            BadInput: The number of rows is not a multiple of 3, or the labels are no tensor (B,).
         """
+        _check_labels(labels)
         if len(labels) % 3:
             raise BadInput(f"the batch has {len(labels)} rows; stacked triplets need a multiple of 3")
         anchors, positives, negatives = torch.arange(len(labels), device=labels.device).view(3, -1)
         return anchors, positives, negatives
+
+
+def _check_labels(labels: object) -> None:
+    if not isinstance(labels, Tensor) or labels.ndim != 1:
+        kind = f"of the shape {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+        raise BadInput(f"the labels are {kind}; they must be a tensor (B,)")
 
 
 def _extremes(positives: Any, negatives: Any) -> Triplets:

@@ -13,7 +13,7 @@ from omlzoo.errors import BadInput
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MISSING", "Labels", "is_tensor", "label_codes"]
+__all__ = ["MISSING", "Labels", "is_tensor", "label_codes", "label_texts"]
 
 Labels: TypeAlias = "Sequence[Any] | np.ndarray | Tensor"
 
@@ -53,6 +53,24 @@ def label_codes(
         where = ", ".join(map(str, gone[:SHOWN].tolist())) + (", ..." if len(gone) > SHOWN else "")
         raise BadInput(f"{name}: {len(gone)} are missing, in row {where}; give each row an id")
     return codes.astype(np.int64), names
+
+
+def label_texts(labels: "Labels | pd.Series[Any]", name: str) -> np.ndarray:
+    """Each label as text (N,) of objects: equal where the labels are, and only there; "" for one that is missing.
+
+    Args:
+        labels: (N,), as in :func:`label_codes`.
+        name: What to call them in messages.
+
+    Raises:
+        BadInput: As there.
+    """
+    codes, found = label_codes(labels, name, missing=True)  # type: ignore[arg-type]
+    texts = list(map(str, found))
+    if len(set(texts)) < len(texts):  # numbers of several precisions that are written alike
+        texts = list(map(repr, found))
+    by_code: np.ndarray = np.array([*texts, ""], dtype=object)
+    return np.asarray(by_code[codes])
 
 
 def _listed(labels: Any, name: str, count: int | None) -> Any:

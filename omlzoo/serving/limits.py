@@ -5,7 +5,7 @@ from typing import Self
 
 from omlzoo.errors import BadInput
 
-__all__ = ["Limits"]
+__all__ = ["LARGEST", "Limits"]
 
 SMALLEST, LARGEST = 0.01, 1_000_000_000  # of any limit; what lies outside switches the limit or the server off
 
@@ -17,6 +17,8 @@ class Limits:
     Attributes:
         megabytes: The largest size of a request, in millions of bytes.
         megapixels: The largest picture, in millions of pixels; a larger one is refused before it is decoded.
+        decoded_megabytes: The most that a picture's pixels may take once they are decoded, in millions of bytes, as its
+            header has it: 1 byte for a pixel of grey or of a palette, 4 of colour, 8 of 16 bits with transparency.
         per_second: Mean number of requests a second that one address may send.
         burst: Number of requests that one address may send at once.
         seconds: Seconds that a request has to arrive, that it may wait for its turn to be decoded, that the model has
@@ -33,6 +35,7 @@ class Limits:
 
     megabytes: float = 16
     megapixels: float = 50
+    decoded_megabytes: float = 200
     per_second: float = 20
     burst: int = 60
     seconds: float = 20

@@ -9,9 +9,11 @@ from pathlib import Path
 from PIL import Image
 
 from omlzoo.data.images import FORMATS, SUFFIXES, to_rgb
+from omlzoo.data.levels import is_deep
 from omlzoo.errors import BadImage, BadInput, notice
 from omlzoo.index.index import Index
 from omlzoo.serving.inside import read_inside
+from omlzoo.serving.limits import Limits
 
 __all__ = ["Pictures", "check_upload"]
 
@@ -78,27 +80,37 @@ def _own_root(index: Index) -> list[Path]:
     return [root]
 
 
-def check_upload(content: bytes, megapixels: float) -> None:
+def check_upload(content: bytes, limits: Limits) -> None:
     """Refuse, before it is decoded, an uploaded file that is no picture or has too many pixels, or is long and narrow.
 
-    A pixel takes at most 4 bytes once it is decoded, and 16 for a moment where it is transparent.
+    The bytes are those of the decoded pixels in the mode of the file, of an animation those of its first frame.
 
     Args:
         content: The bytes of the uploaded file.
-        megapixels: The largest number of pixels, in millions.
+        limits: How many pixels there may be, and how many bytes they may take.
 
     Raises:
-        BadImage: The file is no picture, it has too many pixels, or one side is more than 1,000 times the other.
+        BadImage: The file is no picture, it has too many pixels, these take too many bytes, or one side is more than
+            1,000 times the other.
     """
     try:
         with Image.open(io.BytesIO(content), formats=UPLOADED) as opened:
-            width, height = opened.size
+            (width, height), size = opened.size, _bytes_of_pixel(opened)
     except Exception as error:  # decoders raise anything on hostile bytes
         raise BadImage("not a picture of a known format, or a damaged one") from error
-    if width * height > megapixels * 1e6:
-        raise BadImage(f"the picture has {width} x {height} pixels; at most {megapixels:g} million")
+    if width * height > limits.megapixels * 1e6:
+        raise BadImage(f"the picture has {width} x {height} pixels; at most {limits.megapixels:g} million")
+    if width * height * size > limits.decoded_megabytes * 1e6:
+        most = f"{width * height * size / 1e6:,.3g} million; at most {limits.decoded_megabytes:g} million"
+        raise BadImage(f"the picture's {width} x {height} pixels take {size} bytes each, {most}")
     if max(width, height) > NARROW * min(width, height):
         raise BadImage(f"the picture has {width} x {height} pixels; one side may be at most {NARROW} times the other")
+
+
+def _bytes_of_pixel(image: Image.Image) -> int:
+    """Bytes that a pixel of the first frame takes once it is decoded; of a deep picture, those of all its levels."""
+    stored = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}.get(image.mode, 4)
+    return max(stored, 2 * len(image.getbands()) if is_deep(image) else 0)
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -69,7 +69,7 @@ class Service:
 
         def decode() -> torch.Tensor:
             content = image.file.read()  # not before it is this one's turn, which bounds the memory
-            check_upload(content, self.limits.megapixels)
+            check_upload(content, self.limits)
             (pixels,), (error,) = self.pipeline.decode([(content, sides)])
             if pixels is None:
                 raise BadImage(error)

@@ -139,7 +139,9 @@ def test_a_finished_file_is_not_computed_again_and_not_overwritten(
     with pytest.warns(OmlzooWarning, match="was finished already; it was read, and nothing was computed"):
         assert np.array_equal(omlzoo.embed(model, files, out=out).vectors, first.vectors)
     assert out.stat().st_mtime_ns == changed
-    with pytest.raises(BadInput, match="exists and has other rows or settings; give another name"):
+    with pytest.raises(
+        BadInput, match="exists and has other rows or settings, by resnet_toy_test; give another name, or overwrite"
+    ):
         omlzoo.embed(model, files[:5], out=out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.parquet"]
 

@@ -13,7 +13,7 @@ from drawn_rows import random_embeddings
 
 import omlzoo
 from omlzoo import metrics
-from omlzoo.errors import OmlzooError
+from omlzoo.errors import BadInput, OmlzooError
 from omlzoo.index.index import Index
 
 ROWS = random_embeddings(40)
@@ -118,3 +118,13 @@ def test_zeros_and_numbers_beyond_float32(indexes: dict[str, Index]) -> None:
             assert "at most 1e+15" in refusal(lambda index=index: index.search(large))
     for measure in METRICS.values():
         assert "above 1e+15" in refusal(lambda measure=measure: measure(large))
+
+
+def test_a_memoryview_is_an_array() -> None:
+    rows = random_embeddings(9)
+    index = omlzoo.build_index(rows)
+    for view in (memoryview(rows.vectors[2:4]), memoryview(np.asfortranarray(rows.vectors[2:4]))):
+        assert index.search(view, k=1).ids.tolist() == [[2], [3]]
+    for wrong in (memoryview(rows.vectors[2]), memoryview(rows.vectors[None]), memoryview(b"abc")):
+        with pytest.raises(BadInput, match=r"^vectors have the shape [^\n]*$"):
+            index.search(wrong)

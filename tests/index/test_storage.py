@@ -423,3 +423,43 @@ def test_a_label_in_another_spelling_is_refused(rows: Embeddings) -> None:
     assert index.size == 100
     new.table["label"] = pd.Series(["3"] * 10, dtype="str")
     assert len(index.add(new)) == 10
+
+
+@pytest.mark.parametrize("column", ["label", "category", "sequence"])
+@pytest.mark.parametrize(
+    ("there", "new"), [("caf\u00e9", "cafe\u0301"), ("a b", "a\u00a0b"), ("a\u200bb", "ab"), ("ab", "a\u00adb")]
+)
+def test_an_id_that_is_equal_to_the_eye_is_refused(rows: Embeddings, column: str, there: str, new: str) -> None:
+    index, added = omlzoo.build_index(part(rows, 0, 100)), part(rows, 100, 110)
+    index.rows.embeddings.table[column] = pd.Series([there, *["x"] * 99], dtype="str")
+    added.table[column] = pd.Series(["b", *[new] * 9], dtype="str")
+    with pytest.raises(BadInput) as refusal:
+        index.add(added)
+    assert ascii(there) in str(refusal.value)
+    assert ascii(new) in str(refusal.value)
+    assert index.size == 100
+    added.table[column] = pd.Series([there] * 10, dtype="str")
+    assert len(index.add(added)) == 10
+
+
+@pytest.mark.parametrize("spelling", ["./0.png", "../photos/0.png", "absolute", "link.png", "folder link"])
+def test_a_picture_that_is_there_under_another_name_is_left_out(
+    rows: Embeddings, tmp_path: Path, spelling: str
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.png").write_bytes(b"%d" % number)
+    (folder / "link.png").symlink_to("0.png")
+    (tmp_path / "other").symlink_to("photos")
+
+    def named(start: int, names: list[str]) -> Embeddings:
+        found = part(rows, start, start + len(names))
+        table = found.table.assign(path=pd.Series(names, dtype="str"))
+        return replace(found, table=table, record=replace(found.record, root=str(folder)))
+
+    name = {"absolute": str(folder / "0.png"), "folder link": str(tmp_path / "other" / "0.png")}.get(spelling, spelling)
+    index = omlzoo.build_index(named(0, ["0.png", "1.png"]))
+    with pytest.warns(OmlzooWarning, match="1 of 2 pictures are in the index already and were left out"):
+        assert len(index.add(named(10, [name, "2.png"]))) == 1
+    assert index.size == 3

@@ -4,6 +4,7 @@ import inspect
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -220,3 +221,12 @@ def test_other_settings_are_printed_too(text: str) -> None:
 def test_given_triplets_are_printed_by_their_number() -> None:
     text = repr(GivenTriplets(*torch.zeros(3, 500, dtype=torch.int64)))
     assert text == "GivenTriplets(anchors=<500 indices>, positives=<500 indices>, negatives=<500 indices>)"
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 0, 1], (0, 0, 1), np.array([0, 0, 1]), list("aab"), None, torch.tensor(3), torch.zeros(3, 1)]
+)
+def test_labels_that_are_no_row_of_a_tensor_are_refused_in_one_line(labels: Any) -> None:
+    for miner in (StackedTriplets(), GivenTriplets(*torch.arange(3).view(3, 1)), AllTriplets()):
+        with pytest.raises(BadInput, match=r"^[^\n]*labels[^\n]*$"):
+            miner(torch.randn(3, 4), labels)

@@ -50,7 +50,7 @@ def test_others_need_a_token() -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [("--port", "99999"), ("--port", "0"), ("--host", ""), ("--token", ""), ("--token", "日本"),
-     *[(option, value) for option in ("--seconds", "--per-second", "--megabytes", "--megapixels")
+     *[(option, value) for option in ("--seconds", "--per-second", "--megabytes", "--megapixels", "--decoded-megabytes")
        for value in ("nan", "inf", "-inf", "0", "-1", "1e300")]],
 )  # fmt: skip
 def test_options_are_checked_before_the_index(

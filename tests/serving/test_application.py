@@ -215,6 +215,14 @@ def test_large_pictures_requests_and_boxes_are_refused(index: Index) -> None:
         assert "12000 x 12000 pixels; at most 1 million" in client.post("/embed", files={"image": bomb}).text
         assert client.post("/embed", files={"image": b"0" * 400_000}).status_code == 413
 
+        huge = replace(limits, megapixels=50, decoded_megabytes=1)
+        with TestClient(application(index, limits=huge)) as small:
+            answer = small.post("/embed", files={"image": jpeg(Image.new("RGB", (600, 600)))})
+            assert (answer.status_code, "take 4 bytes each, 1.44 million; at most 1 million" in answer.text) == (
+                415,
+                True,
+            )
+
         def chunks() -> Iterator[bytes]:  # without a length
             for _ in range(10):
                 yield b"0" * 100_000
@@ -375,7 +383,7 @@ def test_uploads_are_what_the_library_reads_elsewhere() -> None:
     exif[0x0112] = 6
     buffer = io.BytesIO()
     turned.save(buffer, "PNG", exif=exif)
-    check_upload(buffer.getvalue(), 1)
+    check_upload(buffer.getvalue(), Limits(megapixels=1))
     assert to_rgb(buffer.getvalue()).size == (20, 30)
 
 

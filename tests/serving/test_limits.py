@@ -31,7 +31,7 @@ def test_counts_are_whole(name: str) -> None:
 
 
 def test_numbers_of_the_range_are_taken() -> None:
-    assert {"megabytes", "megapixels", "per_second", "seconds"} == set(NAMES) - set(COUNTS)
+    assert {"megabytes", "megapixels", "decoded_megabytes", "per_second", "seconds"} == set(NAMES) - set(COUNTS)
     for name in NAMES:
         for value in (1, 10**9):
             assert getattr(Limits(**{name: value}), name) == value

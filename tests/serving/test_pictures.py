@@ -3,7 +3,9 @@
 import io
 import os
 import shutil
+import struct
 import tempfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,6 +157,35 @@ def test_an_upload_that_is_long_and_narrow_is_refused(size: tuple[int, int], ref
     Image.new("RGB", size).save(buffer, "PNG")
     if refused:
         with pytest.raises(BadImage, match="one side may be at most 1000 times the other"):
-            check_upload(buffer.getvalue(), 50)
+            check_upload(buffer.getvalue(), Limits())
     else:
-        check_upload(buffer.getvalue(), 50)
+        check_upload(buffer.getvalue(), Limits())
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "size"),
+    [("1", "PNG", 1), ("L", "PNG", 1), ("P", "GIF", 1), ("I;16", "PNG", 2), ("RGB", "JPEG", 4), ("RGBA", "PNG", 4),
+     ("CMYK", "JPEG", 4), ("F", "TIFF", 4)],
+)  # fmt: skip
+def test_an_upload_whose_pixels_take_too_many_bytes_is_refused(mode: str, kind: str, size: int) -> None:
+    buffer = io.BytesIO()
+    Image.new(mode, (200, 100)).save(buffer, kind)
+    check_upload(buffer.getvalue(), Limits(decoded_megabytes=size * 0.02))
+    with pytest.raises(BadImage, match=f"200 x 100 pixels take {size} bytes each, 0.0{2 * size} million; at most 0.0"):
+        check_upload(buffer.getvalue(), Limits(decoded_megabytes=size * 0.02 - 0.005))
+
+
+def test_an_upload_of_sixteen_bits_and_one_of_many_frames_are_counted_rightly() -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 50, 50, 16, 6, 0, 0, 0)  # RGBA of 16 bits
+    data = zlib.compress((b"\0" + b"\1" * 400) * 50)
+    deep = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    check_upload(deep, Limits(decoded_megabytes=0.02))
+    with pytest.raises(BadImage, match="take 8 bytes each"):
+        check_upload(deep, Limits(decoded_megabytes=0.019))
+    buffer = io.BytesIO()
+    frames = [Image.new("L", (100, 100), level) for level in range(9)]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    check_upload(buffer.getvalue(), Limits(decoded_megabytes=0.01))

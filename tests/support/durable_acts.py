@@ -24,6 +24,14 @@ def embed_folder(root: str) -> int:
     return main(["embed", f"{root}/m", f"{root}/t.csv", "-o", f"{root}/vectors", "--workers", "1"])
 
 
+def embed_file_anew(root: str) -> int:
+    return main(["embed", f"{root}/m", f"{root}/t.csv", "-o", f"{root}/old.parquet", "--workers", "1", "--overwrite"])
+
+
+def embed_folder_anew(root: str) -> int:
+    return main(["embed", f"{root}/m", f"{root}/t.csv", "-o", f"{root}/old", "--workers", "1", "--overwrite"])
+
+
 def index_exact(root: str) -> int:
     return _grow(root, "exact")
 
@@ -106,8 +114,8 @@ def together(root: str) -> int:
     return 0
 
 
-ACTS = (embed_file, embed_folder, index_exact, index_faiss, index_milvus, finetune, calibrate, convert, save_model,
-        evaluate, select, tidy)  # fmt: skip
+ACTS = (embed_file, embed_folder, embed_file_anew, embed_folder_anew, index_exact, index_faiss, index_milvus, finetune, calibrate,
+        convert, save_model, evaluate, select, tidy)  # fmt: skip
 
 
 def prepare(root: Path, table: Path) -> None:
@@ -129,6 +137,9 @@ def prepare(root: Path, table: Path) -> None:
     toy("resnet_toy").save(root / "m")
     torch.save(toy("resnet18").state_dict(), root / "theirs.pth")
     omlzoo.embed(omlzoo.get_model(str(root / "m")), root / "t.csv", progress=False).save(root / "given.parquet")
+    other = toy("resnet_toy", seed=2)
+    omlzoo.embed(other, root / "t.csv", out=root / "old.parquet", progress=False).save(root / "given_old.parquet")
+    omlzoo.embed_shards(other, root / "t.csv", root / "old", progress=False)
     rows = random_embeddings(60)
     for backend in ("exact", "faiss", "milvus"):
         options = {"uri": str(root / "rows.db"), "kind": "FLAT"} if backend == "milvus" else {}
