@@ -3,7 +3,9 @@ from omlzoo.models.clip import clip_vitb16 as clip_vitb16
 from omlzoo.models.clip import clip_vitb32 as clip_vitb32
 from omlzoo.models.clip import clip_vith14 as clip_vith14
 from omlzoo.models.clip import clip_vitl14 as clip_vitl14
+from omlzoo.models.dinov3 import dinov3_vit7b16 as dinov3_vit7b16
 from omlzoo.models.dinov3 import dinov3_vitb16 as dinov3_vitb16
+from omlzoo.models.dinov3 import dinov3_vith16plus as dinov3_vith16plus
 from omlzoo.models.dinov3 import dinov3_vitl16 as dinov3_vitl16
 from omlzoo.models.dinov3 import dinov3_vits16 as dinov3_vits16
 from omlzoo.models.dinov3 import dinov3_vits16plus as dinov3_vits16plus
