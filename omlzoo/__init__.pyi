@@ -95,6 +95,7 @@ aimv2_vitl14_224_dist: Checkpoint
 aimv2_vitl14_336: Checkpoint
 aimv2_vitl14_448: Checkpoint
 bioclip2_vitl14_224: Checkpoint
+clip_reid_vitb16_256x128: Checkpoint
 convnext_base_dinov3: Checkpoint
 convnext_large_dinov3: Checkpoint
 convnext_small_dinov3: Checkpoint
@@ -241,6 +242,7 @@ tinyclip_vitbetwixt32_224: Checkpoint
 tinyclip_vitm16_224: Checkpoint
 tinyclip_vitm32_224: Checkpoint
 tinyclip_vitxs16_224: Checkpoint
+transreid_vitb16_256x128: Checkpoint
 vit7b16_dinov3: Checkpoint
 vit7b16_dinov3_sat: Checkpoint
 vit_b_16_imagenet1k_v1: Checkpoint

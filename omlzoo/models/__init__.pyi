@@ -10,6 +10,8 @@ from omlzoo.models.dinov3 import dinov3_vitl16 as dinov3_vitl16
 from omlzoo.models.dinov3 import dinov3_vits16 as dinov3_vits16
 from omlzoo.models.dinov3 import dinov3_vits16plus as dinov3_vits16plus
 from omlzoo.models.projection import projected as projected
+from omlzoo.models.reid import clip_reid_vitb16 as clip_reid_vitb16
+from omlzoo.models.reid import transreid_vitb16 as transreid_vitb16
 from omlzoo.models.resnet import resnet101 as resnet101
 from omlzoo.models.resnet import resnet152 as resnet152
 from omlzoo.models.resnet import resnet18 as resnet18

@@ -9,7 +9,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
-from omlzoo.models._positions import patch_grid, resize_positions
+from omlzoo.models._positions import patch_grid, resize_positions, trained_grid
 
 __all__ = ["clip_vitb16", "clip_vitb32", "clip_vith14", "clip_vitl14"]
 
@@ -63,7 +63,7 @@ class ClipViT(Extractor):
     OpenAI's code accepts one image size only. For other sizes the position embeddings are resized as open_clip does.
 
     Args:
-        image: Side in pixels that the position embeddings were trained for.
+        image: Side in pixels, or height and width, that the position embeddings were trained for.
         patch: Side of a patch in pixels.
         width: Dimension of the tokens.
         depth: Number of blocks.
@@ -84,7 +84,7 @@ class ClipViT(Extractor):
     def __init__(
         self,
         *,
-        image: int,
+        image: int | tuple[int, int],
         patch: int,
         width: int,
         depth: int,
@@ -100,7 +100,7 @@ class ClipViT(Extractor):
         )  # fmt: skip
         adopt(self, body, PARTS)
         self.patch = patch
-        self.grid = image // patch
+        self.grid = trained_grid(image, patch)
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
         """The patch embedding with the first tokens and norm, each block, and the last norm with the projection."""

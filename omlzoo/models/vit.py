@@ -13,7 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
-from omlzoo.models._positions import Resizing, patch_grid, resize_positions
+from omlzoo.models._positions import Resizing, patch_grid, resize_positions, trained_grid
 
 __all__ = [
     "vit_toy",
@@ -162,7 +162,7 @@ class ViT(Extractor):
     It accepts images of any size whose sides are multiples of the patch.
 
     Args:
-        image: Side in pixels that the position embeddings were trained for.
+        image: Side in pixels, or height and width, that the position embeddings were trained for.
         patch: Side of a patch in pixels.
         width: Dimension of the tokens, and of the embedding if there is no projection.
         depth: Number of blocks.
@@ -186,7 +186,7 @@ class ViT(Extractor):
     def __init__(
         self,
         *,
-        image: int,
+        image: int | tuple[int, int],
         patch: int,
         width: int,
         depth: int,
@@ -212,7 +212,7 @@ class ViT(Extractor):
         if project is not None:
             self.head = nn.Linear(width, project)
         self.patch = patch
-        self.grid = image // patch
+        self.grid = trained_grid(image, patch)
         self.resizing: Resizing = resizing
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
@@ -228,7 +228,7 @@ class ViT(Extractor):
         """The tokens of images (B, S, width): the class token, the registers, and those of the patches."""
         grid = patch_grid(images, self.patch)
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
-        prefix = self.pos_embed.shape[1] - self.grid**2
+        prefix = self.pos_embed.shape[1] - self.grid[0] * self.grid[1]
         positions = resize_positions(self.pos_embed[:, prefix:], self.grid, grid, self.resizing)
         first = self.cls_token + self.pos_embed[:, :1] if prefix else self.cls_token  # (1, 1, width)
         if hasattr(self, "reg_token"):
