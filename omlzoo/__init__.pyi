@@ -120,6 +120,7 @@ eva02_clip_vitl14_224: Checkpoint
 eva02_clip_vitl14_336: Checkpoint
 eva_clip_vitg14_224: Checkpoint
 eva_clip_vitg14_plus_224: Checkpoint
+fashionclip2_vitb32_224: Checkpoint
 laion2b_convnext_base_256: Checkpoint
 laion2b_convnext_large_320: Checkpoint
 laion2b_convnext_xxlarge_256: Checkpoint

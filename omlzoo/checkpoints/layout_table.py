@@ -183,7 +183,8 @@ LAYOUTS: dict[str, Layout] = {
         finish=key_renames.clip_head,
     ),
     "transreid": Layout(
-        "TransReID's baseline, without its jigsaw branch", ("*base.cls_token", "*base.blocks.0.*", "*bottleneck.weight"),
+        "TransReID's baseline, without its jigsaw branch",
+        ("*base.cls_token", "*base.blocks.0.*", "*bottleneck.weight"),
         absent=("*b1.0.*",), prefixes=("module.", ""),
         drop=("base.sie_embed", "base.fc.*", "classifier*", "bottleneck*"), rename=(("base.*", "*"),),
     ),

@@ -42,7 +42,9 @@ def trained_grid(image: int | tuple[int, int], patch: int) -> tuple[int, int]:
     return height // patch, width // patch
 
 
-def resize_positions(positions: Tensor, trained: int | tuple[int, int], grid: tuple[int, int], resizing: Resizing) -> Tensor:
+def resize_positions(
+    positions: Tensor, trained: int | tuple[int, int], grid: tuple[int, int], resizing: Resizing
+) -> Tensor:
     """Resize position embeddings to another grid of patches, as the authors of the model do it.
 
     Args:

@@ -1,7 +1,7 @@
 """Vision transformers for persons and vehicles seen by several cameras, at 256 x 128 pixels.
 
-TransReID (arXiv 2102.04378) and CLIP-ReID (arXiv 2211.13977). What they may add for the number of the camera is not part
-of them here: a vector then depends on the picture alone.
+TransReID (arXiv 2102.04378) and CLIP-ReID (arXiv 2211.13977). What they may add for the number of the camera is not
+part of them here: a vector then depends on the picture alone.
 """
 
 import torch

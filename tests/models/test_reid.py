@@ -70,7 +70,9 @@ def test_transreids_baseline_equals_the_authors(prefix: str, monkeypatch: pytest
 @torch.inference_mode()
 def test_clip_reid_equals_the_authors() -> None:
     state = random_clip(32, 3, PATCH, 4, 8, seed=4)
-    state["visual.positional_embedding"] = torch.randn(ROWS * COLUMNS + 1, 32, generator=torch.Generator().manual_seed(1))
+    state["visual.positional_embedding"] = torch.randn(
+        ROWS * COLUMNS + 1, 32, generator=torch.Generator().manual_seed(1)
+    )
     size = (ROWS * PATCH, COLUMNS * PATCH)
     ours = ClipReid(image=size, patch=PATCH, width=32, depth=3, heads=4, dim=8).eval()
     ours.load_state_dict(layouts.convert(as_clip_reid(state), "clip_reid", "x"))
