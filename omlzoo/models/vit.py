@@ -16,6 +16,7 @@ from omlzoo.models._extractor import Extractor, adopt
 from omlzoo.models._positions import Resizing, patch_grid, resize_positions, trained_grid
 
 __all__ = [
+    "transreid_vitb16",
     "vit_toy",
     "vitb4",
     "vitb8",
@@ -149,6 +150,13 @@ def vitl14_reg(normalize: bool = False) -> "ViT":
 def vitg14_reg(normalize: bool = False) -> "ViT":
     """DINOv2 ViT-g/14 with 4 registers."""
     return ViT(width=1536, depth=40, heads=24, gated=True, normalize=normalize, **REGISTERS)
+
+
+def transreid_vitb16(normalize: bool = False) -> "ViT":
+    """The baseline of TransReID (arXiv 2102.04378): ViT-B/16 for 256 x 128 pixels, dim 768, without cameras."""
+    return ViT(
+        image=(256, 128), patch=16, width=768, depth=12, heads=12, resizing="antialias", normalize=normalize
+    )  # fmt: skip
 
 
 def vit_toy(normalize: bool = False) -> "ViT":

@@ -16,8 +16,8 @@ import omlzoo
 from omlzoo.checkpoints import layouts
 from omlzoo.checkpoints.entry import read_entry
 from omlzoo.data.transforms import Transform
-from omlzoo.models.reid import ClipReid, clip_reid_vitb16, transreid_vitb16
-from omlzoo.models.vit import ViT
+from omlzoo.models.clip import ClipReid, clip_reid_vitb16
+from omlzoo.models.vit import ViT, transreid_vitb16
 from omlzoo.zoo.conversion import convert
 
 ROWS, COLUMNS, PATCH = 4, 2, 8
