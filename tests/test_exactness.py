@@ -132,6 +132,13 @@ def test_dinov3_equals_the_authors(gated: bool, size: tuple[int, int]) -> None:
     assert deviation(embed(model, size), dinov3_forward(state, pictures(size), 4)) < EXACT
 
 
+def test_dinov3_with_the_gates_of_the_7b_equals_the_authors() -> None:
+    state = random_dinov3(64, 3, 4, 16, 4, seed=4, swiglu=True, biases=False, rounded=True, ratio=2)
+    model = DinoV3(patch=16, width=64, depth=3, heads=4, gated=True, ratio=2, multiple=64)
+    model = filled(model, state, "dinov3_vit")
+    assert deviation(embed(model, (96, 160)), dinov3_forward(state, pictures((96, 160)), 4)) < EXACT
+
+
 def test_dinov3s_comparison_sees_periods_that_are_not_rounded() -> None:
     exact = random_dinov3(64, 3, 4, 16, 4, seed=4, biases=False, rounded=False)
     model = filled(DinoV3(patch=16, width=64, depth=3, heads=4), exact, "dinov3_vit")

@@ -54,6 +54,21 @@ CLIP_NAMES: Names = (
     ("transformer.resblocks.#.mlp.c_fc.*", "blocks.#.mlp.fc1.*"),
     ("transformer.resblocks.#.mlp.c_proj.*", "blocks.#.mlp.fc2.*"),
 )
+TRANSFORMERS_CLIP_NAMES: Names = (
+    ("vision_model.embeddings.class_embedding", "cls_token"),
+    ("vision_model.embeddings.position_embedding.weight", "pos_embed"),
+    ("vision_model.embeddings.patch_embedding.*", "patch_embed.proj.*"),
+    ("vision_model.pre_layrnorm.*", "norm_pre.*"),  # transformers' own spelling
+    ("vision_model.post_layernorm.*", "norm.*"),
+    ("vision_model.encoder.layers.#.layer_norm1.*", "blocks.#.norm1.*"),
+    ("vision_model.encoder.layers.#.layer_norm2.*", "blocks.#.norm2.*"),
+    ("vision_model.encoder.layers.#.self_attn.out_proj.*", "blocks.#.attn.proj.*"),
+    ("vision_model.encoder.layers.#.self_attn.q_proj.*", "blocks.#.attn.query.*"),
+    ("vision_model.encoder.layers.#.self_attn.k_proj.*", "blocks.#.attn.key.*"),
+    ("vision_model.encoder.layers.#.self_attn.v_proj.*", "blocks.#.attn.value.*"),
+    ("vision_model.encoder.layers.#.mlp.*", "blocks.#.mlp.*"),
+    ("visual_projection.weight", "head.weight"),
+)
 TORCHVISION_NAMES: Names = (
     ("class_token", "cls_token"),
     ("conv_proj.*", "patch_embed.proj.*"),
@@ -120,6 +135,11 @@ def clip_head(state: State) -> State:
         state["pos_embed"] = state["pos_embed"][None]
     state.setdefault("head.bias", torch.zeros(len(state["head.weight"]), dtype=state["head.weight"].dtype))
     return state
+
+
+def transformers_clip(state: State) -> State:
+    """Join the attention matrices of transformers' CLIP, and give its projection timm's bias."""
+    return clip_head(join_attention(state))
 
 
 def no_attention_bias(state: State) -> State:

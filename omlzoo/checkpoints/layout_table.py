@@ -177,6 +177,27 @@ LAYOUTS: dict[str, Layout] = {
         "open_clip with a tower of timm: SigLIP", ("visual.trunk.*",), prefixes=("visual.",),
         rename=(("trunk.*", "*"), ("head.proj.*", "head.*")),
     ),
+    "clip_reid": Layout(
+        "CLIP-ReID's ViT, stage two", ("*image_encoder.conv1.weight", "*image_encoder.transformer.resblocks.0.*"),
+        prefixes=("module.", ""),
+        drop=("cv_embed", "classifier*", "bottleneck*", "prompt_learner.*", "text_encoder.*"),
+        rename=(
+            *((f"image_encoder.{old}", new) for old, new in key_renames.CLIP_NAMES), ("image_encoder.proj", "proj"),
+        ),
+        finish=key_renames.clip_head,
+    ),
+    "transreid": Layout(
+        "TransReID's baseline, without its jigsaw branch",
+        ("*base.cls_token", "*base.blocks.0.*", "*bottleneck.weight"),
+        absent=("*b1.0.*",), prefixes=("module.", ""),
+        drop=("base.sie_embed", "base.fc.*", "classifier*", "bottleneck*"), rename=(("base.*", "*"),),
+    ),
+    "transformers_clip": Layout(
+        "transformers' CLIPModel",
+        ("vision_model.encoder.layers.0.self_attn.q_proj.weight", "visual_projection.weight"),
+        drop=("text_model.*", "text_projection.*", "logit_scale", "vision_model.embeddings.position_ids"),
+        rename=key_renames.TRANSFORMERS_CLIP_NAMES, finish=key_renames.transformers_clip,
+    ),
     "unicom": Layout("UNICOM", ("feature.0.weight", "feature.3.running_mean", "blocks.0.attn.qkv.weight")),
     "swin": Layout(
         "Swin transformers of timm and Microsoft", ("layers.0.blocks.0.attn.relative_position_bias_table",),

@@ -203,8 +203,13 @@ def _others(taken: Part, every: list[Part]) -> tuple[str, ...]:
 
 
 def _kind(key: str) -> str:
-    """What a key that was left out belongs to: the name before the first dot that is no wrapper."""
+    """What a key that was left out belongs to: the name before the first dot that is no wrapper.
+
+    A table that is no layer, such as the camera embeddings of a network for persons, is called by its own name.
+    """
     names = key.split(".")
+    if names[-1].endswith(("_embed", "_token")):
+        return names[-1]
     return next((each for each in names[:-1] if each not in ("module", "_orig_mod", "model")), names[0])
 
 

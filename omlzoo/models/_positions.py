@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
 
-__all__ = ["Resizing", "patch_grid", "resize_positions"]
+__all__ = ["Resizing", "patch_grid", "resize_positions", "trained_grid"]
 
 Resizing = Literal["offset", "antialias", "ratio"]
 
@@ -31,12 +31,25 @@ def patch_grid(images: Tensor, patch: int) -> tuple[int, int]:
     return height // patch, width // patch
 
 
-def resize_positions(positions: Tensor, trained: int, grid: tuple[int, int], resizing: Resizing) -> Tensor:
+def trained_grid(image: int | tuple[int, int], patch: int) -> tuple[int, int]:
+    """The rows and columns of patches that position embeddings were trained for.
+
+    Args:
+        image: Side of the images in pixels, or their height and width.
+        patch: Side of a patch in pixels.
+    """
+    height, width = (image, image) if isinstance(image, int) else image
+    return height // patch, width // patch
+
+
+def resize_positions(
+    positions: Tensor, trained: int | tuple[int, int], grid: tuple[int, int], resizing: Resizing
+) -> Tensor:
     """Resize position embeddings to another grid of patches, as the authors of the model do it.
 
     Args:
-        positions: Position embeddings of the patches (1, trained * trained, width), without those of other tokens.
-        trained: Rows and columns of the square grid that the position embeddings were trained for.
+        positions: Position embeddings of the patches (1, rows * columns, width), without those of other tokens.
+        trained: Rows and columns of the grid that they were trained for, one number if it is a square.
         grid: Rows and columns of the new grid.
         resizing: Kind of the bicubic interpolation. "offset", of DINO, iBOT and DINOv2, has no antialiasing and scales
             by the factor (side + 0.1) / trained, which is not the ratio of the grids. "ratio", of MSN, has no
@@ -46,11 +59,12 @@ def resize_positions(positions: Tensor, trained: int, grid: tuple[int, int], res
     Returns:
         Position embeddings of the new grid (1, rows * columns, width).
     """
-    if grid == (trained, trained):
+    rows, columns = (trained, trained) if isinstance(trained, int) else trained
+    if grid == (rows, columns):
         return positions
-    image = positions.reshape(1, trained, trained, -1).permute(0, 3, 1, 2).float()
+    image = positions.reshape(1, rows, columns, -1).permute(0, 3, 1, 2).float()
     if resizing == "offset":
-        factor = ((grid[0] + 0.1) / trained, (grid[1] + 0.1) / trained)
+        factor = ((grid[0] + 0.1) / rows, (grid[1] + 0.1) / columns)
         resized = nn.functional.interpolate(image, scale_factor=factor, mode="bicubic")
     else:
         resized = nn.functional.interpolate(image, size=grid, mode="bicubic", antialias=resizing == "antialias")

@@ -101,8 +101,16 @@ class TextTower(nn.Module):
         return torch.as_tensor(self.text_projection(hidden))
 
 
-def clip_text(dim: int, width: int, heads: int, depth: int = 12, quick: bool = True) -> TextTower:
-    """The text tower of CLIP, with texts of 77 token ids and a vocabulary of 49,408 tokens.
+def clip_text(
+    dim: int,
+    width: int,
+    heads: int,
+    depth: int = 12,
+    quick: bool = True,
+    length: int = 77,
+    causal: bool = True,
+) -> TextTower:
+    """The text tower of CLIP, with a vocabulary of 49,408 tokens.
 
     Args:
         dim: Dimension of the vectors, the same as that of the image tower's embedding.
@@ -110,10 +118,12 @@ def clip_text(dim: int, width: int, heads: int, depth: int = 12, quick: bool = T
         heads: Number of attention heads.
         depth: Number of layers.
         quick: Whether the activation is OpenAI's "QuickGELU", x sigmoid(1.702 x); False is the exact GELU.
+        length: Number of token ids of a text, padding included; the Perception Encoder has 32 or 72.
+        causal: Whether a token attends only to itself and the tokens before it; MobileCLIP2's mostly attend to all.
     """
     return TextTower(
-        length=77, vocabulary=49408, width=width, depth=depth, heads=heads, dim=dim, hidden=None,
-        activation=QuickGELU if quick else nn.GELU, end=49407, causal=True, bias=False, epsilon=1e-5,
+        length=length, vocabulary=49408, width=width, depth=depth, heads=heads, dim=dim, hidden=None,
+        activation=QuickGELU if quick else nn.GELU, end=49407, causal=causal, bias=False, epsilon=1e-5,
     )  # fmt: skip
 
 
@@ -125,20 +135,22 @@ def siglip_text(
     length: int = 64,
     vocabulary: int = 32000,
     tanh: bool = False,
+    width: int | None = None,
 ) -> TextTower:
-    """The text tower of SigLIP or SigLIP 2 (arXiv 2502.14786). The token vectors have the dimension of the result.
+    """The text tower of SigLIP or SigLIP 2 (arXiv 2502.14786).
 
     Args:
         dim: Dimension of the vectors, the same as that of the image tower's embedding.
         heads: Number of attention heads.
         depth: Number of layers.
-        hidden: Width of the hidden layer of each perceptron; None is 4 x dim.
+        hidden: Width of the hidden layer of each perceptron; None is 4 x width.
         length: Number of token ids of a text, padding included.
         vocabulary: Number of different tokens; SigLIP 2 has 256,000.
         tanh: Whether the activation is the tanh approximation of GELU, as in SigLIP 2; False is the exact GELU.
+        width: Dimension of the token vectors; None is dim.
     """
     return TextTower(
-        length=length, vocabulary=vocabulary, width=dim, depth=depth, heads=heads, dim=dim, hidden=hidden,
+        length=length, vocabulary=vocabulary, width=width or dim, depth=depth, heads=heads, dim=dim, hidden=hidden,
         activation=lambda: nn.GELU(approximate="tanh" if tanh else "none"),
         end=None, causal=False, bias=True, epsilon=1e-6,
     )  # fmt: skip

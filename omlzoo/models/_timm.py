@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import timm
 import torch
-from timm.models import group_parameters
+from timm.models import group_parameters, model_entrypoint
 from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
@@ -17,6 +18,8 @@ from omlzoo.models._wrapped import Wrapped, vector_of
 __all__ = ["TimmBody", "timm_body", "translated"]
 
 Part = nn.Module | nn.Parameter
+RADIO = "_radio_v"  # in the names of bodies whose 128 x 128 positions timm resamples bilinearly when it reads a file
+ALIGNED = ("vit_base_patch16_radio_v3", "vit_huge_patch16_radio_v3")  # with the corners of both grids on each other
 
 
 def timm_body(
@@ -153,13 +156,18 @@ def translated(
         names: The keys of the model's state dict.
     """
     kept = _without_classifier(arch, state, names)
-    if kept.keys() == set(names):
+    body = configuration(arch).architecture
+    if kept.keys() == set(names) and RADIO not in body:
         return kept
     with torch.device("meta"):
         module = timm_body(arch, **arguments).module
-    translate = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
+    homes = (model_entrypoint(body).__module__, type(module).__module__)  # of the name first, as timm does
+    found = (getattr(sys.modules[home], "checkpoint_filter_fn", None) for home in homes)
+    translate = next(filter(None, found), None)
     if translate is None:
         return kept
+    if RADIO in body:
+        translate = partial(translate, interpolation="bilinear", antialias=False, align_corners=body in ALIGNED)
     try:  # timm's own translation of older and of the authors' keys
         return _without_classifier(arch, translate(dict(state), module), names)
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError):

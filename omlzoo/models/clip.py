@@ -9,9 +9,9 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
-from omlzoo.models._positions import patch_grid, resize_positions
+from omlzoo.models._positions import patch_grid, resize_positions, trained_grid
 
-__all__ = ["clip_vitb16", "clip_vitb32", "clip_vith14", "clip_vitl14"]
+__all__ = ["clip_reid_vitb16", "clip_vitb16", "clip_vitb32", "clip_vith14", "clip_vitl14"]
 
 PARTS = ("patch_embed", "cls_token", "pos_embed", "norm_pre", "blocks", "norm", "head")
 
@@ -57,13 +57,18 @@ def clip_vith14(normalize: bool = False, quick: bool = False) -> "ClipViT":
     return ClipViT(image=224, patch=14, width=1280, depth=32, heads=16, dim=1024, quick=quick, normalize=normalize)
 
 
+def clip_reid_vitb16(normalize: bool = False) -> "ClipReid":
+    """CLIP-ReID (arXiv 2211.13977): the ViT-B/16 of CLIP for 256 x 128 pixels, dim 1280, without camera embedding."""
+    return ClipReid(image=(256, 128), patch=16, width=768, depth=12, heads=12, dim=512, normalize=normalize)
+
+
 class ClipViT(Extractor):
     """The image tower of CLIP. The embedding is a linear projection of the class token after the last norm.
 
     OpenAI's code accepts one image size only. For other sizes the position embeddings are resized as open_clip does.
 
     Args:
-        image: Side in pixels that the position embeddings were trained for.
+        image: Side in pixels, or height and width, that the position embeddings were trained for.
         patch: Side of a patch in pixels.
         width: Dimension of the tokens.
         depth: Number of blocks.
@@ -84,7 +89,7 @@ class ClipViT(Extractor):
     def __init__(
         self,
         *,
-        image: int,
+        image: int | tuple[int, int],
         patch: int,
         width: int,
         depth: int,
@@ -100,7 +105,7 @@ class ClipViT(Extractor):
         )  # fmt: skip
         adopt(self, body, PARTS)
         self.patch = patch
-        self.grid = image // patch
+        self.grid = trained_grid(image, patch)
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
         """The patch embedding with the first tokens and norm, each block, and the last norm with the projection."""
@@ -121,3 +126,37 @@ class ClipViT(Extractor):
     def _end(self, tokens: Tensor) -> dict[str, Tensor]:
         tokens = self.norm(tokens)
         return {"embedding": self.head(tokens[:, 0]), "class_token": tokens[:, 0], "tokens": tokens[:, 1:]}
+
+
+class ClipReid(ClipViT):
+    """The image tower of CLIP whose embedding is the class token after the last norm, and its projection behind it.
+
+    Args:
+        image: Side in pixels, or height and width, that the position embeddings were trained for.
+        patch: Side of a patch in pixels.
+        width: Dimension of the tokens.
+        depth: Number of blocks.
+        heads: Number of attention heads.
+        dim: Dimension of the projection. The embedding has width + dim numbers.
+        normalize: Whether to divide the embedding by its L2 norm.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: int | tuple[int, int],
+        patch: int,
+        width: int,
+        depth: int,
+        heads: int,
+        dim: int,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__(
+            image=image, patch=patch, width=width, depth=depth, heads=heads, dim=dim, quick=True, normalize=normalize
+        )  # fmt: skip
+        self.dim = width + dim
+
+    def _end(self, tokens: Tensor) -> dict[str, Tensor]:
+        outputs = super()._end(tokens)
+        return {**outputs, "embedding": torch.cat([outputs["class_token"], outputs["embedding"]], dim=1)}

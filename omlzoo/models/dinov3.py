@@ -9,7 +9,14 @@ from torch import Tensor, nn
 from omlzoo.models._extractor import Extractor, adopt
 from omlzoo.models._positions import patch_grid
 
-__all__ = ["dinov3_vitb16", "dinov3_vitl16", "dinov3_vits16", "dinov3_vits16plus"]
+__all__ = [
+    "dinov3_vit7b16",
+    "dinov3_vitb16",
+    "dinov3_vith16plus",
+    "dinov3_vitl16",
+    "dinov3_vits16",
+    "dinov3_vits16plus",
+]
 
 PARTS = ("patch_embed", "cls_token", "reg_token", "rope", "blocks", "norm")
 
@@ -34,6 +41,16 @@ def dinov3_vitl16(normalize: bool = False) -> "DinoV3":
     return DinoV3(patch=16, width=1024, depth=24, heads=16, normalize=normalize)
 
 
+def dinov3_vith16plus(normalize: bool = False) -> "DinoV3":
+    """DINOv3 ViT-H+/16: 32 blocks with gated layers (SwiGLU), 20 heads, dim 1280."""
+    return DinoV3(patch=16, width=1280, depth=32, heads=20, gated=True, normalize=normalize)
+
+
+def dinov3_vit7b16(normalize: bool = False) -> "DinoV3":
+    """DINOv3 ViT-7B/16: 40 blocks with gated layers (SwiGLU) of twice the width, 32 heads, dim 4096."""
+    return DinoV3(patch=16, width=4096, depth=40, heads=32, gated=True, ratio=2, multiple=64, normalize=normalize)
+
+
 class DinoV3(Extractor):
     """A DINOv3 vision transformer. The embedding is the class token after the last norm.
 
@@ -45,6 +62,8 @@ class DinoV3(Extractor):
         depth: Number of blocks.
         heads: Number of attention heads.
         gated: Whether the hidden layers are SwiGLU (arXiv 2002.05202).
+        ratio: Width of the hidden layers, in widths of the tokens.
+        multiple: The number whose multiple the width of gated hidden layers is.
         normalize: Whether to divide the embedding by its L2 norm.
     """
 
@@ -56,7 +75,16 @@ class DinoV3(Extractor):
     reg_token: nn.Parameter
 
     def __init__(
-        self, *, patch: int, width: int, depth: int, heads: int, gated: bool = False, normalize: bool = False
+        self,
+        *,
+        patch: int,
+        width: int,
+        depth: int,
+        heads: int,
+        gated: bool = False,
+        ratio: int = 4,
+        multiple: int = 8,
+        normalize: bool = False,
     ) -> None:
         super().__init__(width, normalize)
         body = Eva(
@@ -64,7 +92,7 @@ class DinoV3(Extractor):
             global_pool="token", qkv_bias=False, init_values=1e-5, norm_layer=_norm, num_reg_tokens=4,
             rope_type="dinov3", rope_temperature=100.0, rope_rotate_half=True, use_rot_pos_emb=True,
             use_abs_pos_emb=False, use_fc_norm=False, dynamic_img_size=True,
-            swiglu_mlp=gated, swiglu_align_to=8 if gated else 0,
+            mlp_ratio=ratio, swiglu_mlp=gated, swiglu_align_to=multiple if gated else 0,
         )  # fmt: skip
         adopt(self, body, PARTS)
         # The models were trained with the periods of the rotation rounded to bfloat16, and the authors' files hold

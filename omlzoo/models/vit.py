@@ -13,9 +13,10 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
-from omlzoo.models._positions import Resizing, patch_grid, resize_positions
+from omlzoo.models._positions import Resizing, patch_grid, resize_positions, trained_grid
 
 __all__ = [
+    "transreid_vitb16",
     "vit_toy",
     "vitb4",
     "vitb8",
@@ -151,6 +152,13 @@ def vitg14_reg(normalize: bool = False) -> "ViT":
     return ViT(width=1536, depth=40, heads=24, gated=True, normalize=normalize, **REGISTERS)
 
 
+def transreid_vitb16(normalize: bool = False) -> "ViT":
+    """The baseline of TransReID (arXiv 2102.04378): ViT-B/16 for 256 x 128 pixels, dim 768, without cameras."""
+    return ViT(
+        image=(256, 128), patch=16, width=768, depth=12, heads=12, resizing="antialias", normalize=normalize
+    )  # fmt: skip
+
+
 def vit_toy(normalize: bool = False) -> "ViT":
     """A ViT that builds in milliseconds, for tests, dim 16, for 32 pixels."""
     return ViT(image=32, patch=8, width=16, depth=2, heads=2, normalize=normalize)
@@ -162,7 +170,7 @@ class ViT(Extractor):
     It accepts images of any size whose sides are multiples of the patch.
 
     Args:
-        image: Side in pixels that the position embeddings were trained for.
+        image: Side in pixels, or height and width, that the position embeddings were trained for.
         patch: Side of a patch in pixels.
         width: Dimension of the tokens, and of the embedding if there is no projection.
         depth: Number of blocks.
@@ -186,7 +194,7 @@ class ViT(Extractor):
     def __init__(
         self,
         *,
-        image: int,
+        image: int | tuple[int, int],
         patch: int,
         width: int,
         depth: int,
@@ -212,7 +220,7 @@ class ViT(Extractor):
         if project is not None:
             self.head = nn.Linear(width, project)
         self.patch = patch
-        self.grid = image // patch
+        self.grid = trained_grid(image, patch)
         self.resizing: Resizing = resizing
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
@@ -228,7 +236,7 @@ class ViT(Extractor):
         """The tokens of images (B, S, width): the class token, the registers, and those of the patches."""
         grid = patch_grid(images, self.patch)
         tokens = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, S, width)
-        prefix = self.pos_embed.shape[1] - self.grid**2
+        prefix = self.pos_embed.shape[1] - self.grid[0] * self.grid[1]
         positions = resize_positions(self.pos_embed[:, prefix:], self.grid, grid, self.resizing)
         first = self.cls_token + self.pos_embed[:, :1] if prefix else self.cls_token  # (1, 1, width)
         if hasattr(self, "reg_token"):

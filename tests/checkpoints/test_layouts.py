@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import reference_layouts as ref
 import torch
-from reference_clip import random_clip
+from reference_clip import as_transformers_clip, random_clip
 from reference_dinov3 import random_dinov3
 from reference_siglip import random_siglip
 from reference_swiglu import random_giant
@@ -34,6 +34,7 @@ def recognised(raw: Any) -> str:
     return next(wrappings.readings(raw, "x.pth")).layout
 
 
+CLIP = random_clip(16, 2, 8, 4, 8, 1)
 GIANT = random_giant(16, 4, 8, 4, seed=1, registers=4)
 REGISTERS = random_vit(16, 4, 8, 4, seed=1, layer_scale=True, registers=4)
 SCALED = random_vit(16, 4, 8, 4, seed=1, layer_scale=True)
@@ -80,6 +81,7 @@ FORMS: dict[str, list[tuple[Any, dict[str, Tensor]]]] = {
         (prefixed("vit.", ref.as_transformers_vit(VIT)) | {"classifier.weight": torch.ones(1)}, VIT),
     ],
     "torchvision_vit": [(ref.as_torchvision_vit(VIT), VIT), (ref.as_torchvision_vit(VIT, legacy=True), VIT)],
+    "transformers_clip": [(as_transformers_clip(CLIP), layouts.convert(dict(CLIP), "clip", "x"))],
     "moco_v3": [(ref.as_moco_v3_vit(VIT), VIT), (ref.as_moco_v3_resnet(RESNET), backbone(RESNET))],
     "moco_resnet": [
         (ref.as_moco_v2_resnet(RESNET), backbone(RESNET)),
@@ -95,7 +97,9 @@ FORMS: dict[str, list[tuple[Any, dict[str, Tensor]]]] = {
     "resnet_backbone": [(backbone(RESNET), backbone(RESNET))],
 }
 CHECKED_ELSEWHERE = {  # by their embeddings in test_exactness.py and test_renames.py
-    "clip", "timm_clip", "open_clip_timm", "timm_siglip", "unicom", "dinov3_vit", "timm_dinov3", "swin", "oml_vit_mlp", "efficientnet_lite",
+    "clip", "timm_clip", "open_clip_timm", "timm_siglip", "unicom", "dinov3_vit", "timm_dinov3", "swin", "oml_vit_mlp",
+    "clip_reid", "transreid",  # in tests/models/test_reid.py
+    "efficientnet_lite",  # in tests/checkpoints/test_package.py
     "timm",  # in tests/models/test_timm.py and tests/zoo/test_wrapping.py
 }  # fmt: skip
 

@@ -191,3 +191,49 @@ def test_near_names_are_suggested() -> None:
 def test_what_gives_no_vector_is_refused() -> None:
     with torch.device("meta"), pytest.raises(BadEntry, match="gives no pooled vector"):
         timm_body("mobilenetv5_300m_enc")
+
+
+@pytest.mark.parametrize(
+    ("name", "aligned"), [("vit_base_patch16_radio_v3", True), ("vit_large_patch16_radio_v3", False)]
+)
+def test_radios_positions_are_resampled_by_its_own_rule(name: str, aligned: bool) -> None:
+    with torch.device("meta"):
+        state = dict(timm_body(name).state_dict())
+    width = state["pos_embed"].shape[2]
+    grid = torch.randn(1, 128, 128, width, generator=torch.Generator().manual_seed(0))
+    found = translated(name, {}, state | {"pos_embed": grid.view(1, 128 * 128, width)}, state.keys())
+    wanted = torch.nn.functional.interpolate(
+        grid.permute(0, 3, 1, 2), size=(32, 32), mode="bilinear", align_corners=aligned
+    )
+    assert torch.allclose(found["pos_embed"], wanted.flatten(2).transpose(1, 2), atol=1e-6)
+    native = torch.randn(1, 32 * 32, width)
+    assert torch.equal(translated(name, {}, state | {"pos_embed": native}, state.keys())["pos_embed"], native)
+
+
+def test_the_authors_keys_of_mobileclip_b_are_translated_where_timm_defines_the_name() -> None:
+    """Its class is the plain vision transformer, whose module knows nothing of these keys."""
+    name, arguments = "vit_base_mci_224.apple_mclip", {"num_classes": 512}
+    with torch.device("meta"):
+        names = dict(timm_body(name, **arguments).state_dict())
+    theirs = {
+        "norm1.": "pre_norm_mha.0.", "attn.qkv.": "pre_norm_mha.1.qkv_proj.", "attn.proj.": "pre_norm_mha.1.out_proj.",
+        "norm2.": "pre_norm_ffn.0.", "mlp.fc1.": "pre_norm_ffn.1.", "mlp.fc2.": "pre_norm_ffn.4.",
+    }  # fmt: skip
+    raw: dict[str, torch.Tensor] = {"text_encoder.projection_layer": torch.empty(3, device="meta")}
+    for key, value in names.items():
+        if key.startswith("blocks."):
+            for ours, their in theirs.items():
+                key = key.replace(f".{ours}", f".{their}")
+            key = key.replace("blocks.", "transformer.")
+        elif key.startswith("patch_embed.backbone."):
+            key = key.replace("patch_embed.backbone.", "patch_emb.").replace("conv.", "block.conv.", 1)
+            key = key.replace("bn.", "block.norm.")
+        key = "post_transformer_norm." + key.removeprefix("norm.") if key.startswith("norm.") else key
+        if key == "pos_embed":
+            key, value = "pos_embed.pos_embed.pos_embed", value[None]
+        if key == "head.weight":
+            key, value = "classifier.proj", value.T
+        if key != "head.bias":
+            raw[f"image_encoder.model.{key}"] = value
+    found = translated(name, arguments, raw, names.keys())
+    assert {key: value.shape for key, value in found.items()} == {key: value.shape for key, value in names.items()}

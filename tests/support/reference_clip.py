@@ -66,3 +66,34 @@ def clip_forward(state: State, images: Tensor, heads: int, quick: bool = True) -
         hidden = hidden * torch.sigmoid(1.702 * hidden) if quick else F.gelu(hidden)
         tokens = tokens + linear(hidden, f"{block}.mlp.c_proj")
     return norm(tokens[:, 0], "ln_post") @ state["visual.proj"]
+
+
+def as_transformers_clip(state: State) -> State:
+    """The same towers as transformers' ``CLIPModel`` writes them; of the text tower a layer, which is not read here."""
+    names = {
+        "visual.class_embedding": "embeddings.class_embedding", "visual.conv1.weight": "embeddings.patch_embedding.weight",
+        "visual.positional_embedding": "embeddings.position_embedding.weight",
+    }  # fmt: skip
+    parts = {
+        "ln_pre": "pre_layrnorm", "ln_post": "post_layernorm", "transformer.resblocks": "encoder.layers", "ln_1": "layer_norm1",
+        "ln_2": "layer_norm2", "attn.out_proj": "self_attn.out_proj", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2",
+    }  # fmt: skip
+    out: State = {"visual_projection.weight": state["visual.proj"].T.contiguous(), "logit_scale": torch.tensor(4.6)}
+    for key, value in state.items():
+        if not key.startswith("visual.") or key == "visual.proj":
+            continue
+        new = names.get(key, key.removeprefix("visual."))
+        for old, other in parts.items() if key not in names else ():
+            new = new.replace(f"{old}.", f"{other}.")
+        if ".attn.in_proj_" in new:
+            block, kind = new.split(".attn.in_proj_")
+            for name, part in zip("qkv", value.chunk(3), strict=True):
+                out[f"vision_model.{block}.self_attn.{name}_proj.{kind}"] = part.clone()
+        else:
+            out[f"vision_model.{new}"] = value
+    positions = torch.arange(len(state["visual.positional_embedding"]))[None]
+    text = {
+        "text_model.encoder.layers.0.self_attn.q_proj.weight": torch.ones(2),
+        "text_projection.weight": torch.ones(2),
+    }
+    return out | text | {"vision_model.embeddings.position_ids": positions}

@@ -11,9 +11,12 @@ State = dict[str, Tensor]
 
 def random_dinov3(
     width: int, depth: int, heads: int, patch: int, registers: int, seed: int, swiglu: bool = False,
-    biases: bool = True, rounded: bool = False,
+    biases: bool = True, rounded: bool = False, ratio: int = 4,
 ) -> State:  # fmt: skip
-    """Meta's layout, random values. Distilled S, B and L have ``biases`` of zero; published periods are ``rounded``."""
+    """Meta's layout, random values. Distilled S, B and L have ``biases`` of zero; published periods are ``rounded``.
+
+    Hidden layers have ``ratio`` widths: 4, and 2 in the 7B.
+    """
     draw = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, std: float = 0.1) -> Tensor:
@@ -29,7 +32,9 @@ def random_dinov3(
     }  # fmt: skip
     # the "plus" models: two thirds of six widths, for each of the two halves
     layers = (
-        [("mlp.w1", 4, 1), ("mlp.w2", 4, 1), ("mlp.w3", 1, 4)] if swiglu else [("mlp.fc1", 4, 1), ("mlp.fc2", 1, 4)]
+        [("mlp.w1", ratio, 1), ("mlp.w2", ratio, 1), ("mlp.w3", 1, ratio)]
+        if swiglu
+        else [("mlp.fc1", 4, 1), ("mlp.fc2", 1, 4)]
     )
     for i in range(depth):
         for name, rows, columns in (("attn.qkv", 3, 1), ("attn.proj", 1, 1), *layers):
