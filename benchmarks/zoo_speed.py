@@ -41,7 +41,7 @@ def count(entry: Entry) -> int:
 
 def _counted(entry: Entry, device: str) -> int:
     with torch.device(device):
-        model = build_model(entry, blank=True).eval().to(device)
+        model = build_model(entry, blank=True).eval().requires_grad_(False).to(device)
     with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 3, *entry.preprocess.crop, device=device))
     return int(counter.get_total_flops())

@@ -24,9 +24,10 @@ PUBLISHED = {"SOP": ("SOP", "cmc@1"), "In-Shop": ("In-Shop", "cmc@1"), "CUB": ("
 HEAD = """# The zoo
 
 {count} checkpoints of {families} families, generated from `weights_manifest/` by `python scripts/zoo_table.py`.
-[zoo.html](zoo.html) is the same table to filter and sort in a browser; `omlzoo list --html FILE` writes it with what is on
-your machine. `omlzoo show NAME` prints every fact of one, with the source of each figure; `omlzoo list --json` prints all.
-`omlzoo recommend --task products` names three and says why; the rules are in [weights.md](weights.md#which-one-to-take).
+[zoo.html](zoo.html) is the same table to filter and sort in a browser; `omlzoo list --html FILE` writes it with what
+is on your machine. `omlzoo show NAME` prints every fact of one, with the source of each figure; `omlzoo list --json`
+prints all. `omlzoo recommend --task products` names three and says why, by the rules of
+[weights.md](weights.md#which-one-to-take).
 
 - Task: {tasks}. It is derived from the entry's family, its text tower and the data sets of its figures, *general* where
   these say nothing.
@@ -125,7 +126,7 @@ def updated(readme: str) -> str:
 
 def main() -> int:
     texts = {README: updated(README.read_text(encoding="utf-8")), ZOO: everything(),
-             PAGE: overview_page(overview(), local=False)}  # fmt: skip
+             PAGE: overview_page(overview(), local=False) + "\n"}  # fmt: skip
     if "--check" in sys.argv:
         return int(any(not path.is_file() or path.read_text(encoding="utf-8") != text for path, text in texts.items()))
     for path, text in texts.items():

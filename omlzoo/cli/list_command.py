@@ -74,7 +74,8 @@ def list_command(
     rows = [_cells(one, task) for one in found]
     if pinned is not None:
         header.append("pin")
-        rows = [[*row, one.entry.pin or ("unpinned" if not pinned else "")] for row, one in zip(rows, found, strict=True)]
+        pins = [one.entry.pin or ("" if pinned else "unpinned") for one in found]
+        rows = [[*row, pin] for row, pin in zip(rows, pins, strict=True)]
     print_columns(header, fitted(header, rows))
 
 

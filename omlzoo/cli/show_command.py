@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-
 from omlzoo.checkpoints.entry import Text
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.cli.output import print_json, print_line
@@ -121,7 +120,8 @@ def _figures(weights: Weights) -> Section:
 
 def _cost(weights: Weights) -> Section:
     one = Overview(weights.entry)
-    yield "operations", f"{one.flops / 1e9:,.2f} GFLOPs (a multiplication and an addition are two)" if one.flops else None
+    counted = f"{one.flops / 1e9:,.2f} GFLOPs (a multiplication and an addition are two)" if one.flops else None
+    yield "operations", counted
     how = circumstances()
     said = f"{how['threads']} thread, batches of {how['batch']}, {how['precision']}, {how['machine']}"
     yield "CPU", f"{one.speed:g} images/s ({said})" if one.speed else "not measured"

@@ -21,8 +21,8 @@ from omlzoo.errors import BadImage
 from omlzoo.pages.labels import readable, shortened
 
 __all__ = [
-    "Card", "Cell", "Column", "Heading", "Row", "gallery_page", "model_card", "report_page", "search_page", "table_page",
-    "thumbnail",
+    "Card", "Cell", "Column", "Heading", "Row", "gallery_page", "model_card", "report_page", "search_page",
+    "table_page", "thumbnail",
 ]  # fmt: skip
 
 POLICY = "default-src 'none'; img-src data:; script-src none; style-src none"  # none: filled with the hash of ours
@@ -192,9 +192,13 @@ def report_page(
 
 
 def table_page(
-    heading: Heading, facts: Sequence[str], first: str, columns: Sequence[Column], rows: Sequence[tuple[str, Sequence[Cell]]]
+    heading: Heading,
+    facts: Sequence[str],
+    first: str,
+    columns: Sequence[Column],
+    rows: Sequence[tuple[str, Sequence[Cell]]],
 ) -> str:
-    """The HTML of a table that the reader filters and sorts. It asks for nothing outside, and its own policy forbids it.
+    """The HTML of a table that the reader filters and sorts. It asks for nothing outside; its own policy forbids it.
 
     Args:
         heading: The heading of the page.
@@ -203,7 +207,10 @@ def table_page(
         columns: The other columns.
         rows: The name of each row and its cells, as many as there are columns.
     """
-    values = [{value for _, cells in rows for value in str(cells[place].value).split("|")} - {""} for place in range(len(columns))]
+    values = [
+        {value for _, cells in rows for value in str(cells[place].value).split("|")} - {""}
+        for place in range(len(columns))
+    ]
     page = _render(
         "table.html", heading=heading, facts=facts, first=first, columns=columns, rows=rows, policy=POLICY,
         choices=[sorted(found) for found in values],

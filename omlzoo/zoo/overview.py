@@ -122,7 +122,7 @@ def number_of_params(text: str) -> float:
     Raises:
         BadInput: It is none of these forms.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d{1,2})?)\s*([kmb]?)", text.strip(), re.IGNORECASE)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d{1,2})?)\s*([kmb]?)", text.strip(), re.IGNORECASE | re.ASCII)
     if found is None:
         raise BadInput(f"max_params is {text[:100]!r}; it must be a number such as 30M, 1.1B or 25000000")
     return float(found[1]) * {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}[found[2].lower()]

@@ -38,8 +38,9 @@ def overview_page(found: Sequence[Overview], local: bool, date: str = "") -> str
     facts = [
         f"Speed: {how['threads']} thread, batches of {how['batch']}, {how['precision']}, random weights, torch "
         f"{how['torch']}; {how['machine']}; {how['date']}. {how['note']} Not measured: {how['unmeasured']}.",
-        "Figures are published ones, of whoever the tooltip names: those with an a are the authors', the others Open Metric "
-        "Learning's or this project's. k-NN is top-1 on ImageNet-1k, the others are CMC@1. Empty: nobody published one.",
+        "Figures are published ones, of whoever the tooltip names: those with an a are the authors', the others Open "
+        "Metric Learning's or this project's. k-NN is top-1 on ImageNet-1k, the others are CMC@1. Empty: nobody "
+        "published one.",
     ]
     shown = _benchmarks(found)
     columns = [*COLUMNS, *[HERE] * local, *(Column(name, "number", title=title) for name, title in shown.items())]
@@ -58,7 +59,7 @@ def _cells(one: Overview, local: bool) -> list[Cell]:
         Cell(f"{one.speed:g}", one.speed) if one.speed else Cell(""),
         Cell(entry.license or "unknown", entry.license or "unknown"),
         Cell(USE[entry.commercial], USE[entry.commercial]),
-        *(Cell(said if said == "yes" else "", said) for said in ("yes" if facts[key] else "no" for key in ("text", "pinned"))),
+        *(Cell("yes", "yes") if facts[key] else Cell("", "no") for key in ("text", "pinned")),
         *([Cell(one.place or "", "yes" if one.place else "no")] * local),
     ]  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""Whether the weights of an entry are on this machine. Unlike ``checkpoints.fetch`` this loads no torch, and only looks."""
+"""Whether the weights of an entry are on this machine.
+
+Unlike ``checkpoints.fetch`` this loads no torch, and only looks.
+"""
 
 import os
 from importlib import metadata
@@ -36,7 +39,7 @@ def _installed(distribution: str, version: str) -> bool:
 
 
 def _kept(entry: Entry) -> bool:
-    """Whether the own folder has weights of this name that come from where the entry says."""
+    """Whether the own folder has weights that serve, as ``checkpoints.cache.serves`` decides, which needs torch."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(os.environ.get("OMLZOO_HOME") or Path(cache) / "omlzoo") / "weights" / entry.name
     if not folder.is_dir() or not weights_of(folder).is_file():
@@ -45,15 +48,15 @@ def _kept(entry: Entry) -> bool:
         local = open_entry(folder)
     except BadEntry:
         return False
-    if entry.sha256 is not None and entry.pin != "one source" and local.upstream is None:
-        return local.sha256 == entry.sha256
-    return (local.repo or local.upstream) is not None and (local.repo, _url(local)) in {
-        (entry.repo, _url(entry)), (None, _url(entry)), (entry.repo, None)
-    }  # fmt: skip
+    if local.sha256 is None or local.name != entry.name:
+        return False
+    converted = local.repo is None and local.upstream is not None and _file(local) == _file(entry)
+    loose = entry.sha256 is None or entry.pin == "one source"
+    return converted or local.sha256 == entry.sha256 or (loose and entry.repo is not None and local.repo == entry.repo)
 
 
-def _url(entry: Entry) -> str | None:
-    return entry.upstream.url if entry.upstream else None
+def _file(entry: Entry) -> tuple[str, str] | None:
+    return (entry.upstream.url, entry.upstream.layout) if entry.upstream else None
 
 
 def _cached(repo: str, file: str | None, revision: str | None) -> bool:

@@ -61,11 +61,12 @@ def recommend(
         and (not offline or one.place is not None)
     ]
     chosen = _chosen(passing, task, cpu, count, _best(known))
-    asked = " ".join(f"{name}=True" for name, on in {"cpu": cpu, "commercial": commercial, "offline": offline}.items() if on)
+    wishes = {"cpu": cpu, "commercial": commercial, "offline": offline}
+    asked = ", ".join(name for name, wanted in wishes.items() if wanted)
     if not chosen:
-        raise BadInput(f"no checkpoint of the zoo is known for {task} with {asked}; leave one out")
+        raise BadInput(f"no checkpoint of the zoo passes for {task} with {asked}; leave one out")
     if len(chosen) < count:
-        notice(f"{len(chosen)} checkpoints are known for {task}{f' with {asked}' if asked else ''}, not {count}")
+        notice(f"only {len(chosen)} of {count} are named: no more pass for {task}{f' with {asked}' if asked else ''}")
     return [Recommendation(one.entry.name, _reasons(one, task)) for one in chosen]
 
 
@@ -74,7 +75,7 @@ def _chosen(passing: list[Overview], task: str, cpu: bool, count: int, best: dic
     able = [one for one in passing if task in one.tasks]
     measured = _ranked(able, task, cpu, best)
     trained = [one for one in able if task in made_for(one.entry) and one not in measured]
-    trained.sort(key=lambda one: (one.entry.commercial is not True, one.place is None, -_size(one, cpu), one.entry.name))
+    trained.sort(key=lambda one: (not one.entry.commercial, one.place is None, -_size(one, cpu), one.entry.name))
     chosen = measured[:count]
     if trained and not any(task in made_for(one.entry) for one in chosen):
         chosen = [*measured[: count - 1], trained[0]]
@@ -93,7 +94,7 @@ def _ranked(able: Iterable[Overview], task: str, cpu: bool, best: dict[str, floa
         return sum(shares) / len(shares) + (DOUBLING * log2(one.speed) if cpu and one.speed else 0)
 
     measured = [one for one in able if figures(one.entry, task)]
-    return sorted(measured, key=lambda one: (-round(merit(one), 6), one.place is None, one.entry.params, one.entry.name))
+    return sorted(measured, key=lambda one: (-merit(one), one.place is None, one.entry.params, one.entry.name))
 
 
 def _best(known: Iterable[Overview]) -> dict[str, float]:
@@ -128,7 +129,7 @@ def _reasons(one: Overview, task: str) -> tuple[str, ...]:
 
 
 def _figures(found: list[Figure]) -> str:
-    """"0.745 on SOP and 0.810 on In-Shop (cmc@1, OML)"."""
+    """Figures in words: "0.745 on SOP and 0.810 on In-Shop (cmc@1, OML)"."""
     groups = groupby(found, key=lambda figure: (figure.metric.metric, figure.metric.by))
     return ", ".join(
         f"{' and '.join(f'{f.metric.value:.3f} on {f.metric.dataset}' for f in group)} ({metric}, {by})"

@@ -1,4 +1,4 @@
-"""What a checkpoint is for, derived from facts of its entry: its family, its text tower, the data sets of its figures."""
+"""What a checkpoint is for, from facts of its entry: its family, its text tower, the data sets of its figures."""
 
 from dataclasses import dataclass
 
@@ -37,6 +37,10 @@ class Benchmark:
     task: str
     short: str
     suffix: str | None = None
+
+    def __contains__(self, measured: tuple[str, str]) -> bool:
+        dataset, metric = measured
+        return dataset.startswith(self.dataset) and metric.lower() == self.metric
 
 
 # The one table from families and data sets to tasks. Within a task the first benchmark is the one that is shown first.
@@ -107,7 +111,7 @@ def made_for(entry: Entry) -> tuple[str, ...]:
 
 
 def figures(entry: Entry, task: str | None = None) -> list[Figure]:
-    """The figures of an entry in the benchmarks of a task, or of all, one for each benchmark, in the order of the table.
+    """The figures of an entry in the benchmarks of a task, or of all: one for each, in the order of the table.
 
     Args:
         entry: The entry.
@@ -116,7 +120,7 @@ def figures(entry: Entry, task: str | None = None) -> list[Figure]:
     found = []
     for each in BENCHMARKS:
         if task in (None, each.task):
-            metrics = [m for m in entry.metrics if m.dataset.startswith(each.dataset) and m.metric.lower() == each.metric]
+            metrics = [m for m in entry.metrics if (m.dataset, m.metric) in each]
             metrics.sort(key=lambda metric: MEASURERS.index(metric.by) if metric.by in MEASURERS else len(MEASURERS))
             found += [Figure(each, metric) for metric in metrics[:1]]
     return found
