@@ -40,7 +40,12 @@ def key_of(entry: Entry) -> str:
 
 
 def is_measured(params: int, flops: int) -> bool:
-    """Whether the speed of an architecture of that size belongs into ``costs.json``."""
+    """Whether the speed of an architecture belongs into ``costs.json``: it is small in one of two ways.
+
+    Args:
+        params: Number of its parameters.
+        flops: Operations of one image.
+    """
     return params < SMALL_PARAMS or flops < SMALL_FLOPS
 
 
