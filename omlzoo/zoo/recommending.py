@@ -15,6 +15,7 @@ from omlzoo.zoo.tasks import Figure, check_task, figures, made_for, trained_on
 __all__ = ["Recommendation", "recommend"]
 
 DOUBLING = 0.05  # of a figure's share of the best; with ``cpu``, twice the images per second count as much
+LEAST = 1e-9  # of a best figure that others are divided by
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def recommend(
     wishes = {"cpu": cpu, "commercial": commercial, "offline": offline}
     asked = ", ".join(name for name, wanted in wishes.items() if wanted)
     if not chosen:
-        raise BadInput(f"no checkpoint of the zoo passes for {task} with {asked}; leave one out")
+        raise BadInput(f"no checkpoint of the zoo passes for {task}{f' with {asked}; leave one out' if asked else ''}")
     if len(chosen) < count:
         notice(f"only {len(chosen)} of {count} are named: no more pass for {task}{f' with {asked}' if asked else ''}")
     return [Recommendation(one.entry.name, _reasons(one, task)) for one in chosen]
@@ -77,7 +78,7 @@ def _chosen(passing: list[Overview], task: str, cpu: bool, count: int, best: dic
     trained = [one for one in able if task in made_for(one.entry) and one not in measured]
     trained.sort(key=lambda one: (not one.entry.commercial, one.place is None, -_size(one, cpu), one.entry.name))
     chosen = measured[:count]
-    if trained and not any(task in made_for(one.entry) for one in chosen):
+    if trained and count > 1 and not any(task in made_for(one.entry) for one in chosen):
         chosen = [*measured[: count - 1], trained[0]]
     others = _ranked(passing, "general", cpu, best) if task != "image-text" else []  # words need a text tower
     for one in [*trained, *others]:
@@ -102,7 +103,7 @@ def _best(known: Iterable[Overview]) -> dict[str, float]:
     best: dict[str, float] = {}
     for one in known:
         for figure in figures(one.entry):
-            best[figure.benchmark.short] = max(best.get(figure.benchmark.short, 0), figure.metric.value)
+            best[figure.benchmark.short] = max(best.get(figure.benchmark.short, LEAST), figure.metric.value)
     return best
 
 

@@ -68,6 +68,7 @@ def test_one_place_is_for_what_was_made_for_the_task_without_a_figure(monkeypatc
     others = [checkpoint(f"figure_{place}", ("SOP", 0.9 - place / 10)) for place in range(4)]
     zoo(monkeypatch, *others, made, larger)
     assert named("products") == ["figure_0", "figure_1", "larger"]
+    assert named("products", count=1) == ["figure_0"]
     found = recommend("products")[-1]
     assert found.reasons[:2] == ("made for products", "no published figure for it")
     zoo(monkeypatch, *others, made, checkpoint("best_sop", ("SOP", 0.95), family="oml"))
@@ -100,6 +101,13 @@ def test_what_is_here_comes_first_among_equals(monkeypatch: pytest.MonkeyPatch) 
     assert recommend("products")[0].reasons[-1] == "on this machine (bundled)"
     assert recommend("products")[1].reasons[-1] == "to be fetched"
     assert named("products", offline=True, count=1) == ["here"]
+
+
+def test_figures_of_nothing_and_a_zoo_of_nothing_end_in_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    zoo(monkeypatch, checkpoint("zero", ("SOP", 0.0)))
+    assert named("products", count=1) == ["zero"]
+    with pytest.raises(BadInput, match="no checkpoint of the zoo passes for faces$"):
+        recommend("faces")
 
 
 @pytest.mark.parametrize("cpu", [False, True])
