@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from omlzoo.cli.output import print_columns, print_json
+from omlzoo.errors import BadInput
 from omlzoo.files import new_file
 from omlzoo.zoo.overview import Overview, number_of_params, overview
 
@@ -82,6 +83,8 @@ def list_command(
 def _write_page(found: Sequence[Overview], path: Path) -> None:
     from omlzoo.zoo.overview_page import overview_page  # templates take half as long to load as all of the listing
 
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; give the name of a file")
     text = overview_page(found, local=True, date=date.today().isoformat())
     with new_file(path) as part:
         part.write_text(text, encoding="utf-8")

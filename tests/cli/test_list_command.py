@@ -83,6 +83,7 @@ def test_filters_are_those_of_the_overview(
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--task", "shoes"], "it must be one of products, animals"), (["--max-params", "many"], "a number such as 30M"),
+    (["--html", "."], ". is a folder; give the name of a file"),
     (["--min-speed", "0"], "must be a positive number"), (["--family", "dinov"], "did you mean dino"), (["--min-speed", "fast"], "unable to convert"),
 ])  # fmt: skip
 def test_wrong_filters_are_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
