@@ -17,6 +17,7 @@ from omlzoo.index.build import build_index as build_index
 from omlzoo.index.build import open_index as open_index
 from omlzoo.zoo.exporting import export as export
 from omlzoo.zoo.packing import pack as pack
+from omlzoo.zoo.recommending import recommend as recommend
 from omlzoo.zoo.registry import get_model as get_model
 from omlzoo.zoo.registry import get_weights as get_weights
 from omlzoo.zoo.registry import list_models as list_models

@@ -22,6 +22,7 @@ ACTS = {
     "get_model": "zoo.registry",
     "get_weights": "zoo.registry",
     "get_text_model": "zoo.text_model",
+    "recommend": "zoo.recommending",
     "Weights": "checkpoints.weights",
     "embed": "embedding.extraction",
     "embed_shards": "embedding.extraction",

@@ -36,6 +36,7 @@ ACTS: dict[str, list[str]] = {
         "runtime",
         "thorough",
     ],
+    "recommend": ["task", "cpu", "commercial", "offline", "count"],
     "finetune": ["model", "table", "out", "recipe", "resume", "device"],
 }
 ROOMS: dict[str, list[str]] = {

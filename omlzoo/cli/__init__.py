@@ -26,6 +26,7 @@ __all__ = ["app", "main"]
 COMMANDS = (
     "list",
     "show",
+    "recommend",
     "fetch",
     "convert",
     "doctor",

@@ -2,14 +2,16 @@
 
 import base64
 import io
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from PIL.Image import Image
@@ -18,8 +20,12 @@ from omlzoo.data.images import Box, to_rgb
 from omlzoo.errors import BadImage
 from omlzoo.pages.labels import readable, shortened
 
-__all__ = ["Card", "Heading", "Row", "gallery_page", "model_card", "report_page", "search_page", "thumbnail"]
+__all__ = [
+    "Card", "Cell", "Column", "Heading", "Row", "gallery_page", "model_card", "report_page", "search_page",
+    "table_page", "thumbnail",
+]  # fmt: skip
 
+POLICY = "default-src 'none'; img-src data:; script-src none; style-src none"  # none: filled with the hash of ours
 SIDE = 160  # pixels of a thumbnail's longer side
 
 
@@ -72,6 +78,38 @@ class Row:
 
     query: Card
     hits: Sequence[Card]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a page that is filtered and sorted.
+
+    Attributes:
+        name: The heading of the column.
+        kind: Whether its values are sorted as text or as numbers.
+        filter: How rows are chosen by it: one of its values, or a limit; empty if they are not.
+        title: An explanation of the heading.
+    """
+
+    name: str
+    kind: Literal["text", "number"] = "text"
+    filter: Literal["choice", "at most", "at least", ""] = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of such a page.
+
+    Attributes:
+        text: What is shown.
+        value: What is sorted and filtered by: a number, or values with "|" between them; empty if it is not known.
+        title: An explanation.
+    """
+
+    text: str
+    value: str | float = ""
+    title: str = ""
 
 
 def thumbnail(source: Path | Image, box: Box | None = None) -> str | None:
@@ -151,6 +189,37 @@ def report_page(
         "report.html", heading=heading, facts=facts, numbers=numbers, columns=columns,
         definitions=definitions, sections=sections, figures=figures,
     )  # fmt: skip
+
+
+def table_page(
+    heading: Heading,
+    facts: Sequence[str],
+    first: str,
+    columns: Sequence[Column],
+    rows: Sequence[tuple[str, Sequence[Cell]]],
+) -> str:
+    """The HTML of a table that the reader filters and sorts. It asks for nothing outside; its own policy forbids it.
+
+    Args:
+        heading: The heading of the page.
+        facts: Lines of text below the heading.
+        first: The heading of the names of the rows.
+        columns: The other columns.
+        rows: The name of each row and its cells, as many as there are columns.
+    """
+    values = [
+        {value for _, cells in rows for value in str(cells[place].value).split("|")} - {""}
+        for place in range(len(columns))
+    ]
+    page = _render(
+        "table.html", heading=heading, facts=facts, first=first, columns=columns, rows=rows, policy=POLICY,
+        choices=[sorted(found) for found in values],
+    )  # fmt: skip
+    for kind in ("style", "script"):
+        content = re.findall(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)[-1]
+        digest = base64.b64encode(sha256(content.encode()).digest()).decode()
+        page = page.replace(f"{kind}-src none", f"{kind}-src &#39;sha256-{digest}&#39;", 1)
+    return page
 
 
 def _command() -> str:

@@ -1,5 +1,9 @@
 """Pages hold their pictures and escape what users wrote."""
 
+import base64
+import hashlib
+import html
+import re
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +12,18 @@ from PIL import Image
 from places import PROJECT
 
 import omlzoo
-from omlzoo.pages.render import Card, Heading, Row, gallery_page, report_page, search_page, thumbnail
+from omlzoo.pages.render import (
+    Card,
+    Cell,
+    Column,
+    Heading,
+    Row,
+    gallery_page,
+    report_page,
+    search_page,
+    table_page,
+    thumbnail,
+)
 
 
 def test_text_is_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None:
@@ -67,3 +82,22 @@ def test_every_page_says_what_made_it_and_has_the_one_stylesheet(monkeypatch: py
 def test_a_page_of_a_library_call_names_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["my_script.py", "secret"])
     assert "<code>" not in gallery_page(Heading("Hits"), [], [])
+
+
+def test_a_table_that_is_filtered_allows_its_own_script_and_style_alone() -> None:
+    columns = [Column("kind", filter="choice"), Column("size", "number", "at most", "in <metres>")]
+    rows = [("a_b", [Cell("x, y", "x|y"), Cell("1.5", 1.5, 'said "so"')]), ("<c>", [Cell("y", "y"), Cell("")])]
+    page = table_page(Heading("Things", date=""), ["one fact"], "name", columns, rows)
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="(.*?)">', page)
+    assert policy is not None
+    parts = dict(part.strip().split(" ", 1) for part in html.unescape(policy[1]).split(";"))
+    assert parts["default-src"] == "'none'"
+    for kind in ("style", "script"):
+        (content,) = re.findall(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert parts[f"{kind}-src"] == f"'sha256-{digest}'"
+    assert not re.search(r"\son[a-z]+=|\sstyle=|https?://", page), "nothing that the policy forbids"
+    assert "<option>x</option><option>y</option>" in page
+    assert "a_<wbr>b" in page
+    assert "&lt;c&gt;" in page
+    assert '<td class="number empty" data-name="size" data-value=""></td>' in page
