@@ -23,7 +23,7 @@ FILES = {path.stem: json.loads(path.read_text()) for path in (PROJECT / "weights
     ({"license": "mit", "commercial": True}, lambda e: e["license"] == "mit" and e["commercial"] is True),
     ({"text": True}, lambda e: e["text"] is not None),
     ({"text": False, "max_params": 25e6}, lambda e: e["text"] is None and e["params"] <= 25e6),
-    ({"pinned": True}, lambda e: e["sha256"] is not None and (e["repo"] is None or e["revision"] is not None)),
+    ({"pinned": True}, lambda e: bool(e["package"] or (e["sha256"] and (e["repo"] is None or e["revision"])))),
     ({"max_params": 1}, lambda e: False),
 ])  # fmt: skip
 def test_filters_give_what_a_loop_gives(filters: dict[str, Any], passes: Callable[[dict[str, Any]], bool]) -> None:
