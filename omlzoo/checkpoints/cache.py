@@ -18,7 +18,6 @@ from filelock import FileLock
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.folder import open_entry, weights_of
 from omlzoo.checkpoints.sources import Upstream
-from omlzoo.checkpoints.state_dict import check_finite, check_header, load_tensors
 from omlzoo.errors import BadEntry, BadInput, WeightsUnavailable, notice
 from omlzoo.files import check_regular, file_digest, new_file
 from omlzoo.jsonio import read_json
@@ -44,11 +43,13 @@ def kept(entry: Entry) -> Entry | None:
 
     A damaged or outdated ``entry.json`` counts as no weights, so that they are fetched again.
     """
+    if not weights_of(folder(entry.name)).is_file():
+        return None
     try:
         local = open_entry(folder(entry.name))
     except BadEntry:
         return None
-    return local if weights_of(folder(entry.name)).is_file() and serves(local, entry) else None
+    return local if serves(local, entry) else None
 
 
 def serves(local: Entry, entry: Entry) -> bool:
@@ -149,6 +150,8 @@ def verify(path: Path, sha256: str, name: str, remedy: str, afresh: bool = False
             f"{name}: {path} has sha256 {digest[:16]}..., the entry says {sha256[:16]}...; {remedy}"
         )
     if path.suffix == ".safetensors":
+        from omlzoo.checkpoints.state_dict import check_finite, check_header, load_tensors  # which need torch
+
         check_header(path)
         check_finite(load_tensors(path), name)
     try:

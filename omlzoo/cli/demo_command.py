@@ -31,7 +31,8 @@ def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path
     from omlzoo.evaluation.evaluation import evaluate_embeddings
     from omlzoo.index.build import build_index, open_index
     from omlzoo.training import finetune
-    from omlzoo.zoo.local_models import PHOTOS, is_here
+    from omlzoo.zoo.local_models import PHOTOS
+    from omlzoo.zoo.presence import place_of
     from omlzoo.zoo.registry import get_model
 
     if out.exists():
@@ -70,7 +71,7 @@ def demo_command(*, out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path
         ["on unseen alphabets", "pretrained", "fine-tuned"],
         [[name, f"{before.metrics[name]:.3f}", f"{after[name]:.3f}"] for name in names],
     )
-    if is_here(find(PHOTOS)):
+    if place_of(find(PHOTOS)):
         photo = embed(PHOTOS, held.frame, root=held.root)
         rate, found = len(photo) / photo.stats["seconds"], evaluate_embeddings(photo, str(csv), thorough=False)
         print_line(

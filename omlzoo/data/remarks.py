@@ -32,10 +32,10 @@ class Remarks:
         self._lock = Lock()
 
     def add(self, remark: Remark, name: str, count: int = 1) -> None:
-        """Count pictures; ``name`` is that of the first one."""
+        """Count pictures; ``name`` is that of the first one, by the order of letters."""
         with self._lock:
             self.counts[remark] = self.counts.get(remark, 0) + count
-            self.first.setdefault(remark, name)
+            self.first[remark] = min(name, self.first.get(remark, name))  # the same one whichever thread comes first
 
     def texts(self) -> list[str]:
         """A line for each kind that was counted and not returned before."""

@@ -85,7 +85,8 @@ def shared_bursts(text: pd.DataFrame, name: str) -> list[str]:
         return []
     sides = [set(text["sequence"][text["split"] == split]) for split in ("train", "validation")]
     both = (sides[0] & sides[1]) - {""}
-    said = f"{name}: {len(both)} sequences have rows in train and in validation, so training sees what is measured"
+    some = f"{len(both)} sequence{'s have' if len(both) > 1 else ' has'} rows in train and in validation"
+    said = f"{name}: {some}, so training sees what is measured"
     return [f"{said}; the first: {min(both)!r}"] if both else []
 
 

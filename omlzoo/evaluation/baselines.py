@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from omlzoo.data.images import Box, to_rgb
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
 from omlzoo.embedding.extraction import embed_table
-from omlzoo.embedding.options import ComputeOptions
+from omlzoo.embedding.options import ComputeOptions, Profiles
+from omlzoo.embedding.pipeline import DEFAULT
 from omlzoo.models._extractor import Extractor
 from omlzoo.zoo.building import build_model
 
@@ -48,18 +50,18 @@ def colour_histogram(image: Image.Image) -> np.ndarray:
     return np.asarray(np.sqrt(counts / counts.sum()), dtype=np.float32)
 
 
-def picture_baselines(table: Table, workers: int | None = None) -> dict[str, np.ndarray]:
+def picture_baselines(table: Table, options: ComputeOptions = DEFAULT) -> dict[str, np.ndarray]:
     """Vectors by name that need no model: "raw pixels" (N, 768) and "colour histogram" (N, 512), float32.
 
     Args:
         table: N pictures, all of which can be read.
-        workers: Threads that decode.
+        options: How images are decoded, and by how many threads.
 
     Raises:
         BadImage: A picture can no longer be read.
     """
-    with ThreadPoolExecutor(workers) as pool:
-        pairs = list(pool.map(_both, table.files(), table.boxes()))
+    with ThreadPoolExecutor(options.workers) as pool:
+        pairs = list(pool.map(partial(_both, icc=options.icc), table.files(), table.boxes()))
     return {
         "raw pixels": np.stack([pixels for pixels, _ in pairs]),
         "colour histogram": np.stack([histogram for _, histogram in pairs]),
@@ -81,11 +83,11 @@ def random_weights(model: Extractor, table: Table, options: ComputeOptions, seed
         torch.manual_seed(seed)
         bare = build_model(model.entry, blank=False)
     bare.weights = model.weights
-    _adapt(bare, table)
+    _adapt(bare, table, options.icc)
     return embed_table(bare.eval(), table, options=options, progress=False).vectors
 
 
-def _adapt(model: Extractor, table: Table) -> None:
+def _adapt(model: Extractor, table: Table, icc: Profiles) -> None:
     norms = [part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
@@ -99,7 +101,7 @@ def _adapt(model: Extractor, table: Table) -> None:
     transform = Transform(model.entry.preprocess)
     with torch.no_grad():
         for batch in _batches([(files[row], boxes[row]) for row in chosen]):
-            model(torch.stack([transform(to_rgb(file, box)) for file, box in batch]))
+            model(torch.stack([transform(to_rgb(file, box, icc=icc)) for file, box in batch]))
 
 
 def _batches(jobs: Sequence[tuple[Path, Box | None]], size: int = 32) -> Iterator[Sequence[tuple[Path, Box | None]]]:
@@ -108,6 +110,6 @@ def _batches(jobs: Sequence[tuple[Path, Box | None]], size: int = 32) -> Iterato
         yield [jobs[number] for number in part]
 
 
-def _both(file: Path, box: Box | None) -> tuple[np.ndarray, np.ndarray]:
-    image = to_rgb(file, box)
+def _both(file: Path, box: Box | None, icc: Profiles) -> tuple[np.ndarray, np.ndarray]:
+    image = to_rgb(file, box, icc=icc)
     return raw_pixels(image), colour_histogram(image)

@@ -193,7 +193,7 @@ def _with_baselines(report: Report, options: ComputeOptions) -> Report:
     if good is None or ranking is None:
         return report
     rows = good.pictures()
-    vectors = picture_baselines(rows, options.workers)
+    vectors = picture_baselines(rows, options)
     if isinstance(good.model, Extractor):
         vectors["random weights"] = random_weights(good.model, rows, options)
     else:

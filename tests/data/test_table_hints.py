@@ -142,7 +142,7 @@ def test_a_burst_on_both_sides_of_the_split_is_said() -> None:
         dtype="str",
     )
     assert shared_bursts(text, "t.csv") == [
-        "t.csv: 1 sequences have rows in train and in validation, so training sees what is measured; the first: 'a'"
+        "t.csv: 1 sequence has rows in train and in validation, so training sees what is measured; the first: 'a'"
     ]
     assert shared_bursts(text[1:], "t.csv") == []
     assert shared_bursts(text[["split"]], "t.csv") == []

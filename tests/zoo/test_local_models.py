@@ -18,21 +18,20 @@ def _nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_photo_package_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_models, "is_installed", lambda _: True)
+    monkeypatch.setattr(local_models, "place_of", lambda entry: "installed package" if entry.name == PHOTOS else None)
     with pytest.warns(OmlzooWarning, match=f"{PHOTOS} is used; another model is named with --model"):
         assert best_here() == PHOTOS
 
 
-def test_then_the_smallest_that_was_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(local_models, "is_installed", lambda _: False)
+def test_then_the_smallest_that_was_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"vitb16_dino", "vits16_dino", "resnet_small_omniglot"}
-    monkeypatch.setattr(local_models, "present", lambda entry: (tmp_path if entry.name in there else None, None))
+    monkeypatch.setattr(local_models, "place_of", lambda entry: "Hub cache" if entry.name in there else None)
     with pytest.warns(OmlzooWarning, match="vits16_dino is used, the smallest that was fetched"):
         assert best_here() == "vits16_dino"
 
 
 def test_else_the_bundled_one_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_models, "is_installed", lambda _: False)
+    monkeypatch.setattr(local_models, "place_of", lambda _: None)
     with pytest.warns(OmlzooWarning, match=r"drawn characters .* pip install 'omlzoo\[photos\]'"):
         assert best_here() == "resnet_small_omniglot"
 

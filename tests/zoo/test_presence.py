@@ -3,9 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +11,10 @@ import torch
 from huggingface_hub import constants
 
 from omlzoo.checkpoints import cache, manifest
-from omlzoo.checkpoints.entry import Entry, Upstream
+from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.fetch import present
 from omlzoo.checkpoints.folder import ENTRY, save_folder
+from omlzoo.checkpoints.sources import Package, Upstream
 from omlzoo.zoo.presence import place_of
 
 AUTHORS = manifest.find("vits16_sop")
@@ -45,7 +44,7 @@ def put(entry: Entry, folder: Path, commit: str, branch: bool) -> None:
 def test_on_an_empty_machine_only_what_is_bundled_is_here(name: str) -> None:
     entry = manifest.find(name)
     bundled = bool(entry.file) and (manifest.folder() / "bundled" / str(entry.file)).is_file()
-    if not bundled and getattr(entry, "package", None) is not None:
+    if not bundled and entry.package is not None:
         pytest.skip("whether its package is installed is another test")
     assert place_of(entry) == ("bundled" if bundled else None)
     assert (present(entry)[0] is not None) == bundled
@@ -87,13 +86,12 @@ def test_the_cache_of_the_hub_client_counts_at_the_commit_of_the_entry(
     assert (present(entry)[0] is not None) == there
 
 
-@pytest.mark.parametrize(("distribution", "version", "there"), [
-    ("torch", metadata.version("torch"), True), ("torch", "0.0.1", False), ("not-a-distribution", "1.0", False),
+@pytest.mark.parametrize(("distribution", "file", "there"), [
+    ("torch", "torch/__init__.py", True), ("torch", "torch/no_such_file.pth", False), ("not-a-distribution", "torch/__init__.py", False),
 ])  # fmt: skip
-def test_an_installed_package_counts_in_its_version(distribution: str, version: str, there: bool) -> None:
-    entry = SimpleNamespace(**{key: getattr(AUTHORS, key) for key in AUTHORS.__dataclass_fields__})
-    entry.package = SimpleNamespace(distribution=distribution, version=version)
-    assert place_of(entry) == ("installed package" if there else None)  # type: ignore[arg-type]
+def test_an_installed_package_counts_where_it_has_the_file(distribution: str, file: str, there: bool) -> None:
+    package = Package(distribution, "1.0", file, "0" * 64, 1)
+    assert place_of(replace(AUTHORS, package=package)) == ("installed package" if there else None)
 
 
 def test_looking_loads_neither_torch_nor_the_hub_client() -> None:
