@@ -35,6 +35,7 @@ ACTS = {
     "finetune": "training",
     "whiten": "embedding.whitening",
     "wrap": "zoo.wrapping",
+    "ensemble": "zoo.joining",
     "export": "zoo.exporting",
     "pack": "zoo.packing",
 }
