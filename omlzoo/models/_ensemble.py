@@ -102,12 +102,11 @@ class Ensemble(Extractor):
         return [[part for stage in stages for part in stage] for stages in together]
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
-        """The embedding of all members."""
-        parts = [
-            factor * unit(body.embed(self._as_read(images, member))["embedding"])
-            for (body, member), factor in zip(self._pairs(), self.factors, strict=True)
-        ]
-        return {"embedding": torch.cat(parts, dim=1) if self.combine == "concatenate" else torch.stack(parts).sum(0)}
+        """The named outputs of the first member, and the embedding of all."""
+        found = [body.embed(self._as_read(images, member)) for body, member in self._pairs()]
+        parts = [factor * unit(each["embedding"]) for each, factor in zip(found, self.factors, strict=True)]
+        together = torch.cat(parts, dim=1) if self.combine == "concatenate" else torch.stack(parts).sum(0)
+        return {**found[0], "embedding": together}
 
     def _as_read(self, images: Tensor, member: Member) -> Tensor:
         first = self.members[0]

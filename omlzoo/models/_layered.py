@@ -65,7 +65,11 @@ class Layered(Extractor):
         return self.body.stages()
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
-        """The named outputs of the body, with the embedding of the stages."""
+        """The named outputs of the body, with the embedding of the stages.
+
+        Raises:
+            BadEntry: The stages have another dimension than the entry says.
+        """
         maps, outputs = self.body.intermediate(images, self.layers)
         parts = [pooled(map_, self.pooling, self.power) for map_ in maps]
         embedding = torch.cat([unit(part) for part in (*parts, *([outputs["embedding"]] if self.own else []))], dim=1)

@@ -87,7 +87,12 @@ class Staged(nn.Module):
 
 
 def through(steps: list[Callable[[Any], Any]], value: Any) -> Any:
-    """The value after all steps, one after the other."""
+    """The value after all steps, one after the other.
+
+    Args:
+        steps: Functions of one value.
+        value: What the first one takes.
+    """
     for step in steps:
         value = step(value)
     return value

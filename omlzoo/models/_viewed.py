@@ -73,7 +73,7 @@ class Viewed(Extractor):
         if scale == 1:
             return images
         patch = getattr(self.body, "patch", 1)
-        size = [max(1, round(side * scale / patch)) * patch for side in images.shape[2:]]
+        size = [max(1, round(int(side) * scale / patch)) * patch for side in images.shape[2:]]
         return nn.functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
 
 

@@ -1,14 +1,11 @@
 """Views, layers and ensembles compute what a loop computes, and are one fact for every way to use them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -75,49 +72,6 @@ def test_the_parts_of_layers_are_pooled_maps_of_norm_one_side_by_side() -> None:
         torch.testing.assert_close(largest, unit(one.flatten(2).max(dim=2).values))
 
 
-def test_tokens_of_earlier_blocks_are_those_of_the_patches() -> None:
-    body = toy("vit_toy")
-    pictures = images()
-    with torch.inference_mode():
-        tokens = body.until(pictures, 2)  # after the first block: the class token and 16 patches
-        torch.testing.assert_close(body.with_layers([1], own=False)(pictures), unit(tokens[:, 1:].mean(dim=1)))
-        (last,), outputs = body.intermediate(pictures, [3])
-        torch.testing.assert_close(last.squeeze(2).transpose(1, 2), outputs["tokens"])
-
-
-def test_maps_of_a_swin_transformer_have_their_channels_first() -> None:
-    with torch.device("meta"):
-        model = catalog.find("models", next(name for name in catalog.names("models") if name.startswith("swin")))()
-    maps, outputs = model.intermediate(torch.empty(1, 3, 224, 224, device="meta"), [0, len(model.steps()) - 1])
-    assert maps[0].shape[2:] == (56, 56)
-    assert maps[1].shape == outputs["map"].shape
-
-
-def test_maps_of_a_model_of_timm_are_timms() -> None:
-    model = omlzoo.get_model("timm:test_resnet", weights=None)
-    pictures = torch.randn(1, 3, *model.entry.preprocess.crop)
-    with torch.inference_mode():
-        wanted = model.module.forward_intermediates(pictures, indices=[1, 3], intermediates_only=True)
-        maps, outputs = model.intermediate(pictures, [3, 1])
-        assert torch.equal(maps[0], wanted[1])
-        assert torch.equal(maps[1], wanted[0])
-        torch.testing.assert_close(outputs["embedding"], model.embed(pictures)["embedding"])
-
-
-@settings(max_examples=20, deadline=None)
-@given(first=st.floats(0.1, 10), second=st.floats(0.1, 10))
-def test_the_similarity_of_an_ensemble_is_the_weighted_mean_of_its_members(first: float, second: float) -> None:
-    members = [toy("resnet_toy"), toy("vit_toy", 1)]
-    together = omlzoo.ensemble(members, weights=[first, second])
-    pictures = images(2)
-    with torch.inference_mode():
-        cosines = [float((unit(member(pictures))[0] * unit(member(pictures))[1]).sum()) for member in members]
-        found = together(pictures)
-    assert together.dim == sum(member.dim for member in members)
-    wanted = (first * cosines[0] + second * cosines[1]) / (first + second)
-    assert float((found[0] * found[1]).sum()) == pytest.approx(wanted, abs=1e-5)
-
-
 def test_members_read_images_of_their_own_size_mean_and_std() -> None:
     first, second = toy("resnet_toy"), toy("resnet_toy", 1)
     other = Member("resnet_toy", {}, 1.0, (48, 40), (0.4, 0.5, 0.6), (0.2, 0.25, 0.5))
@@ -131,16 +85,6 @@ def test_members_read_images_of_their_own_size_mean_and_std() -> None:
     with torch.inference_mode():
         wanted = torch.cat([unit(first((pixels - 0.5) / 0.25)), unit(second(normalized))], dim=1) * 0.5**0.5
         torch.testing.assert_close(model((pixels - 0.5) / 0.25), wanted, atol=1e-5, rtol=1e-4)
-
-
-def test_a_sum_is_the_sum_of_directions() -> None:
-    members = [toy("resnet_toy"), toy("resnet_toy", 1)]
-    together = omlzoo.ensemble(members, combine="sum")
-    with torch.inference_mode():
-        wanted = unit(unit(members[0](images())) + unit(members[1](images())))
-        torch.testing.assert_close(together(images()), wanted, atol=1e-5, rtol=1e-4)
-    with pytest.raises(BadInput, match=r"combine is 'sum' and the members have \[64, 16\] numbers; concatenate"):
-        omlzoo.ensemble([members[0], toy("vit_toy")], combine="sum")
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -195,23 +139,6 @@ def test_settings_of_the_file_and_of_the_entry_must_agree(tmp_path: Path) -> Non
         omlzoo.get_model(tmp_path / "kept")
 
 
-def test_facts_of_an_ensemble_are_the_strictest() -> None:
-    first, second = toy("resnet_toy"), toy("vit_toy")
-    assert omlzoo.ensemble([first, second]).entry.license == "mit"
-    second.weights = replace(second.facts, entry=replace(second.entry, license="cc-by-nc-4.0", commercial=False))
-    facts = omlzoo.ensemble([first, second]).entry
-    assert (facts.license, facts.commercial, facts.family) == (None, False, "ensemble")
-    assert facts.params == first.entry.params + second.entry.params
-
-
-def test_members_that_are_prepared_in_another_way_are_said() -> None:
-    first, second = toy("resnet_toy"), toy("vit_toy")
-    other = replace(second.entry.preprocess, mode="squash")
-    second.weights = replace(second.facts, entry=replace(second.entry, preprocess=other))
-    with pytest.warns(UserWarning, match="not how vit_toy_test was trained"):
-        omlzoo.ensemble([first, second])
-
-
 @pytest.mark.parametrize(
     "scales", [(), (1.0, 1.0), (0.1,), (5.0,), (float("nan"),), tuple(1 + i / 10 for i in range(9))]
 )
@@ -247,26 +174,6 @@ def test_models_without_stages_are_refused_in_one_line() -> None:
 def test_a_model_of_one_image_size_has_no_scales() -> None:
     with pytest.raises(BadInput, match="takes no images of other sizes"):
         omlzoo.get_model("timm:vit_tiny_patch16_224", weights=None).with_views((1.0, 0.5))
-
-
-@pytest.mark.parametrize(
-    ("models", "weights", "said"),
-    [
-        ("resnet_toy", None, "takes a list"), ([], None, "2 to 8"), (["a"], [1], "1 members"), (["a"] * 9, None, "9 members"),
-        (["a", "a"], [1], "weights has 1 numbers for 2 models"), (["a", "a"], [1, 0], "must be above 0"),
-        (["a", "a"], [1, float("inf")], "must be above 0"),
-    ],
-)  # fmt: skip
-def test_odd_ensembles_are_refused(models: object, weights: list[float] | None, said: str) -> None:
-    given = [toy("resnet_toy", seed) for seed, _ in enumerate(models)] if isinstance(models, list) else models
-    with pytest.raises(BadInput, match=said):
-        omlzoo.ensemble(given, weights=weights)  # type: ignore[arg-type]
-
-
-def test_an_ensemble_takes_images_of_its_own_size_only(tmp_path: Path) -> None:
-    omlzoo.ensemble([toy("resnet_toy"), toy("vit_toy")]).save(tmp_path / "kept")
-    with pytest.raises(BadInput, match="the first member of the ensemble reads 32 x 32 pixels"):
-        omlzoo.get_model(tmp_path / "kept", image_size=48)
 
 
 def test_all_are_architectures_by_name() -> None:
