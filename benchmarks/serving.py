@@ -126,13 +126,15 @@ async def crowded(client: Client, count: int, at_once: int = 32) -> list[float]:
 
 
 async def arriving(client: Client, gaps: Iterator[float], seconds: float) -> list[float]:
-    """Seconds of each of the requests that arrive, each a gap after the one before, for so many seconds."""
+    """Seconds from its arrival to its answer of each request that arrives, a gap after the one before."""
     moments = list(itertools.takewhile(lambda moment: moment < seconds, itertools.accumulate(gaps)))
-    start = time.perf_counter()
+    start, gate = time.perf_counter(), asyncio.Semaphore(60)  # of the 64 connections that one address may have
 
     async def one(number: int, moment: float) -> float:
         await asyncio.sleep(max(0.0, start + moment - time.perf_counter()))
-        return await client.seconds(number)
+        async with gate:
+            await client.seconds(number)
+        return time.perf_counter() - start - moment
 
     return list(await asyncio.gather(*(one(number, moment) for number, moment in enumerate(moments))))
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from omlzoo.cli.output import print_line
 from omlzoo.cli.trusting import Trusted, allow
+from omlzoo.embedding.options import Runtime
 from omlzoo.errors import BadInput, MissingExtra
 
 __all__ = ["serve_command"]
@@ -25,7 +26,12 @@ def serve_command(
     decoded_megabytes: float | None = None,
     per_second: float = 20,
     seconds: float = 20,
-    runtime: Literal["torch", "onnx"] = "torch",
+    runtime: Runtime = "torch",
+    engine: Literal["local", "ray"] = "local",
+    replicas: int = 2,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    address: str | None = None,
     trust: Trusted = None,
 ) -> None:
     """The search page and its HTTP API over an index or a folder of photos, until Ctrl-C.
@@ -57,6 +63,16 @@ def serve_command(
         Time limit for the headers, the body and the answer of a request, in seconds.
     runtime
         onnx: ONNX Runtime, on the CPU in float32; faster for ResNets.
+    engine
+        local, or ray: replicas on a Ray cluster answer, for an index that all its machines see under the same path.
+    replicas
+        Number of Ray's replicas; each opens the index and its model.
+    cpus
+        Processors of each of Ray's replicas.
+    gpus
+        GPUs of each of Ray's replicas.
+    address
+        Address of the Ray cluster; a cluster of this machine alone by default.
     """
     allow(trust)
     try:
@@ -79,14 +95,24 @@ def serve_command(
         from omlzoo.serving.server import serve_forever
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "serve") from error
-    if is_index(index):
-        if model is not None:
-            raise BadInput(f"--model is {model}, but {index} is an index, which has its model; leave --model out")
-        opened = open_index(index)
-    else:
-        opened = open_photos(index, model)
     hosts = ("127.0.0.1", "localhost", "[::1]", host) if is_loopback(host) else ()
-    app = application(opened, limits=limits, token=token, roots=root or (), hosts=hosts, runtime=runtime)
     name = f"[{host}]" if ":" in host else host
-    print_line(f"omlzoo: {opened.size} rows at http://{name}:{port}/ (Ctrl-C ends it)", error=True)
+    where = f"http://{name}:{port}/ (Ctrl-C ends it)"
+    if is_index(index) and model is not None:
+        raise BadInput(f"--model is {model}, but {index} is an index, which has its model; leave --model out")
+    if engine == "ray":
+        if not is_index(index):
+            raise BadInput(f"{index} is no index, which --engine ray needs; make one with `omlzoo index`")
+        from omlzoo.serving.ray_serve import Replicas, served_on_ray
+
+        wanted = Replicas(replicas, cpus, gpus, address)
+        with served_on_ray(
+            index, wanted, limits=limits, token=token, roots=root or (), hosts=hosts, runtime=runtime
+        ) as forwarding:
+            print_line(f"omlzoo: {replicas} replicas at {where}", error=True)
+            serve_forever(forwarding, host, port, limits)
+        return
+    opened = open_index(index) if is_index(index) else open_photos(index, model)
+    app = application(opened, limits=limits, token=token, roots=root or (), hosts=hosts, runtime=runtime)
+    print_line(f"omlzoo: {opened.size} rows at {where}", error=True)
     serve_forever(app, host, port, limits)

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from omlzoo.errors import BadInput
 from omlzoo.serving.connections import Connections
@@ -15,7 +15,7 @@ from omlzoo.serving.limits import Limits
 __all__ = ["serve_forever", "server_of"]
 
 
-def server_of(app: FastAPI, host: str, port: int, limits: Limits) -> uvicorn.Server:
+def server_of(app: ASGIApp, host: str, port: int, limits: Limits) -> uvicorn.Server:
     """A server that is not yet started.
 
     Args:
@@ -37,7 +37,7 @@ def server_of(app: FastAPI, host: str, port: int, limits: Limits) -> uvicorn.Ser
     return uvicorn.Server(config)
 
 
-def serve_forever(app: FastAPI, host: str, port: int, limits: Limits) -> None:
+def serve_forever(app: ASGIApp, host: str, port: int, limits: Limits) -> None:
     """Answer requests until SIGINT or SIGTERM; running requests are finished first.
 
     Args:
