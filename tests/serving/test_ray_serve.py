@@ -6,7 +6,10 @@ import signal
 import time
 import warnings
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -60,6 +63,16 @@ def cluster() -> None:
     ray.shutdown()
 
 
+@asynccontextmanager
+async def served(running: Running, app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that listens on a port."""
+    async with (
+        running(app, LIMITS) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+    ):
+        yield client
+
+
 def replicas() -> list[int]:
     """Process ids of the replicas, which Ray gives a title."""
     found = []
@@ -105,38 +118,36 @@ def test_replicas_answer_as_one_process_and_a_killed_one_costs_no_answer(
         return statuses[200] / seconds, statuses
 
     async def go() -> None:
-        async with running(application(opened, limits=LIMITS), LIMITS) as port:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-                alone = [await ask(client, number) for number in range(20)]
-                page, item = await client.get("/"), await client.get("/items/3")
+        async with served(running, application(opened, limits=LIMITS)) as client:
+            alone = [await ask(client, number) for number in range(20)]
+            page, item = await client.get("/"), await client.get("/items/3")
         wanted = [ids(answer) for answer in alone]
         with served_on_ray(folder, Replicas(2), limits=LIMITS, hosts=["127.0.0.1"]) as front:
-            async with running(front, LIMITS) as port:
-                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-                    far = [await ask(client, number) for number in range(20)]
-                    assert [answer.json() for answer in far] == [answer.json() for answer in alone]
-                    assert set(far[0].headers) - {"date"} == set(alone[0].headers) - {"date"}, "the guards' headers too"
-                    assert (await client.get("/")).content == page.content
-                    assert (await client.get("/items/3")).json() == item.json()
-                    assert (await client.get("/items/99999")).status_code == 404
-                    assert (await client.get("/health", headers={"Host": "elsewhere"})).status_code == 400
-                    assert (await client.head("/health")).content == b""
-                    before, _ = await rate(client, 5, wanted)
-                    first = replicas()
-                    assert len(first) == 2
-                    killing = asyncio.get_running_loop().call_later(1, os.kill, first[0], signal.SIGKILL)
-                    _, statuses = await rate(client, 5, wanted)
-                    killing.cancel()
-                    deadline = time.monotonic() + 60
-                    while len(set(replicas()) - {first[0]}) < 2 and time.monotonic() < deadline:
-                        await asyncio.sleep(0.5)
-                    await asyncio.sleep(15)  # the new one opens its index
-                    after, _ = await rate(client, 5, wanted)
-                    counts = (await client.get("/metrics")).text
-                    print(f"before {before:.0f} a second, after {after:.0f}, while one was killed {dict(statuses)}")
-                    assert set(statuses) <= {200, 503}
-                    assert after > before / 2
-                    assert 'omlzoo_requests_total{route="/items/{row}",status="404"} 1.0' in counts
+            async with served(running, front) as client:
+                far = [await ask(client, number) for number in range(20)]
+                assert [answer.json() for answer in far] == [answer.json() for answer in alone]
+                assert set(far[0].headers) - {"date"} == set(alone[0].headers) - {"date"}, "the guards' headers too"
+                assert (await client.get("/")).content == page.content
+                assert (await client.get("/items/3")).json() == item.json()
+                assert (await client.get("/items/99999")).status_code == 404
+                assert (await client.get("/health", headers={"Host": "elsewhere"})).status_code == 400
+                assert (await client.head("/health")).content == b""
+                before, _ = await rate(client, 5, wanted)
+                first = replicas()
+                assert len(first) == 2
+                killing = asyncio.get_running_loop().call_later(1, os.kill, first[0], signal.SIGKILL)
+                _, statuses = await rate(client, 5, wanted)
+                killing.cancel()
+                deadline = time.monotonic() + 60
+                while len(set(replicas()) - {first[0]}) < 2 and time.monotonic() < deadline:
+                    await asyncio.sleep(0.5)
+                await asyncio.sleep(15)  # the new one opens its index
+                after, _ = await rate(client, 5, wanted)
+                counts = (await client.get("/metrics")).text
+                print(f"before {before:.0f} a second, after {after:.0f}, while one was killed {dict(statuses)}")
+                assert set(statuses) <= {200, 503}
+                assert after > before / 2
+                assert 'omlzoo_requests_total{route="/items/{row}",status="404"} 1.0' in counts
 
     asyncio.run(go())
 
