@@ -1,6 +1,6 @@
 """The server under load beside a bare server of FastAPI and torch, and under 10,000 hostile requests.
 
-python benchmarks/serving.py [--index INDEX] [--only load|hostile] [--runtimes torch onnx] [--also NAME=CLONE] [--requests 10000]
+python benchmarks/serving.py [--index INDEX] [--only load|hostile] [--runtimes torch onnx] [--replicas 2]
 """
 
 import argparse
@@ -275,6 +275,7 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=10_000, help="hostile requests")
     parser.add_argument("--runtimes", nargs="+", default=["torch", "onnx"], choices=["torch", "onnx"])
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME=CLONE", help="other clones, measured in turn")
+    parser.add_argument("--replicas", type=int, default=0, help="on Ray Serve, measured in turn too")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--count", type=int, default=400, help="requests of a round, 32 at once")
     parser.add_argument("--seconds", type=float, default=20, help="of each kind of arrivals")
@@ -295,6 +296,8 @@ if __name__ == "__main__":
                     running[runtime] = ours(index, "--runtime", runtime)
                     for other, path in (each.split("=", 1) for each in args.also):
                         running[f"{other} {runtime}"] = ours(index, "--runtime", runtime, path=path)
+                if args.replicas:
+                    running["ray"] = ours(index, "--engine", "ray", "--replicas", str(args.replicas))
                 load(running, pictures, args.rounds, args.count, args.seconds)
             finally:
                 for one in running.values():

@@ -28,7 +28,7 @@ from omlzoo.serving.parsing import (
 from omlzoo.serving.service import Service
 from omlzoo.serving.tokens import COOKIE
 
-__all__ = ["router"]
+__all__ = ["as_json", "router"]
 
 
 class Picture(Response):
@@ -68,7 +68,7 @@ async def _service_of(request: HTTPRequest) -> Service:
     return service
 
 
-def _as_json(answer: dict[str, Any]) -> Response:
+def as_json(answer: dict[str, Any]) -> Response:
     """What FastAPI makes of an answer, without the check that each of its values is one of JSON: ours are."""
     return Response(to_json(answer, inf_nan_mode="null"), media_type="application/json")
 
@@ -105,7 +105,7 @@ async def embed(service: Asked, image: Upload = None, text: Words = None, box: B
         raise HTTPException(422, "give either image, a picture, or text, words")
     request = Request(text=service.words(text)) if image is None else Request(await service.pixels(image, box))
     vector, record = await service.answer(request), service.index.embeddings.record
-    return _as_json({"vector": vector.tolist(), "dim": record.dim, "model": record.model, "sha256": record.sha256})
+    return as_json({"vector": vector.tolist(), "dim": record.dim, "model": record.model, "sha256": record.sha256})
 
 
 @router.post("/search", response_model=dict[str, Any])
@@ -133,7 +133,7 @@ async def search(
     else:
         vectors = service.index.embeddings.vectors
         request = Request(vector=vectors[row_of(service.index, item)], options=options)
-    return _as_json(await service.answer(request))
+    return as_json(await service.answer(request))
 
 
 @router.get("/items")

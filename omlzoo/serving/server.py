@@ -54,7 +54,9 @@ def serve_forever(app: ASGIApp, host: str, port: int, limits: Limits) -> None:
     gc.freeze()  # otherwise each collection goes through all opened objects and takes half a second
     try:
         asyncio.run(server.serve())
-    except SystemExit as error:
+    except SystemExit as error:  # uvicorn cannot listen; or Ray has made one of the signal that ended the server
+        if server.started:
+            return
         raise BadInput(f"port {port} on {host} cannot be listened on; give another --port") from error
     except KeyboardInterrupt:
         pass  # uvicorn has finished its requests and raises the signal again
