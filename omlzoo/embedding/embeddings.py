@@ -57,21 +57,6 @@ class Embeddings:
         if len(self.vectors) != len(self.table):
             raise BadInput(f"there are {len(self.vectors)} vectors and {len(self.table)} rows; one of each is needed")
 
-    @staticmethod
-    def of_vectors(vectors: np.ndarray, table: pd.DataFrame, record: Record) -> "Embeddings":
-        """Rows that all have a vector: that is taken as known, and not looked up in the table's errors.
-
-        Args:
-            vectors: (N, dim) float32, finite.
-            table: A row per vector, whose column "error" is empty.
-            record: How the vectors were made.
-        """
-        found = Embeddings(vectors, table, record)
-        good = np.ones(len(vectors), dtype=bool)
-        good.setflags(write=False)
-        vars(found)["good"] = good  # what the property would keep; for one query, pandas takes longer than the search
-        return found
-
     def __len__(self) -> int:
         return len(self.vectors)
 

@@ -175,7 +175,7 @@ class QueryEncoder:
                 f"vectors: {len(broken)} of {len(given)} cannot be searched for, the first is row {broken[0]}: "
                 f"{faults[broken[0]]}; leave those rows out"
             )
-        return Embeddings.of_vectors(vectors, table, self.record)
+        return Embeddings(vectors, table, self.record)
 
 
 def _comparable(vectors: np.ndarray, normalized: bool) -> tuple[np.ndarray, list[str]]:

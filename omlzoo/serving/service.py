@@ -119,7 +119,8 @@ class Service:
             Busy: Too many requests wait for the model.
         """
         try:
-            return await asyncio.wait_for(self.batcher(request), self.limits.seconds)
+            async with asyncio.timeout(self.limits.seconds):
+                return await self.batcher(request)
         except TimeoutError as error:
             raise HTTPException(503, "the model did not answer in time; try again") from error
 
@@ -139,8 +140,8 @@ class Service:
         return answers(self.index, self.encoder, self.row_facts, batch)
 
     def _threads_of_one(self) -> int:
-        """Threads that one picture is worth. An engine has threads of its own, and a GPU needs none."""
-        if self.pipeline.engine is not None or self.pipeline.device.type != "cpu":
+        """Threads of torch that one picture is worth: one where an engine has its own, or a GPU computes."""
+        if self.pipeline.device.type != "cpu":
             return 1
         height, width = self.pipeline.transform.preprocess.crop
         black = torch.zeros(3, height, width, dtype=torch.uint8)

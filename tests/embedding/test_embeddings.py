@@ -59,15 +59,3 @@ def test_vectors_of_something_else_are_refused(change: dict[str, object]) -> Non
         BadInput, match=f"{next(iter(change)).replace('preprocess', 'preprocess_hash')} is .* there and .* here"
     ):
         RECORD.check_comparable(replace(RECORD, **change))
-
-
-def test_rows_that_all_have_a_vector_are_as_those_whose_table_is_looked_at() -> None:
-    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
-    table = pd.DataFrame({"path": ["a", "b"], "error": ["", ""]})
-    known, looked_at = Embeddings.of_vectors(vectors, table, RECORD), Embeddings(vectors, table, RECORD)
-    assert known.good.tolist() == looked_at.good.tolist() == [True, True]
-    assert not known.good.flags.writeable
-    broken = replace(known, table=table.assign(error=["", "broken"]))
-    assert broken.good.tolist() == [True, False], "another table is looked at"
-    with pytest.raises(BadInput, match="2 vectors and 1 rows"):
-        Embeddings.of_vectors(vectors, table[:1], RECORD)
