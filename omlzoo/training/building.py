@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.state_dict import state_digest
-from omlzoo.data.augmentations import augmentation
+from omlzoo.data.augmentations import augmentation, needed_side
 from omlzoo.data.dataset import ImageTable, Seeded, collate
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
@@ -49,6 +49,7 @@ class Plan:
         save_seconds: Seconds between two saved states within an epoch.
         unreadable: Largest share of an epoch's pictures that may be unreadable.
         find_copies: Whether validation pictures that are also training pictures are looked for.
+        decoded_gb: Largest size in GB of the decoded pictures that are kept while it trains; -1 chooses.
     """
 
     epochs: int
@@ -56,6 +57,7 @@ class Plan:
     save_seconds: float
     unreadable: float
     find_copies: bool
+    decoded_gb: float
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class TrainingData:
     """The pictures of a run and the order in which they come.
 
     Attributes:
+        pictures: The pictures, augmented.
         sampler: Row numbers of each batch.
         batches: Row numbers of each batch with a seed for each picture; its epoch is set before each pass.
         loader: Loads the batches.
@@ -71,6 +74,7 @@ class TrainingData:
         labels: Number of labels.
     """
 
+    pictures: ImageTable
     sampler: Sampler[list[int]]
     batches: Seeded
     loader: DataLoader[Any]
@@ -183,7 +187,14 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
     measured = "fp32" if recipe.precision == "fp16" else recipe.precision
     return RunParts(
         out=out,
-        plan=Plan(recipe.epochs, recipe.seed, 60 * recipe.save_minutes, recipe.unreadable, recipe.duplicates),
+        plan=Plan(
+            recipe.epochs,
+            recipe.seed,
+            60 * recipe.save_minutes,
+            recipe.unreadable,
+            recipe.duplicates,
+            recipe.decoded_gb,
+        ),
         split=split,
         data=data,
         inputs=inputs,
@@ -214,7 +225,8 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
     Raises:
         BadInput: The sampler cannot draw such batches from these rows.
     """
-    pictures = ImageTable(rows, augmentation(recipe.augment, preprocess))
+    side = needed_side(recipe.augment, preprocess) if recipe.decode == "fast" else None
+    pictures = ImageTable(rows, augmentation(recipe.augment, preprocess), side)
     features = FrozenFeatures(pictures, recipe.cache, cache, recipe.seed) if recipe.cache else None
     sampler = make_sampler(rows, recipe)
     batches = Seeded(sampler, recipe.seed)
@@ -224,7 +236,7 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
         num_workers=0 if features else workers, generator=torch.Generator().manual_seed(recipe.seed),
         pin_memory=device.type == "cuda",
     )  # fmt: skip
-    return TrainingData(sampler, batches, loader, features, workers, int(pictures.codes.max()) + 1)
+    return TrainingData(pictures, sampler, batches, loader, features, workers, int(pictures.codes.max()) + 1)
 
 
 def build_step(model: TrainingModel, recipe: Recipe, data: TrainingData) -> Optimization:
