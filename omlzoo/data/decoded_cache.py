@@ -5,6 +5,7 @@ import shutil
 import struct
 import zlib
 from pathlib import Path
+from threading import Lock
 from typing import IO
 
 from filelock import FileLock
@@ -22,7 +23,7 @@ Identity = tuple[int, int, int]  # inode, time of change in ns, bytes
 
 
 class DecodedCache:
-    """Pictures (H, W, 3) uint8 of numbered rows, in a folder that several processes of one run read and fill.
+    """Pictures (H, W, 3) uint8 of numbered rows, in a folder that processes and threads of one run read and fill.
 
     What is written first are the pixels, then the record that names them, so that a process that is killed in between
     leaves no picture that is half there. A picture is given back only for the file that it was decoded from: if that
@@ -38,6 +39,7 @@ class DecodedCache:
     def __init__(self, folder: Path, rows: int, limit: int) -> None:
         self.folder, self.rows, self.limit = folder, rows, limit
         self._opened: tuple[int, IO[bytes], IO[bytes]] | None = None
+        self._turn = Lock()  # of threads, which share the files that this process opened
 
     def begin(self) -> None:
         """Make the folder, empty; what a run that was killed had left in it is removed."""
@@ -61,6 +63,10 @@ class DecodedCache:
             row: The row, from 0.
             identity: That of the picture's file now.
         """
+        with self._turn:
+            return self._get(row, identity)
+
+    def _get(self, row: int, identity: Identity) -> Image.Image | None:
         pixels, index = self._files()
         index.seek(SLOT * (row + 1))
         slot = index.read(RECORD.size + 4)
@@ -81,9 +87,12 @@ class DecodedCache:
             identity: That of the picture's file before it was decoded.
             image: A PIL image of mode RGB.
         """
+        with self._turn:
+            if not self._header(self._files()[1])[1]:
+                self._put(row, identity, image)
+
+    def _put(self, row: int, identity: Identity, image: Image.Image) -> None:
         pixels, index = self._files()
-        if self._header(index)[1]:
-            return
         levels = image.tobytes()
         with FileLock(self.folder / LOCKED):
             end, full = self._header(index)
@@ -107,7 +116,11 @@ class DecodedCache:
 
     def __getstate__(self) -> dict[str, object]:
         """For worker processes, each of which opens the files itself."""
-        return {**self.__dict__, "_opened": None}
+        return {**{name: value for name, value in self.__dict__.items() if name != "_turn"}, "_opened": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._turn = Lock()
 
     def _header(self, index: IO[bytes]) -> tuple[int, bool]:
         index.seek(0)

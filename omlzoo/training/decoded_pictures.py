@@ -10,30 +10,40 @@ from statistics import fmean, median
 
 from omlzoo.data.dataset import ImageTable
 from omlzoo.data.decoded_cache import DecodedCache
+from omlzoo.data.table import Table
 from omlzoo.errors import BadImage, BadInput, notice
 from omlzoo.ops.all_gather import processes
 from omlzoo.training.building import TrainingData
 from omlzoo.training.distributed import is_first
+from omlzoo.training.measured_pixels import MeasuredPixels
+from omlzoo.training.validation import Probe
 
 __all__ = ["keeping_decoded"]
 
 LOG = logging.getLogger(__name__)
 TRIED = 16  # pictures that are decoded to see what they take
+SELECTION = "selection"
 QUICK = 0.001  # seconds below which a picture is not worth keeping: to read it back takes a fifth of that
 SHARE = 0.25  # of the free space that is taken by itself
 
 
 @contextmanager
-def keeping_decoded(data: TrainingData, folder: Path, epochs: int, limit: float) -> Iterator[None]:
+def keeping_decoded(
+    data: TrainingData, probe: Probe, selection: Table | None, folder: Path, epochs: int, limit: float
+) -> Iterator[None]:
     """Keep decoded pictures within the context: the first epoch fills a folder, the others read it. Then it is removed.
+
+    Those that train are kept as they are before the augmentation, those that choose the epoch as the model gets them.
 
     A run that is killed leaves the folder behind; the run that goes on begins it anew, and its pictures are the same.
 
     Args:
         data: The pictures of the run.
+        probe: Measures the selection rows after each epoch.
+        selection: The rows that choose the epoch; None where there are none.
         folder: The folder of the kept pictures.
         epochs: Number of epochs that are left.
-        limit: Largest size in GB; 0 keeps none, and -1 chooses.
+        limit: Largest size in GB, a quarter of it for the selection rows; 0 keeps none, and -1 chooses.
 
     Raises:
         BadInput: The disk has not as much space, or several processes train.
@@ -51,6 +61,8 @@ def keeping_decoded(data: TrainingData, folder: Path, epochs: int, limit: float)
         LOG.info("decoded pictures are not kept: one is decoded in %.2f ms", 1000 * seconds)
         yield
         return
+    measured = 0 if selection is None else allowed // 4
+    allowed -= measured
     cache = DecodedCache(folder, len(data.pictures), allowed)
     expected = size * len(data.pictures)
     LOG.info("decoded pictures are kept in %s: about %.2f GB, at most %.2f GB", folder, expected / 1e9, allowed / 1e9)
@@ -60,10 +72,12 @@ def keeping_decoded(data: TrainingData, folder: Path, epochs: int, limit: float)
     try:
         cache.begin()
         data.pictures.kept = cache
+        if selection is not None:
+            probe.kept = MeasuredPixels(folder / SELECTION, selection, measured)
         yield
         LOG.info("decoded pictures took %.2f GB", cache.size / 1e9)
     finally:
-        data.pictures.kept = None
+        data.pictures.kept = probe.kept = None
         cache.remove()
 
 

@@ -68,7 +68,9 @@ class Running:
         self.log = parts.open_log() if is_first() else Nowhere()
         interrupted = False
         try:
-            with keeping_decoded(parts.data, parts.out / DECODED, self._epochs_left(), parts.plan.decoded_gb):
+            left, limit = parts.plan.epochs - self.so_far.epochs, parts.plan.decoded_gb
+            selection = parts.split.selection
+            with keeping_decoded(parts.data, parts.probe, selection, parts.out / DECODED, left, limit):
                 for epoch in range(self.so_far.epochs, parts.plan.epochs):
                     self._epoch(epoch)
         except KeyboardInterrupt:
@@ -83,9 +85,6 @@ class Running:
         finally:
             self.log.close()
         return self._finish(interrupted)
-
-    def _epochs_left(self) -> int:
-        return self.parts.plan.epochs - self.so_far.epochs
 
     def _begin(self) -> None:
         """Check and measure before the first step, and save the state."""

@@ -19,10 +19,12 @@ from omlzoo.evaluation import plots
 from omlzoo.training import Recipe, Run, decoded_pictures
 from omlzoo.training.building import build_data
 from omlzoo.training.decoded_pictures import keeping_decoded
+from omlzoo.training.validation import Probe
 
 QUICK: dict[str, Any] = {
-    "epochs": 3, "n_labels": 4, "n_instances": 3, "lr": 1e-3, "log": "none", "selection": 0, "duplicates": False,
+    "epochs": 3, "n_labels": 2, "n_instances": 3, "lr": 1e-3, "log": "none", "selection": 0.5, "duplicates": False,
 }  # fmt: skip
+PROBE = Probe("map@r", "fp32", torch.device("cpu"))
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_kept_or_not_the_weights_are_the_same(
     plain = tune(photographs, tmp_path / "plain", decoded_gb=0)
     assert weights(kept) == weights(plain)
     assert kept.history["loss"].tolist() == plain.history["loss"].tolist()
-    assert sizes[0] // (3 * 80 * 64) in range(12, 17), "those that were seen, each once, a quarter of its sides"
+    assert sizes == [8 * 3 * 80 * 64], "each of the two labels that train once, a quarter of its sides"
     assert not (tmp_path / "kept/decoded.cache").exists()
 
 
@@ -82,15 +84,16 @@ def test_what_does_not_fit_is_said_before(
     tmp_path: Path, photographs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, room = data_of(photographs), 3 * 80 * 64 * 4
-    keeping = keeping_decoded(data, tmp_path / "kept", 2, room / 1e9)
+    keeping = keeping_decoded(data, PROBE, None, tmp_path / "kept", 2, room / 1e9)
     with pytest.warns(OmlzooWarning, match=r"about 25% of the decoded pictures fit .* decoded_gb = 0.00026 keeps all"):
         keeping.__enter__()
+    assert PROBE.kept is None
     assert len({data.pictures.picture(row).tobytes() for row in range(16)}) == 16
     assert data.pictures.kept.size == room
     keeping.__exit__(None, None, None)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=10**9))
     with pytest.raises(BadInput, match=r"decoded_gb is 2, but .* has 1.0 GB left; lower it, or set it to 0"):
-        keeping_decoded(data, tmp_path / "kept", 2, 2).__enter__()
+        keeping_decoded(data, PROBE, None, tmp_path / "kept", 2, 2).__enter__()
     assert not (tmp_path / "kept").exists()
 
 
@@ -102,7 +105,7 @@ def test_by_itself_it_keeps_what_takes_time_in_a_quarter_of_the_free_space(
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=10**9))
     monkeypatch.setattr(decoded_pictures, "QUICK", quick)
     data = data_of(photographs)
-    with keeping_decoded(data, tmp_path / "kept", epochs, -1):
+    with keeping_decoded(data, PROBE, None, tmp_path / "kept", epochs, -1):
         assert (None if data.pictures.kept is None else data.pictures.kept.limit) == (250_000_000 if kept else None)
     assert data.pictures.kept is None
 
@@ -114,8 +117,8 @@ def test_what_a_killed_run_left_is_removed_and_unreadable_pictures_are_passed_ov
     (tmp_path / "kept/pixels").write_bytes(b"half")
     (tmp_path / "5.jpg").write_bytes(b"broken")
     data = data_of(photographs)
-    with keeping_decoded(data, tmp_path / "kept", 1, 0):
+    with keeping_decoded(data, PROBE, None, tmp_path / "kept", 1, 0):
         assert not (tmp_path / "kept").exists()
-    with keeping_decoded(data, tmp_path / "kept", 2, 0.01):
+    with keeping_decoded(data, PROBE, None, tmp_path / "kept", 2, 0.01):
         assert [row for row in range(16) if data.pictures[row, 0][0] is None] == [5]
         assert data.pictures.kept.size == 15 * 3 * 80 * 64
