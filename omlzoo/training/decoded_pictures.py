@@ -68,7 +68,8 @@ def keeping_decoded(
     LOG.info("decoded pictures are kept in %s: about %.2f GB, at most %.2f GB", folder, expected / 1e9, allowed / 1e9)
     if expected > allowed:
         text = f"about {allowed / expected:.0%} of the decoded pictures fit into the {allowed / 1e9:.2g} GB of {folder}"
-        notice(f"{text}; the others are decoded in every epoch; decoded_gb = {1.05 * expected / 1e9:.2g} keeps all")
+        enough = 1.05 * expected * (1 if selection is None else 4 / 3) / 1e9
+        notice(f"{text}; the others are decoded in every epoch; decoded_gb = {enough:.2g} keeps all")
     try:
         cache.begin()
         data.pictures.kept = cache
