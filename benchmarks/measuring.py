@@ -34,6 +34,18 @@ def seconds(call: Callable[[], Any], runs: int = 5, warmup: int = 1) -> float:
     return statistics.median(times)
 
 
+def in_turn(cases: dict[str, Callable[[], Any]], runs: int) -> dict[str, float]:
+    """Median processor seconds of each case, all of them once in every run, after one that does not count."""
+    took: dict[str, list[float]] = {name: [] for name in cases}
+    for run in range(runs + 1):
+        for name, call in cases.items():
+            start = time.process_time()
+            call()
+            if run:
+                took[name].append(time.process_time() - start)
+    return {name: statistics.median(values) for name, values in took.items()}
+
+
 def memory(field: str = "VmRSS") -> float:
     """MB of this process now, or at its peak since :func:`forget_peak` ("VmHWM")."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))

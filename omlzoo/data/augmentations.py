@@ -1,7 +1,7 @@
 """Training augmentations, from a PIL image to (3, H, W) uint8, with random numbers of torch's global generator."""
 
 from collections.abc import Callable
-from math import cos, exp, radians, sin
+from math import ceil, cos, exp, radians, sin, sqrt
 
 import torch
 from PIL import Image
@@ -12,7 +12,7 @@ from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.transforms import Transform, to_pixels
 from omlzoo.errors import UnknownName
 
-__all__ = ["AUGMENTATIONS", "Drawing", "Photo", "augmentation"]
+__all__ = ["AUGMENTATIONS", "Drawing", "Photo", "augmentation", "needed_side"]
 
 
 class Photo:
@@ -141,6 +141,30 @@ AUGMENTATIONS: dict[str, Callable[[Preprocess], Callable[[Image.Image], Tensor]]
     "rich": Rich,
     "drawing": Drawing,
 }
+
+
+# Of the shorter side of a picture, what the smallest crop keeps: the root of its area by its narrowest shape.
+SMALLEST = {"photo": sqrt(0.4 * 0.75), "hypvit": sqrt(0.2 * 0.75), "rich": sqrt(0.4 * 0.75)}
+
+
+def needed_side(name: str, preprocess: Preprocess) -> int | None:
+    """Pixels that the shorter side of a picture needs for an augmentation.
+
+    It is twice the side that the picture or a crop of it is resized to, or more where crops are so small that one of
+    them would be enlarged.
+
+    Args:
+        name: A key of :data:`AUGMENTATIONS`.
+        preprocess: The preprocessing of the model.
+
+    Returns:
+        The pixels; None where the picture is needed whole, because it is resized without a filter, so that each of its
+        pixels has a say of its own.
+    """
+    if name not in SMALLEST and not preprocess.antialias:
+        return None
+    side = max(preprocess.crop if name in SMALLEST else preprocess.resize)
+    return ceil(side * max(2, 1 / SMALLEST.get(name, 1)))
 
 
 def augmentation(name: str, preprocess: Preprocess) -> Callable[[Image.Image], Tensor]:

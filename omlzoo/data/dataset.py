@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from omlzoo.data.decoded_cache import DecodedCache, file_identity
 from omlzoo.data.images import to_rgb
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.table import Table
@@ -28,13 +29,19 @@ class ImageTable(Dataset[Item]):
         table: The pictures with their labels, which are coded 0, 1, ... in order of their first occurrence.
         augment: Computes (3, H, W) uint8 of a PIL image, or a list of several views. It uses torch's global generator,
             which is seeded for each item.
+        side: Pixels that the shorter side of a picture needs. A larger picture is reduced by a whole factor, a JPEG
+            while it is decoded, to a shorter side of at least that and less than twice that. None reads it whole.
+
+    Attributes:
+        kept: Keeps pictures as they are before the augmentation; None, which it is at first, keeps none.
     """
 
-    def __init__(self, table: Table, augment: Callable[[Image.Image], Pixels]) -> None:
+    def __init__(self, table: Table, augment: Callable[[Image.Image], Pixels], side: int | None = None) -> None:
         self.files, self.boxes = table.files(), table.boxes()
         labels = table.frame["label"]
         self.codes = labels.map({label: code for code, label in enumerate(labels.unique())}).to_numpy()
-        self.augment = augment
+        self.augment, self.side = augment, side
+        self.kept: DecodedCache | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -42,13 +49,33 @@ class ImageTable(Dataset[Item]):
     def __getitem__(self, item: tuple[int, int]) -> Item:
         """The item of (row, seed). For a picture that cannot be read, pixels are None and the error is given."""
         row, seed = item
-        remarks = Remarks()
         try:
-            image = to_rgb(self.files[row], self.boxes[row], remarks=remarks)
-            remarks.say_kinds()
-            return self._augmented(image, seed), int(self.codes[row]), row, ""
+            return self._augmented(self.picture(row), seed), int(self.codes[row]), row, ""
         except BadImage as error:
             return None, int(self.codes[row]), row, str(error)
+
+    def picture(self, row: int) -> Image.Image:
+        """The picture of a row before the augmentation; the same whether it was kept or is decoded now.
+
+        Raises:
+            BadImage: It cannot be read.
+        """
+        identity = None if self.kept is None else file_identity(self.files[row])
+        if self.kept is None or identity is None:
+            return self._decoded(row)
+        found = self.kept.get(row, identity)
+        if found is None:
+            found = self._decoded(row)
+            self.kept.put(row, identity, found)
+        return found
+
+    def _decoded(self, row: int) -> Image.Image:
+        remarks = Remarks()
+        least = None if self.side is None else (-(-self.side // 2),) * 2  # to_rgb keeps twice as much
+        image = to_rgb(self.files[row], self.boxes[row], least, remarks=remarks)
+        remarks.say_kinds()
+        times = 1 if self.side is None else min(image.size) // self.side
+        return image.reduce(times) if times > 1 else image
 
     def _augmented(self, image: Image.Image, seed: int) -> Pixels:
         before = torch.get_rng_state()  # torchvision's transforms can use only the global generator

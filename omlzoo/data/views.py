@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import torch
@@ -87,10 +88,10 @@ class Views:
             raise UnknownName("omlzoo.data.views", name, SETS)
         if globals < 1 or locals < 0:
             raise BadInput(f"globals is {globals} and locals {locals}; there must be 1 or more views of the whole")
-        self.size = preprocess.crop
+        self.preprocess, self.found, self.size = preprocess, SETS[name], preprocess.crop
         self.local_size = local_size or (_smaller(self.size[0]), _smaller(self.size[1]))
         self.globals, self.locals = globals, locals
-        found = SETS[name]
+        found = self.found
         self.steps: list[Callable[[Image.Image], Tensor]]
         if found is None:
             whole = Drawing(preprocess)
@@ -107,6 +108,14 @@ class Views:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    @property
+    def needed_side(self) -> int | None:
+        """Pixels that the shorter side of a picture needs, so that none of its crops is enlarged; None for all."""
+        if self.found is None:
+            return 2 * max(self.preprocess.resize) if self.preprocess.antialias else None
+        parts = [(self.size, self.found.area)] + [(self.local_size, self.found.local_area)] * bool(self.locals)
+        return max(ceil(max(size) * max(2, area[0] ** -0.5)) for size, area in parts)
 
 
 class _Part:

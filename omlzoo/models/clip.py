@@ -9,6 +9,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
+from omlzoo.models._last_block import LastBlock
 from omlzoo.models._positions import patch_grid, resize_positions, trained_grid
 
 __all__ = ["clip_reid_vitb16", "clip_vitb16", "clip_vitb32", "clip_vith14", "clip_vitl14"]
@@ -62,7 +63,7 @@ def clip_reid_vitb16(normalize: bool = False) -> "ClipReid":
     return ClipReid(image=(256, 128), patch=16, width=768, depth=12, heads=12, dim=512, normalize=normalize)
 
 
-class ClipViT(Extractor):
+class ClipViT(LastBlock, Extractor):
     """The image tower of CLIP. The embedding is a linear projection of the class token after the last norm.
 
     OpenAI's code accepts one image size only. For other sizes the position embeddings are resized as open_clip does.
@@ -113,7 +114,7 @@ class ClipViT(Extractor):
         return [first, *([block] for block in self.blocks), [self.norm, self.head]]
 
     def steps(self) -> list[Callable[[Any], Any]]:
-        return [self._begin, *self.blocks, self._end]
+        return [self._begin, *self.blocks[:-1], self._last, self._end]
 
     def _begin(self, images: Tensor) -> Tensor:
         grid = patch_grid(images, self.patch)

@@ -13,6 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
+from omlzoo.models._last_block import LastBlock
 from omlzoo.models._positions import Resizing, patch_grid, resize_positions, trained_grid
 
 __all__ = [
@@ -164,7 +165,7 @@ def vit_toy(normalize: bool = False) -> "ViT":
     return ViT(image=32, patch=8, width=16, depth=2, heads=2, normalize=normalize)
 
 
-class ViT(Extractor):
+class ViT(LastBlock, Extractor):
     """A vision transformer. The embedding is the class token after the last norm, or a linear projection of it.
 
     It accepts images of any size whose sides are multiples of the patch.
@@ -230,7 +231,7 @@ class ViT(Extractor):
         return [[self.patch_embed, *tokens], *([block] for block in self.blocks), last]
 
     def steps(self) -> list[Callable[[Any], Any]]:
-        return [self._begin, *self.blocks, self._end]
+        return [self._begin, *self.blocks[:-1], self._last, self._end]
 
     def _begin(self, images: Tensor) -> Tensor:
         """The tokens of images (B, S, width): the class token, the registers, and those of the patches."""

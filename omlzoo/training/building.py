@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.state_dict import state_digest
-from omlzoo.data.augmentations import augmentation
+from omlzoo.data.augmentations import augmentation, needed_side
 from omlzoo.data.dataset import ImageTable, Pixels, Seeded, collate
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
@@ -29,6 +29,7 @@ from omlzoo.samplers.share import Share
 from omlzoo.training.distributed import join, share_model
 from omlzoo.training.freezing import check_cache, checkpoint_blocks, drop_paths, freeze
 from omlzoo.training.frozen_features import FrozenFeatures
+from omlzoo.training.inputs import Inputs
 from omlzoo.training.loggers import Log, find_log, open_log
 from omlzoo.training.lora import add_lora
 from omlzoo.training.monitors import Monitor, make_monitor
@@ -42,7 +43,7 @@ from omlzoo.training.teacher import Teacher
 from omlzoo.training.training_model import TrainingModel
 from omlzoo.training.validation import Probe
 
-__all__ = ["Inputs", "Plan", "RunParts", "TrainingData", "build_data", "build_run", "build_step", "loader_workers"]
+__all__ = ["Plan", "RunParts", "TrainingData", "build_data", "build_run", "build_step", "loader_workers"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Plan:
         save_seconds: Seconds between two saved states within an epoch.
         unreadable: Largest share of an epoch's pictures that may be unreadable.
         find_copies: Whether validation pictures that are also training pictures are looked for.
+        decoded_gb: Largest size in GB of the decoded pictures that are kept while it trains; -1 chooses.
     """
 
     epochs: int
@@ -62,6 +64,7 @@ class Plan:
     save_seconds: float
     unreadable: float
     find_copies: bool
+    decoded_gb: float
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class TrainingData:
     """The pictures of a run and the order in which they come.
 
     Attributes:
+        pictures: The pictures, augmented.
         sampler: Row numbers of each batch.
         batches: Row numbers of each batch with a seed for each picture; its epoch is set before each pass.
         loader: Loads the batches.
@@ -77,38 +81,13 @@ class TrainingData:
         labels: Number of labels.
     """
 
+    pictures: ImageTable
     sampler: Sampler[list[int]]
     batches: Seeded
     loader: DataLoader[Any]
     features: FrozenFeatures | None
     workers: int
     labels: int
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Prepares the batches of a loader for the model.
-
-    Attributes:
-        transform: Normalises pixels.
-        device: The device of the model.
-        kept: Whether the loader gives outputs of frozen stages instead of pixels.
-    """
-
-    transform: Transform
-    device: torch.device
-    kept: bool = False
-
-    def images(self, pixels: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) float, channels last, of pixels (B, 3, H, W) uint8."""
-        images = self.transform.normalize(pixels.to(self.device, non_blocking=True))
-        return images.contiguous(memory_format=torch.channels_last)
-
-    def views(self, loaded: Pixels) -> list[Tensor]:
-        """The views of each picture: the one that supervised training takes, or those of an objective over views."""
-        if isinstance(loaded, list):
-            return [self.images(view) for view in loaded]
-        return [loaded.to(self.device) if self.kept else self.images(loaded)]
 
 
 @dataclass(frozen=True)
@@ -200,7 +179,14 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
     probe = Probe(recipe.select, "fp32" if recipe.precision == "fp16" else recipe.precision, where)
     return RunParts(
         out=out,
-        plan=Plan(recipe.epochs, recipe.seed, 60 * recipe.save_minutes, recipe.unreadable, recipe.duplicates),
+        plan=Plan(
+            recipe.epochs,
+            recipe.seed,
+            60 * recipe.save_minutes,
+            recipe.unreadable,
+            recipe.duplicates,
+            recipe.decoded_gb,
+        ),
         split=split,
         data=data,
         inputs=inputs,
@@ -235,9 +221,11 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
         BadInput: The sampler cannot draw such batches from these rows.
     """
     augment: Callable[[Image.Image], Pixels] = augmentation(recipe.augment, preprocess)
+    side = needed_side(recipe.augment, preprocess)
     if recipe.objective != "none":
-        augment = Views(preprocess, recipe.views, recipe.globals, recipe.locals)
-    pictures = ImageTable(rows, augment)
+        augment = views = Views(preprocess, recipe.views, recipe.globals, recipe.locals)
+        side = views.needed_side
+    pictures = ImageTable(rows, augment, side if recipe.decode == "fast" else None)
     features = FrozenFeatures(pictures, recipe.cache, cache, recipe.seed) if recipe.cache else None
     sampler = make_sampler(rows, recipe)
     batches = Seeded(sampler, recipe.seed)
@@ -247,7 +235,7 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
         num_workers=0 if features else workers, generator=torch.Generator().manual_seed(recipe.seed),
         pin_memory=device.type == "cuda",
     )  # fmt: skip
-    return TrainingData(sampler, batches, loader, features, workers, int(pictures.codes.max()) + 1)
+    return TrainingData(pictures, sampler, batches, loader, features, workers, int(pictures.codes.max()) + 1)
 
 
 def build_step(

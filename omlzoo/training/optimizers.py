@@ -1,6 +1,7 @@
 """Optimizers, the groups of parameters that they step, and learning rates over the steps of a run."""
 
 from collections.abc import Callable
+from functools import partial
 from math import cos, pi
 from typing import Any
 
@@ -12,13 +13,48 @@ from omlzoo.objectives._objective import Objective
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.training_model import TrainingModel
 
-__all__ = ["OPTIMIZERS", "learning_rate", "parameter_groups"]
+__all__ = ["learning_rate", "make_optimizer", "parameter_groups"]
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "AdamW": torch.optim.AdamW,
     "Adam": torch.optim.Adam,
-    "SGD": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True),
+    "SGD": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
 }
+FUSED = ("cpu", "cuda")  # kinds of device for which torch has one kernel for the whole step of a parameter
+
+
+def make_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer; each parameter is read and written once in a step where the device can do so.
+
+    Args:
+        groups: The groups of :func:`parameter_groups`.
+        recipe: The settings.
+    """
+    kinds = {parameter.device.type for group in groups for parameter in group["params"]}
+    fused = kinds <= set(FUSED)
+    optimizer = OPTIMIZERS[recipe.optimizer](groups, lr=recipe.lr, fused=fused)
+    if fused:
+        optimizer.register_step_pre_hook(lambda stepped, *_: _same_order(stepped))
+    return optimizer
+
+
+def _same_order(optimizer: torch.optim.Optimizer) -> None:
+    """Lay gradients and kept means out as their parameters are.
+
+    The fused kernels of torch go through memory in its order and do not look at strides, so a gradient that is laid
+    out otherwise would change other weights than its own. Autograd lays out as the parameter; this holds whatever else
+    writes a gradient.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is None:
+                continue
+            if parameter.grad.stride() != parameter.stride():
+                parameter.grad = torch.empty_like(parameter).copy_(parameter.grad)
+            kept = optimizer.state[parameter]
+            for name, value in kept.items():
+                if torch.is_tensor(value) and value.ndim and value.stride() != parameter.stride():
+                    kept[name] = torch.empty_like(parameter).copy_(value)
 
 
 def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:

@@ -44,6 +44,10 @@ class Recipe:
         globals: Views of the whole picture, for objectives.
         locals: Small views of parts of it, for objectives that take them.
         alarm: Whether pre-training stops where the model collapses.
+        decode: "fast": pictures several times larger than the model needs are reduced while they are decoded, to twice
+            its size or more; "whole": every picture is decoded at its full size.
+        decoded_gb: Largest size in GB of the decoded pictures that are kept in the run folder while it trains; 0 keeps
+            none, and -1 chooses: none where decoding takes no time, otherwise at most a quarter of what is free.
         normalize: Whether embeddings have L2 norm 1: "yes", "no", or "model", which keeps what the model does.
         image_size: Side of the model's input images in pixels; 0 keeps the model's.
         freeze: Number of first stages that are not trained (the stem, then blocks or layers); 0 trains all.
@@ -95,6 +99,8 @@ class Recipe:
     globals: int = 2
     locals: int = 0
     alarm: bool = True
+    decode: Literal["fast", "whole"] = "fast"
+    decoded_gb: float = -1.0
     normalize: Literal["model", "yes", "no"] = "model"
     image_size: int = 0
     freeze: int = 0
@@ -127,7 +133,7 @@ class Recipe:
             "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
             "layer_decay": (0.01, 1), "loss_lr": (0, None), "lora": (0, None), "drop_path": (0, 0.9),
             "accumulate": (1, None), "chunk": (0, None), "ema": (0, 0.99999), "unreadable": (0, 1),
-            "save_minutes": (0, None), "globals": (1, 16), "locals": (0, 32),
+            "save_minutes": (0, None), "decoded_gb": (-1, None), "globals": (1, 16), "locals": (0, 32),
         }  # fmt: skip
         for name, (low, high) in rules.items():
             value = getattr(self, name)

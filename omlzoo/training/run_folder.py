@@ -18,9 +18,22 @@ from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import Trust
 from omlzoo.zoo.registry import get_model
 
-__all__ = ["CACHE", "DUPLICATES", "LAST", "LOGGED", "RECIPE", "REPORT", "Run", "read_run", "write_history", "write_run"]
+__all__ = [
+    "CACHE",
+    "DECODED",
+    "DUPLICATES",
+    "LAST",
+    "LOGGED",
+    "RECIPE",
+    "REPORT",
+    "Run",
+    "read_run",
+    "write_history",
+    "write_run",
+]
 
 LAST, CACHE, RECIPE, HISTORY = "last.ckpt", "frozen.cache", "recipe.toml", "history.csv"
+DECODED = "decoded.cache"  # a folder
 REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.csv"
 LOGGED = ("cmc@1", "map@5", "map@r")
 

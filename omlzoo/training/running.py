@@ -17,12 +17,13 @@ from omlzoo.progress import bar
 from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.training import notices, state
 from omlzoo.training.building import RunParts
+from omlzoo.training.decoded_pictures import keeping_decoded
 from omlzoo.training.distributed import everyone, is_first
 from omlzoo.training.loggers import Log, Nowhere
 from omlzoo.training.loop import EpochSummary, train_epoch
 from omlzoo.training.lora import merge_lora
 from omlzoo.training.monitors import collapse
-from omlzoo.training.run_folder import LAST, LOGGED, Run, write_history, write_run
+from omlzoo.training.run_folder import DECODED, LAST, LOGGED, Run, write_history, write_run
 from omlzoo.training.state import Progress
 from omlzoo.training.validation import final_report, pack_ranking
 
@@ -68,8 +69,11 @@ class Running:
         self.log = parts.open_log() if is_first() else Nowhere()
         interrupted = False
         try:
-            for epoch in range(self.so_far.epochs, parts.plan.epochs):
-                self._epoch(epoch)
+            left, limit = parts.plan.epochs - self.so_far.epochs, parts.plan.decoded_gb
+            selection = parts.split.selection
+            with keeping_decoded(parts.data, parts.probe, selection, parts.out / DECODED, left, limit):
+                for epoch in range(self.so_far.epochs, parts.plan.epochs):
+                    self._epoch(epoch)
         except KeyboardInterrupt:
             if not self.so_far.history:
                 raise

@@ -16,7 +16,7 @@ from omlzoo.training.step import Optimization
 
 __all__ = ["Progress", "difference", "read", "write"]
 
-FORMAT = 2  # of the saved state; others are refused
+FORMAT = 3  # of the saved state; others are refused
 DAMAGED = "is no saved state that can be read; begin the run again, under another name"
 SAID = 200  # characters of a reader's message that ours repeats
 

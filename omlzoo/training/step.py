@@ -14,7 +14,7 @@ from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
 from omlzoo.training.distributed import share_gradients
 from omlzoo.training.objective import Outputs, OverViews
-from omlzoo.training.optimizers import OPTIMIZERS, learning_rate, parameter_groups
+from omlzoo.training.optimizers import learning_rate, make_optimizer, parameter_groups
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.teacher import Teacher
 from omlzoo.training.training_model import TrainingModel
@@ -53,7 +53,7 @@ class Optimization:
         self.body: nn.Module = body
         self.device = next(chain(body.parameters(), objective.parameters())).device
         groups = parameter_groups(body, objective, recipe)
-        self.optimizer = OPTIMIZERS[recipe.optimizer](groups, lr=recipe.lr)
+        self.optimizer = make_optimizer(groups, recipe)
         self.schedule = learning_rate(recipe.lr, steps, recipe.warmup, recipe.schedule)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         self.average = AveragedModel(body, avg_fn=self._mixed, use_buffers=True) if recipe.ema else None

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._last_block import class_token_alone
 
 __all__ = ["TrainingModel"]
 
@@ -21,7 +22,8 @@ class TrainingModel(nn.Module):
         self.body, self.head, self.stage = body, head, stage
 
     def forward(self, given: Tensor) -> Tensor:
-        embeddings = self.body.onward(given, self.stage) if self.stage else self.body(given)
+        with class_token_alone(self.body):
+            embeddings = self.body.onward(given, self.stage) if self.stage else self.body(given)
         return embeddings if self.head is None else self.head(embeddings)
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:

@@ -15,6 +15,7 @@ from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision
+from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.errors import BadInput, UnknownName
 from omlzoo.evaluation.evaluation import evaluate_embeddings
 from omlzoo.evaluation.report import Report, compare_rankings
@@ -22,13 +23,14 @@ from omlzoo.metrics.ranking import RetrievalPerQuery
 from omlzoo.models._extractor import Extractor
 from omlzoo.ops.all_gather import processes
 from omlzoo.training.distributed import everyone, share_of_rows
+from omlzoo.training.measured_pixels import MeasuredPixels
 
 __all__ = ["Probe", "embed_together", "final_report", "pack_ranking", "unpack_ranking"]
 
 KEPT = ("cmc@1", "map@5", "map@r")  # values of each query before training
 
 
-@dataclass(frozen=True)
+@dataclass
 class Probe:
     """Settings by which the models of a run are measured.
 
@@ -36,15 +38,17 @@ class Probe:
         metric: The metric of the selection rows that chooses the epoch.
         precision: Precision of embedding, as in ``omlzoo.embed``.
         device: The device of the model.
+        kept: Keeps pictures that are measured again; None, which it is at first, keeps none.
     """
 
     metric: str
     precision: Precision
     device: torch.device
+    kept: MeasuredPixels | None = None
 
     def embed(self, model: Extractor, rows: tables.Table) -> Embeddings:
         """Vectors of the rows, which all processes compute together."""
-        return embed_together(model, rows, self.precision, self.device)
+        return embed_together(model, rows, self.precision, self.device, self.kept)
 
     def measure(self, model: Extractor, rows: tables.Table, thorough: bool = False) -> Report:
         """The report of a model on rows.
@@ -75,7 +79,13 @@ class Probe:
             raise BadInput(f"{self.metric} of the {count} is not a number: no label has two; set selection to 0")
 
 
-def embed_together(model: Extractor, rows: tables.Table, precision: Precision, device: torch.device) -> Embeddings:
+def embed_together(
+    model: Extractor,
+    rows: tables.Table,
+    precision: Precision,
+    device: torch.device,
+    kept: MeasuredPixels | None = None,
+) -> Embeddings:
     """Embeddings of the rows; each process embeds a share of them, and every process gets all.
 
     Args:
@@ -83,12 +93,14 @@ def embed_together(model: Extractor, rows: tables.Table, precision: Precision, d
         rows: The rows to embed, N.
         precision: Precision of embedding, as in ``omlzoo.embed``.
         device: The device of the model.
+        kept: Keeps the pictures that it knows; None keeps none.
     """
     model.eval()
     numbers = np.arange(len(rows))
     mine = rows.rows(np.isin(numbers, numbers[share_of_rows(len(rows))]))
     options = ComputeOptions(precision=precision, device=str(device))
-    embeddings = embed_table(model, mine, options=options, progress=False)
+    run = None if kept is None else kept.pipeline(Pipeline.of(model, options))
+    embeddings = embed_table(model, mine, options=options, run=run, progress=False)
     if processes() == 1:
         return embeddings
     parts = everyone((embeddings.vectors, embeddings.table[ERROR].tolist()))

@@ -1,11 +1,14 @@
 """Every augmentation gives pictures of the right size that its generator alone decides."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from PIL import Image
 from toys import PREPROCESS
 
-from omlzoo.data.augmentations import AUGMENTATIONS, Drawing, augmentation
+from omlzoo.data.augmentations import AUGMENTATIONS, Drawing, augmentation, needed_side
 from omlzoo.data.transforms import Transform
 from omlzoo.errors import UnknownName
 
@@ -34,3 +37,27 @@ def test_a_drawing_warp_of_nothing_is_the_evaluation_transform() -> None:
 def test_an_unknown_name_is_answered() -> None:
     with pytest.raises(UnknownName, match="did you mean photo"):
         augmentation("photos", PREPROCESS)
+
+
+@pytest.mark.parametrize("name", ["photo", "hypvit", "rich"])
+def test_no_crop_of_a_picture_of_the_needed_side_is_enlarged(name: str) -> None:
+    side = needed_side(name, PREPROCESS)
+    assert side is not None
+    assert side >= 64
+    shape = augmentation(name, PREPROCESS)
+    crop: Any = shape.crop if hasattr(shape, "crop") else shape.steps.transforms[0]  # type: ignore[attr-defined]
+    for size in ((side, side), (side, 2 * side), (2 * side, side)):
+        for seed in range(40):
+            torch.manual_seed(seed)
+            drawn = crop.make_params([Image.new("RGB", size)])
+            assert min(drawn["height"], drawn["width"]) >= 31, "32, but for the rounding of a side"
+
+
+def test_the_needed_side_is_twice_what_pictures_or_crops_are_resized_to() -> None:
+    larger = replace(PREPROCESS, resize=(40, 36), crop=(32, 30))
+    assert needed_side("none", larger) == needed_side("drawing", larger) == 80
+    assert needed_side("photo", larger) == 64
+    assert needed_side("hypvit", larger) == 83  # 32 / sqrt(0.2 x 0.75)
+    sharp = replace(larger, antialias=False)
+    assert needed_side("drawing", sharp) is needed_side("none", sharp) is None
+    assert needed_side("photo", sharp) == 64

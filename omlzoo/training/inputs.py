@@ -1,0 +1,37 @@
+"""What the model of a run takes, made of the batches of its loader."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from omlzoo.data.dataset import Pixels
+from omlzoo.data.transforms import Transform
+
+__all__ = ["Inputs"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Prepares the batches of a loader for the model.
+
+    Attributes:
+        transform: Normalises pixels.
+        device: The device of the model.
+        kept: Whether the loader gives outputs of frozen stages instead of pixels.
+    """
+
+    transform: Transform
+    device: torch.device
+    kept: bool = False
+
+    def images(self, pixels: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W) float, channels last, of pixels (B, 3, H, W) uint8."""
+        images = self.transform.normalize(pixels.to(self.device, non_blocking=True))
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def views(self, loaded: Pixels) -> list[Tensor]:
+        """The views of each picture: the one that supervised training takes, or those of an objective over views."""
+        if isinstance(loaded, list):
+            return [self.images(view) for view in loaded]
+        return [loaded.to(self.device) if self.kept else self.images(loaded)]
