@@ -1,9 +1,9 @@
 """MAP@R and R-precision of queries with many relevant rows, whose ranks are counted without sorting the gallery.
 
-Both ask how many rows of other labels stand before each relevant row, not which. So the squared distances of all gallery
-rows are computed by products in float64, and the others are counted between the relevant ones. Where two rows of which one
-is relevant are so near in distance that the rounding of direct scores decides, both are scored directly: the answer is
-that of a search for as many neighbours as there are relevant rows.
+Both ask how many rows of other labels stand before each relevant row, not which. So the squared distances of all
+gallery rows are computed by products in float64, and the others are counted between the relevant ones. Where two rows,
+of which one is relevant, are so near in distance that the rounding of direct scores decides, both are scored directly:
+the answer is that of a search for as many neighbours as there are relevant rows.
 """
 
 from typing import Literal
@@ -90,8 +90,8 @@ class _Squares:
         lengths = torch.cat([(part.double() - self.centre).norm(dim=1) for part in self.plain.split(GALLERY)])
         self.factor = 1 / (float(lengths.max()) or 1.0)  # the longest row has L2 norm 1
         terms = vectors.shape[1] + 8
-        # Direct scores are off by a share of the squared distance, of inner products by a share of the norms. Both sums are
-        # off by the rounding of float64, and direct scores end where float32 does.
+        # Direct scores are off by a share of the squared distance, of inner products by a share of the norms. Both sums
+        # are off by the rounding of float64, and direct scores end where float32 does.
         share, whole = terms * SINGLE, 4 * terms * DOUBLE + 8 * SMALLEST * self.factor
         self.share = 2.2 * share if similarity == "euclidean" else 0.0
         self.slack = 2 * whole + (0.0 if similarity == "euclidean" else 4 * share)
@@ -205,7 +205,7 @@ def _counts(query: np.ndarray, place: np.ndarray, rows: int, width: int) -> np.n
 
 
 def _others_before(scores: np.ndarray, query: np.ndarray, position: np.ndarray, others: int) -> np.ndarray:
-    """How many of the first ``others`` rows stand before each row after them, of the same query, by score and position."""
+    """How many of the first ``others`` rows stand before each row after them, of the same query: by score, position."""
     order = np.lexsort((position, -scores, query))
     is_other = order < others
     before = is_other.cumsum()
