@@ -24,6 +24,7 @@ from omlzoo.evaluation.trivial_queries import select_rows
 from omlzoo.metrics._pair_curve import PairCurve, pair_curve, pairs_by_label
 from omlzoo.metrics._selection import Selection
 from omlzoo.models._extractor import Extractor
+from omlzoo.ops.all_pairs import say_if_long
 from omlzoo.zoo.registry import open_model
 
 __all__ = ["calibrate"]
@@ -96,6 +97,7 @@ def calibrate(
     good = embeddings.rows(embeddings.good)
     frame, vectors, record = good.table, torch.from_numpy(good.vectors), embeddings.record
     chosen = select_rows(frame)
+    say_if_long("calibration", len(chosen.queries), len(chosen.gallery), vectors.shape[1])
     curve = pair_curve(vectors, chosen)
     pair_cut_points = _of_pairs(curve, far, frr, beta)
     by_label = _rates_by_label(vectors, chosen, [value for _, _, value in pair_cut_points])
