@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omlzoo.errors import BadInput, notice
+from omlzoo.curation._how import compares_all, say_how
+from omlzoo.errors import BadInput
 from omlzoo.ops.components import components
 from omlzoo.ops.direct_scores import scores_of
 from omlzoo.ops.forest import leaves, neighbors_in_leaves
 from omlzoo.ops.nearest import nearest
 from omlzoo.ops.rows import Rows, as_rows, conditioned
 
-__all__ = ["MANY", "near_duplicates", "outliers", "says_how"]
+__all__ = ["near_duplicates", "outliers"]
 
-MANY = 20_000  # rows above which not all are compared with all
 LOOKED_AT = 16  # neighbours that are found at first
 EQUAL = 1e-12  # share of the largest distance that stands for a median of 0
 TREES = 12  # of the graph for near-duplicates: a pair is missed if every tree parts it
@@ -25,19 +25,6 @@ FEWER = 6  # of the graph for outliers, of which the strangest are searched exac
 STRANGEST, SAMPLE = 512, 512  # rows that are searched exactly: the strangest, and some for the median
 DIRECT = 1 << 20  # numbers that one step of direct scoring gathers
 KEPT = 1 << 22  # near pairs that are kept before they are reduced to one for each row
-
-
-def says_how(rows: int, exhaustive: bool | None = None) -> str:
-    """How near-duplicates and outliers of so many rows are found, in one sentence.
-
-    Args:
-        rows: Number of rows.
-        exhaustive: As in :func:`near_duplicates`.
-    """
-    if _all_pairs(rows, exhaustive):
-        return f"all {rows:,} rows are compared with all others"
-    text = f"of {rows:,} rows those are compared that a graph of neighbours proposes, and their distances are exact"
-    return f"{text}; a pair may be missed"
 
 
 def outliers(vectors: Rows, k: int = 5, *, exhaustive: bool | None = None) -> np.ndarray:
@@ -62,8 +49,8 @@ def outliers(vectors: Rows, k: int = 5, *, exhaustive: bool | None = None) -> np
     rows = _rows(vectors)
     if not 1 <= k < len(rows):
         raise BadInput(f"k is {k}; it must be from 1 to {len(rows) - 1}")
-    _say(len(rows), exhaustive, "outliers")
-    if _all_pairs(len(rows), exhaustive):
+    say_how(len(rows), exhaustive, "outliers")
+    if compares_all(len(rows), exhaustive):
         apart = _to_nearest(rows, np.arange(len(rows)), k)
         middle = float(np.median(apart))
     else:
@@ -91,8 +78,8 @@ def near_duplicates(vectors: Rows, most: float, *, exhaustive: bool | None = Non
     rows = _rows(vectors)
     if not most >= 0:
         raise BadInput(f"most is {most}; it is a distance, 0 or more")
-    _say(len(rows), exhaustive, "near-duplicates")
-    pairs = _pairs_of_all(rows, most) if _all_pairs(len(rows), exhaustive) else _pairs_of_graph(rows, most)
+    say_how(len(rows), exhaustive, "near-duplicates")
+    pairs = _pairs_of_all(rows, most) if compares_all(len(rows), exhaustive) else _pairs_of_graph(rows, most)
     roots = components(len(rows), *pairs)
     order = np.argsort(roots, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(roots[order])) + 1) if len(rows) else []
@@ -122,7 +109,7 @@ def _pairs_of_graph(rows: Tensor, most: float) -> tuple[np.ndarray, np.ndarray]:
     near, factor, _ = conditioned(rows)
     near = near.float()
     # What products in float32 may be off by is added, so that direct scores alone decide.
-    limit = (most * factor) ** 2 * (1 + 1e-5) + near.shape[1] * 2.0**-21 * float(near.square().sum(dim=1).max())
+    limit = (most * factor) ** 2 * (1 + 1e-5) + near.shape[1] * 2.0**-21 * float(torch.linalg.vector_norm(near, dim=1).max()) ** 2
     left, right = np.empty(0, np.int64), np.empty(0, np.int64)
     for ids, squares in leaves(near, TREES):
         leaf, one, other = (squares <= limit).nonzero(as_tuple=True)
@@ -164,16 +151,6 @@ def _apart(rows: Tensor, left: Tensor, right: Tensor) -> Tensor:
         for i in range(0, len(left), step)
     ]
     return torch.cat([torch.empty(0), *parts])
-
-
-def _all_pairs(rows: int, exhaustive: bool | None) -> bool:
-    return rows <= MANY if exhaustive is None else exhaustive
-
-
-def _say(rows: int, exhaustive: bool | None, what: str) -> None:
-    """What takes long or may miss something is said before it starts."""
-    if rows > MANY:
-        notice(f"{what}: {says_how(rows, exhaustive)}")
 
 
 def _rows(vectors: Rows) -> Tensor:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from omlzoo.curation._how import says_how
 from omlzoo.curation.kmeans import clusters as find_clusters
-from omlzoo.curation.outlier_detection import near_duplicates, outliers, says_how
+from omlzoo.curation.outlier_detection import near_duplicates, outliers
 from omlzoo.data.images import to_rgb
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadImage, BadInput

@@ -30,7 +30,7 @@ def leaves(rows: Tensor, trees: int, seed: int = 0) -> Iterator[tuple[Tensor, Te
         distances (B, L, L) by products in float32, infinite for a row with itself and where there is none.
     """
     random = np.random.default_rng(seed)
-    norms = rows.square().sum(dim=1)
+    norms = torch.linalg.vector_norm(rows, dim=1).square()
     mean = rows.mean(dim=0)
     for _ in range(trees):
         members = torch.from_numpy(_tree(rows, mean, random))

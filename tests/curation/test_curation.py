@@ -169,12 +169,6 @@ def test_a_graph_of_few_rows_finds_what_all_pairs_do(monkeypatch: pytest.MonkeyP
     assert outliers(vectors[:3], 2, exhaustive=False) == pytest.approx(outliers(vectors[:3], 2))
 
 
-def test_all_pairs_of_many_rows_are_said_before_they_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlier_detection, "MANY", 40)
-    with pytest.warns(OmlzooWarning, match="near-duplicates: all 50 rows are compared with all others"):
-        near_duplicates(points(50, 0), 0.1, exhaustive=True)
-
-
 def test_kmeans_finds_what_was_made() -> None:
     centres = np.array([[0, 0], [10, 0], [0, 10]], dtype=np.float32)
     vectors = np.concatenate([centre + points(20 + 10 * i, i) for i, centre in enumerate(centres)])
