@@ -109,7 +109,8 @@ def _pairs_of_graph(rows: Tensor, most: float) -> tuple[np.ndarray, np.ndarray]:
     near, factor, _ = conditioned(rows)
     near = near.float()
     # What products in float32 may be off by is added, so that direct scores alone decide.
-    limit = (most * factor) ** 2 * (1 + 1e-5) + near.shape[1] * 2.0**-21 * float(torch.linalg.vector_norm(near, dim=1).max()) ** 2
+    longest = float(torch.linalg.vector_norm(near, dim=1).max())
+    limit = (most * factor) ** 2 * (1 + 1e-5) + near.shape[1] * 2.0**-21 * longest**2
     left, right = np.empty(0, np.int64), np.empty(0, np.int64)
     for ids, squares in leaves(near, TREES):
         leaf, one, other = (squares <= limit).nonzero(as_tuple=True)

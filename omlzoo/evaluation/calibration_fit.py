@@ -195,9 +195,9 @@ def _of_queries(
         accepted += [of.unknown <= value, of.right & (of.known <= value)]
     parts = [np.bincount(codes, each) for each in accepted]
     ends = share_intervals(parts, [np.bincount(codes)] * len(parts), [1.0] * len(parts))
-    shares = [float(each.mean()) for each in accepted]
+    rates = [float(each.mean()) for each in accepted]
     return [
-        CutPoint(name, rule, statistic, value, "queries", shares[at], ends[at], shares[at + 1], ends[at + 1])
+        CutPoint(name, rule, statistic, value, "queries", rates[at], ends[at], rates[at + 1], ends[at + 1])
         for at, (name, rule, statistic, value) in zip(range(0, len(parts), 2), rules, strict=True)
     ]
 

@@ -87,7 +87,8 @@ class _Squares:
         self.rows = torch.from_numpy(selection.gallery)
         centre = self.plain.mean(dim=0, dtype=torch.float64)
         self.centre = centre if similarity == "euclidean" else torch.zeros_like(centre)
-        lengths = torch.cat([(part.double() - self.centre).norm(dim=1) for part in self.plain.split(GALLERY)])
+        starts = range(0, max(1, len(self.plain)), GALLERY)
+        lengths = torch.cat([(self.plain[i : i + GALLERY].double() - self.centre).norm(dim=1) for i in starts])
         self.factor = 1 / (float(lengths.max()) or 1.0)  # the longest row has L2 norm 1
         terms = vectors.shape[1] + 8
         # Direct scores are off by a share of the squared distance, of inner products by a share of the norms. Both sums
@@ -196,7 +197,7 @@ def _places(limits: np.ndarray, query: np.ndarray, values: np.ndarray, side: Lit
         return np.asarray((row << 32) | np.ascontiguousarray(numbers, dtype=np.float32).view(np.int32))
 
     ordered = keys(np.arange(len(limits))[:, None], limits).ravel()
-    return np.searchsorted(ordered, keys(query, values), side=side) - query * limits.shape[1]
+    return np.asarray(np.searchsorted(ordered, keys(query, values), side=side) - query * limits.shape[1])
 
 
 def _counts(query: np.ndarray, place: np.ndarray, rows: int, width: int) -> np.ndarray:

@@ -35,7 +35,8 @@ def leaves(rows: Tensor, trees: int, seed: int = 0) -> Iterator[tuple[Tensor, Te
     for _ in range(trees):
         members = torch.from_numpy(_tree(rows, mean, random))
         step = max(1, NUMBERS // members.shape[1] ** 2)
-        for ids in members.split(step):
+        for start in range(0, len(members), step):
+            ids = members[start : start + step]
             there = ids >= 0
             part = rows[ids.clamp(min=0)]
             squares = torch.baddbmm(norms[ids.clamp(min=0)][:, None, :], part, part.transpose(1, 2), alpha=-2)
