@@ -1,6 +1,6 @@
 """Metrics at scale: ranking beside OML and FAISS, pairs without a matrix, a million rows, re-ranking in sparse memory.
 
-python benchmarks/evaluation.py --oml PYTHON_OF_OML [--only ranking|pairs|million|reciprocal] [--fastreid CLONE]
+python benchmarks/evaluation.py --oml PYTHON_OF_OML [--only ranking|uneven|pairs|million|reciprocal] [--fastreid CLONE]
 """
 
 import argparse
@@ -48,6 +48,27 @@ def ranking(rows: int, oml: str | None) -> None:
          times_faiss=whole / flat, times_faiss_limit=1.1, oml_seconds=theirs and theirs["seconds"],
          times_oml=ratio(theirs, "seconds", whole), times_oml_limit=4, peak_mb_above_vectors=peak, peak_limit=500,
          oml_peak_mb=theirs and theirs["peak_mb"])  # fmt: skip
+
+
+def uneven(rows: int) -> None:
+    """One label of a tenth of the rows beside labels of eight, in processor seconds."""
+    random = np.random.default_rng(0)
+    labels = {
+        "even": np.arange(rows) // 8,
+        "uneven": np.r_[np.zeros(rows // 10, int), 1 + np.arange(rows - rows // 10) // 8],
+    }
+    spent, peaks = {}, {}
+    for name, ids in labels.items():
+        centres = random.standard_normal((ids.max() + 1, DIM), dtype=np.float32)
+        vectors = centres[ids] + 2 * random.standard_normal((rows, DIM), dtype=np.float32)
+        retrieval(vectors[:2000], ids[:2000], **RANKS)
+        forget_peak()
+        before, start = memory(), time.process_time()
+        retrieval(vectors, ids, **RANKS)
+        spent[name], peaks[name] = time.process_time() - start, memory("VmHWM") - before
+    show("uneven", rows=rows, largest_label=rows // 10, even_processor_seconds=spent["even"],
+         uneven_processor_seconds=spent["uneven"], times_even=spent["uneven"] / spent["even"], times_even_limit=2,
+         peak_mb_above_vectors=peaks["uneven"], peak_limit=300)  # fmt: skip
 
 
 def pairs(rows: int) -> None:
@@ -131,11 +152,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--oml", help="a Python with open-metric-learning 4.0.0")
     parser.add_argument("--fastreid", help="a git clone of fast-reid")
-    parser.add_argument("--only", choices=["ranking", "pairs", "million", "reciprocal"])
+    parser.add_argument("--only", choices=["ranking", "uneven", "pairs", "million", "reciprocal"])
     parser.add_argument("--rows", type=int, default=60_000)
     args = parser.parse_args()
     if args.only in (None, "ranking"):
         ranking(args.rows, args.oml)
+    if args.only in (None, "uneven"):
+        uneven(16_000)
     if args.only in (None, "pairs"):
         pairs(args.rows)
     if args.only in (None, "reciprocal"):

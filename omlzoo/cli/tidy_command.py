@@ -10,7 +10,13 @@ NAMED = 4  # pictures of a group that are named
 
 
 def tidy_command(
-    embeddings: Path, *, distance: float = 0.1, clusters: int = 20, html: Path | None = None, seed: int = 0
+    embeddings: Path,
+    *,
+    distance: float = 0.1,
+    clusters: int = 20,
+    html: Path | None = None,
+    seed: int = 0,
+    exhaustive: bool | None = None,
 ) -> None:
     """Show what a collection holds: near-duplicates, pictures unlike all others, and kinds of pictures.
 
@@ -26,11 +32,13 @@ def tidy_command(
         Also write one page with the pictures.
     seed
         Seed of the clustering.
+    exhaustive
+        Compare all pictures with all. By default up to 20,000 are; of more those that a graph of neighbours proposes.
     """
     from omlzoo.embedding.shards import load_embeddings
     from omlzoo.evaluation.collection import SHOWN, describe_collection, write_page
 
-    collection = describe_collection(load_embeddings(embeddings), distance, clusters, seed)
+    collection = describe_collection(load_embeddings(embeddings), distance, clusters, seed, exhaustive=exhaustive)
     paths = collection.embeddings.table["path"].astype(str).to_numpy()
     groups = collection.duplicates
     rows = [["near-duplicates", str(len(group)), " ".join(paths[group[:NAMED]])] for group in groups[:SHOWN]]
@@ -39,5 +47,6 @@ def tidy_command(
     print_columns(["what", "size", "pictures"], rows)
     left_out = f"; {collection.failed} without a vector were left out" if collection.failed else ""
     print_line(f"{len(paths)} pictures, {sum(map(len, groups))} in {len(groups)} groups of near-duplicates{left_out}")
+    print_line(collection.how)
     if html is not None:
         write_page(collection, html)

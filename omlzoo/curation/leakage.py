@@ -12,6 +12,7 @@ from PIL.Image import Resampling
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.data.table import Table
 from omlzoo.errors import BadImage
+from omlzoo.ops.all_pairs import say_if_long
 from omlzoo.ops.nearest import nearest
 
 __all__ = ["ALIKE", "find_duplicates"]
@@ -46,6 +47,7 @@ def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, i
     if not all(map(len, sides)):
         return pd.DataFrame(columns=columns), int((~usable).sum())
     queries, gallery = (torch.from_numpy(vectors[side]) for side in sides)
+    say_if_long("the search for copies", len(queries), len(gallery), SIDE**2)
     scores, positions = nearest(queries, gallery, 1, similarity="cosine")
     near = np.flatnonzero(scores[:, 0].numpy() >= alike)
     left, right = frame.iloc[sides[0][near]], frame.iloc[sides[1][positions[:, 0].numpy()[near]]]

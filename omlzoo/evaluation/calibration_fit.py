@@ -9,26 +9,25 @@ import numpy as np
 import pandas as pd
 import torch
 
-from omlzoo.checkpoints.calibration import Calibration, CutPoint, Energy, energy
+from omlzoo.checkpoints.calibration import Calibration, CutPoint
 from omlzoo.checkpoints.folder import open_entry, rewrite_entry
 from omlzoo.data import table as tables
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision, Profiles, Runtime
 from omlzoo.errors import BadInput, notice
-from omlzoo.evaluation.open_set import FirstHits, at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
+from omlzoo.evaluation.label_intervals import share_intervals
+from omlzoo.evaluation.open_set import at_share, detection, likelihood_ratio, pareto_tail, weibull_tail
 from omlzoo.evaluation.probability import fit_probability
+from omlzoo.evaluation.query_hits import QueryHits
 from omlzoo.evaluation.trivial_queries import select_rows
 from omlzoo.metrics._pair_curve import PairCurve, pair_curve, pairs_by_label
-from omlzoo.metrics._selection import Selection, count_relevant
+from omlzoo.metrics._selection import Selection
 from omlzoo.models._extractor import Extractor
-from omlzoo.ops.nearest import nearest
+from omlzoo.ops.all_pairs import say_if_long
 from omlzoo.zoo.registry import open_model
 
 __all__ = ["calibrate"]
-
-HITS = 10  # of each query, for probabilities and energy
-DRAWS = 1000
 
 
 def calibrate(
@@ -98,14 +97,16 @@ def calibrate(
     good = embeddings.rows(embeddings.good)
     frame, vectors, record = good.table, torch.from_numpy(good.vectors), embeddings.record
     chosen = select_rows(frame)
+    say_if_long("calibration", len(chosen.queries), len(chosen.gallery), vectors.shape[1])
     curve = pair_curve(vectors, chosen)
     pair_cut_points = _of_pairs(curve, far, frr, beta)
     by_label = _rates_by_label(vectors, chosen, [value for _, _, value in pair_cut_points])
+    held = _with_intervals(by_label, [curve.within(value) for _, _, value in pair_cut_points])
     points = [
-        CutPoint(name, rule, "distance", value, "pairs", *_with_intervals(by_label, number, curve.within(value)))
-        for number, (name, rule, value) in enumerate(pair_cut_points)
+        CutPoint(name, rule, "distance", value, "pairs", *rates)
+        for (name, rule, value), rates in zip(pair_cut_points, held, strict=True)
     ]
-    hits = _Hits(vectors, chosen)
+    hits = QueryHits(vectors, chosen)
     points += _of_queries(hits, names or {}, unknown, frr, prior)
     open_set = {
         f"{metric} {statistic}": value
@@ -122,42 +123,6 @@ def calibrate(
     if save and isinstance(model, str | Path) and Path(model).is_dir():
         rewrite_entry(replace(open_entry(model), calibration=result), model)
     return result
-
-
-class _Hits:
-    """First hits of known and of unknown queries."""
-
-    def __init__(self, vectors: torch.Tensor, chosen: Selection) -> None:
-        positions = np.full(len(vectors), -1)
-        positions[chosen.gallery] = np.arange(len(chosen.gallery))
-        queries, gallery = vectors[torch.from_numpy(chosen.queries)], vectors[torch.from_numpy(chosen.gallery)]
-        labels = chosen.labels[chosen.queries], chosen.labels[chosen.gallery]
-        own = torch.from_numpy(positions[chosen.queries])
-        bursts: tuple[torch.Tensor, torch.Tensor] | None = None
-        if chosen.sequences is not None:
-            sequences = torch.from_numpy(chosen.sequences)
-            bursts = sequences[torch.from_numpy(chosen.queries)], sequences[torch.from_numpy(chosen.gallery)]
-        scores, ids = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=bursts)
-        right = (labels[1][ids.numpy()] == labels[0][:, None]) & (ids.numpy() >= 0)
-        possible = count_relevant(chosen, positions) > 0
-        codes = torch.from_numpy(labels[0]), torch.from_numpy(labels[1])
-        strange = nearest(queries, gallery, HITS, similarity="euclidean", own=own, groups=codes)[0].numpy()
-        distances = -scores.numpy()[possible].astype(np.float64)
-        others = -strange[possible].astype(np.float64)
-        lost = int((~possible).sum())
-        if lost and len(distances):
-            notice(f"{lost} of {len(possible)} queries have no relevant picture in the gallery and calibrate nothing")
-        if not len(distances):
-            raise BadInput("no query has a relevant picture in the gallery; there is nothing to calibrate on")
-        self.distances, self.labels_right, self.query_labels = distances, right[possible], labels[0][possible]
-        self.first = FirstHits(distances[:, 0], right[possible, 0], others[:, 0])
-        largest = float(others[np.isfinite(others)].max(initial=0))
-        if not 1e-6 <= largest <= 1e6:  # beyond, the fits of curves fail
-            raise BadInput(f"first hits are up to {largest:.3g} away; multiply all vectors so that it is 1e-6 to 1e6")
-        self.how = Energy(max(1e-6 * largest, float(np.median(distances[:, 0])) / 4), HITS)
-        self.energies = FirstHits(energy(distances, self.how), right[possible, 0], energy(others, self.how))
-        if not np.isfinite(self.first.unknown).all():
-            raise BadInput("the gallery has one label for some queries; without it nothing is left to be taken for it")
 
 
 def _of_pairs(
@@ -193,7 +158,7 @@ def _of_pairs(
 
 
 def _of_queries(
-    hits: _Hits, names: Mapping[str, float], unknown: Sequence[float], frr: Sequence[float], prior: float
+    hits: QueryHits, names: Mapping[str, float], unknown: Sequence[float], frr: Sequence[float], prior: float
 ) -> list[CutPoint]:
     first = hits.first
     rules: list[tuple[str, str, Literal["distance", "energy"], float]] = []
@@ -223,16 +188,18 @@ def _of_queries(
         notice(f"{left_out}: left out, {len(first.known)} queries are too few for the fit")
     sentence = f"rather known than unknown where {prior:g} of queries are unknown"
     rules.append(("ratio", sentence, "distance", likelihood_ratio(first.known, first.unknown, prior)))
-    points = []
-    for name, rule, statistic, value in rules:
+    codes = np.unique(hits.query_labels, return_inverse=True)[1]
+    accepted = []
+    for _, _, statistic, value in rules:
         of = first if statistic == "distance" else hits.energies
-        accepted = of.unknown <= value, of.right & (of.known <= value)
-        rates = [float(each.mean()) for each in accepted]
-        codes = np.unique(hits.query_labels, return_inverse=True)[1]
-        sizes = np.bincount(codes).astype(float)
-        ends = [_interval(np.bincount(codes, each), sizes, 1.0) for each in accepted]
-        points.append(CutPoint(name, rule, statistic, value, "queries", rates[0], ends[0], rates[1], ends[1]))
-    return points
+        accepted += [of.unknown <= value, of.right & (of.known <= value)]
+    parts = [np.bincount(codes, each) for each in accepted]
+    ends = share_intervals(parts, [np.bincount(codes)] * len(parts), [1.0] * len(parts))
+    rates = [float(each.mean()) for each in accepted]
+    return [
+        CutPoint(name, rule, statistic, value, "queries", rates[at], ends[at], rates[at + 1], ends[at + 1])
+        for at, (name, rule, statistic, value) in zip(range(0, len(parts), 2), rules, strict=True)
+    ]
 
 
 def _rates_by_label(
@@ -247,29 +214,17 @@ def _rates_by_label(
 
 
 def _with_intervals(
-    by_label: tuple[np.ndarray, np.ndarray, np.ndarray], place: int, rates: tuple[float, float]
-) -> tuple[float, tuple[float, float], float, tuple[float, float]]:
-    """FAR and TAR with intervals. A negative pair belongs to two labels, so its deviation counts twice."""
+    by_label: tuple[np.ndarray, np.ndarray, np.ndarray], rates: Sequence[tuple[float, float]]
+) -> list[tuple[float, tuple[float, float], float, tuple[float, float]]]:
+    """FAR and TAR with intervals, of each cut-point. A negative pair is of two labels: its deviation counts twice."""
     same, other, order = by_label
-    column = order[place]
-    right, wrong = rates
-    ends = []
-    for counts, factor, value in ((other, 2.0, wrong), (same, 1.0, right)):
-        low, high = _interval(counts[:, column], counts[:, -1], factor)
-        ends.append((max(0.0, min(low, value)), min(1.0, max(high, value))))
-    return wrong, ends[0], right, ends[1]
-
-
-def _interval(part: np.ndarray, whole: np.ndarray, factor: float) -> tuple[float, float]:
-    """95 % of the ratios of sums over labels (T,) that are drawn with replacement."""
-    random = np.random.default_rng(0)
-    value = part.sum() / max(1, whole.sum())
-    draws = np.empty(DRAWS)
-    for draw in range(DRAWS):
-        times = np.bincount(random.integers(0, len(part), len(part)), minlength=len(part))
-        draws[draw] = times @ part / max(1, times @ whole)
-    low, high = np.quantile(value + factor * (draws - value), [0.025, 0.975])
-    return float(max(0.0, low)), float(min(1.0, high))
+    parts = [counts[:, order[place]] for place in range(len(rates)) for counts in (other, same)]
+    ends = share_intervals(parts, [other[:, -1], same[:, -1]] * len(rates), [2.0, 1.0] * len(rates)) if parts else []
+    held = [
+        (max(0.0, min(low, value)), min(1.0, max(high, value)))
+        for (low, high), value in zip(ends, (each for right, wrong in rates for each in (wrong, right)), strict=True)
+    ]
+    return [(wrong, held[2 * place], right, held[2 * place + 1]) for place, (right, wrong) in enumerate(rates)]
 
 
 def _embedded(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from omlzoo.curation._how import says_how
 from omlzoo.curation.kmeans import clusters as find_clusters
 from omlzoo.curation.outlier_detection import near_duplicates, outliers
 from omlzoo.data.images import to_rgb
@@ -34,6 +35,7 @@ class Collection:
         kinds: Rows of each cluster, the most central first.
         centres: (K, D) centres of the clusters.
         failed: How many images had no vector and were left out.
+        how: How near-duplicates and outliers were looked for, in one sentence.
     """
 
     embeddings: Embeddings
@@ -44,9 +46,12 @@ class Collection:
     kinds: list[np.ndarray]
     centres: np.ndarray
     failed: int
+    how: str
 
 
-def describe_collection(embeddings: Embeddings, distance: float = 0.1, clusters: int = 20, seed: int = 0) -> Collection:
+def describe_collection(
+    embeddings: Embeddings, distance: float = 0.1, clusters: int = 20, seed: int = 0, *, exhaustive: bool | None = None
+) -> Collection:
     """Near-duplicates, outliers and kinds among embeddings.
 
     Args:
@@ -54,6 +59,7 @@ def describe_collection(embeddings: Embeddings, distance: float = 0.1, clusters:
         distance: Euclidean distance; images at that distance or less are near-duplicates.
         clusters: Number of kinds to find; fewer where there are fewer images.
         seed: Seed of the clustering.
+        exhaustive: Compare all rows with all; None does so up to 20,000 rows, of more those that a graph proposes.
 
     Raises:
         BadInput: Fewer than two rows have a vector.
@@ -63,17 +69,18 @@ def describe_collection(embeddings: Embeddings, distance: float = 0.1, clusters:
     if len(good) < 2:
         left_out = f"; {failed} without a vector were left out" if failed else ""
         raise BadInput(f"there are {len(good)} rows with a vector{left_out}; there is nothing to compare")
-    strangeness = outliers(good.vectors, min(NEIGHBOURS, len(good) - 1))
+    strangeness = outliers(good.vectors, min(NEIGHBOURS, len(good) - 1), exhaustive=exhaustive)
     kinds = find_clusters(good.vectors, min(clusters, len(good)), seed)
     return Collection(
         embeddings=good,
         distance=distance,
-        duplicates=list(near_duplicates(good.vectors, distance)),
+        duplicates=near_duplicates(good.vectors, distance, exhaustive=exhaustive),
         strangest=np.argsort(-strangeness, kind="stable")[:SHOWN],
         strangeness=strangeness,
         kinds=list(kinds.members),
         centres=kinds.centres,
         failed=failed,
+        how=says_how(len(good), exhaustive),
     )
 
 
@@ -102,6 +109,7 @@ def write_page(collection: Collection, path: str | Path) -> None:
     facts = [
         f"{len(good)} pictures",
         f"Near-duplicates are at most {collection.distance:g} apart; kinds are clusters, the most central first.",
+        f"Near-duplicates and outliers: {collection.how}.",
     ]
     figures = []
     if plots.can_draw():

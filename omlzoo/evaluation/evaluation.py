@@ -26,6 +26,7 @@ from omlzoo.metrics.ranking import RetrievalPerQuery, averages, ranking_of
 from omlzoo.metrics.spread import pcf
 from omlzoo.metrics.verifying import verification_of
 from omlzoo.models._extractor import Extractor
+from omlzoo.ops.all_pairs import say_if_long
 from omlzoo.ops.codes import label_texts
 from omlzoo.zoo.registry import open_model
 
@@ -146,6 +147,7 @@ def evaluate_embeddings(
     certain = find_certain(frame, selection)
     for finding in certain:
         notice(finding.text)
+    say_if_long("evaluation", len(selection.queries), len(selection.gallery), good.vectors.shape[1])
     ranks = {"cmc": cmc, "precision": precision_at, "map": map, "hits": (), "ndcg": (10,) if thorough else ()}
     ranking = ranking_of(torch.from_numpy(good.vectors), selection, ranks, full_list=thorough)
     metrics = averages(ranking, **({} if categories is None else {"per_category": categories}))

@@ -1,7 +1,6 @@
 """Findings in a table or its embeddings: likely wrong labels, copies, collapse, and queries that cannot succeed."""
 
 import itertools
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,25 +67,32 @@ def _impossible(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQue
 def _mislabelled(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery") -> list[Finding]:
     if ranking.first.shape[1] < LOOKED_AT:
         return []
-    shown = []
-    for query, hits in zip(ranking.queries, ranking.first[:, :LOOKED_AT], strict=True):
-        names, counts = np.unique(labels[hits[hits >= 0]], return_counts=True)
-        if len(names) and counts.max() >= AGREEING and labels[query] not in names:
-            looks = names[counts.argmax()]
-            shown.append({"path": paths[query], "label": labels[query], "looks_like": looks})
-    if not shown:
+    codes = pd.factorize(labels)[0]
+    hits = ranking.first[:, :LOOKED_AT]
+    seen = np.where(hits >= 0, codes[hits], -1 - np.arange(LOOKED_AT))  # a missing hit is of no other's label
+    ordered = np.sort(seen, axis=1)
+    most = np.full(len(seen), -1)
+    for start in range(LOOKED_AT - AGREEING + 1):  # so many in a row agree
+        most = np.where(ordered[:, start] == ordered[:, start + AGREEING - 1], ordered[:, start], most)
+    found = np.flatnonzero((most >= 0) & (seen != codes[ranking.queries][:, None]).all(axis=1))
+    if not len(found):
         return []
+    shown = [
+        {"path": paths[row], "label": labels[row], "looks_like": labels[hits[place][seen[place] == most[place]][0]]}
+        for place, row in zip(found[:SHOWN], ranking.queries[found[:SHOWN]], strict=True)
+    ]
     first = shown[0]
     sentence = (
-        f"{len(shown)} pictures look like another label: {AGREEING} of their {LOOKED_AT} nearest are of it, none of "
+        f"{len(found)} pictures look like another label: {AGREEING} of their {LOOKED_AT} nearest are of it, none of "
     )
     text = f"{sentence}their own; the first: {first['path']}, {first['label']}, looks like {first['looks_like']}"
-    return [Finding("mislabelled", text, len(shown), tuple(shown[:SHOWN]))]
+    return [Finding("mislabelled", text, len(found), tuple(shown))]
 
 
 def _copies(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery") -> list[Finding]:
-    pairs = [(a, b) for a, b in _same_embedding(ranking) if labels[a] != labels[b]]
-    if not pairs:
+    pairs = _same_embedding(ranking)
+    pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
+    if not len(pairs):
         return []
     shown = tuple(
         {"path": paths[a], "label": labels[a], "same_as": paths[b], "its_label": labels[b]} for a, b in pairs[:SHOWN]
@@ -96,8 +102,9 @@ def _copies(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery")
 
 
 def _copied(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery") -> list[Finding]:
-    pairs = [(a, b) for a, b in _same_embedding(ranking) if labels[a] == labels[b]]
-    if not pairs:
+    pairs = _same_embedding(ranking)
+    pairs = pairs[labels[pairs[:, 0]] == labels[pairs[:, 1]]]
+    if not len(pairs):
         return []
     shown = tuple({"path": paths[a], "same_as": paths[b]} for a, b in pairs[:SHOWN])
     count = f"{len(pairs)} of {len(ranking.queries)} queries"
@@ -105,14 +112,14 @@ def _copied(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery")
     return [Finding("copied", f"{text}{shown[0]['path']} and {shown[0]['same_as']}", len(pairs), shown)]
 
 
-def _same_embedding(ranking: "RetrievalPerQuery") -> list[tuple[int, int]]:
-    """The queries whose first hit is no further away than a copy would be, each with that hit."""
+def _same_embedding(ranking: "RetrievalPerQuery") -> np.ndarray:
+    """The queries whose first hit is no further away than a copy would be, each with that hit: (P, 2)."""
     if not len(ranking.queries):
-        return []
+        return np.empty((0, 2), dtype=np.int64)
     nearest, distance = ranking.first[:, 0], -ranking.scores[:, 0]
     middle = float(np.median(-ranking.scores[np.isfinite(ranking.scores)]))
     near = np.flatnonzero((distance <= ALIKE * middle) & (nearest >= 0))
-    return [(int(ranking.queries[query]), int(nearest[query])) for query in near]
+    return np.stack([ranking.queries[near], nearest[near]], axis=1)
 
 
 def _collapsed(vectors: np.ndarray) -> list[Finding]:
@@ -134,12 +141,19 @@ def _collapsed(vectors: np.ndarray) -> list[Finding]:
 def _confused(labels: np.ndarray, ranking: "RetrievalPerQuery") -> list[Finding]:
     if not len(ranking.queries):
         return []
-    query_labels, hit_labels = labels[ranking.queries], labels[ranking.first[:, 0]]
-    wrong = (query_labels != hit_labels) & (ranking.first[:, 0] >= 0)
+    codes, names = pd.factorize(labels)
+    hits = ranking.first[:, 0]
+    asked, taken = codes[ranking.queries], codes[hits]
+    wrong = (asked != taken) & (hits >= 0)
     if not wrong.any():
         return []
-    counts = Counter(zip(query_labels[wrong].tolist(), hit_labels[wrong].tolist(), strict=True))
-    shown = tuple({"label": a, "taken_for": b, "queries": n} for (a, b), n in counts.most_common(SHOWN))
+    pairs = asked[wrong].astype(np.int64) * len(names) + taken[wrong]
+    kinds, firsts, counts = np.unique(pairs, return_index=True, return_counts=True)
+    order = np.lexsort((firsts, -counts))[:SHOWN]  # of equal counts the one that is met first
+    shown = tuple(
+        {"label": str(names[kind // len(names)]), "taken_for": str(names[kind % len(names)]), "queries": int(count)}
+        for kind, count in zip(kinds[order], counts[order], strict=True)
+    )
     first = shown[0]
     text = f"most often confused: {first['label']}, taken for {first['taken_for']} by {first['queries']} queries"
-    return [Finding("confused", text, len(counts), shown)]
+    return [Finding("confused", text, len(kinds), shown)]

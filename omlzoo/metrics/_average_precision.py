@@ -36,8 +36,10 @@ def average_precision(vectors: Tensor, pairs: Selection, queries: np.ndarray) ->
     norms = gallery_vectors.square().sum(dim=1)
     size = max(1, NUMBERS // len(gallery))
     values: tuple[list[Tensor], list[Tensor]] = ([], [])
+    sizes = np.bincount(ordered, minlength=int(pairs.labels.max(initial=0)) + 1)[pairs.labels[queries]]
+    by_size = np.argsort(sizes, kind="stable")  # a block takes the time and memory of its largest label
     for start in range(0, len(queries), size):
-        rows = queries[start : start + size]
+        rows = queries[by_size[start : start + size]]
         query_vectors = vectors[torch.from_numpy(rows)]
         # The query's own norm is left out, as it does not change the order.
         squares = torch.addmm(norms, query_vectors, gallery_vectors.T, alpha=-2)
@@ -63,7 +65,9 @@ def average_precision(vectors: Tensor, pairs: Selection, queries: np.ndarray) ->
         count = valid.sum(dim=1)
         values[0].append(precision.sum(dim=1) / count)
         values[1].append(precision.gather(1, (count - 1)[:, None])[:, 0])
-    joined = [torch.cat(each).numpy() if each else np.empty(0) for each in values]
+    joined = np.empty((2, len(queries)))
+    for kind, parts in zip(joined, values, strict=True):
+        kind[by_size] = torch.cat([torch.empty(0, dtype=torch.float64), *parts]).numpy()
     return joined[0], joined[1]
 
 

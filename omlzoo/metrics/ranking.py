@@ -28,6 +28,7 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._average_precision import average_precision
+from omlzoo.metrics._large_labels import at_relevant, usual_rank
 from omlzoo.metrics._selection import NOBODY, Flags, Ids, Selection, count_relevant, select
 from omlzoo.ops.codes import label_codes
 from omlzoo.ops.direct_scores import Similarity
@@ -45,8 +46,7 @@ class RetrievalPerQuery:
     Attributes:
         queries: (Q,) rows of the queries that have a relevant gallery row.
         values: (Q,) float64 values of each metric, by its name.
-        first: (Q, K) numbers of the nearest gallery rows, where K is the largest k of any metric (not the largest n);
-            -1 where there is none.
+        first: (Q, K) the nearest gallery rows, K being the largest k of any metric (not the largest n); -1 for none.
         scores: (Q, K) scores of these rows: minus the Euclidean distance, or the cosine.
         without_relevant: Rows of the queries without a relevant gallery row.
     """
@@ -91,11 +91,11 @@ def retrieval(
         hits: Ranks k of hits@k.
         ndcg: Ranks k of ndcg@k.
         full_list: Add "ap" and "inp", over the whole gallery; rows at equal distances share a rank.
-        per_label: Add "per_label", the metrics of the queries of each label.
+        per_label: Add "per_label", the metrics of each label's queries.
 
     Returns:
-        Fractions in [0, 1]: "cmc@1", "precision@5", "map@5", "map@r", "r_precision"; NaN where no query has a
-        relevant row. Counts: "queries", "queries_without_relevant". See the module's text for the definitions.
+        Fractions in [0, 1]: "cmc@1", "precision@5", "map@5", "map@r", "r_precision"; NaN where no query has a relevant
+        row. Counts: "queries", "queries_without_relevant". The module's text has the definitions.
 
     Raises:
         BadInput: Shapes differ, an embedding is not finite or holds a number above 1e15, a label is missing, text and
@@ -199,14 +199,19 @@ def ranking_of(
     positions[selection.gallery] = np.arange(len(selection.gallery))
     relevant = count_relevant(selection, positions)
     without = selection.queries[relevant == 0]
-    possible = replace(selection, queries=selection.queries[relevant > 0])
+    possible, relevant = replace(selection, queries=selection.queries[relevant > 0]), relevant[relevant > 0]
     shown = max([1, *(k for metric_ranks in ranks.values() for k in metric_ranks)])
-    blocks = list(_search(vectors, possible, positions, relevant[relevant > 0], ranks, shown, similarity))
+    usual = usual_rank(relevant, shown, len(selection.gallery))
+    blocks = list(_search(vectors, possible, positions, relevant, ranks, (shown, usual), similarity))
     width = min(shown, len(selection.gallery))
     ids = torch.cat([torch.empty(0, width, dtype=torch.int64), *(ids for _, ids, _ in blocks)]).numpy()
     scores = torch.cat([torch.empty(0, width), *(scores for _, _, scores in blocks)])
     names = metrics_of_hits(torch.zeros(0, 1, dtype=torch.bool), torch.ones(0), torch.ones(0), ranks)
     values = {name: np.concatenate([np.empty(0), *(block[name].numpy() for block, _, _ in blocks)]) for name in names}
+    large = relevant > usual
+    values["map@r"][large], values["r_precision"][large] = at_relevant(
+        vectors, replace(possible, queries=possible.queries[large]), positions, relevant[large], similarity
+    )
     if full_list:
         values["ap"], values["inp"] = average_precision(vectors.cpu(), selection, possible.queries)
     first = np.where(ids == NOBODY, NOBODY, selection.gallery[ids])
@@ -219,10 +224,10 @@ def _search(
     places: np.ndarray,
     relevant: np.ndarray,
     ranks: Mapping[str, Sequence[int]],
-    shown: int,
+    neighbours: tuple[int, int],
     similarity: Similarity,
 ) -> Iterator[tuple[dict[str, Tensor], Tensor, Tensor]]:
-    """Metrics of each block of queries, and the gallery positions and scores of the first ``shown`` hits.
+    """Metrics of each block of queries, and the gallery positions and scores of the first hits.
 
     Args:
         vectors: (N, D).
@@ -230,7 +235,7 @@ def _search(
         places: (N,) position of each row in the gallery, or NOBODY.
         relevant: (Q,) how many relevant rows a query has.
         ranks: Ranks k of each metric.
-        shown: Number of hits that are returned.
+        neighbours: Number of hits that are returned, and of those that are found.
         similarity: What orders the gallery.
     """
 
@@ -240,28 +245,23 @@ def _search(
     queries, gallery, sequence = selection.queries, selection.gallery, selection.sequences
     groups = None if sequence is None else (at_vectors(sequence[queries]), at_vectors(sequence[gallery]))
     codes, query_codes = torch.from_numpy(selection.labels[gallery]), torch.from_numpy(selection.labels[queries])
-    for rows, scores, ids in nearest_blocks(
-        _pick(vectors, queries), _pick(vectors, gallery), max(shown, int(relevant.max(initial=1))),
-        similarity=similarity, own=at_vectors(places[queries]), groups=groups,
-    ):  # fmt: skip
+    sides, own = (_pick(vectors, queries), _pick(vectors, gallery)), at_vectors(places[queries])
+    for rows, scores, ids in nearest_blocks(*sides, neighbours[1], similarity=similarity, own=own, groups=groups):
         scores, ids = scores.cpu(), ids.cpu()
         present = ids != NOBODY
         hit = (codes[ids] == query_codes[rows][:, None]) & present
         values = metrics_of_hits(hit, torch.from_numpy(relevant[rows]), present.sum(dim=1), ranks)
-        yield values, ids[:, :shown], scores[:, :shown]
+        yield values, ids[:, : neighbours[0]], scores[:, : neighbours[0]]
 
 
 def metrics_of_hits(
-    hit: Tensor,
-    relevant: Tensor,
-    present: Tensor,
-    ranks: Mapping[str, Sequence[int]],
+    hit: Tensor, relevant: Tensor, present: Tensor, ranks: Mapping[str, Sequence[int]]
 ) -> dict[str, Tensor]:
     """The values (Q,) float64 of each metric, from the hits of a search.
 
     Args:
-        hit: (Q, K) bool, whether the row at each rank is relevant; K is at least each k in ``ranks`` and each
-            number in ``relevant`` (for MAP@R), or the size of the whole list.
+        hit: (Q, K) bool, whether the row at each rank is relevant; K is at least each k in ``ranks`` and, for MAP@R and
+            R-precision, the number in ``relevant``, or the size of the whole list.
         relevant: (Q,) number of relevant gallery rows, above 0.
         present: (Q,) number of rows in the list, at most K.
         ranks: Ranks k of "cmc", "precision", "map", "hits" and "ndcg".

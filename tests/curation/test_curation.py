@@ -22,10 +22,11 @@ from omlzoo.curation import (
     choose,
     clusters,
     near_duplicates,
+    outlier_detection,
     outliers,
 )
 from omlzoo.data import table
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadInput, OmlzooWarning
 
 
 def points(rows: int, seed: int) -> np.ndarray:
@@ -112,6 +113,60 @@ def test_groups_are_the_connected_ones(rows: int, most: float, seed: int) -> Non
         groups = [group for group in groups if group not in touched] + [set().union({row}, *touched)]
     wanted = sorted(sorted(group) for group in groups if len(group) > 1)
     assert sorted(sorted(group.tolist()) for group in near_duplicates(vectors, most)) == wanted
+
+
+def planted(rows: int, dim: int) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+    """Unit vectors around random centres, with groups of near copies at up to 0.05, and ten strangers."""
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(rows // 8 + 1, dim))[np.arange(rows) // 8] + random.normal(size=(rows, dim))
+    vectors[-10:] = 12 * random.normal(size=(10, dim))
+    vectors[:-10] /= np.linalg.norm(vectors[:-10], axis=1, keepdims=True)
+    vectors[-10:] /= np.linalg.norm(vectors[-10:], axis=1, keepdims=True) / 3
+    free, groups = random.permutation(rows - 10), []
+    for size in [300, 40, *[2] * 200, *[3] * 50]:
+        group, free = free[:size], free[size:]
+        step = random.normal(size=(size, dim))
+        vectors[group] = vectors[group[0]] + 0.024 * step / np.linalg.norm(step, axis=1, keepdims=True)
+        groups.append(tuple(sorted(group.tolist())))
+    return vectors.astype(np.float32), groups
+
+
+def test_a_graph_finds_all_planted_copies_and_strangers_and_says_that_it_is_one() -> None:
+    vectors, groups = planted(21_000, 48)
+    with pytest.warns(
+        OmlzooWarning, match="near-duplicates: of 21,000 rows those are compared that a graph of neighbours"
+    ):
+        found = near_duplicates(vectors, 0.05)
+    assert sorted(tuple(group.tolist()) for group in found) == sorted(groups)
+    with pytest.warns(
+        OmlzooWarning, match="outliers: of 21,000 rows .* their distances are exact; a pair may be missed"
+    ):
+        strange = outliers(vectors, 3)
+    assert set(np.argsort(-strange)[:10].tolist()) == set(range(20_990, 21_000))
+    middle = np.median([np.sort(np.linalg.norm(vectors - row, axis=1))[3] for row in vectors[:60]])
+    for row in range(20_990, 21_000):
+        exact = np.sort(np.linalg.norm(vectors.astype(float) - vectors[row], axis=1))[3]
+        assert strange[row] == pytest.approx(exact / middle, rel=0.05)
+    assert 0.9 < np.median(strange) < 1.1
+
+
+def test_a_graph_of_few_rows_finds_what_all_pairs_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, groups = planted(1500, 12)
+    for scale, offset in ((1.0, 0.0), (1e-9, 0.0), (1.0, 64.0)):
+        moved = (vectors * np.float32(scale) + np.float32(offset)).astype(np.float32)
+        one, other = (near_duplicates(moved, 0.05 * scale, exhaustive=exhaustive) for exhaustive in (False, True))
+        assert [group.tolist() for group in one] == [group.tolist() for group in other]
+    with monkeypatch.context() as patch:
+        patch.setattr(outlier_detection, "KEPT", 50)
+        assert sorted(tuple(group.tolist()) for group in near_duplicates(vectors, 0.05, exhaustive=False)) == sorted(
+            groups
+        )
+    strange = outliers(vectors, 3), outliers(vectors, 3, exhaustive=False)
+    top = np.argsort(-strange[0])[:10]
+    assert set(np.argsort(-strange[1])[:10]) == set(top)
+    np.testing.assert_allclose(strange[1][top], strange[0][top], rtol=0.1)
+    assert outliers(np.ones((900, 3)), exhaustive=False).tolist() == [0] * 900
+    assert outliers(vectors[:3], 2, exhaustive=False) == pytest.approx(outliers(vectors[:3], 2))
 
 
 def test_kmeans_finds_what_was_made() -> None:
