@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timm.layers import QuickGELU
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
 from omlzoo.models._positions import patch_grid, resize_positions, trained_grid
+from omlzoo.models._quick_gelu import QuickGELU
 
 __all__ = ["clip_reid_vitb16", "clip_vitb16", "clip_vitb32", "clip_vith14", "clip_vitl14"]
 
