@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.ops.direct_scores import NOBODY, Similarity, best_candidates, some_queries
+from omlzoo.ops.direct_scores import NOBODY, best_candidates, some_queries
 from omlzoo.ops.int8 import Int8Rows, multiplies_bytes
 from omlzoo.ops.knn_graph import among_themselves, best_of_each
 from omlzoo.ops.rows import check_rows
+from omlzoo.ops.similarity import Similarity
 from omlzoo.ops.topk import largest
 
 __all__ = ["NeighborSearch", "nearest", "nearest_blocks"]
