@@ -6,7 +6,7 @@ import numpy as np
 
 from omlzoo.errors import BadInput
 
-__all__ = ["LARGEST", "as_array", "check_array", "refuse_rows"]
+__all__ = ["LARGEST", "as_array", "check_array", "check_shape", "refuse_rows"]
 
 LARGEST = 1e15  # largest number whose squares, summed over a row, stay in float32
 
@@ -33,7 +33,24 @@ def as_array(values: object, name: str) -> np.ndarray:
         raise BadInput(f"{name} are of the kind {array.dtype}; give real numbers, such as float32")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
+    check_shape(array.shape, name)
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+def check_shape(shape: tuple[int, ...], name: str) -> None:
+    """Refuse numbers that are not in rows.
+
+    Args:
+        shape: Their shape.
+        name: What to call the rows in messages.
+
+    Raises:
+        BadInput: It is not (rows, dim), or rows have no number.
+    """
+    if len(shape) != 2:
+        raise BadInput(f"{name} have the shape {shape}; it must be (rows, dim)")
+    if shape[0] and not shape[1]:
+        raise BadInput(f"{name} have the shape {shape}; a row needs at least one number")
 
 
 def check_array(name: str, rows: np.ndarray, remedy: str = "leave those rows out") -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.ops.arrays import LARGEST, as_array, refuse_rows
+from omlzoo.ops.arrays import LARGEST, as_array, check_shape, refuse_rows
 
 __all__ = ["LARGEST", "Rows", "as_numbers", "as_rows", "check_rows", "conditioned"]
 
@@ -41,10 +41,7 @@ def as_numbers(values: Rows, name: str) -> Tensor:
     ):
         what = "quantised" if rows.is_quantized else f"{str(rows.layout)[6:]}, {str(rows.dtype)[6:]}, on {rows.device}"
         raise BadInput(f"{name} are a tensor that is {what}; give real numbers in a dense tensor, such as float32")
-    if rows.ndim != 2:
-        raise BadInput(f"{name} have the shape {tuple(rows.shape)}; it must be (rows, dim)")
-    if len(rows) and not rows.shape[1]:
-        raise BadInput(f"{name} have the shape {tuple(rows.shape)}; a row needs at least one number")
+    check_shape(tuple(rows.shape), name)
     return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
 
 
