@@ -35,11 +35,13 @@ index = omlzoo.open_index("index")
 hits = index.search(index.embeddings.vectors[:4], 3, where={"n": 0}, threshold=0.5)
 assert hits.ids[:, 0].tolist()[::3] == [0, 3] and len(hits.table()) == 12
 """
+BODIES = "from omlzoo.models import clip, resnet, siglip, unicom, vit; from omlzoo.zoo import registry, text_model"
 CASES = {
     "import and list": ("import omlzoo; omlzoo.list_models(); dir(omlzoo)", TORCH | TABLES | NETWORK),
     "facts of an entry": ("import omlzoo; omlzoo.get_weights('vits16_dino').metrics", TORCH | TABLES | NETWORK),
     "list command": ("from omlzoo.cli import main; main(['list'])", TORCH | TABLES),
     "doctor": ("from omlzoo.cli import main; main(['doctor'])", TORCH),
+    "bodies of our own": (BODIES, DETOUR),
     "an index of arrays": (BUILD, TORCH | {"huggingface_hub.file_download", "onnxruntime", "faiss", "pymilvus"}),
     "a search by vectors": (SEARCH, TORCH | {"huggingface_hub.file_download", "onnxruntime", "faiss", "pymilvus"}),
 }
