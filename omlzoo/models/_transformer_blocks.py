@@ -196,7 +196,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, fused: bool) -> Tensor:
     if fused:
         return nn.functional.scaled_dot_product_attention(query, key, value)
     weights = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
-    return weights.softmax(dim=-1) @ value
+    mixed: Tensor = weights.softmax(dim=-1) @ value
+    return mixed
 
 
 def truncated_normal(tensor: Tensor, deviation: float) -> None:
