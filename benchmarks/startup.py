@@ -1,19 +1,83 @@
-"""Seconds of a fresh process: importing and listing over an empty program, and the command `omlzoo list`."""
+"""Processor seconds of fresh processes, in turn, as ratios to `import torch` in the same run: what a user waits for.
 
+The listing is measured over an empty program, also with five installed packages that each bring a checkpoint, and so is
+the command `omlzoo list`. A cold search is one picture in an index of the bundled model: by torch, and by the exported
+model that `--runtime onnx` keeps (where onnx, onnxscript and onnxruntime are installed). `--size` is the number of runs.
+"""
+
+import os
+import resource
+import statistics
 import subprocess
 import sys
+import tempfile
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
 
-from measuring import arguments, seconds, show
+from measuring import arguments, show
+
+import omlzoo
+from omlzoo.data import synthetic
+
+MODEL, PACKAGES = "resnet_small_omniglot", 5
+LISTING = "import omlzoo; omlzoo.list_models()"
+VECTORS = "import omlzoo; index = omlzoo.open_index('index'); index.search(index.embeddings.vectors[:1])"
+BUILDING = f"""
+import numpy as np, pandas as pd, omlzoo
+from omlzoo.embedding.record import Record
+preprocess = {{"resize": [8, 8], "mode": "squash", "crop": [8, 8], "interpolation": "bilinear", "antialias": True,
+              "mean": [0.0] * 3, "std": [1.0] * 3, "pad": None}}
+table = pd.DataFrame({{"path": ["a", "b"], "error": ["", ""]}})
+record = Record("{MODEL}", "0" * 64, 16, preprocess, True, "fp32", "/")
+omlzoo.build_index(omlzoo.Embeddings(np.eye(2, 16, dtype=np.float32), table, record))
+"""
 
 
-def run(*command: str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+def spent(folder: Path, *command: str, path: str = "") -> float:
+    """Processor seconds of a Python of its own."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    paths = os.pathsep.join(filter(None, [path, str(Path(omlzoo.__file__).parent.parent)]))
+    environment = {**os.environ, "PYTHONPATH": paths, "OMLZOO_HOME": str(folder / "home")}
+    subprocess.run([sys.executable, *command], check=True, cwd=folder, env=environment, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def prepare(folder: Path) -> str:
+    """An index of the bundled model, five packages in `site`, and the picture that is searched for."""
+    table = synthetic.write_alphabets(folder / "pictures", alphabets=2, characters=4, drawers=5, size=64, seed=1)
+    omlzoo.build_index(omlzoo.embed(MODEL, table, progress=False)).save(folder / "index")
+    for number in range(PACKAGES):
+        wheel = omlzoo.pack(MODEL, folder, name=f"packed_{number}")
+        zipfile.ZipFile(wheel).extractall(folder / "site")
+    return str(next((folder / "pictures").rglob("*.png")))
 
 
 if __name__ == "__main__":
-    runs = arguments(__doc__).size or 9
-    empty = seconds(lambda: run(sys.executable, "-c", "pass"), runs)
-    listed = seconds(lambda: run(sys.executable, "-c", "import omlzoo; omlzoo.list_models()"), runs)
-    command = seconds(lambda: run(sys.executable, "-m", "omlzoo", "list"), runs)
-    show("startup", empty_seconds=empty, list_models_seconds=listed, more_than_empty=listed - empty, limit=0.15,
-         command_seconds=command, command_limit=0.4)  # fmt: skip
+    runs = arguments(__doc__).size or 7
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        query = prepare(folder)
+        search = ("-m", "omlzoo", "search", "index", query, "--runtime")
+        cases: dict[str, tuple[str, ...]] = {
+            "empty": ("-c", "pass"), "torch": ("-c", "import torch"), "list_models": ("-c", LISTING),
+            "list_command": ("-m", "omlzoo", "list"), "doctor": ("-m", "omlzoo", "doctor"),
+            "build_index": ("-c", BUILDING), "search_vector": ("-c", VECTORS), "search_torch": (*search, "torch"),
+        }  # fmt: skip
+        if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+            spent(folder, *search, "onnx")  # the first time it exports
+            cases["search_kept_export"] = (*search, "onnx")
+        times: dict[str, list[float]] = {name: [] for name in [*cases, "list_models_with_packages"]}
+        for _ in range(runs):
+            for name, command in cases.items():
+                times[name].append(spent(folder, *command))
+            times["list_models_with_packages"].append(spent(folder, *cases["list_models"], path=str(folder / "site")))
+    found = {name: statistics.median(each) for name, each in times.items()}
+    show(
+        "startup", runs=runs, **{f"{name}_seconds": value for name, value in found.items()},
+        **{f"{name}_to_torch": value / found["torch"] for name, value in found.items() if name not in ("empty", "torch")},
+        list_models_more_than_empty=found["list_models"] - found["empty"],
+        with_packages_more_than_empty=found["list_models_with_packages"] - found["empty"], more_than_empty_limit=0.15,
+        list_command_limit=0.4, search_torch_to_torch_limit=1.6, search_kept_export_limit=0.8,
+    )  # fmt: skip

@@ -5,9 +5,11 @@ with ``_`` hold code that the others share, and offer nothing.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from inspect import Parameter, signature
 from pkgutil import iter_modules
 from typing import Any
@@ -42,7 +44,8 @@ ACTS = {
 }
 SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "objectives", "rerank", "samplers")
 ROOMS = tuple(shelf for shelf in SHELVES if "." not in shelf)
-
+OFFERED = re.compile(r"^__all__ = (\[.*?\])", re.MULTILINE | re.DOTALL)
+QUOTED = re.compile(r"""["'](\w+)["']""")
 
 # What packages send unasked: onnxruntime from 1.29 on writes a device id and looks up its maker's host, the others are
 # turned off by the switch that their documentation names. docs/security.md lists them.
@@ -55,7 +58,7 @@ REPORTS_OFF = {
 
 
 def offers(shelf: str) -> dict[str, str]:
-    """The names that ``omlzoo.<shelf>`` offers, with the module that defines each.
+    """The names that ``omlzoo.<shelf>`` offers, with the module that defines each. No module is imported for that.
 
     Raises:
         ImportError: Two modules define the same name.
@@ -65,11 +68,19 @@ def offers(shelf: str) -> dict[str, str]:
     for info in iter_modules(folder.__path__, f"{folder.__name__}."):
         if info.name.rpartition(".")[2].startswith("_"):
             continue
-        for name in import_module(info.name).__all__:
+        for name in _offered(info.name):
             if name in homes:
                 raise ImportError(f"{name} is defined in {homes[name]} and in {info.name}")
             homes[name] = info.name
     return homes
+
+
+def _offered(module: str) -> list[str]:
+    """The ``__all__`` of a module as its source has it; of one without a source, as it is once imported."""
+    spec = find_spec(module)
+    source = getattr(spec and spec.loader, "get_source", lambda _: None)(module)
+    listed = OFFERED.search(source or "")
+    return QUOTED.findall(listed[1]) if listed else list(import_module(module).__all__)
 
 
 def names(shelf: str) -> dict[str, Any]:
@@ -87,10 +98,10 @@ def find(shelf: str, name: str) -> Any:
     Raises:
         UnknownName: The shelf has no such name; similar names are suggested.
     """
-    known = names(shelf)
+    known = offers(shelf)
     if name not in known:
         raise UnknownName(f"omlzoo.{shelf}", name, known)
-    return known[name]
+    return getattr(import_module(known[name]), name)
 
 
 def shared(file: str, name: str) -> Any:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from omlzoo.errors import BadInput
 
 __all__ = [
@@ -145,6 +143,8 @@ def writing(folder: str | Path) -> Iterator[None]:
     Raises:
         BadInput: Another process writes the folder.
     """
+    from filelock import FileLock, Timeout  # which takes as long to import as all of omlzoo
+
     folder = Path(folder)
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,24 @@ def test_a_shelf_is_not_empty(shelf: str) -> None:
     assert catalog.names(shelf)
 
 
+@pytest.mark.parametrize("shelf", catalog.SHELVES)
+def test_a_shelf_is_known_from_its_sources_as_from_its_modules(shelf: str) -> None:
+    homes = catalog.offers(shelf)
+    for home in set(homes.values()):
+        assert sorted(importlib.import_module(home).__all__) == sorted(n for n, there in homes.items() if there == home)
+
+
+def test_one_offer_is_found_without_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = tmp_path / "another_shelf_for_a_test"
+    shelf.mkdir()
+    (shelf / "__init__.py").touch()
+    (shelf / "one.py").write_text("__all__ = [\n    'One',\n]\nOne = 1\n")
+    (shelf / "broken.py").write_text("__all__ = ['Two']\nraise RuntimeError('it was imported')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(sys.modules, "omlzoo.another_shelf_for_a_test", importlib.import_module(shelf.name))
+    assert catalog.find("another_shelf_for_a_test", "One") == 1
+
+
 def test_files_with_an_underscore_offer_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf = tmp_path / "shelf_for_a_test"
     shelf.mkdir()

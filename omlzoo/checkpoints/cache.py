@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.folder import open_entry, weights_of
 from omlzoo.checkpoints.sources import Upstream
@@ -92,6 +90,8 @@ def work(name: str) -> Iterator[Path]:
     Raises:
         WeightsUnavailable: The folder cannot be written.
     """
+    from filelock import FileLock  # which takes as long to import as all of omlzoo
+
     target = folder(name)
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -4,15 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from omlzoo.checkpoints import cache, hub, layouts, manifest, safe_load, timm_config
+from omlzoo.checkpoints import cache, hub, manifest, timm_config
 from omlzoo.checkpoints.entry import HUB, Entry, read_entry
 from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, copy_folder, open_entry, save_folder, weights_of
 from omlzoo.checkpoints.package import is_installed, locate
 from omlzoo.checkpoints.sources import Package, Upstream
-from omlzoo.checkpoints.state_dict import check_finite
 from omlzoo.errors import BadEntry, WeightsUnavailable, notice
 from omlzoo.files import file_digest, settled
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["fetch_entry", "fetch_weights", "install_bundle", "install_weights", "present"]
 
@@ -178,9 +181,9 @@ def _from_package(entry: Entry, package: Package, afresh: bool) -> Path:
         return path
     with cache.work(entry.name):
         if cache.kept(entry) is None:
-            state = safe_load.open_file(path, entry.name)
-            if entry.layout is not None:
-                state = layouts.convert(state, entry.layout, entry.name)
+            from omlzoo.checkpoints.state_dict import check_finite
+
+            state = _converted(path, entry.layout, entry.name)
             check_finite(state, entry.name)
             local = replace(entry, repo=None, revision=None, layout=None)
             save_folder(state, local, cache.folder(entry.name), overwrite=True)
@@ -234,9 +237,17 @@ def _from_authors(entry: Entry, upstream: Upstream, progress: bool) -> Path:
         file = scratch / "upstream"
         hub.download_url(upstream.url, file, entry.name, progress)
         _check_published_hash(upstream, file, entry.name)
-        state = layouts.convert(safe_load.open_file(file, entry.name), upstream.layout, entry.name)
+        state = _converted(file, upstream.layout, entry.name)
         save_folder(state, replace(entry, repo=None, revision=None), folder, overwrite=True)
     return folder / WEIGHTS
+
+
+def _converted(path: Path, layout: str | None, name: str) -> "dict[str, Tensor]":
+    """The tensors of a foreign file, whose reader needs torch."""
+    from omlzoo.checkpoints import layouts, safe_load
+
+    state = safe_load.open_file(path, name)
+    return dict(state) if layout is None else layouts.convert(state, layout, name)
 
 
 def _check_published_hash(upstream: Upstream, file: Path, name: str) -> None:

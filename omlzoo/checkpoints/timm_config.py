@@ -6,8 +6,6 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-import torch
-
 from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.entry_rules import check_arguments, name_of
@@ -188,6 +186,8 @@ def preprocess_of(facts: Mapping[str, Any], where: str) -> Preprocess:
 
 def _entry(repo: str, preprocess: Preprocess, licence: str | None, row: Row) -> Entry:
     """The entry of a row of the table, with what a config says."""
+    import torch
+
     _, arch, arguments, _, layout = row
     check_arguments(arguments)
     try:

@@ -1,7 +1,7 @@
 """omlzoo search."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -22,6 +22,7 @@ def search_command(
     threshold: str | None = None,
     where: dict[str, str] | None = None,
     text: bool | None = None,
+    runtime: Literal["torch", "onnx"] | None = None,
     trust: Trusted = None,
 ) -> None:
     """Find the nearest pictures of an index, for pictures or for words.
@@ -46,13 +47,16 @@ def search_command(
         Only rows whose column has that value: --where.category boot.
     text
         Whether queries are texts; by default those that name no file, end like no picture and have no slash.
+    runtime
+        torch, or onnx: ONNX Runtime, which keeps the model's exported file, so that later searches with a few pictures
+        need no torch and start several times faster; by default such a file is taken where there is one, else torch.
     """
     allow(trust)
     if not queries:
         raise BadInput("give at least one picture, or one text, to search for")
     from omlzoo.index.build import open_index
 
-    hits = open_index(index).search(
+    hits = open_index(index, runtime=runtime).search(
         list(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text
     )
     if (hits.queries["error"] != "").all():

@@ -9,9 +9,9 @@ import torch
 
 from omlzoo.errors import BadInput
 from omlzoo.ops.codes import label_codes
-from omlzoo.ops.directions import normalize
 from omlzoo.ops.nearest import nearest
 from omlzoo.ops.rows import as_rows, conditioned
+from omlzoo.ops.unit_rows import normalize
 
 __all__ = ["Balance", "Diversity", "Likeness", "Scores", "Typicality"]
 

@@ -1,14 +1,18 @@
 """Evaluation transforms, from a picture to the (3, H, W) input that an entry's preprocessing describes."""
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor, nn
 
 from omlzoo.data.images import MAX_PIXELS, to_rgb
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.resize_part import held_pixels, resize_part
 from omlzoo.errors import BadImage
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Transform", "to_pixels"]
 
@@ -28,18 +32,46 @@ class Transform:
 
     def __init__(self, preprocess: Preprocess) -> None:
         self.preprocess = preprocess
-        self.mean = torch.tensor(preprocess.mean).view(3, 1, 1)
-        self.std = torch.tensor(preprocess.std).view(3, 1, 1)
 
-    def __call__(self, image: Image.Image) -> Tensor:
+    @cached_property
+    def mean(self) -> "Tensor":
+        """The mean of each colour, (3, 1, 1)."""
+        return _colours(self.preprocess.mean)
+
+    @cached_property
+    def std(self) -> "Tensor":
+        """The standard deviation of each colour, (3, 1, 1)."""
+        return _colours(self.preprocess.std)
+
+    def __call__(self, image: Image.Image) -> "Tensor":
         """The (3, H, W) float input of one picture of any mode."""
         return self.normalize(self.pixels(image))
 
     def __repr__(self) -> str:
         return f"Transform({self.preprocess})"
 
-    def pixels(self, image: Image.Image) -> Tensor:
+    def array(self, image: Image.Image) -> np.ndarray:
+        """The same numbers as an array, for which torch is not imported unless the resizing needs it.
+
+        Raises:
+            BadImage: As of :meth:`framed`.
+        """
+        levels = np.asarray(self.framed(image)).transpose(2, 0, 1).astype(np.float32, order="C")
+        levels /= 255
+        levels -= np.asarray(self.preprocess.mean, dtype=np.float32)[:, None, None]
+        levels /= np.asarray(self.preprocess.std, dtype=np.float32)[:, None, None]
+        return levels
+
+    def pixels(self, image: Image.Image) -> "Tensor":
         """The resized and cropped picture, (3, H, W) uint8.
+
+        Raises:
+            BadImage: As of :meth:`framed`.
+        """
+        return to_pixels(self.framed(image))
+
+    def framed(self, image: Image.Image) -> Image.Image:
+        """The resized and cropped picture.
 
         Of a long and narrow picture, which is large once it is resized, only the part that the crop keeps is computed;
         its levels are the same.
@@ -53,11 +85,13 @@ class Transform:
             old, new = image.size, (size[1], size[0])
             inside = all(kept <= resized for kept, resized in zip(self.preprocess.crop, size, strict=True))
             if old != new and inside and held_pixels(old, new) > LARGE:
-                return to_pixels(resize_part(image, new, self._kept(size), FILTERS[self.preprocess.interpolation]))
-        return to_pixels(self.crop(self.resize(image)))
+                return resize_part(image, new, self._kept(size), FILTERS[self.preprocess.interpolation])
+        return self.crop(self.resize(image))
 
-    def normalize(self, pixels: Tensor) -> Tensor:
+    def normalize(self, pixels: "Tensor") -> "Tensor":
         """Pixels (..., 3, H, W) uint8 as float32, divided by 255, minus the mean, divided by std."""
+        import torch
+
         scaled = pixels.to(torch.float32).div_(255)
         return scaled.sub_(self.mean.to(pixels.device)).div_(self.std.to(pixels.device))
 
@@ -105,12 +139,22 @@ class Transform:
             raise BadImage(f"{sides}: resized, they would be {size[1]} x {size[0]}; cut the picture")
         if self.preprocess.antialias:
             return image.resize((size[1], size[0]), FILTERS[self.preprocess.interpolation])
+        from torch import nn
+
         levels = to_pixels(image)[None].float()
         mode = self.preprocess.interpolation
         resized = nn.functional.interpolate(levels, size, mode=mode, align_corners=False)
         return Image.fromarray(resized[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
 
 
-def to_pixels(image: Image.Image) -> Tensor:
+def to_pixels(image: Image.Image) -> "Tensor":
     """A PIL image of mode RGB as (3, H, W) uint8, contiguous."""
+    import torch
+
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def _colours(values: tuple[float, ...]) -> "Tensor":
+    import torch
+
+    return torch.tensor(values).view(3, 1, 1)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,9 @@ from omlzoo.embedding.parquet import open_parquet, read_table, write_parquet
 from omlzoo.embedding.quantization import VECTOR, VectorFormat
 from omlzoo.embedding.record import Record
 from omlzoo.errors import BadInput
-from omlzoo.models._extractor import Extractor
+
+if TYPE_CHECKING:
+    from omlzoo.models._extractor import Extractor
 
 __all__ = [
     "ERROR",
@@ -50,7 +52,7 @@ class Embeddings:
     vectors: np.ndarray
     table: pd.DataFrame
     record: Record
-    model: Extractor | None = field(default=None, repr=False, compare=False)
+    model: "Extractor | None" = field(default=None, repr=False, compare=False)
     stats: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

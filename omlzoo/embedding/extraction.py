@@ -13,26 +13,25 @@ from PIL import Image
 
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
-from omlzoo.data.images import DECODER, SUFFIXES
-from omlzoo.data.picture_list import list_table
+from omlzoo.data.images import DECODER
+from omlzoo.data.picture_list import Source, source_table
 from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.columns import ERROR, check_names, error_column
 from omlzoo.embedding.embeddings import Embeddings
+from omlzoo.embedding.failures import say_failures
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import DEFAULT, Picture, Pipeline
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.record import Record
 from omlzoo.embedding.replacement import finished_file, shards_to_fill
-from omlzoo.embedding.shard_writer import fill_shards, say_decoder, say_failures, take_values
+from omlzoo.embedding.shard_writer import fill_shards, say_decoder, take_values
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.progress import bar
 from omlzoo.zoo.registry import open_model
 
-__all__ = ["Source", "embed", "embed_shards", "embed_table", "record_of", "source_table"]
-
-Source = str | Path | pd.DataFrame | Sequence[str | Path | Image.Image] | Image.Image
+__all__ = ["embed", "embed_shards", "embed_table", "record_of"]
 
 
 def embed(
@@ -242,24 +241,6 @@ def _digest(record: Record, table: tables.Table) -> str:
 def _say(table: tables.Table) -> None:
     for text in table.notices:
         notice(text)
-
-
-def source_table(source: Source, root: str | Path | None = None) -> tuple[tables.Table, Sequence[Picture] | None]:
-    """The table of a source, and its pictures where they are not the table's files.
-
-    Args:
-        source: As in :func:`embed`.
-        root: Where relative paths start; by default the folder of a table, and the working folder of a list.
-
-    Raises:
-        BadTable: The table has faults.
-        BadInput: There is no picture, or something is none.
-    """
-    if isinstance(source, str | Path) and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir():
-        source = [source]
-    if isinstance(source, str | Path | pd.DataFrame):
-        return tables.read(source, "embed", root), None
-    return list_table(source, Path(root or "."))
 
 
 def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from omlzoo.data.images import DECODER
-from omlzoo.data.preprocess import Preprocess
+from omlzoo.data.preprocess import Preprocess, Profiles
 from omlzoo.errors import BadEntry, BadInput
 from omlzoo.jsonio import build, parse_json
 from omlzoo.ops.directions import directions
@@ -59,6 +59,11 @@ class Record:
     def preprocess_hash(self) -> str:
         """sha256 of the preprocessing, 64 hex digits."""
         return hashlib.sha256(json.dumps(self.preprocess, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def profiles(self) -> Profiles:
+        """What was done with colour profiles."""
+        return "srgb" if self.icc == "srgb" else "ignore"
 
     def check_comparable(self, other: "Record") -> None:
         """Refuse vectors of another model, preprocessing or normalisation.

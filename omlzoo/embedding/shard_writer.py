@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from omlzoo.data.table import Table
-from omlzoo.embedding.columns import NOT_FINITE, check_writable
+from omlzoo.embedding.columns import check_writable
+from omlzoo.embedding.failures import say_failures
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.shards import ROWS, Shards
 from omlzoo.errors import notice
-from omlzoo.progress import TerminalBar, bar
+from omlzoo.progress import bar
 
-__all__ = ["embed_part", "fill_shards", "say_decoder", "say_failures", "take_values"]
+__all__ = ["embed_part", "fill_shards", "say_decoder", "take_values"]
 
 
 def fill_shards(shards: Shards, table: Table, run: Pipeline, progress: bool) -> int:
@@ -97,25 +98,3 @@ def say_decoder(shards: Shards, decoder: int) -> None:
     differs = shards.record.decoding_differs(replace(shards.record, decoder=decoder))
     if differs:
         notice(f"{shards.folder}: {differs}")
-
-
-def say_failures(errors: list[str], drawn: TerminalBar, count: int | None = None) -> None:
-    """Give notice once of how many pictures have no vector, and of why the first has none.
-
-    Args:
-        errors: The errors of the rows; empty for a row that has a vector.
-        drawn: The progress bar, which is cleared before the notice.
-        count: Number of pictures that were read; the number of ``errors`` by default.
-    """
-    count = count or len(errors)
-    unread = [error for error in errors if error and not error.endswith(NOT_FINITE)]
-    computed = [error for error in errors if error.endswith(NOT_FINITE)]
-    if unread or computed:
-        drawn.clear()
-    if unread:
-        message = f"{len(unread)} of {count} pictures could not be read and have no vector; the first: "
-        notice(message + unread[0])
-    if computed:
-        whole = "; that is every picture: its weights or its preprocessing are at fault" * (len(computed) == count)
-        message = f"{len(computed)} of {count} pictures have no vector, the first: "
-        notice(message + computed[0] + whole)

@@ -63,10 +63,10 @@ def overlay(model: Extractor, image: Image.Image) -> Image.Image | None:
 
 
 def _of_class_token(block: Any, tokens: Tensor) -> Tensor:
-    """Attention (B, S) of the first of the tokens (B, S, width) to each token in a timm block, averaged over heads."""
+    """Attention (B, S) of the first of the tokens (B, S, width) to each token in a block, averaged over heads."""
     attend = block.attn
     mixed = attend.qkv(block.norm1(tokens)).view(*tokens.shape[:2], 3, attend.num_heads, -1)
     query, key, _ = mixed.permute(2, 0, 3, 1, 4)  # (B, heads, S, each)
-    query, key = attend.q_norm(query[:, :, :1]), attend.k_norm(key)
-    paid: Tensor = (query @ key.transpose(2, 3) * attend.scale).softmax(dim=3).mean(dim=1)[:, 0]
+    products = query[:, :, :1] @ key.transpose(2, 3) * query.shape[3] ** -0.5
+    paid: Tensor = products.softmax(dim=3).mean(dim=1)[:, 0]
     return paid

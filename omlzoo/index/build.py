@@ -8,6 +8,7 @@ from typing import Any
 from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.checkpoints.folder import open_entry
 from omlzoo.embedding.embeddings import Embeddings
+from omlzoo.embedding.options import Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.index.index import Index
 from omlzoo.index.storage import read_index
@@ -54,13 +55,16 @@ def build_index(
     return index
 
 
-def open_index(folder: str | Path, *, trust: Trust = None, **options: Any) -> Index:
+def open_index(folder: str | Path, *, trust: Trust = None, runtime: Runtime | None = None, **options: Any) -> Index:
     """The index that ``Index.save`` wrote.
 
     Args:
         folder: The folder of the index.
         trust: As in ``omlzoo.get_model``: the package of the model's class, where the vectors are of a module of one's
             own.
+        runtime: What computes the vectors of query pictures: "torch", or "onnx" as in ``omlzoo.embed``. With "onnx"
+            the model's exported file is kept, and a later process answers a few pictures by it without importing
+            torch. None, the default, takes such a file where there is one and says so, else torch.
         options: Options of the backend that hold instead of those that the folder names, such as ``uri=`` of "milvus".
             A server that a folder names is spoken to only if it is named here too, or in OMLZOO_MILVUS_URI.
 
@@ -70,7 +74,7 @@ def open_index(folder: str | Path, *, trust: Trust = None, **options: Any) -> In
     folder = Path(folder)
     embeddings, facts = read_index(folder)
     index = Index(embeddings, facts.backend, facts.calibration, _named(facts.options, options, folder), kept=folder)
-    index.encoder.trust = as_packages(trust)
+    index.encoder.trust, index.encoder.runtime = as_packages(trust), runtime
     index.recall, index.saved = facts.recall, (folder.resolve(), facts.generation)
     return index
 

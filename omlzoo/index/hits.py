@@ -12,8 +12,7 @@ from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.files import new_file
-from omlzoo.ops.direct_scores import Similarity
-from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
+from omlzoo.ops.similarity import Similarity
 
 __all__ = ["Hits"]
 
@@ -82,6 +81,8 @@ class Hits:
 
     def html(self, path: str | Path) -> None:
         """Write one page with the pictures: each query, its hits, scores, and right or wrong where labels are known."""
+        from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
+
         gallery = self.embeddings.pictures("the index")
         boxes, files = gallery.boxes(), gallery.files()
         own = Table(self.queries, self.root, "queries")

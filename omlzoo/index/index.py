@@ -20,7 +20,7 @@ from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
 from omlzoo.index.rows import Rows
 from omlzoo.index.storage import OWNED, Recall, check_replaceable, generation_of, write_index
-from omlzoo.ops.direct_scores import Similarity
+from omlzoo.ops.similarity import Similarity
 
 __all__ = ["Index"]
 

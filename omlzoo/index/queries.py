@@ -5,38 +5,36 @@ from dataclasses import replace
 from functools import lru_cache
 from numbers import Number
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
 
-from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data.images import DECODER, SUFFIXES
-from omlzoo.data.preprocess import Profiles
+from omlzoo.data.picture_list import source_table
+from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
-from omlzoo.embedding.extraction import embed_table, source_table
+from omlzoo.embedding.kept_engine import KeptEngine
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
-from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.errors import BadInput, OmlzooError, notice
-from omlzoo.models._extractor import Extractor
+from omlzoo.ops.arrays import LARGEST, as_array
+from omlzoo.ops.codes import is_tensor
 from omlzoo.ops.directions import directions
-from omlzoo.ops.rows import LARGEST, as_numbers
 from omlzoo.zoo.registry import get_model, get_weights
-from omlzoo.zoo.text_model import TextModel, get_text_model
+
+if TYPE_CHECKING:  # imported where they are used: a query of vectors, or by an engine that is kept, needs no torch
+    import torch
+
+    from omlzoo.embedding.pipeline import Pipeline
+    from omlzoo.models._extractor import Extractor
+    from omlzoo.zoo.text_model import TextModel
 
 __all__ = ["Queries", "QueryEncoder", "pictures_in", "texts_in"]
 
-Queries = (
-    Sequence[str | Path | Image.Image]
-    | Sequence[Sequence[float]]
-    | str
-    | Path
-    | Image.Image
-    | np.ndarray
-    | torch.Tensor
-    | Embeddings
-    | pd.DataFrame
+Queries: TypeAlias = (
+    "Sequence[str | Path | Image.Image] | Sequence[Sequence[float]] | str | Path | Image.Image | np.ndarray "
+    "| torch.Tensor | Embeddings | pd.DataFrame"
 )
 
 FEW = 64  # vectors whose table is kept
@@ -51,10 +49,12 @@ class QueryEncoder:
     Args:
         record: How the vectors of the index were made.
         model: The extractor that made them; by default it is opened by the record's address when it is first needed.
-        runtime: What computes the queries' vectors: "torch" or "onnx", as in :func:`omlzoo.embed`.
+        runtime: What computes the queries' vectors: "torch" or "onnx", as in :func:`omlzoo.embed`. None, the default,
+            is torch, or ONNX Runtime for a few pictures where torch is not imported and an earlier run with "onnx"
+            kept the model's exported file, which is said.
     """
 
-    def __init__(self, record: Record, model: Extractor | None = None, runtime: Runtime = "torch") -> None:
+    def __init__(self, record: Record, model: "Extractor | None" = None, runtime: Runtime | None = None) -> None:
         self.record, self.runtime = record, runtime
         self.trust: tuple[str, ...] = ()  # packages whose classes the model's folder may name
         self._model = model
@@ -69,38 +69,57 @@ class QueryEncoder:
                 compared.
         """
         record = self.record
-        if isinstance(queries, torch.Tensor | np.ndarray | memoryview) or _of_numbers(queries):
-            return self._vectors(as_numbers(queries, "vectors").cpu().numpy())  # type: ignore[arg-type]
+        if is_tensor(queries) or isinstance(queries, np.ndarray | memoryview) or _of_numbers(queries):
+            return self._vectors(_as_array(queries))
         if isinstance(queries, Embeddings):
             _say_decoding(record, queries.record)
         else:
             table, pictures = source_table(queries)  # type: ignore[arg-type]
-            queries = embed_table(self.model(), table, pictures, run=self.pipeline(), progress=False)
-            if record.full_dim is not None:
-                queries = queries.truncated(record.dim)
+            queries = self._by_kept_engine(table, pictures) or self._by_pipeline(table, pictures)
         record.check_comparable(queries.record)
         vectors, faults = _comparable(queries.vectors, record.normalized)
         errors = queries.table[ERROR].where(queries.table[ERROR] != "", pd.Series(faults, queries.table.index, "str"))
         return replace(queries, vectors=vectors, table=queries.table.assign(**{ERROR: errors}))
 
-    def encode_pixels(self, pixels: Sequence[torch.Tensor | None]) -> np.ndarray:
+    def _by_kept_engine(self, table: Table, pictures: Sequence[Path | Image.Image] | None) -> Embeddings | None:
+        """The vectors by an exported model that is kept; None where torch is to compute them."""
+        if self.runtime not in (None, "onnx") or self._model is not None:
+            return None
+        engine = KeptEngine.of(self.record, len(table))
+        if engine is None:
+            return None
+        if self.runtime is None:
+            notice("ONNX Runtime computes the query, by a file that runtime='onnx' kept; runtime='torch' takes torch")
+        _say_decoding(self.record, replace(self.record, decoder=DECODER))
+        return engine.embed(table, pictures)
+
+    def _by_pipeline(self, table: Table, pictures: Sequence[Path | Image.Image] | None) -> Embeddings:
+        from omlzoo.embedding.extraction import embed_table
+
+        queries = embed_table(self.model(), table, pictures, run=self.pipeline(), progress=False)
+        return queries if self.record.full_dim is None else queries.truncated(self.record.dim)
+
+    def encode_pixels(self, pixels: "Sequence[torch.Tensor | None]") -> np.ndarray:
         """Vectors (B, dim) float32 of images that :meth:`pipeline` decoded; NaN where there is none."""
         return self.record.conform(self.pipeline().vectors(pixels))
 
-    def pipeline(self) -> Pipeline:
+    def pipeline(self) -> "Pipeline":
         """The model as it computes queries: decoding and precision are those of the record. Made once."""
         if self._run is None:
+            from omlzoo.embedding.pipeline import Pipeline
+
             record = self.record
             precision: Precision = "bf16" if record.precision == "bf16" else "fp32"
             fast = record.decoding == "scaled"
-            options = ComputeOptions(precision=precision, fast=fast, runtime=self.runtime, icc=_profiles(record))
+            runtime = self.runtime or "torch"
+            options = ComputeOptions(precision=precision, fast=fast, runtime=runtime, icc=record.profiles)
             _say_decoding(record, replace(record, decoder=DECODER))
             self._run = Pipeline.of(self.model(), options)
         return self._run
 
     def with_runtime(self, runtime: Runtime) -> "QueryEncoder":
         """The same encoder, its images' vectors computed by another engine."""
-        if runtime == self.runtime:
+        if runtime == (self.runtime or "torch"):
             return self
         other = QueryEncoder(self.record, self.model(), runtime)
         other.trust = self.trust
@@ -128,21 +147,25 @@ class QueryEncoder:
         table = pd.DataFrame({"path": pd.Series(texts, dtype="str"), ERROR: pd.Series([""] * len(texts), dtype="str")})
         return Embeddings(vectors, table, replace(self.record, normalized=True))
 
-    def text_model(self) -> TextModel:
+    def text_model(self) -> "TextModel":
         """The text tower of the model that made the vectors; opened once, and refused if its weights are not theirs."""
         if self._text_model is None:
+            from omlzoo.zoo.text_model import get_text_model
+
             if get_weights(self.record.model).entry.sha256 != self.record.sha256:
                 self._opened()
             self._text_model = get_text_model(self.record.model)
         return self._text_model
 
-    def model(self) -> Extractor:
+    def model(self) -> "Extractor":
         """The model that made the vectors; opened once, and refused if its weights are not the same."""
         if self._model is None:
             self._model = self._opened()
         return self._model
 
-    def _opened(self) -> Extractor:
+    def _opened(self) -> "Extractor":
+        from omlzoo.checkpoints.state_dict import state_digest
+
         record = self.record
         in_no_file = record.sha256.startswith("state:")  # or in one whose sha256 its entry does not know
         try:
@@ -204,8 +227,14 @@ def _say_decoding(ours: Record, theirs: Record) -> None:
         notice(f"the queries are decoded in another way than the pictures of the index: {differs}")
 
 
-def _profiles(record: Record) -> Profiles:
-    return "srgb" if record.icc == "srgb" else "ignore"
+def _as_array(vectors: object) -> np.ndarray:
+    """Vectors (Q, D) of any kind; torch is asked where some are its tensors."""
+    first = vectors[0] if isinstance(vectors, list | tuple) and vectors else vectors
+    if not is_tensor(first):
+        return as_array(vectors, "vectors")
+    from omlzoo.ops.rows import as_numbers
+
+    return np.asarray(as_numbers(vectors, "vectors").cpu().numpy())  # type: ignore[arg-type]
 
 
 def _of_numbers(queries: object) -> bool:
@@ -213,7 +242,7 @@ def _of_numbers(queries: object) -> bool:
     if hasattr(queries, "toarray"):  # a sparse matrix, which is refused as one
         return True
     first = queries[0] if isinstance(queries, list | tuple) and queries else None
-    return isinstance(first, list | tuple | np.ndarray | torch.Tensor | memoryview | Number)
+    return is_tensor(first) or isinstance(first, list | tuple | np.ndarray | memoryview | Number)
 
 
 @lru_cache(FEW)

@@ -17,9 +17,9 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings, joined
 from omlzoo.embedding.unit_length import not_unit
 from omlzoo.errors import BadInput, notice
 from omlzoo.index.backends._backend import Backend
-from omlzoo.ops.direct_scores import Similarity
+from omlzoo.ops.arrays import LARGEST
 from omlzoo.ops.directions import directions
-from omlzoo.ops.rows import LARGEST
+from omlzoo.ops.similarity import Similarity
 
 __all__ = ["Rows"]
 

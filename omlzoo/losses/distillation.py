@@ -7,9 +7,9 @@ from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import positive_number
 from omlzoo.ops.all_gather import gather as gathered
-from omlzoo.ops.directions import normalize
 from omlzoo.ops.distances import cosine
 from omlzoo.ops.pairs import check_batch
+from omlzoo.ops.unit_rows import normalize
 
 __all__ = ["SimilarityDistillation"]
 

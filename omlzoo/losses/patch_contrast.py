@@ -6,10 +6,10 @@ from torch import Tensor
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
-from omlzoo.ops.directions import normalize
 from omlzoo.ops.distances import cosine
 from omlzoo.ops.logsumexp import against_negatives
 from omlzoo.ops.pairs import Pairs, label_means
+from omlzoo.ops.unit_rows import normalize
 
 __all__ = ["PatchContrast"]
 

@@ -6,9 +6,9 @@ from torch import Tensor
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
-from omlzoo.ops.directions import normalize
 from omlzoo.ops.distances import cosine
 from omlzoo.ops.pairs import Pairs, check_batch, check_codes, label_means
+from omlzoo.ops.unit_rows import normalize
 
 __all__ = ["ProtoNCE"]
 

@@ -31,10 +31,10 @@ from omlzoo.metrics._average_precision import average_precision
 from omlzoo.metrics._large_labels import at_relevant, usual_rank
 from omlzoo.metrics._selection import NOBODY, Flags, Ids, Selection, count_relevant, select
 from omlzoo.ops.codes import label_codes
-from omlzoo.ops.direct_scores import Similarity
 from omlzoo.ops.directions import directions
 from omlzoo.ops.nearest import nearest_blocks
 from omlzoo.ops.rows import Rows, as_rows
+from omlzoo.ops.similarity import Similarity
 
 __all__ = ["RetrievalPerQuery", "averages", "metrics_of_hits", "ranking_of", "retrieval", "retrieval_per_query"]
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 import torch
-from timm.layers import QuickGELU
 from torch import Tensor, nn
 
 from omlzoo.errors import WeightsMismatch
+from omlzoo.models._quick_gelu import QuickGELU
 
 __all__ = ["TOWERS", "TextTower", "clip_text", "siglip_text", "text_state"]
 

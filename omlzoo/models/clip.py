@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timm.layers import QuickGELU
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
 from omlzoo.models._last_block import LastBlock
 from omlzoo.models._positions import patch_grid, resize_positions, trained_grid
+from omlzoo.models._quick_gelu import QuickGELU
+from omlzoo.models._transformer import Transformer
 
 __all__ = ["clip_reid_vitb16", "clip_vitb16", "clip_vitb32", "clip_vith14", "clip_vitl14"]
 
@@ -100,13 +100,13 @@ class ClipViT(LastBlock, Extractor):
         normalize: bool = False,
     ) -> None:
         super().__init__(dim, normalize)
-        body = VisionTransformer(
-            img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=dim,
-            pre_norm=True, norm_layer=nn.LayerNorm, act_layer=QuickGELU if quick else nn.GELU,
+        self.grid = trained_grid(image, patch)
+        body = Transformer(
+            grid=self.grid, patch=patch, width=width, depth=depth, heads=heads, hidden=4 * width, epsilon=1e-5,
+            activation=QuickGELU if quick else nn.GELU, pre_norm=True, project=dim,
         )  # fmt: skip
         adopt(self, body, PARTS)
         self.patch = patch
-        self.grid = trained_grid(image, patch)
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
         """The patch embedding with the first tokens and norm, each block, and the last norm with the projection."""

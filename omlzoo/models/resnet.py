@@ -4,16 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timm.models.resnet import BasicBlock, Bottleneck
-from timm.models.resnet import ResNet as TimmResNet
 from torch import Tensor, nn
 
-from omlzoo.models._extractor import Extractor, adopt, unit
+from omlzoo.models._extractor import Extractor, unit
 from omlzoo.models._pooling import generalized_mean
+from omlzoo.models._residual import BasicBlock, Bottleneck, initialize, stage, stem
 
 __all__ = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet_small", "resnet_toy"]
-
-PARTS = ("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3", "layer4")
 
 
 def resnet18(normalize: bool = False, gem: float | None = None) -> "ResNet":
@@ -95,7 +92,7 @@ class ResNet(Extractor):
     """A ResNet. The embedding is the pooled last feature map, or a linear projection of it.
 
     Args:
-        block: Class of the residual blocks, timm's BasicBlock or Bottleneck.
+        block: Class of the residual blocks, BasicBlock or Bottleneck.
         layers: Number of blocks of each of the four stages.
         channels: Number of channels of each stage, before the expansion of a block.
         deep_stem: Number of channels of the first of three 3x3 filters that replace the 7x7 filter of the stem; None
@@ -111,19 +108,11 @@ class ResNet(Extractor):
         normalize: Whether to divide the embedding by its L2 norm.
     """
 
-    conv1: nn.Module
-    bn1: nn.Module
-    act1: nn.Module
-    maxpool: nn.Module
-    layer1: nn.Module
-    layer2: nn.Module
-    layer3: nn.Module
-    layer4: nn.Module
     fc: nn.Module
 
     def __init__(
         self,
-        block: Any,
+        block: type[BasicBlock] | type[Bottleneck],
         layers: tuple[int, int, int, int],
         *,
         channels: tuple[int, int, int, int] = (64, 128, 256, 512),
@@ -136,11 +125,19 @@ class ResNet(Extractor):
         normalize: bool = False,
     ) -> None:
         super().__init__((project or channels[-1] * block.expansion) * turns, normalize)
-        stem: dict[str, Any] = {"stem_type": "deep", "stem_width": deep_stem} if deep_stem else {}
-        body = TimmResNet(block, layers, num_classes=0, channels=channels, **stem)
-        adopt(self, body, PARTS)
+        first = 2 * deep_stem if deep_stem else 64
+        wide = [width * block.expansion for width in channels]
+        self.conv1 = stem(deep_stem)
+        self.bn1 = nn.BatchNorm2d(first)
+        self.act1 = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = stage(block, first, channels[0], layers[0], 1)
+        self.layer2 = stage(block, wide[0], channels[1], layers[1], 2)
+        self.layer3 = stage(block, wide[1], channels[2], layers[2], 2)
+        self.layer4 = stage(block, wide[2], channels[3], layers[3], 2)
+        initialize(self)
         if project is not None:
-            self.fc = nn.Linear(body.num_features * cells**2, project)
+            self.fc = nn.Linear(wide[3] * cells**2, project)
         self.gem = gem
         self.cells = cells
         self.centred = centred

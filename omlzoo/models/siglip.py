@@ -4,13 +4,14 @@ They have no class token; the tokens of the patches are pooled by attention.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
 from omlzoo.models._positions import patch_grid, resize_positions
+from omlzoo.models._transformer import Transformer
 
 __all__ = ["siglip_so400m", "siglip_vitb16", "siglip_vitb32", "siglip_vitl16"]
 
@@ -93,10 +94,10 @@ class SigLip(Extractor):
         normalize: bool = False,
     ) -> None:
         super().__init__(width, normalize)
-        body = VisionTransformer(
-            img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=0,
-            class_token=False, global_pool="map", mlp_ratio=(hidden or 4 * width) / width,
-            act_layer="gelu_tanh" if tanh else None,
+        body = Transformer(
+            grid=(image // patch, image // patch), patch=patch, width=width, depth=depth, heads=heads,
+            hidden=hidden or 4 * width, activation=partial(nn.GELU, approximate="tanh") if tanh else nn.GELU,
+            class_token=False, pooled=True,
         )  # fmt: skip
         adopt(self, body, PARTS)
         self.patch = patch

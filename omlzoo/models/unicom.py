@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor, adopt
+from omlzoo.models._transformer import Transformer
 
 __all__ = ["unicom_vitb16", "unicom_vitb32", "unicom_vitl14"]
 
@@ -58,9 +58,9 @@ class Unicom(Extractor):
         self, *, image: int, patch: int, width: int, depth: int, heads: int, dim: int, normalize: bool = True
     ) -> None:
         super().__init__(dim, normalize)
-        body = VisionTransformer(
-            img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=0,
-            class_token=False, global_pool="", qkv_bias=False, act_layer=nn.ReLU6, norm_layer=nn.LayerNorm,
+        body = Transformer(
+            grid=(image // patch, image // patch), patch=patch, width=width, depth=depth, heads=heads,
+            hidden=4 * width, activation=nn.ReLU6, bias=False, epsilon=1e-5, class_token=False,
         )  # fmt: skip
         adopt(self, body, PARTS)
         self.feature = nn.Sequential(

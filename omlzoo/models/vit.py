@@ -8,13 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timm.layers.mlp import SwiGLUPacked
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt
 from omlzoo.models._last_block import LastBlock
 from omlzoo.models._positions import Resizing, patch_grid, resize_positions, trained_grid
+from omlzoo.models._transformer import Transformer
 
 __all__ = [
     "transreid_vitb16",
@@ -208,20 +207,17 @@ class ViT(LastBlock, Extractor):
         normalize: bool = False,
     ) -> None:
         super().__init__(project or width, normalize)
-        # SwiGLUPacked computes both halves of the gate in one layer, so the width is twice that of a half, which is a
-        # multiple of 8.
+        # Both halves of a gate are computed in one layer, so its width is twice that of a half, a multiple of 8.
         hidden = 2 * ((width * 4 * 2 // 3 + 7) // 8 * 8) if gated else 4 * width
-        gates: dict[str, Any] = {"mlp_layer": SwiGLUPacked, "act_layer": nn.SiLU} if gated else {}
-        body = VisionTransformer(
-            img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=0,
-            init_values=layer_scale, reg_tokens=registers, no_embed_class=registers > 0, dynamic_img_size=True,
-            mlp_ratio=hidden / width, **gates,
+        self.grid = trained_grid(image, patch)
+        body = Transformer(
+            grid=self.grid, patch=patch, width=width, depth=depth, heads=heads, hidden=hidden, gated=gated,
+            layer_scale=layer_scale, registers=registers,
         )  # fmt: skip
         adopt(self, body, PARTS)
         if project is not None:
             self.head = nn.Linear(width, project)
         self.patch = patch
-        self.grid = trained_grid(image, patch)
         self.resizing: Resizing = resizing
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:

@@ -1,14 +1,13 @@
 """Scores computed directly from pairs of vectors, by which the candidates of a first pass are put into their order."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-__all__ = ["NOBODY", "Similarity", "best_candidates", "scores_of", "some_queries"]
+from omlzoo.ops.similarity import Similarity
 
-Similarity = Literal["cosine", "euclidean"]
+__all__ = ["NOBODY", "best_candidates", "scores_of", "some_queries"]
 
 NOBODY = -1  # the id of rows without a group, and the position where there is no row
 TINY = 1e-28  # squared distance below which squares of single numbers may have been lost

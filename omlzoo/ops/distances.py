@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omlzoo.ops.directions import normalize
+from omlzoo.ops.unit_rows import normalize
 
 __all__ = ["cosine", "euclidean"]
 

@@ -1,9 +1,8 @@
 """Exact nearest neighbours in blocks, without a whole queries x gallery matrix in memory.
 
-A first pass of matrix products in float32 proposes candidates. Their scores are then computed directly from the two
-vectors. The rounding error of the first pass is bounded, so that the result is that of the direct scores. Of equal
-scores the lower position comes first. On processors that support it the first pass is computed in int8, whose error is
-bounded too.
+A first pass of matrix products in float32, or in int8 where the processor has it, proposes candidates. Their scores are
+then computed directly from the two vectors. The rounding error of the first pass is bounded, so that the result is that
+of the direct scores. Of equal scores the lower position comes first.
 """
 
 import math
@@ -14,10 +13,11 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
-from omlzoo.ops.direct_scores import NOBODY, Similarity, best_candidates, some_queries
+from omlzoo.ops.direct_scores import NOBODY, best_candidates, some_queries
 from omlzoo.ops.int8 import Int8Rows, multiplies_bytes
 from omlzoo.ops.knn_graph import among_themselves, best_of_each
 from omlzoo.ops.rows import check_rows
+from omlzoo.ops.similarity import Similarity
 from omlzoo.ops.topk import largest
 
 __all__ = ["NeighborSearch", "nearest", "nearest_blocks"]

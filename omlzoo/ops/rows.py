@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
+from omlzoo.ops.arrays import LARGEST, as_array, check_shape, refuse_rows
 
 __all__ = ["LARGEST", "Rows", "as_numbers", "as_rows", "check_rows", "conditioned"]
 
 Rows = np.ndarray | Tensor | Sequence[Sequence[float]]
 
-LARGEST = 1e15  # largest number whose squares, summed over a row, stay in float32
 NEAR = 0.9  # share of the longest row from which on the mean makes up most of every row
 APART = 1e-9  # share of the longest row below which a row needs float64
 USUAL = 2.0**20  # longest rows between this and its inverse need no scaling
@@ -41,10 +41,7 @@ def as_numbers(values: Rows, name: str) -> Tensor:
     ):
         what = "quantised" if rows.is_quantized else f"{str(rows.layout)[6:]}, {str(rows.dtype)[6:]}, on {rows.device}"
         raise BadInput(f"{name} are a tensor that is {what}; give real numbers in a dense tensor, such as float32")
-    if rows.ndim != 2:
-        raise BadInput(f"{name} have the shape {tuple(rows.shape)}; it must be (rows, dim)")
-    if len(rows) and not rows.shape[1]:
-        raise BadInput(f"{name} have the shape {tuple(rows.shape)}; a row needs at least one number")
+    check_shape(tuple(rows.shape), name)
     return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
 
 
@@ -80,15 +77,7 @@ def check_rows(name: str, rows: Tensor, remedy: str = "leave those rows out") ->
     low, high = torch.aminmax(rows)  # one pass; NaN anywhere gives NaN
     if bool((low >= -LARGEST) & (high <= LARGEST)):
         return
-    bad = ~torch.isfinite(rows).all(dim=1)
-    if bad.any():
-        first, problem = int(bad.nonzero()[0]), f"{int(bad.sum())} of {len(rows)} rows hold NaN or infinity"
-        raise BadInput(f"{name}: {problem}, the first is row {first}; {remedy}")
-    largest = rows.abs().amax(dim=1)
-    raise BadInput(
-        f"{name}: row {int(largest.argmax())} holds a number of {float(largest.max()):.3g}; squares of numbers above "
-        f"{LARGEST:g} leave float32, divide all rows by one number or normalise them"
-    )
+    refuse_rows(name, rows.double().cpu().numpy(), remedy)
 
 
 def conditioned(rows: Tensor) -> tuple[Tensor, float, Tensor | None]:
@@ -127,20 +116,8 @@ def _lengths(rows: Tensor) -> tuple[float, float]:
 
 
 def _of_array(values: object, name: str) -> Tensor:
-    if hasattr(values, "toarray"):
-        raise BadInput(f"{name} are sparse ({type(values).__name__}); give them as .toarray()")
-    if np.ma.is_masked(values):
-        raise BadInput(f"{name} are an array of which some numbers are masked; fill them, or leave those rows out")
     if isinstance(values, list | tuple) and values and all(isinstance(row, Tensor) for row in values):
         rows = [row.detach().cpu() for row in values]  # numpy takes no bfloat16
         values = [row.float() if row.dtype == torch.bfloat16 else row for row in rows]
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:  # rows of different lengths, or what is no number
-        raise BadInput(f"{name} are no rows of numbers of equal length ({error}); give an array (rows, dim)") from error
-    if array.dtype.kind not in "fiu":
-        raise BadInput(f"{name} are of the kind {array.dtype}; give real numbers, such as float32")
-    if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
-    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    array = as_array(values, name)
     return torch.from_numpy(array if array.flags.writeable else array.copy())  # torch warns of one that is not

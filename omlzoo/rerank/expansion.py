@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from omlzoo.errors import BadInput
-from omlzoo.ops.directions import normalize
 from omlzoo.ops.nearest import nearest
 from omlzoo.ops.rows import Rows, as_rows
+from omlzoo.ops.unit_rows import normalize
 
 __all__ = ["expand"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from omlzoo.ops.directions import normalize
 from omlzoo.ops.pairs import check_batch, label_means
+from omlzoo.ops.unit_rows import normalize
 from omlzoo.samplers._label_sampler import LabelSampler, rounds
 
 __all__ = ["NearestLabels"]

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from functools import partial
 
-from timm.layers.drop import DropPath
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -75,6 +74,8 @@ def drop_paths(model: Extractor, chance: float) -> None:
     blocks = [part for part in model.modules() if any(hasattr(part, name) for name in DROPPING)]
     if not blocks:
         raise BadInput(f"drop_path is {chance}, but {type(model).__name__} has no blocks to drop; set drop_path to 0")
+    from timm.layers.drop import DropPath  # timm takes longer to import than torch
+
     for number, block in enumerate(blocks):
         for name in DROPPING:
             if hasattr(block, name):

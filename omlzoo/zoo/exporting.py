@@ -1,7 +1,6 @@
 """Export of models as ONNX, TorchScript or ExecuTorch files, which contain their entry and are checked by a run."""
 
 import copy
-import hashlib
 import json
 import logging
 import secrets
@@ -16,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from omlzoo import catalog
-from omlzoo.checkpoints import cache
 from omlzoo.checkpoints.archives import read_extra
+from omlzoo.checkpoints.engine_files import engine_file
 from omlzoo.checkpoints.entry import Entry, dump_entry, without_address
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.errors import BadInput, MissingExtra, WeightsMismatch, notice
@@ -164,9 +163,11 @@ def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
     own = (
         secrets.token_hex() if MODULE in f"{entry.arch} {entry.arch_args}" else ""
     )  # its code is not known: never again
-    facts = json.dumps([state_digest(model.state_dict()), entry.preprocess.crop, model.normalize, entry.arch,
+    digest = state_digest(model.state_dict())
+    facts = json.dumps([digest, entry.preprocess.crop, model.normalize, entry.arch,
                         entry.arch_args, own, repr(model), torch.__version__, runtime.__version__])  # fmt: skip
-    path = cache.home() / "engines" / f"{hashlib.sha256(facts.encode()).hexdigest()}.onnx"
+    sha256 = f"state:{digest}" if model.changed or entry.sha256 is None else entry.sha256
+    path = engine_file(model.facts.address, sha256, entry.preprocess.crop, model.normalize, facts)
     if not path.is_file():
         logging.getLogger("omlzoo").info("compiling the model for ONNX Runtime; the result is kept in %s", path.parent)
         export(model, path)

@@ -10,7 +10,7 @@ import pytest
 from calibrations import CALIBRATION
 
 from omlzoo.index.hits import Hits
-from omlzoo.ops.direct_scores import Similarity
+from omlzoo.ops.similarity import Similarity
 
 
 def hits(similarity: Similarity, **more: Any) -> Hits:

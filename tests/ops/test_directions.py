@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from omlzoo.ops.directions import directions, normalize
+from omlzoo.ops.directions import directions
+from omlzoo.ops.unit_rows import normalize
 
 SIZES = [3e38, 2e19, 1e15, 1.0, 1e-12, 1e-13, 1e-20, 1e-30, 1e-36]
 
@@ -42,30 +43,3 @@ def test_rows_near_length_one_may_stay() -> None:
     found = directions(given, unless=1e-5)
     assert np.array_equal(found[[0, 1, 4, 5]], given[[0, 1, 4, 5]])
     np.testing.assert_allclose(np.linalg.norm(found[2:4], axis=1), 1, atol=1e-6)
-
-
-def test_normalize_and_its_gradient_are_torchs() -> None:
-    given = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(normalize, given)
-    torch.testing.assert_close(normalize(given), torch.nn.functional.normalize(given))
-    large = (given.detach() * 1e25).requires_grad_()
-    normalize(large)[:, 0].sum().backward()
-    normalize(given)[:, 0].sum().backward()
-    torch.testing.assert_close(large.grad * 1e25, given.grad)
-
-
-@pytest.mark.parametrize("short", [0.0, 1e-13, 1e-30])
-def test_short_rows_have_no_gradient(short: float) -> None:
-    given = torch.tensor([[short, 0.0], [3.0, 4.0]], requires_grad=True)
-    normalize(given).sum().backward()
-    assert normalize(given).tolist() == [[float(short > 0), 0], [pytest.approx(0.6), pytest.approx(0.8)]]
-    assert given.grad[0].tolist() == [0, 0]
-
-
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
-def test_half_precision_keeps_its_kind(kind: torch.dtype) -> None:
-    given = torch.from_numpy(rows(60_000.0)).to(kind).requires_grad_()
-    found = normalize(given)
-    found.sum().backward()
-    assert (found.dtype, given.grad.dtype) == (kind, kind)
-    torch.testing.assert_close(found.float(), torch.from_numpy(directions(rows(1))), rtol=0, atol=1e-2)

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from omlzoo.ops.direct_scores import Similarity, scores_of
+from omlzoo.ops.direct_scores import scores_of
+from omlzoo.ops.similarity import Similarity
 
 __all__ = ["rescored"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from omlzoo import catalog
 from omlzoo.errors import BadInput
 from omlzoo.index.backends._rescore import rescored
-from omlzoo.ops.direct_scores import Similarity
+from omlzoo.ops.similarity import Similarity
 
 __all__ = ["faiss", "faiss_binary", "faiss_float16", "faiss_int8", "faiss_ivfpq"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from omlzoo import catalog
 from omlzoo.errors import BadInput, notice
 from omlzoo.index.backends._rescore import rescored
-from omlzoo.ops.direct_scores import Similarity
+from omlzoo.ops.similarity import Similarity
 
 __all__ = ["milvus"]
 
