@@ -23,6 +23,7 @@ __all__ = [
     "Record",
     "count_rows",
     "joined",
+    "joined_tables",
     "read_embeddings",
     "read_metadata",
     "record_in",
@@ -111,12 +112,18 @@ class Embeddings:
 
 
 def joined(parts: Sequence[Embeddings]) -> Embeddings:
-    """The rows of all parts, with the record of the first.
+    """The rows of all parts, with the record of the first; their tables as :func:`joined_tables` joins them."""
+    table = joined_tables([part.table for part in parts])
+    return replace(parts[0], vectors=np.concatenate([part.vectors for part in parts]), table=table)
+
+
+def joined_tables(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all tables.
 
     A column of integers that some parts lack keeps its integers, with missing values; integers and fractions become
     fractions. Any other column whose types differ between the parts becomes text.
     """
-    frames = [part.table for part in parts]
+    frames = list(frames)
     for name in dict.fromkeys(str(name) for frame in frames for name in frame.columns):
         kinds = [frame[name].dtype for frame in frames if name in frame]
         missing = len(kinds) < len(frames)
@@ -128,8 +135,7 @@ def joined(parts: Sequence[Embeddings]) -> Embeddings:
         elif all(pd.api.types.is_numeric_dtype(each) and not pd.api.types.is_bool_dtype(each) for each in kinds):
             kind = "Float64"
         frames = [frame.assign(**{name: frame[name].astype(kind)}) if name in frame else frame for frame in frames]
-    table = pd.concat(frames, ignore_index=True)
-    return replace(parts[0], vectors=np.concatenate([part.vectors for part in parts]), table=table)
+    return pd.concat(frames, ignore_index=True)
 
 
 def write_embeddings(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,12 @@ import pandas as pd
 from omlzoo import catalog
 from omlzoo.data.table import Table
 from omlzoo.data.table_hints import alike, twice_written
-from omlzoo.embedding.embeddings import ERROR, Embeddings, joined
+from omlzoo.embedding.embeddings import ERROR, Embeddings, joined_tables
 from omlzoo.embedding.unit_length import not_unit
 from omlzoo.errors import BadInput, notice
 from omlzoo.index.backends._backend import Backend
+from omlzoo.index.growing import Growing
+from omlzoo.index.row_keys import Key, RowKeys, keys_of
 from omlzoo.ops.direct_scores import Similarity
 from omlzoo.ops.directions import directions
 from omlzoo.ops.rows import LARGEST
@@ -37,11 +38,15 @@ class Rows:
         embeddings: All rows; those without a vector are never found.
         searcher: The backend that has the rows with a vector.
         similarity: "cosine" where the model normalises, else "euclidean".
+        known: The keys of all rows, where those before these had them already.
+        growing: The memory that the vectors are in, where some were added.
     """
 
     embeddings: Embeddings
     searcher: Backend
     similarity: Similarity
+    known: RowKeys | None = None
+    growing: Growing | None = None
 
     @staticmethod
     def of(embeddings: Embeddings, searcher: Backend, similarity: Similarity, kept: Path | None) -> "Rows":
@@ -60,9 +65,8 @@ class Rows:
         left = int((~rows.good & (embeddings.table[ERROR] != REMOVED)).sum())
         if left:
             notice(f"{left} of {len(embeddings)} rows have no vector and are never found")
-        if searcher.approximate:  # an exact one looks at every number itself
-            _check_sizes(rows.embeddings.vectors, rows.numbers)
         if kept is None:
+            _check_sizes(rows.embeddings.vectors, rows.numbers)
             searcher.add(rows.embeddings.vectors, rows.numbers)
         else:
             searcher.restore(kept, rows.embeddings.vectors, rows.numbers)
@@ -77,6 +81,11 @@ class Rows:
     def numbers(self) -> np.ndarray:
         """The numbers of the rows that can be found."""
         return np.flatnonzero(self.good)
+
+    @cached_property
+    def keys(self) -> RowKeys:
+        """Which file and box each row is of."""
+        return RowKeys.of(self.table()) if self.known is None else self.known
 
     @cached_property
     def directions(self) -> Backend:
@@ -123,9 +132,7 @@ class Rows:
 
     def own(self, queries: Embeddings) -> np.ndarray:
         """The number of the row of each query's own file and box; -1 where it is not here."""
-        keys = _keys(self.table())
-        positions = {keys[row]: row for row in self.numbers}
-        return np.array([positions.get(key, -1) for key in _keys(queries.pictures("queries"))], dtype=np.int64)
+        return self.keys.find(keys_of(queries.pictures("queries")), self.table(), self.good)
 
     def added(self, embeddings: Embeddings) -> "Rows":
         """The rows and new ones behind them; images that are here already are left out, with a notice.
@@ -140,8 +147,8 @@ class Rows:
         if differs:
             notice(f"the rows that are added were decoded in another way than those that are there: {differs}")
         theirs = embeddings.pictures("the new rows")
-        files = theirs.files()
-        known = self._knows(embeddings, _keys(theirs), [file.is_file() for file in files])
+        files, keys = theirs.files(), keys_of(theirs)
+        known = self._knows(embeddings, keys, [file.is_file() for file in files])
         if known.any():
             notice(f"{known.sum()} of {len(known)} pictures are in the index already and were left out")
         new = _scaled(embeddings.rows(~known), "the new rows")
@@ -149,11 +156,19 @@ class Rows:
             kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]
             new = replace(new, table=new.table.assign(path=pd.Series(kept, dtype="str")))
         _check_sizes(new.vectors, np.flatnonzero(new.good))
-        whole, searcher = joined([ours, new]), copy.copy(self.searcher)
-        _check_names(whole.table, len(ours))
+        if not len(new):
+            return self
+        table = joined_tables([ours.table, new.table])
+        _check_names(table, len(ours))
+        growing = self.growing
+        if growing is None or not growing.fits(len(ours), len(new)):
+            growing = Growing.room_for(ours.vectors, len(new))
+        vectors, searcher = growing.extended(new.vectors), copy.copy(self.searcher)
         if new.good.any():
-            searcher.add(whole.vectors, len(ours) + np.flatnonzero(new.good))
-        return Rows(whole, searcher, self.similarity)
+            searcher.add(vectors, len(ours) + np.flatnonzero(new.good))
+        growing.keep(len(vectors))
+        more = self.keys.extended([key for key, left in zip(keys, known, strict=True) if not left])
+        return Rows(replace(ours, vectors=vectors, table=table), searcher, self.similarity, more, growing)
 
     def without(self, gone: np.ndarray) -> "Rows":
         """The rows but for those where ``gone`` (N,) is true; the others keep their numbers."""
@@ -161,13 +176,12 @@ class Rows:
         table.loc[gone, ERROR] = REMOVED
         searcher = copy.copy(self.searcher)
         searcher.remove(np.flatnonzero(gone))
-        return Rows(replace(self.embeddings, table=table), searcher, self.similarity)
+        known = self.__dict__.get("keys", self.known)  # none are made for this
+        return Rows(replace(self.embeddings, table=table), searcher, self.similarity, known, self.growing)
 
-    def _knows(self, new: Embeddings, keys: Sequence[Any], are_files: Sequence[bool]) -> np.ndarray:
+    def _knows(self, new: Embeddings, keys: Sequence[Key], are_files: Sequence[bool]) -> np.ndarray:
         """Which new rows are here: of one file and box or, where the files are elsewhere, of one name and vector."""
-        ours = _keys(self.table())
-        here = {ours[row]: row for row in self.numbers}
-        rows = np.array([here.get(key, -1) for key in keys], dtype=np.int64)
+        rows = self.keys.find(keys, self.table(), self.good)
         found = np.flatnonzero((rows >= 0) & ~np.array(are_files, dtype=bool))
         old, fresh = self.embeddings.vectors[rows[found]], new.vectors[found]
         same = np.abs(old - fresh).max(axis=1, initial=0) <= SAME * np.abs(old).max(axis=1, initial=0)
@@ -185,10 +199,6 @@ def _scaled(embeddings: Embeddings, where: str) -> Embeddings:
     vectors = embeddings.vectors.copy()
     vectors[rows] = found
     return replace(embeddings, vectors=vectors)
-
-
-def _keys(table: Table) -> list[tuple[str, Any]]:
-    return [(str(file.resolve()), box) for file, box in zip(table.files(), table.boxes(), strict=True)]
 
 
 def _check_names(table: pd.DataFrame, start: int) -> None:

@@ -8,13 +8,14 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 
-__all__ = ["LARGEST", "Rows", "as_numbers", "as_rows", "check_rows", "conditioned"]
+__all__ = ["LARGEST", "Rows", "as_numbers", "as_rows", "check_rows", "conditioned", "half_squares"]
 
 Rows = np.ndarray | Tensor | Sequence[Sequence[float]]
 
 LARGEST = 1e15  # largest number whose squares, summed over a row, stay in float32
 NEAR = 0.9  # share of the longest row from which on the mean makes up most of every row
 APART = 1e-9  # share of the longest row below which a row needs float64
+BLOCK = 1 << 22  # numbers that are squared at once
 USUAL = 2.0**20  # longest rows between this and its inverse need no scaling
 
 
@@ -89,6 +90,12 @@ def check_rows(name: str, rows: Tensor, remedy: str = "leave those rows out") ->
         f"{name}: row {int(largest.argmax())} holds a number of {float(largest.max()):.3g}; squares of numbers above "
         f"{LARGEST:g} leave float32, divide all rows by one number or normalise them"
     )
+
+
+def half_squares(rows: Tensor) -> Tensor:
+    """Half of the squared L2 norms (N,), without a copy of the rows (N, D)."""
+    step = max(1, BLOCK // max(1, rows.shape[1]))
+    return torch.cat([part.square().sum(dim=1) for part in rows.split(step)]) / 2
 
 
 def conditioned(rows: Tensor) -> tuple[Tensor, float, Tensor | None]:

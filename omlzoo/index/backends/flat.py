@@ -5,23 +5,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from omlzoo.index.backends._part import Part
 from omlzoo.ops.direct_scores import Similarity
-from omlzoo.ops.nearest import NeighborSearch
 
 __all__ = ["exact"]
 
-FEW = 128  # where fewer than one row in so many may be found, copying those is faster than looking at all
+TAIL = 8192  # rows that were added and are searched beside the others, until all are taken together
 
 
 class Flat:
-    """Exact search. Of rows with equal scores the lower one comes first."""
+    """Exact search. Of rows with equal scores the lower one comes first.
+
+    Rows that are added are searched beside those that are there, and rows that are removed are passed over, so that
+    neither makes what was prepared for the others useless.
+    """
 
     approximate = False
 
     def __init__(self, similarity: Similarity) -> None:
         self.similarity: Similarity = similarity
-        self.rows = np.empty(0, dtype=np.int64)
-        self.gallery = NeighborSearch(torch.empty(0, 0), similarity)
+        self.vectors = np.empty((0, 0), dtype=np.float32)
+        self.parts: tuple[Part, ...] = ()
 
     def add(self, vectors: np.ndarray, rows: np.ndarray) -> None:
         """Search these rows too.
@@ -30,14 +34,23 @@ class Flat:
             vectors: (N, dim) float32, all vectors of the index.
             rows: (M,) numbers of the rows.
         """
-        self.rows = np.concatenate([self.rows, rows])
-        self.gallery = NeighborSearch(_tensor(vectors, self.rows), self.similarity)
+        vectors = np.asarray(vectors, dtype=np.float32)
+        grown = self.vectors.base is not None and self.vectors.base is vectors.base  # else two copies would be kept
+        tail = np.sort(np.concatenate([*(part.rows for part in self.parts[1:]), rows]))
+        if self.parts and grown and len(self.parts[0]) > TAIL >= len(tail) and tail[0] > self.parts[0].rows[-1]:
+            self.parts = self.parts[0], Part(vectors, tail, self.similarity)
+        else:
+            every = np.sort(np.concatenate([*(part.rows for part in self.parts), rows]))
+            self.parts = (Part(vectors, every, self.similarity, self._readings()),)
+        self.vectors = vectors
 
     def remove(self, rows: np.ndarray) -> None:
         """Forget these rows (M,)."""
-        keep = ~np.isin(self.rows, rows)
-        self.gallery = NeighborSearch(self.gallery.gallery[torch.from_numpy(keep)], self.similarity)
-        self.rows = self.rows[keep]
+        parts = [part.without(rows) for part in self.parts]
+        if 2 * sum(part.left for part in parts) < sum(map(len, parts)):
+            left = np.concatenate([part.rows for part in parts])
+            parts = [Part(self.vectors, left, self.similarity, self._readings())]
+        self.parts = tuple(parts)
 
     def search(
         self, queries: np.ndarray, k: int, own: np.ndarray | None = None, allowed: np.ndarray | None = None
@@ -50,22 +63,16 @@ class Flat:
             own: (Q,) the row of a query, which is left out; -1 where it is not here.
             allowed: (N,) bool, the rows that may be found; all by default.
         """
-        rows, gallery, groups = self.rows, self.gallery, None
-        if allowed is not None:
-            keep = torch.from_numpy(allowed[rows])
-            if int(keep.sum()) * FEW < len(rows):
-                rows, gallery = rows[keep.numpy()], NeighborSearch(gallery.gallery[keep], self.similarity)
-            else:  # those that may not be found are in the group of all queries
-                groups = torch.zeros(len(queries), dtype=torch.int64), keep.long().neg()
-        own_positions = None if own is None else torch.from_numpy(_places(rows, own))
         query_vectors = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
-        nearest_scores, ids = gallery.nearest(query_vectors, k, own=own_positions, groups=groups)
-        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-        nearest = np.full((len(queries), k), -1, dtype=np.int64)
-        scores[:, : nearest_scores.shape[1]] = nearest_scores.numpy()
-        if len(rows):
-            nearest[:, : ids.shape[1]] = np.where(ids.numpy() < 0, -1, rows[ids.numpy()])
-        return scores, nearest
+        found = [part.nearest(query_vectors, k, own, allowed) for part in self.parts]
+        scores, rows = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
+        if len(found) > 1:  # rows of a later part are higher, so a stable order has the lower one first
+            order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+            scores, rows = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+        if (missing := k - scores.shape[1]) > 0:
+            scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+            rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
+        return scores, rows
 
     def save(self, folder: Path) -> None:
         """Write nothing: the vectors of the index are enough."""
@@ -73,6 +80,10 @@ class Flat:
     def restore(self, folder: Path, vectors: np.ndarray, rows: np.ndarray) -> None:
         """Take the rows (M,) of ``vectors`` (N, dim)."""
         self.add(vectors, rows)
+
+    def _readings(self) -> float:
+        """How often the rows were read: whether it pays to have those that take their place in bytes at once."""
+        return max((part.readings for part in self.parts), default=0.0)
 
 
 def exact(similarity: Similarity, dim: int) -> Flat:
@@ -83,17 +94,3 @@ def exact(similarity: Similarity, dim: int) -> Flat:
         dim: Dimension of the vectors; an exact search does not need it.
     """
     return Flat(similarity)
-
-
-def _tensor(vectors: np.ndarray, rows: np.ndarray) -> torch.Tensor:
-    whole = len(rows) == len(vectors) and np.array_equal(rows, np.arange(len(rows)))
-    return torch.from_numpy(np.ascontiguousarray(vectors if whole else vectors[rows], dtype=np.float32))
-
-
-def _places(rows: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Positions of ``own`` in ``rows``; -1 where they are not there."""
-    order = np.argsort(rows)
-    at = np.searchsorted(rows[order], own).clip(max=max(0, len(rows) - 1))
-    if not len(rows):
-        return np.full(len(own), -1)
-    return np.where(rows[order][at] == own, order[at], -1)
