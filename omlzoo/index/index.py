@@ -10,7 +10,7 @@ import numpy as np
 
 from omlzoo import catalog
 from omlzoo.checkpoints.calibration import Calibration, CutPoint, energy
-from omlzoo.data.filters import Where, matching, select
+from omlzoo.data.filters import Where
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, notice
@@ -155,7 +155,7 @@ class Index:
             raise BadInput(f"threshold is {threshold!r}, measured between pictures; for a text give a least score")
         cut = self._cut_point(threshold)
         rows = self.rows  # those of this moment, whatever other threads add meanwhile
-        selected = None if where is None else select(rows.embeddings.table, where, rows.good)
+        selected = None if where is None else rows.select(where)
         allowed = None if selected is None else selected.rows
         encoded = self.encoder.encode_images(queries) if texts is None else self.encoder.encode_texts(texts)
         good = encoded.good
@@ -192,7 +192,7 @@ class Index:
             BadInput: No row would be left; the index is as it was before.
         """
         with self._changing:
-            gone = matching(self.embeddings.table, where, self.rows.good)
+            gone = self.rows.matching(where)
             if gone.sum() == self.size:
                 raise BadInput(f"all {self.size} rows would be removed; an index has at least one")
             self.rows = self.rows.without(gone)

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from omlzoo import catalog
+from omlzoo.data.column_codes import ColumnCodes
+from omlzoo.data.filters import Selected, Where, matching, select
 from omlzoo.data.table import Table
 from omlzoo.data.table_hints import alike, twice_written
 from omlzoo.embedding.embeddings import ERROR, Embeddings, joined_tables
@@ -40,6 +42,7 @@ class Rows:
         similarity: "cosine" where the model normalises, else "euclidean".
         known: The keys of all rows, where those before these had them already.
         growing: The memory that the vectors are in, where some were added.
+        coded: What is kept of the columns of those before these, where they are the same.
     """
 
     embeddings: Embeddings
@@ -47,6 +50,7 @@ class Rows:
     similarity: Similarity
     known: RowKeys | None = None
     growing: Growing | None = None
+    coded: ColumnCodes | None = None
 
     @staticmethod
     def of(embeddings: Embeddings, searcher: Backend, similarity: Similarity, kept: Path | None) -> "Rows":
@@ -88,6 +92,12 @@ class Rows:
         return RowKeys.of(self.table()) if self.known is None else self.known
 
     @cached_property
+    def codes(self) -> ColumnCodes:
+        """What is kept of the columns for filters."""
+        table = self.embeddings.table
+        return ColumnCodes(table, self.good) if self.coded is None else self.coded.over(table, self.good, ERROR)
+
+    @cached_property
     def directions(self) -> Backend:
         """The backend, or all rows' directions where it compares by another measure than cosine."""
         if self.similarity == "cosine":
@@ -96,6 +106,14 @@ class Rows:
         found: Backend = catalog.find("index.backends", "exact")("cosine", self.embeddings.record.dim)
         found.add(directions(vectors), self.numbers)
         return found
+
+    def select(self, where: Where) -> Selected:
+        """The rows that a filter selects, as :func:`omlzoo.data.filters.select` does."""
+        return select(self.embeddings.table, where, self.good, self.codes)
+
+    def matching(self, where: Where) -> np.ndarray:
+        """The rows (N,) bool that a filter selects; its notices are issued."""
+        return matching(self.embeddings.table, where, self.good, self.codes)
 
     def table(self) -> Table:
         """The rows as a table with their images."""
@@ -177,7 +195,8 @@ class Rows:
         searcher = copy.copy(self.searcher)
         searcher.remove(np.flatnonzero(gone))
         known = self.__dict__.get("keys", self.known)  # none are made for this
-        return Rows(replace(self.embeddings, table=table), searcher, self.similarity, known, self.growing)
+        return Rows(replace(self.embeddings, table=table), searcher, self.similarity, known, self.growing,
+                    self.__dict__.get("codes", self.coded))  # fmt: skip
 
     def _knows(self, new: Embeddings, keys: Sequence[Key], are_files: Sequence[bool]) -> np.ndarray:
         """Which new rows are here: of one file and box or, where the files are elsewhere, of one name and vector."""
