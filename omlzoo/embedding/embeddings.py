@@ -68,6 +68,20 @@ class Embeddings:
         has_vector.setflags(write=False)
         return has_vector
 
+    @staticmethod
+    def without_errors(vectors: np.ndarray, table: pd.DataFrame, record: Record) -> "Embeddings":
+        """Embeddings whose table has no error in any row, which is not looked up.
+
+        Args:
+            vectors: (N, dim) float32.
+            table: N rows, with "error" empty in each.
+            record: How the vectors were made.
+        """
+        found, good = Embeddings(vectors, table, record), np.ones(len(vectors), dtype=bool)
+        good.setflags(write=False)
+        found.__dict__["good"] = good
+        return found
+
     def rows(self, keep: np.ndarray) -> "Embeddings":
         """The rows where ``keep`` (N,) bool is true."""
         return replace(self, vectors=self.vectors[keep], table=self.table[keep].reset_index(drop=True))

@@ -95,7 +95,10 @@ def check_rows(name: str, rows: Tensor, remedy: str = "leave those rows out") ->
 def half_squares(rows: Tensor) -> Tensor:
     """Half of the squared L2 norms (N,), without a copy of the rows (N, D)."""
     step = max(1, BLOCK // max(1, rows.shape[1]))
-    return torch.cat([part.square().sum(dim=1) for part in rows.split(step)]) / 2
+    found = rows.new_empty(len(rows))
+    for start in range(0, len(rows), step):
+        found[start : start + step] = rows[start : start + step].square().sum(dim=1)
+    return found.div_(2)
 
 
 def conditioned(rows: Tensor) -> tuple[Tensor, float, Tensor | None]:
