@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from omlzoo.data.table import Table
-from omlzoo.embedding.columns import ERROR, from_arrow, to_arrow
-from omlzoo.embedding.parquet import open_parquet, read_table, write_parquet
+from omlzoo.embedding.columns import ERROR, from_parts, split_names, to_arrow
+from omlzoo.embedding.parquet import open_parquet, read_parts, read_table, write_parquet
 from omlzoo.embedding.quantization import VECTOR, VectorFormat
 from omlzoo.embedding.record import Record
 from omlzoo.errors import BadInput
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 KEY = b"omlzoo"  # of the file's metadata
+PART = 1 << 20  # numbers of vectors that are read at a time
 BOMB = 64_000_000, 1000  # bytes that the vectors of any file may take, and more for each byte of the file
 
 
@@ -228,5 +229,7 @@ def rows_in(parquet: Any, path: str | Path) -> Embeddings:
     record, rows, size = record_in(parquet), parquet.metadata.num_rows, Path(path).stat().st_size
     if rows * record.dim * 4 > BOMB[0] + BOMB[1] * size:
         raise BadInput(f"{rows:,} rows of {record.dim:,} numbers in {size:,} bytes; such a file is none of ours")
-    table, vectors = from_arrow(read_table(parquet), record.dim, record.normalized, str(path))
+    rest, ours = split_names(parquet.schema_arrow)
+    parts = read_parts(parquet, ours, max(1, PART // record.dim))
+    table, vectors = from_parts(read_table(parquet, rest), parts, record.dim, record.normalized, str(path))
     return Embeddings(vectors, table, record)

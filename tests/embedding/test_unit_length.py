@@ -27,3 +27,13 @@ def test_what_rounding_explains_is_scaled_and_not_said() -> None:
         assert not_unit(vectors[:1] * 1.2, "here", rounding=0.2)[0].tolist() == [0]
     assert rows.tolist() == [0]
     assert np.linalg.norm(found) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("block", [4, 1 << 20])
+def test_rows_are_scaled_in_place_a_block_at_a_time(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omlzoo.embedding.unit_length.BLOCK", block)
+    vectors = np.array([[1, 0], [0, 2], [0, 0], [np.nan, 1], [0.995, 0], [3, 4]], dtype=np.float32)
+    with pytest.warns(OmlzooWarning, match="here: 2 vectors have other L2 norms than 1, the first 2, though"):
+        make_unit(vectors, "here")
+    wanted = np.array([[1, 0], [0, 1], [0, 0], [np.nan, 1], [1, 0], [0.6, 0.8]])
+    assert np.allclose(vectors, wanted, equal_nan=True)
