@@ -27,6 +27,8 @@ __all__ = [
     "from_parts",
     "is_text",
     "split_names",
+    "table_from_arrow",
+    "table_to_arrow",
     "to_arrow",
 ]
 
@@ -79,6 +81,32 @@ def error_column(errors: Sequence[str], index: pd.Index) -> "pd.Series[str]":
     return pd.Series(texts, dtype="str", index=index)
 
 
+def table_to_arrow(frame: pd.DataFrame) -> pa.Table:
+    """The table of embeddings, without vectors, as Parquet takes it.
+
+    Raises:
+        BadInput: A column has a name of ours or cannot be written, or "path" or "error" is missing or has missing
+            values.
+    """
+    table = check_writable(frame, "the embeddings")
+    _check_texts(table)
+    return table
+
+
+def table_from_arrow(rest: pa.Table) -> pd.DataFrame:
+    """The table of embeddings that :func:`table_to_arrow` made, or an earlier version, without columns of ours.
+
+    Raises:
+        BadInput: A column is missing, or is not what it must be.
+    """
+    _check_texts(rest)
+    rest = rest.drop_columns([name for name in rest.column_names if name.startswith(OURS)])
+    frame = rest.to_pandas()
+    if list(map(str, frame.columns)) != rest.column_names:
+        raise BadInput("its description of the table is damaged; embed again")
+    return frame
+
+
 def to_arrow(
     frame: pd.DataFrame, vectors: np.ndarray, form: VectorFormat, ours: Mapping[str, np.ndarray] | None = None
 ) -> pa.Table:
@@ -94,8 +122,7 @@ def to_arrow(
         BadInput: A column has a name of ours or cannot be written, "path" or "error" is missing or has missing values,
             or a row without an error has numbers that are not finite.
     """
-    table = check_writable(frame, "the embeddings")
-    _check_texts(table)
+    table = table_to_arrow(frame)
     good = np.asarray(frame[ERROR].array == "", dtype=bool)
     wrong = np.flatnonzero(good & ~_finite(vectors))
     if len(wrong):
@@ -154,8 +181,7 @@ def from_parts(
     Raises:
         BadInput: A column is missing, or is not what it must be.
     """
-    _check_texts(rest)
-    rounding = 0.0
+    frame, rounding = table_from_arrow(rest), 0.0
     vectors, start = np.empty((len(rest), dim), dtype=np.float32), 0
     for part in parts:
         checked = _checked_vectors(part, dim)
@@ -163,10 +189,6 @@ def from_parts(
         unpack(checked, vectors[start : start + len(part)])
         start += len(part)
     vectors[start:] = np.nan
-    rest = rest.drop_columns([name for name in rest.column_names if name.startswith(OURS)])
-    frame = rest.to_pandas()
-    if list(map(str, frame.columns)) != rest.column_names:
-        raise BadInput("its description of the table is damaged; embed again")
     good = np.asarray(frame[ERROR].array == "", dtype=bool)
     vectors[~good] = np.nan
     wrong = good & ~_finite(vectors)

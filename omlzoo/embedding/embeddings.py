@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from omlzoo.data.table import Table
-from omlzoo.embedding.columns import ERROR, from_parts, split_names, to_arrow
+from omlzoo.embedding.columns import ERROR, from_parts, split_names, table_from_arrow, table_to_arrow, to_arrow
 from omlzoo.embedding.parquet import open_parquet, read_parts, read_table, write_parquet
 from omlzoo.embedding.quantization import VECTOR, VectorFormat
 from omlzoo.embedding.record import Record
@@ -26,9 +26,11 @@ __all__ = [
     "joined_tables",
     "read_embeddings",
     "read_metadata",
+    "read_rows",
     "record_in",
     "rows_in",
     "write_embeddings",
+    "write_rows",
 ]
 
 KEY = b"omlzoo"  # of the file's metadata
@@ -168,10 +170,37 @@ def write_embeddings(
         BadInput: As there.
     """
     table = to_arrow(embeddings.table, embeddings.vectors, form, ours)
-    record = embeddings.record.to_json().encode()
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: record})
     repeating = [name for name in table.column_names if name != VECTOR]  # numbers of vectors hardly ever repeat
-    write_parquet(path, table, repeating)
+    write_parquet(path, _with_record(table, embeddings.record), repeating)
+
+
+def write_rows(path: str | Path, frame: pd.DataFrame, record: Record) -> None:
+    """Write the table of embeddings and their record, without vectors.
+
+    Args:
+        path: The file.
+        frame: The table, with "path" and "error".
+        record: How the vectors were made.
+
+    Raises:
+        BadInput: As :meth:`Embeddings.save`.
+    """
+    write_parquet(path, _with_record(table_to_arrow(frame), record))
+
+
+def read_rows(path: str | Path) -> tuple[pd.DataFrame, Record]:
+    """The table and the record that :func:`write_rows` wrote.
+
+    Raises:
+        BadInput: There is no such file, it is none of ours, or it is damaged.
+    """
+    with open_parquet(path, whole=True) as parquet:
+        record = record_in(parquet)
+        return table_from_arrow(read_table(parquet)), record
+
+
+def _with_record(table: Any, record: Record) -> Any:
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: record.to_json().encode()})
 
 
 def read_embeddings(path: str | Path) -> Embeddings:

@@ -168,8 +168,9 @@ class Index:
             scores[good], ids[good] = rows.find(encoded.vectors[good], width, own, allowed, by_cosine=texts is not None)
         pictures = pictures_in(queries)
         similarity, calibration = (self.similarity, self.calibration) if texts is None else ("cosine", None)
-        hits = Hits(ids, scores, encoded.table, rows.embeddings, similarity, calibration, _folder(encoded.record.root),
-                    pictures, texts=texts is not None, notices=() if selected is None else selected.notices)  # fmt: skip
+        root, said = _folder(encoded.record.root), () if selected is None else selected.notices
+        hits = Hits(ids, scores, encoded.table, rows.embeddings, similarity, calibration, root, pictures,
+                    texts=texts is not None, notices=said)  # fmt: skip
         if cut is None and width <= k:
             return hits
         accepted = None if cut is None else self._accepted(hits, cut)

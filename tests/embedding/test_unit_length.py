@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from omlzoo.embedding.unit_length import not_unit
+from omlzoo.embedding.unit_length import make_unit, not_unit
 from omlzoo.errors import OmlzooWarning
 
 

@@ -54,7 +54,13 @@ needs_bytes = pytest.mark.skipif(not multiplies_bytes(), reason="the processor d
 @pytest.fixture
 def bytes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass in bytes from the first query on, of few candidates and small blocks."""
-    for where, name, value in ((room, "LARGE", 1), (room, "SPARE", 1), (int8, "PAYS", 0), (int8, "ROUGH", 3), (int8, "DOUBT", 1e9)):
+    for where, name, value in (
+        (room, "LARGE", 1),
+        (room, "SPARE", 1),
+        (int8, "PAYS", 0),
+        (int8, "ROUGH", 3),
+        (int8, "DOUBT", 1e9),
+    ):
         monkeypatch.setattr(where, name, value)
 
 
