@@ -115,7 +115,7 @@ class NeighborSearch:
         self.hidden: Tensor | None = None
 
     def hiding(self, positions: Tensor) -> "NeighborSearch":
-        """The same gallery, of which the rows at these positions (H,), int64, ascending, are never found."""
+        """The same gallery without rows: their positions (H,), ascending, or where they are many a mask (G,) bool."""
         other = copy.copy(self)
         other.hidden = positions if len(positions) else None
         return other
@@ -253,8 +253,10 @@ class NeighborSearch:
             if groups is not None:
                 same = (groups[0][:, None] == groups[1][None, start:stop]) & (groups[0][:, None] != NOBODY)
                 product.masked_fill_(same, never)
-            if self.hidden is not None:
-                ends = torch.searchsorted(self.hidden, torch.tensor([start, stop], device=self.hidden.device)).tolist()
+            if self.hidden is not None and self.hidden.dtype == torch.bool:
+                product.masked_fill_(self.hidden[start:stop], never)
+            elif self.hidden is not None:
+                ends = torch.searchsorted(self.hidden, torch.tensor([start, stop])).tolist()
                 product.index_fill_(1, self.hidden[slice(*ends)] - start, never)
             values, positions = largest(product, min(count, stop - start))
             if query_bytes is not None and rough is not None and not values.is_floating_point():

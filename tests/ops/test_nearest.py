@@ -195,8 +195,9 @@ def test_hidden_rows_are_never_found(first: str, similarity: str, monkeypatch: p
     for hidden in ([0, 39, 40, 149], list(range(0, 150, 2)), list(range(148)), list(range(150))):
         groups = torch.zeros(7), torch.tensor([0 if row in hidden else 1 for row in range(150)])
         wanted = by_hand(queries, gallery, 5, similarity, nobody, groups)
-        scores, ids = whole.hiding(torch.tensor(hidden)).nearest(queries, 5)
-        for row, expected in enumerate(wanted):
-            assert ids[row].tolist() == expected + [-1] * (5 - len(expected))
-            assert torch.isneginf(scores[row, len(expected) :]).all()
+        for form in (torch.tensor(hidden), torch.isin(torch.arange(150), torch.tensor(hidden))):
+            scores, ids = whole.hiding(form).nearest(queries, 5)
+            for row, expected in enumerate(wanted):
+                assert ids[row].tolist() == expected + [-1] * (5 - len(expected))
+                assert torch.isneginf(scores[row, len(expected) :]).all()
     assert torch.equal(whole.nearest(queries, 5)[1], NeighborSearch(gallery, similarity).nearest(queries, 5)[1])  # type: ignore[arg-type]

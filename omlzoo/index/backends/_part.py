@@ -94,7 +94,7 @@ class Part:
                 places = None if places is None else _found_in(chosen, places)
                 search = NeighborSearch(torch.from_numpy(self.vectors[chosen]), self.similarity)
             elif count < len(self):
-                search = search.hiding(torch.from_numpy(np.flatnonzero(~may)))
+                search = search.hiding(torch.from_numpy(np.logical_not(may)))
         scores, ids = search.nearest(queries, k, own=None if places is None else torch.from_numpy(places))
         found = ids.numpy()
         if chosen is not None:
