@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -227,9 +228,9 @@ def calls(results: Results, embeddings: Embeddings, queries: np.ndarray) -> None
     index.add(news[0])
     results.add(
         f"add of one row, {rows}",
-        1000 * float(np.median([processor(lambda: index.add(new)) for new in news[1:]])),
+        1000 * float(np.median([processor(partial(index.add, new)) for new in news[1:]])),
         "ms",
-    )  # noqa: B023
+    )
     for _ in range(5):
         index.rows.searcher.search(queries, 10)
     before = milliseconds(lambda row: index.search(queries[row : row + 1], 10))

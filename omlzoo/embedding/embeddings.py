@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 KEY = b"omlzoo"  # of the file's metadata
-PART = 1 << 20  # numbers of vectors that are read at a time
+PART = 1 << 18  # numbers of vectors that are read at a time
 BOMB = 64_000_000, 1000  # bytes that the vectors of any file may take, and more for each byte of the file
 
 

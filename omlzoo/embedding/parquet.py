@@ -68,7 +68,8 @@ def open_parquet(path: str | Path, whole: bool = False) -> Iterator[Any]:
         with path.open("rb") as file:
             _check(file, whole)
             size = file.seek(0, os.SEEK_END)
-            with pq.ParquetFile(file, buffer_size=BLOCK, page_checksum_verification=True) as parquet:
+            streamed = {"pre_buffer": False, "buffer_size": BLOCK}  # else columns are read whole before they are parsed
+            with pq.ParquetFile(file, page_checksum_verification=True, **streamed) as parquet:
                 rows = parquet.metadata.num_rows
                 if not 0 <= rows <= ROWS[0] + ROWS[1] * size:
                     raise BadInput(f"{rows:,} rows in {size:,} bytes; such a file is none of ours")
