@@ -216,8 +216,13 @@ def calls(results: Results, embeddings: Embeddings, queries: np.ndarray) -> None
     results.add(
         f"exact, 256 queries, {rows}", 256 / many, "queries/s", more=True, peer=256 / bare_many, peer_name="torch"
     )
-    whole = milliseconds(lambda row: index.search(queries[row : row + 1], 10))
-    results.add(f"index.search over its backend, {rows}", max(1e-3, whole - one), "ms", limit=0.3)
+    over: list[list[float]] = [[], []]
+    for row in range(200):  # in turn
+        query = queries[row : row + 1]
+        over[0].append(processor(lambda: index.rows.searcher.search(query, 10)))  # noqa: B023
+        over[1].append(processor(lambda: index.search(query, 10)))  # noqa: B023
+    apart = 1000 * float(np.median(over[1]) - np.median(over[0]))
+    results.add(f"index.search over its backend, {rows}", max(1e-3, apart), "ms", limit=0.3)
     for what, where in (("category, a 20th", {"category": "3"}), ("label, eight", {"label": 77})):
         results.add(f"filter by {what}, {rows}", milliseconds(lambda row: index.rows.select(where)), "ms", limit=1.0)  # noqa: B023
     own = embeddings.rows(np.arange(len(embeddings)) == 5)

@@ -121,7 +121,7 @@ def resume(model: str) -> None:
 def million(rows: int) -> None:
     """A stand-in for decoding and model: what is left is our own memory and time."""
     Pipeline.batches = (
-        lambda self, jobs, size, workers: (  # type: ignore[method-assign,assignment]
+        lambda self, jobs, **_: (  # type: ignore[method-assign,assignment]
             (np.full((len(jobs[i : i + 4096]), self.model.dim), 0.5, dtype=np.float32), [""] * len(jobs[i : i + 4096]))
             for i in range(0, len(jobs), 4096)
         )
