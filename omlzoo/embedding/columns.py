@@ -101,7 +101,7 @@ def table_from_arrow(rest: pa.Table) -> pd.DataFrame:
     """
     _check_texts(rest)
     rest = rest.drop_columns([name for name in rest.column_names if name.startswith(OURS)])
-    frame = rest.to_pandas()
+    frame: pd.DataFrame = rest.to_pandas()
     if list(map(str, frame.columns)) != rest.column_names:
         raise BadInput("its description of the table is damaged; embed again")
     return frame

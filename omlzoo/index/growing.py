@@ -24,7 +24,12 @@ class Growing:
 
     @staticmethod
     def room_for(vectors: np.ndarray, more: int) -> "Growing":
-        """A copy of vectors (N, dim) with room for so many more, and for some beyond."""
+        """A copy of vectors with room for more.
+
+        Args:
+            vectors: (N, dim) float32.
+            more: Rows that will be added; there is room for some beyond.
+        """
         count = len(vectors)
         room = more + max(LEAST, (count + more) // SHARE)
         buffer = np.empty((count + room, vectors.shape[1]), dtype=np.float32)
@@ -32,7 +37,12 @@ class Growing:
         return Growing(buffer, count)
 
     def fits(self, count: int, more: int) -> bool:
-        """Whether rows may be written behind the first ``count``: nobody else did, and there is room for ``more``."""
+        """Whether rows may be written behind others: nobody else did, and there is room.
+
+        Args:
+            count: The rows that they follow.
+            more: Number of the rows.
+        """
         return self.used == count and count + more <= len(self.buffer)
 
     def extended(self, new: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from omlzoo.ops.direct_scores import Similarity
 from omlzoo.ops.directions import directions
 from omlzoo.ops.rows import LARGEST
 
-__all__ = ["Rows"]
+__all__ = ["REMOVED", "Rows"]
 
 REMOVED = "removed from the index"
 FEW = 20_000  # rows that pass a filter and are looked at one by one, also by an approximate backend
