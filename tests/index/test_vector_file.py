@@ -37,8 +37,8 @@ def test_the_digest_sees_every_change(size: int, tmp_path: Path, monkeypatch: py
         monkeypatch.setattr(room, "BLOCK", block)
         assert pages_digest(path) == wanted, "whatever is read at a time"
     others = [content + b"\0", content[:-1], content + bytes(4096)] if size else [b"\0"]
-    for at in range(0, size, max(1, size // 7)):
-        others.append(content[:at] + bytes([content[at] ^ 16]) + content[at + 1 :])
+    places = range(0, size, max(1, size // 7))
+    others += [content[:at] + bytes([content[at] ^ 16]) + content[at + 1 :] for at in places]
     if size > 8192:
         others.append(content[4096:8192] + content[:4096] + content[8192:])
     for other in others:
