@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import torch
-from measuring import show
+from measuring import Results
 
 import omlzoo
 from omlzoo.metrics import retrieval
@@ -23,9 +23,16 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="resnet_small_omniglot")
     parser.add_argument("--table", type=Path, default=shared / "omniglot" / "omniglot.csv")
+    parser.add_argument("--size", type=int, help="pictures; 320 by default, all with --large")
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--oml", help="not needed")
     args = parser.parse_args()
+    if not args.table.exists():
+        raise SystemExit(f"{args.table} is not here; give --table")
+    results, rates = Results("export"), dict[str, float]()
     frame = pd.read_csv(args.table)
     frame = frame[frame["split"] == "validation"]
+    frame = frame if args.large else frame.iloc[:: max(1, len(frame) // (args.size or 320))]
     model = omlzoo.get_model(args.model)
     transform = model.transforms()
     from omlzoo.data.images import to_rgb
@@ -40,8 +47,28 @@ if __name__ == "__main__":
         rate = len(images) / (time.perf_counter() - begun)
         vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         cosine = (vectors * whole).sum(axis=1) if name != "torch" else np.ones(len(vectors))
-        show(name, pictures=len(images), pictures_per_second=rate, megabytes=megabytes, cmc=retrieval(vectors, labels)["cmc@1"],
-             least_cosine=float(cosine.min()), mean_cosine=float(cosine.mean()))  # fmt: skip
+        rates[name] = rate
+        cmc = retrieval(vectors, labels)["cmc@1"]
+        peer = {"peer": rates["torch"], "peer_name": "torch"} if name != "torch" else {}
+        results.add(
+            f"{args.model}, {name}",
+            rate,
+            "pictures/s",
+            more=True,
+            **peer,
+            megabytes=megabytes,
+            cmc=cmc,
+            pictures=len(images),
+        )
+        if peer:
+            results.add(
+                f"{args.model}, {name}: worst cosine to torch",
+                float(cosine.min()),
+                "",
+                more=True,
+                limit=1.0,
+                mean=float(cosine.mean()),
+            )
 
     with torch.inference_mode():
         whole = np.concatenate([model(part).numpy() for part in images.split(32)])
@@ -53,3 +80,4 @@ if __name__ == "__main__":
                 session = onnxruntime.InferenceSession(str(done.path), providers=["CPUExecutionProvider"])
                 run = lambda part: session.run(None, {"images": part.numpy()})[0]  # noqa: B023, E731
                 measure(name, run, done.path.stat().st_size / 1e6)
+    results.write()

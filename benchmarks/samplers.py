@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from measuring import arguments, peer, show
+from measuring import Results, arguments, peer
 
 from omlzoo.samplers import Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage
 
@@ -19,7 +19,8 @@ PEERS = {"balanced": ("oml", "pml"), "category_balanced": ("oml",)}
 
 if __name__ == "__main__":
     args = arguments(__doc__)
-    rows = args.size or 1_000_000
+    rows = args.size or (1_000_000 if args.large else 100_000)
+    results = Results("samplers")
     labels = np.random.default_rng(0).integers(0, rows // 5, rows)
     for name, make in MAKE.items():
         start = time.perf_counter()
@@ -31,10 +32,19 @@ if __name__ == "__main__":
         for _ in turn:
             pass
         epoch = time.perf_counter() - start
-        found: dict[str, Any] = {}
-        if args.oml and rows <= 100_000:  # at a million rows the peers take minutes
-            for library in PEERS.get(name, ()):
-                theirs = peer(args.oml, "samplers", f"{library}/{name}", rows, rows // 5)
-                found[library] = theirs
-                found[f"times_{library}"] = theirs and theirs["epoch"] / epoch
-        show(f"sampler {name}", rows=rows, batches=len(sampler), build=built, first_batch=first, epoch=epoch, **found)
+        what = f"{name}, {rows:,} rows"
+        results.add(f"{what}: to the first batch", first, "s", limit=1.0, build=built)
+        known = PEERS.get(name, ()) if args.oml and rows <= 100_000 else ()  # at a million rows the peers take minutes
+        for library in known:
+            theirs = peer(args.oml, "samplers", f"{library}/{name}", rows, rows // 5)
+            results.add(
+                f"{what}: an epoch, beside {library}",
+                epoch,
+                "s",
+                peer=theirs and theirs["epoch"],
+                peer_name=library,
+                batches=len(sampler),
+            )
+        if not known:
+            results.add(f"{what}: an epoch", epoch, "s", batches=len(sampler))
+    results.write()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from embedding import draw
-from measuring import forget_peak, memory, show
+from measuring import Results, forget_peak, memory
 from PIL import Image
 
 import omlzoo
@@ -24,6 +24,8 @@ from omlzoo.embedding.options import ComputeOptions
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.embedding.shards import Shards
 from omlzoo.metrics import retrieval
+
+RESULTS = Results("shards")
 
 
 def photographs(folder: Path, count: int) -> list[Path]:
@@ -53,8 +55,8 @@ def large(table: Path, model: str) -> None:
         exact, fast = rate(None), rate(side)
         levels = [(transform.pixels(to_rgb(file)).int() - transform.pixels(to_rgb(file, least=side)).int()).abs().float()
                   for file in files[:3]]  # fmt: skip
-    show("large photographs", exact_per_second=exact, fast_per_second=fast, times=fast / exact, limit=3,
-         mean_levels=float(np.mean([level.mean() for level in levels])), most_levels=float(max(level.max() for level in levels)))  # fmt: skip
+    RESULTS.add("photographs of 12 megapixels decoded at a smaller size", fast, "pictures/s", more=True, peer=exact, peer_name="whole", limit=3 * exact,
+                mean_levels=float(np.mean([level.mean() for level in levels])), most_levels=float(max(level.max() for level in levels)))  # fmt: skip
     frame = pd.read_csv(table)
     frame = frame[frame["split"] == "validation"].groupby("label").head(12)
     with tempfile.TemporaryDirectory() as name:  # the same photographs, eight times as large
@@ -67,8 +69,19 @@ def large(table: Path, model: str) -> None:
         vectors = [omlzoo.embed(model, paths, fast=fast, progress=False).vectors for fast in (False, True)]
     cosine = (vectors[0] * vectors[1]).sum(axis=1)
     cmc = [retrieval(each, frame["label"].to_numpy())["cmc@1"] for each in vectors]
-    show("fast decoding in search", pictures=len(frame), model=model, least_cosine=float(cosine.min()), mean_cosine=float(cosine.mean()),
-         cmc_exact=cmc[0], cmc_fast=cmc[1])  # fmt: skip
+    RESULTS.add(
+        "fast decoding, CMC@1",
+        cmc[1],
+        "",
+        more=True,
+        peer=cmc[0],
+        peer_name="exact decoding",
+        pictures=len(frame),
+        model=model,
+    )
+    RESULTS.add(
+        "fast decoding, worst cosine", float(cosine.min()), "", more=True, limit=1.0, mean_cosine=float(cosine.mean())
+    )
 
 
 def resume(model: str) -> None:
@@ -93,14 +106,22 @@ def resume(model: str) -> None:
             plain.append(time.perf_counter() - begun)
             kept.append(seconds(f"v{turn}", count))
         again = seconds("v0", count)
-    show("resumption", pictures=count, files=2, in_memory_seconds=sorted(plain)[1], in_shards_seconds=sorted(kept)[1],
-         overhead=sorted(kept)[1] / sorted(plain)[1] - 1, overhead_limit=0.02, seconds_when_all_is_there=again)  # fmt: skip
+    plain_seconds, kept_seconds = sorted(plain)[1], sorted(kept)[1]
+    RESULTS.add(
+        f"{count:,} pictures embedded into a folder",
+        kept_seconds,
+        "s",
+        peer=plain_seconds,
+        peer_name="in memory",
+        limit=1.02 * plain_seconds,
+    )
+    RESULTS.add(f"{count:,} pictures, all there already", again, "s", peer=kept_seconds, peer_name="embedding them")
 
 
 def million(rows: int) -> None:
     """A stand-in for decoding and model: what is left is our own memory and time."""
     Pipeline.batches = (
-        lambda self, jobs, size, workers: (  # type: ignore[method-assign,assignment]
+        lambda self, jobs, **_: (  # type: ignore[method-assign,assignment]
             (np.full((len(jobs[i : i + 4096]), self.model.dim), 0.5, dtype=np.float32), [""] * len(jobs[i : i + 4096]))
             for i in range(0, len(jobs), 4096)
         )
@@ -119,8 +140,8 @@ def million(rows: int) -> None:
                 forget_peak()
                 before, begun = memory(), time.perf_counter()
                 act()
-                show("memory", what=what, rows=count, peak_mb_above_the_table=memory("VmHWM") - before,
-                     seconds=time.perf_counter() - begun, vectors_mb=count * model.dim * 4 / 1e6)  # fmt: skip
+                RESULTS.add(f"{what}, {count:,} rows", time.perf_counter() - begun, "s", peak_mb=memory("VmHWM") - before,
+                            vectors_mb=count * model.dim * 4 / 1e6)  # fmt: skip
 
 
 def forms(table: Path, model: str) -> None:
@@ -128,22 +149,28 @@ def forms(table: Path, model: str) -> None:
     frame = pd.read_csv(table)
     rows = frame[frame["split"] == "validation"].reset_index(drop=True)
     found = omlzoo.embed(model, rows, root=table.parent, progress=False)
-    labels = rows["label"].to_numpy()
+    labels, whole = rows["label"].to_numpy(), 0.0
     with tempfile.TemporaryDirectory() as name:
         for form in ("float32", "float16", "int8"):
             found.save(Path(name) / "e.parquet", form=form)  # type: ignore[arg-type]
             kept: Embeddings = omlzoo.load_embeddings(Path(name) / "e.parquet")
             metrics = retrieval(kept.vectors, labels)
-            show(
-                form,
-                mb=(Path(name) / "e.parquet").stat().st_size / 1e6,
-                cmc=metrics["cmc@1"],
-                map_at_r=metrics["map@r"],
+            whole = whole if form != "float32" else metrics["map@r"]
+            size = (Path(name) / "e.parquet").stat().st_size / 1e6
+            RESULTS.add(
+                f"kept as {form}, MAP@R", metrics["map@r"], "", more=True, limit=whole, mb=size, cmc=metrics["cmc@1"]
             )
     for dim in (256, 128, 64, 32):
         if dim < found.record.dim:
             metrics = retrieval(found.truncated(dim).vectors, labels)
-            show(f"first {dim} of {found.record.dim}", cmc=metrics["cmc@1"], map_at_r=metrics["map@r"])
+            RESULTS.add(
+                f"first {dim} of {found.record.dim} numbers, MAP@R",
+                metrics["map@r"],
+                "",
+                more=True,
+                limit=whole,
+                cmc=metrics["cmc@1"],
+            )
 
 
 if __name__ == "__main__":
@@ -152,14 +179,19 @@ if __name__ == "__main__":
     parser.add_argument("--only", choices=["large", "resume", "memory", "forms"])
     parser.add_argument("--table", type=Path, default=shared / "grocery" / "grocery.csv")
     parser.add_argument("--model", default="resnet_small_omniglot")
-    parser.add_argument("--size", type=int, default=1_000_000)
+    parser.add_argument("--size", type=int, help="rows of the stand-in; 100,000 by default, a million with --large")
+    parser.add_argument("--large", action="store_true", help="also photographs and resumption, which take minutes")
+    parser.add_argument("--oml", help="not needed")
     args = parser.parse_args()
+    if not args.table.exists() and args.only in (None, "large", "forms"):
+        raise SystemExit(f"{args.table} is not here; give --table")
     torch.manual_seed(0)
-    if args.only in (None, "large"):
+    if args.only == "large" or (args.large and args.only is None):
         large(args.table, args.model)
     if args.only in (None, "forms"):
         forms(args.table, args.model)
-    if args.only in (None, "resume"):
+    if args.only == "resume" or (args.large and args.only is None):
         resume(args.model)
     if args.only in (None, "memory"):
-        million(args.size)
+        million(args.size or (1_000_000 if args.large else 100_000))
+    RESULTS.write()

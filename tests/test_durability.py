@@ -219,7 +219,7 @@ def test_calls_of_other_languages_are_counted(killer: Killer, prepared: Path) ->
     """pyarrow is C++, safetensors Rust, FAISS C with streams: none of them goes through Python's os."""
     calls = killer.run("index_faiss", copied(prepared)).calls
     written = " ".join(path for name, path, _ in calls if name in WRITES)
-    assert "embeddings.parquet" in written
+    assert "vectors.npy" in written
     assert "backend.faiss" in written
     calls = killer.run("save_model", copied(prepared)).calls
     assert any(Path(path).name.startswith(".tmp") for name, path, _ in calls if name in WRITES), (

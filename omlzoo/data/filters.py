@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from omlzoo.data.column_codes import ColumnCodes
 from omlzoo.data.column_values import rows_with
 from omlzoo.data.filter_values import values_of
 from omlzoo.data.nearest_values import said_of_absent
@@ -31,25 +32,30 @@ class Selected:
     notices: tuple[str, ...] = ()
 
 
-def matching(frame: pd.DataFrame, where: Where, among: np.ndarray | None = None) -> np.ndarray:
+def matching(
+    frame: pd.DataFrame, where: Where, among: np.ndarray | None = None, codes: ColumnCodes | None = None
+) -> np.ndarray:
     """The selected rows as a mask (N,) bool, as :func:`select` finds them; its notices are issued.
 
     Args:
         frame: The table, with N rows.
         where: As there.
         among: (N,) bool, the rows that may be selected; all by default.
+        codes: As there.
 
     Raises:
         UnknownName: The table has no such column.
         BadInput: As there.
     """
-    selected = select(frame, where, among)
+    selected = select(frame, where, among, codes)
     for text in selected.notices:
         notice(text)
     return selected.rows
 
 
-def select(frame: pd.DataFrame, where: Where, among: np.ndarray | None = None) -> Selected:
+def select(
+    frame: pd.DataFrame, where: Where, among: np.ndarray | None = None, codes: ColumnCodes | None = None
+) -> Selected:
     """The rows of a table that a filter selects.
 
     Args:
@@ -58,6 +64,7 @@ def select(frame: pd.DataFrame, where: Where, among: np.ndarray | None = None) -
             text, truth values and dates in any of their spellings; None is an empty cell, and a date without a time
             every moment of its day. Rows must fulfil all of them. Or a mask (N,) bool, or row numbers from 0 to N - 1.
         among: (N,) bool, the rows that may be selected; all by default.
+        codes: What is kept of the columns of the table for these rows; the columns are looked through by default.
 
     Raises:
         UnknownName: The table has no such column.
@@ -66,7 +73,7 @@ def select(frame: pd.DataFrame, where: Where, among: np.ndarray | None = None) -
     """
     among = np.ones(len(frame), dtype=bool) if among is None else among
     if isinstance(where, Mapping):
-        return _by_columns(frame, where, among)
+        return _by_columns(frame, where, among, codes)
     rows = np.asarray(where)
     if rows.dtype == bool:
         if rows.shape != (len(frame),):
@@ -79,13 +86,18 @@ def select(frame: pd.DataFrame, where: Where, among: np.ndarray | None = None) -
     return Selected(keep & among)
 
 
-def _by_columns(frame: pd.DataFrame, where: Mapping[str, Any], among: np.ndarray) -> Selected:
+def _by_columns(
+    frame: pd.DataFrame, where: Mapping[str, Any], among: np.ndarray, codes: ColumnCodes | None
+) -> Selected:
     keep, said, asked = among, [], []
     for column, required in where.items():
         if column not in frame:
             raise UnknownName("the table", str(column), [str(name) for name in frame.columns])
         values = values_of(column, required)
-        found = rows_with(frame[column], values, among, column in IDS)
+        if codes is None:
+            found = rows_with(frame[column], values, among, column in IDS)
+        else:
+            found = codes.rows_with(column, values, column in IDS)
         keep = keep & found.rows
         absent = [value for value, there in zip(values, found.present, strict=True) if not there]
         if absent:

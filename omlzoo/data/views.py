@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, sqrt
 from typing import Any
 
 import torch
@@ -115,7 +115,7 @@ class Views:
         if self.found is None:
             return 2 * max(self.preprocess.resize) if self.preprocess.antialias else None
         parts = [(self.size, self.found.area)] + [(self.local_size, self.found.local_area)] * bool(self.locals)
-        return max(ceil(max(size) * max(2, area[0] ** -0.5)) for size, area in parts)
+        return max(ceil(max(size) * max(2.0, 1 / sqrt(area[0]))) for size, area in parts)
 
 
 class _Part:

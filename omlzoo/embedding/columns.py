@@ -4,7 +4,7 @@
 which no column of a user's table may, so that none of the two is ever taken for the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from omlzoo.embedding.quantization import SCALE, VECTOR, VectorFormat, pack, unpack
-from omlzoo.embedding.unit_length import not_unit
+from omlzoo.embedding.unit_length import make_unit
 from omlzoo.errors import BadInput, notice
 
 __all__ = [
@@ -24,7 +24,11 @@ __all__ = [
     "check_writable",
     "error_column",
     "from_arrow",
+    "from_parts",
     "is_text",
+    "split_names",
+    "table_from_arrow",
+    "table_to_arrow",
     "to_arrow",
 ]
 
@@ -77,6 +81,32 @@ def error_column(errors: Sequence[str], index: pd.Index) -> "pd.Series[str]":
     return pd.Series(texts, dtype="str", index=index)
 
 
+def table_to_arrow(frame: pd.DataFrame) -> pa.Table:
+    """The table of embeddings, without vectors, as Parquet takes it.
+
+    Raises:
+        BadInput: A column has a name of ours or cannot be written, or "path" or "error" is missing or has missing
+            values.
+    """
+    table = check_writable(frame, "the embeddings")
+    _check_texts(table)
+    return table
+
+
+def table_from_arrow(rest: pa.Table) -> pd.DataFrame:
+    """The table of embeddings that :func:`table_to_arrow` made, or an earlier version, without columns of ours.
+
+    Raises:
+        BadInput: A column is missing, or is not what it must be.
+    """
+    _check_texts(rest)
+    rest = rest.drop_columns([name for name in rest.column_names if name.startswith(OURS)])
+    frame: pd.DataFrame = rest.to_pandas()
+    if list(map(str, frame.columns)) != rest.column_names:
+        raise BadInput("its description of the table is damaged; embed again")
+    return frame
+
+
 def to_arrow(
     frame: pd.DataFrame, vectors: np.ndarray, form: VectorFormat, ours: Mapping[str, np.ndarray] | None = None
 ) -> pa.Table:
@@ -92,8 +122,7 @@ def to_arrow(
         BadInput: A column has a name of ours or cannot be written, "path" or "error" is missing or has missing values,
             or a row without an error has numbers that are not finite.
     """
-    table = check_writable(frame, "the embeddings")
-    _check_texts(table)
+    table = table_to_arrow(frame)
     good = np.asarray(frame[ERROR].array == "", dtype=bool)
     wrong = np.flatnonzero(good & ~_finite(vectors))
     if len(wrong):
@@ -104,12 +133,47 @@ def to_arrow(
 
 
 def from_arrow(table: pa.Table, dim: int, normalized: bool, where: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """The table without columns of ours, and the vectors (N, dim) float32, as :func:`from_parts` gives them.
+
+    Args:
+        table: What :func:`to_arrow` made, or an earlier version.
+        dim: Dimension of the vectors.
+        normalized: Whether they have a length of 1.
+        where: Name of the file, for messages.
+
+    Raises:
+        BadInput: As there.
+    """
+    rest, ours = split_names(table.schema)
+    return from_parts(table.select(rest), [table.select(ours)], dim, normalized, where)
+
+
+def split_names(schema: pa.Schema) -> tuple[list[str], list[str]]:
+    """Names of columns: those beside the vectors, and those that have the vectors.
+
+    Raises:
+        BadInput: One is there twice, or there are no vectors.
+    """
+    names = schema.names
+    _check_once(names)
+    if len(set(names)) < len(names) or VECTOR not in names:
+        raise BadInput(f"its columns are {', '.join(names)[:200]}; each must be there once, and {VECTOR} among them")
+    kind = schema.field(VECTOR).type
+    old = SCALE not in names and pa.types.is_int8(getattr(kind, "value_type", kind))
+    ours = [name for name in names if name in (VECTOR, SCALE) or (old and name == OLD_SCALE)]
+    return [name for name in names if name not in ours], ours
+
+
+def from_parts(
+    rest: pa.Table, parts: Iterable[pa.Table], dim: int, normalized: bool, where: str
+) -> tuple[pd.DataFrame, np.ndarray]:
     """The table without columns of ours, and the vectors (N, dim) float32, NaN in rows with an error.
 
     A row whose vector is missing or not finite gets an error if it has none, and it is said.
 
     Args:
-        table: What :func:`to_arrow` made, or an earlier version.
+        rest: N rows, the columns beside those of the vectors.
+        parts: The columns of the vectors, in parts of consecutive rows, of which one is in memory at a time.
         dim: Dimension of the vectors.
         normalized: Whether they have a length of 1. Smaller forms round; they are scaled again.
         where: Name of the file, for messages.
@@ -117,14 +181,14 @@ def from_arrow(table: pa.Table, dim: int, normalized: bool, where: str) -> tuple
     Raises:
         BadInput: A column is missing, or is not what it must be.
     """
-    _check_texts(table)
-    table = _checked_vectors(table, dim)
-    kind = table.schema.field(VECTOR).type.value_type
-    rest, vectors = unpack(table, dim)
-    rest = rest.drop_columns([name for name in rest.column_names if name.startswith(OURS)])
-    frame = rest.to_pandas()
-    if list(map(str, frame.columns)) != rest.column_names:
-        raise BadInput("its description of the table is damaged; embed again")
+    frame, rounding = table_from_arrow(rest), 0.0
+    vectors, start = np.empty((len(rest), dim), dtype=np.float32), 0
+    for part in parts:
+        checked = _checked_vectors(part, dim)
+        rounding = np.sqrt(dim) / 254 if pa.types.is_int8(checked.schema.field(VECTOR).type.value_type) else 0.0
+        unpack(checked, vectors[start : start + len(part)])
+        start += len(part)
+    vectors[start:] = np.nan
     good = np.asarray(frame[ERROR].array == "", dtype=bool)
     vectors[~good] = np.nan
     wrong = good & ~_finite(vectors)
@@ -133,19 +197,22 @@ def from_arrow(table: pa.Table, dim: int, normalized: bool, where: str) -> tuple
         frame[ERROR] = frame[ERROR].mask(wrong, NOT_FINITE)
         notice(f"{where}: {wrong.sum()} rows have no error and no finite vector; they have an error now")
     if normalized:
-        rows, scaled = not_unit(vectors, where, np.sqrt(dim) / 254 if pa.types.is_int8(kind) else 0)
-        vectors[rows] = scaled
+        make_unit(vectors, where, rounding)
     return frame, vectors
 
 
 def _check_texts(table: pa.Table) -> None:
-    names = table.column_names
+    _check_once(table.column_names)
     for name in (PATH, ERROR):
-        if names.count(name) != 1:
-            raise BadInput(f"there {'is no' if name not in names else 'is more than one'} column {name}; one is needed")
         column = table.column(name)
         if not is_text(column.type) or column.null_count:
             raise BadInput(f"the column {name} is of type {column.type}, {column.null_count} missing; it must be text")
+
+
+def _check_once(names: Sequence[str]) -> None:
+    for name in (PATH, ERROR):
+        if names.count(name) != 1:
+            raise BadInput(f"there {'is no' if name not in names else 'is more than one'} column {name}; one is needed")
 
 
 def is_text(kind: Any) -> bool:
@@ -156,8 +223,6 @@ def is_text(kind: Any) -> bool:
 def _checked_vectors(table: pa.Table, dim: int) -> pa.Table:
     """The table, whose vectors have ``dim`` numbers each, of a form that there is, with a scale where it needs one."""
     names = table.column_names
-    if len(set(names)) < len(names) or VECTOR not in names:
-        raise BadInput(f"its columns are {', '.join(names)[:200]}; each must be there once, and {VECTOR} among them")
     column: Any = table.column(VECTOR)
     kind = column.type
     lists = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from omlzoo.data.table import Table
-from omlzoo.embedding.columns import ERROR, from_arrow, to_arrow
-from omlzoo.embedding.parquet import open_parquet, read_table, write_parquet
+from omlzoo.embedding.columns import ERROR, from_parts, split_names, table_from_arrow, table_to_arrow, to_arrow
+from omlzoo.embedding.parquet import open_parquet, read_parts, read_table, write_parquet
 from omlzoo.embedding.quantization import VECTOR, VectorFormat
 from omlzoo.embedding.record import Record
 from omlzoo.errors import BadInput
@@ -25,14 +25,18 @@ __all__ = [
     "Record",
     "count_rows",
     "joined",
+    "joined_tables",
     "read_embeddings",
     "read_metadata",
+    "read_rows",
     "record_in",
     "rows_in",
     "write_embeddings",
+    "write_rows",
 ]
 
 KEY = b"omlzoo"  # of the file's metadata
+PART = 1 << 18  # numbers of vectors that are read at a time
 BOMB = 64_000_000, 1000  # bytes that the vectors of any file may take, and more for each byte of the file
 
 
@@ -68,6 +72,20 @@ class Embeddings:
         has_vector = np.asarray(self.table[ERROR].array == "", dtype=bool)
         has_vector.setflags(write=False)
         return has_vector
+
+    @staticmethod
+    def without_errors(vectors: np.ndarray, table: pd.DataFrame, record: Record) -> "Embeddings":
+        """Embeddings whose table has no error in any row, which is not looked up.
+
+        Args:
+            vectors: (N, dim) float32.
+            table: N rows, with "error" empty in each.
+            record: How the vectors were made.
+        """
+        found, good = Embeddings(vectors, table, record), np.ones(len(vectors), dtype=bool)
+        good.setflags(write=False)
+        found.__dict__["good"] = good
+        return found
 
     def rows(self, keep: np.ndarray) -> "Embeddings":
         """The rows where ``keep`` (N,) bool is true."""
@@ -113,12 +131,18 @@ class Embeddings:
 
 
 def joined(parts: Sequence[Embeddings]) -> Embeddings:
-    """The rows of all parts, with the record of the first.
+    """The rows of all parts, with the record of the first; their tables as :func:`joined_tables` joins them."""
+    table = joined_tables([part.table for part in parts])
+    return replace(parts[0], vectors=np.concatenate([part.vectors for part in parts]), table=table)
+
+
+def joined_tables(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all tables.
 
     A column of integers that some parts lack keeps its integers, with missing values; integers and fractions become
     fractions. Any other column whose types differ between the parts becomes text.
     """
-    frames = [part.table for part in parts]
+    frames = list(frames)
     for name in dict.fromkeys(str(name) for frame in frames for name in frame.columns):
         kinds = [frame[name].dtype for frame in frames if name in frame]
         missing = len(kinds) < len(frames)
@@ -130,8 +154,7 @@ def joined(parts: Sequence[Embeddings]) -> Embeddings:
         elif all(pd.api.types.is_numeric_dtype(each) and not pd.api.types.is_bool_dtype(each) for each in kinds):
             kind = "Float64"
         frames = [frame.assign(**{name: frame[name].astype(kind)}) if name in frame else frame for frame in frames]
-    table = pd.concat(frames, ignore_index=True)
-    return replace(parts[0], vectors=np.concatenate([part.vectors for part in parts]), table=table)
+    return pd.concat(frames, ignore_index=True)
 
 
 def write_embeddings(
@@ -149,10 +172,37 @@ def write_embeddings(
         BadInput: As there.
     """
     table = to_arrow(embeddings.table, embeddings.vectors, form, ours)
-    record = embeddings.record.to_json().encode()
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: record})
     repeating = [name for name in table.column_names if name != VECTOR]  # numbers of vectors hardly ever repeat
-    write_parquet(path, table, repeating)
+    write_parquet(path, _with_record(table, embeddings.record), repeating)
+
+
+def write_rows(path: str | Path, frame: pd.DataFrame, record: Record) -> None:
+    """Write the table of embeddings and their record, without vectors.
+
+    Args:
+        path: The file.
+        frame: The table, with "path" and "error".
+        record: How the vectors were made.
+
+    Raises:
+        BadInput: As :meth:`Embeddings.save`.
+    """
+    write_parquet(path, _with_record(table_to_arrow(frame), record))
+
+
+def read_rows(path: str | Path) -> tuple[pd.DataFrame, Record]:
+    """The table and the record that :func:`write_rows` wrote.
+
+    Raises:
+        BadInput: There is no such file, it is none of ours, or it is damaged.
+    """
+    with open_parquet(path, whole=True) as parquet:
+        record = record_in(parquet)
+        return table_from_arrow(read_table(parquet)), record
+
+
+def _with_record(table: Any, record: Record) -> Any:
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: record.to_json().encode()})
 
 
 def read_embeddings(path: str | Path) -> Embeddings:
@@ -210,5 +260,7 @@ def rows_in(parquet: Any, path: str | Path) -> Embeddings:
     record, rows, size = record_in(parquet), parquet.metadata.num_rows, Path(path).stat().st_size
     if rows * record.dim * 4 > BOMB[0] + BOMB[1] * size:
         raise BadInput(f"{rows:,} rows of {record.dim:,} numbers in {size:,} bytes; such a file is none of ours")
-    table, vectors = from_arrow(read_table(parquet), record.dim, record.normalized, str(path))
+    rest, ours = split_names(parquet.schema_arrow)
+    parts = read_parts(parquet, ours, max(1, PART // record.dim))
+    table, vectors = from_parts(read_table(parquet, rest), parts, record.dim, record.normalized, str(path))
     return Embeddings(vectors, table, record)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from omlzoo.errors import BadInput, OmlzooError
 from omlzoo.files import check_regular, new_file
 
-__all__ = ["open_parquet", "read_table", "write_parquet"]
+__all__ = ["open_parquet", "read_parts", "read_table", "write_parquet"]
 
 MARK = b"omlzoo\x00\x02"
 SEAL = struct.Struct("<8sII")  # the mark, the checksum of what is before it and of what is behind it
@@ -68,7 +68,8 @@ def open_parquet(path: str | Path, whole: bool = False) -> Iterator[Any]:
         with path.open("rb") as file:
             _check(file, whole)
             size = file.seek(0, os.SEEK_END)
-            with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            streamed = {"pre_buffer": False, "buffer_size": BLOCK}  # else columns are read whole before they are parsed
+            with pq.ParquetFile(file, page_checksum_verification=True, **streamed) as parquet:
                 rows = parquet.metadata.num_rows
                 if not 0 <= rows <= ROWS[0] + ROWS[1] * size:
                     raise BadInput(f"{rows:,} rows in {size:,} bytes; such a file is none of ours")
@@ -94,6 +95,20 @@ def read_table(parquet: Any, columns: Sequence[str] | None = None) -> pa.Table:
     table = parquet.read(columns=columns)
     table.validate(full=True)
     return table if columns is None else table.select(columns)
+
+
+def read_parts(parquet: Any, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """As :func:`read_table`, some rows at a time, so that the columns need not be in memory together.
+
+    Args:
+        parquet: What :func:`open_parquet` yielded.
+        columns: Names of columns, in their order.
+        rows: Most rows of a part.
+    """
+    for batch in parquet.iter_batches(rows, columns=list(columns)):
+        part = pa.Table.from_batches([batch])
+        part.validate(full=True)
+        yield part.select(list(columns))
 
 
 def _check(file: BinaryIO, whole: bool) -> None:

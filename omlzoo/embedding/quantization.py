@@ -81,21 +81,20 @@ def _check_small(exact: np.ndarray, halves: np.ndarray) -> None:
         )
 
 
-def unpack(table: pa.Table, dim: int) -> tuple[pa.Table, np.ndarray]:
-    """The table without its vectors, and the vectors (N, dim) float32, NaN where there is none.
+def unpack(table: pa.Table, vectors: np.ndarray) -> None:
+    """Take the vectors out of a table, NaN where there is none.
 
     Args:
-        table: N rows that :func:`pack` returned, in any form.
-        dim: Dimension of the vectors.
+        table: N rows, with the columns that :func:`pack` appended, in any form.
+        vectors: (N, dim) float32, which are overwritten.
     """
-    vectors = np.full((len(table), dim), np.nan, dtype=np.float32)
     start = 0
     for chunk in table.column(VECTOR).chunks:
         rows: Any = vectors[start : start + len(chunk)]
         kept = chunk.is_valid().to_numpy(zero_copy_only=False) if chunk.null_count else slice(None)
-        rows[kept] = chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+        if chunk.null_count:
+            rows[:] = np.nan
+        rows[kept] = chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, vectors.shape[1])
         start += len(chunk)
     if SCALE in table.column_names:
         vectors *= table.column(SCALE).to_numpy()[:, None]
-        table = table.drop_columns([SCALE])
-    return table.drop_columns([VECTOR]), vectors

@@ -38,6 +38,7 @@ Queries: TypeAlias = (
 )
 
 FEW = 64  # vectors whose table is kept
+COPIED_WHEN_WRITTEN = int(pd.__version__.partition(".")[0]) >= 3  # what a shallow copy of a table shares
 SAID = 80  # characters of a text that a message repeats
 
 
@@ -190,7 +191,8 @@ class QueryEncoder:
     def _vectors(self, given: np.ndarray) -> Embeddings:
         if given.ndim != 2 or given.shape[1] != self.record.dim:
             raise BadInput(f"vectors have the shape {given.shape}; it must be (queries, {self.record.dim})")
-        table = (_numbered if len(given) <= FEW else _numbered.__wrapped__)(len(given)).copy()
+        kept = len(given) <= FEW
+        table = _numbered(len(given)).copy(deep=not COPIED_WHEN_WRITTEN) if kept else _numbered.__wrapped__(len(given))
         vectors, faults = _comparable(given, self.record.normalized)
         if any(faults):
             broken = [number for number, fault in enumerate(faults) if fault]
@@ -198,7 +200,7 @@ class QueryEncoder:
                 f"vectors: {len(broken)} of {len(given)} cannot be searched for, the first is row {broken[0]}: "
                 f"{faults[broken[0]]}; leave those rows out"
             )
-        return Embeddings(vectors, table, self.record)
+        return Embeddings.without_errors(vectors, table, self.record)
 
 
 def _comparable(vectors: np.ndarray, normalized: bool) -> tuple[np.ndarray, list[str]]:

@@ -5,23 +5,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from omlzoo import catalog
+from omlzoo.data.column_codes import ColumnCodes
+from omlzoo.data.filters import Selected, Where, matching, select
 from omlzoo.data.table import Table
 from omlzoo.data.table_hints import alike, twice_written
-from omlzoo.embedding.embeddings import ERROR, Embeddings, joined
+from omlzoo.embedding.embeddings import ERROR, Embeddings, joined_tables
 from omlzoo.embedding.unit_length import not_unit
 from omlzoo.errors import BadInput, notice
 from omlzoo.index.backends._backend import Backend
+from omlzoo.index.growing import Growing
+from omlzoo.index.row_keys import Key, RowKeys, keys_of
 from omlzoo.ops.arrays import LARGEST
 from omlzoo.ops.directions import directions
 from omlzoo.ops.similarity import Similarity
 
-__all__ = ["Rows"]
+__all__ = ["REMOVED", "Rows"]
 
 REMOVED = "removed from the index"
 FEW = 20_000  # rows that pass a filter and are looked at one by one, also by an approximate backend
@@ -37,11 +40,17 @@ class Rows:
         embeddings: All rows; those without a vector are never found.
         searcher: The backend that has the rows with a vector.
         similarity: "cosine" where the model normalises, else "euclidean".
+        known: The keys of all rows, where those before these had them already.
+        growing: The memory that the vectors are in, where some were added.
+        coded: What is kept of the columns of those before these, where they are the same.
     """
 
     embeddings: Embeddings
     searcher: Backend
     similarity: Similarity
+    known: RowKeys | None = None
+    growing: Growing | None = None
+    coded: ColumnCodes | None = None
 
     @staticmethod
     def of(embeddings: Embeddings, searcher: Backend, similarity: Similarity, kept: Path | None) -> "Rows":
@@ -60,9 +69,8 @@ class Rows:
         left = int((~rows.good & (embeddings.table[ERROR] != REMOVED)).sum())
         if left:
             notice(f"{left} of {len(embeddings)} rows have no vector and are never found")
-        if searcher.approximate:  # an exact one looks at every number itself
-            _check_sizes(rows.embeddings.vectors, rows.numbers)
         if kept is None:
+            _check_sizes(rows.embeddings.vectors, rows.numbers)
             searcher.add(rows.embeddings.vectors, rows.numbers)
         else:
             searcher.restore(kept, rows.embeddings.vectors, rows.numbers)
@@ -79,6 +87,17 @@ class Rows:
         return np.flatnonzero(self.good)
 
     @cached_property
+    def keys(self) -> RowKeys:
+        """Which file and box each row is of."""
+        return RowKeys.of(self.table()) if self.known is None else self.known
+
+    @cached_property
+    def codes(self) -> ColumnCodes:
+        """What is kept of the columns for filters."""
+        table = self.embeddings.table
+        return ColumnCodes(table, self.good) if self.coded is None else self.coded.over(table, self.good, ERROR)
+
+    @cached_property
     def directions(self) -> Backend:
         """The backend, or all rows' directions where it compares by another measure than cosine."""
         if self.similarity == "cosine":
@@ -87,6 +106,14 @@ class Rows:
         found: Backend = catalog.find("index.backends", "exact")("cosine", self.embeddings.record.dim)
         found.add(directions(vectors), self.numbers)
         return found
+
+    def select(self, where: Where) -> Selected:
+        """The rows that a filter selects, as :func:`omlzoo.data.filters.select` does."""
+        return select(self.embeddings.table, where, self.good, self.codes)
+
+    def matching(self, where: Where) -> np.ndarray:
+        """The rows (N,) bool that a filter selects; its notices are issued."""
+        return matching(self.embeddings.table, where, self.good, self.codes)
 
     def table(self) -> Table:
         """The rows as a table with their images."""
@@ -123,9 +150,7 @@ class Rows:
 
     def own(self, queries: Embeddings) -> np.ndarray:
         """The number of the row of each query's own file and box; -1 where it is not here."""
-        keys = _keys(self.table())
-        positions = {keys[row]: row for row in self.numbers}
-        return np.array([positions.get(key, -1) for key in _keys(queries.pictures("queries"))], dtype=np.int64)
+        return self.keys.find(keys_of(queries.pictures("queries")), self.table(), self.good)
 
     def added(self, embeddings: Embeddings) -> "Rows":
         """The rows and new ones behind them; images that are here already are left out, with a notice.
@@ -140,8 +165,8 @@ class Rows:
         if differs:
             notice(f"the rows that are added were decoded in another way than those that are there: {differs}")
         theirs = embeddings.pictures("the new rows")
-        files = theirs.files()
-        known = self._knows(embeddings, _keys(theirs), [file.is_file() for file in files])
+        files, keys = theirs.files(), keys_of(theirs)
+        known = self._knows(embeddings, keys, [file.is_file() for file in files])
         if known.any():
             notice(f"{known.sum()} of {len(known)} pictures are in the index already and were left out")
         new = _scaled(embeddings.rows(~known), "the new rows")
@@ -149,11 +174,19 @@ class Rows:
             kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]
             new = replace(new, table=new.table.assign(path=pd.Series(kept, dtype="str")))
         _check_sizes(new.vectors, np.flatnonzero(new.good))
-        whole, searcher = joined([ours, new]), copy.copy(self.searcher)
-        _check_names(whole.table, len(ours))
+        if not len(new):
+            return self
+        table = joined_tables([ours.table, new.table])
+        _check_names(table, len(ours))
+        growing = self.growing
+        if growing is None or not growing.fits(len(ours), len(new)):
+            growing = Growing.room_for(ours.vectors, len(new))
+        vectors, searcher = growing.extended(new.vectors), copy.copy(self.searcher)
         if new.good.any():
-            searcher.add(whole.vectors, len(ours) + np.flatnonzero(new.good))
-        return Rows(whole, searcher, self.similarity)
+            searcher.add(vectors, len(ours) + np.flatnonzero(new.good))
+        growing.keep(len(vectors))
+        more = self.keys.extended([key for key, left in zip(keys, known, strict=True) if not left])
+        return Rows(replace(ours, vectors=vectors, table=table), searcher, self.similarity, more, growing)
 
     def without(self, gone: np.ndarray) -> "Rows":
         """The rows but for those where ``gone`` (N,) is true; the others keep their numbers."""
@@ -161,13 +194,13 @@ class Rows:
         table.loc[gone, ERROR] = REMOVED
         searcher = copy.copy(self.searcher)
         searcher.remove(np.flatnonzero(gone))
-        return Rows(replace(self.embeddings, table=table), searcher, self.similarity)
+        known = self.__dict__.get("keys", self.known)  # none are made for this
+        return Rows(replace(self.embeddings, table=table), searcher, self.similarity, known, self.growing,
+                    self.__dict__.get("codes", self.coded))  # fmt: skip
 
-    def _knows(self, new: Embeddings, keys: Sequence[Any], are_files: Sequence[bool]) -> np.ndarray:
+    def _knows(self, new: Embeddings, keys: Sequence[Key], are_files: Sequence[bool]) -> np.ndarray:
         """Which new rows are here: of one file and box or, where the files are elsewhere, of one name and vector."""
-        ours = _keys(self.table())
-        here = {ours[row]: row for row in self.numbers}
-        rows = np.array([here.get(key, -1) for key in keys], dtype=np.int64)
+        rows = self.keys.find(keys, self.table(), self.good)
         found = np.flatnonzero((rows >= 0) & ~np.array(are_files, dtype=bool))
         old, fresh = self.embeddings.vectors[rows[found]], new.vectors[found]
         same = np.abs(old - fresh).max(axis=1, initial=0) <= SAME * np.abs(old).max(axis=1, initial=0)
@@ -185,10 +218,6 @@ def _scaled(embeddings: Embeddings, where: str) -> Embeddings:
     vectors = embeddings.vectors.copy()
     vectors[rows] = found
     return replace(embeddings, vectors=vectors)
-
-
-def _keys(table: Table) -> list[tuple[str, Any]]:
-    return [(str(file.resolve()), box) for file, box in zip(table.files(), table.boxes(), strict=True)]
 
 
 def _check_names(table: pd.DataFrame, start: int) -> None:

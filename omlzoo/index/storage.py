@@ -9,19 +9,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from omlzoo.checkpoints.calibration import Calibration
-from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
+from omlzoo.embedding.embeddings import ERROR, Embeddings, Record, read_rows, write_rows
 from omlzoo.embedding.parquet import open_parquet, read_table
 from omlzoo.embedding.shards import load_embeddings
 from omlzoo.errors import BadInput, OmlzooError, notice
 from omlzoo.files import file_digest, new_files, settle, settled
-from omlzoo.index.rows import Rows
+from omlzoo.index.rows import REMOVED, Rows
+from omlzoo.index.vector_file import pages_digest, read_vectors, write_vectors
 from omlzoo.jsonio import build, read_json
 
 __all__ = ["OWNED", "Facts", "Recall", "check_replaceable", "generation_of", "is_index", "read_index", "write_index"]
 
-FACTS, VECTORS = "index.json", "embeddings.parquet"
-OWNED = (FACTS, VECTORS, "backend.faiss", "backend.npz", "backend.json")
+FACTS, TABLE, VECTORS = "index.json", "rows.parquet", "vectors.npy"
+TOGETHER = "embeddings.parquet"  # rows and vectors, as format 1 has them
+FORMAT = 2
+OWNED = (FACTS, TABLE, VECTORS, TOGETHER, "backend.faiss", "backend.npz", "backend.json")
 SECRET = ("token", "overwrite")  # options of a backend that are not kept
 TRIES, WAIT = 200, 0.05  # of a reader while others save, and seconds between two
 MAGIC = 8  # bytes at the end of a Parquet file: the length of its footer, and a mark
@@ -50,6 +55,8 @@ class Facts:
         generation: Drawn at each saving, by which a later one knows whether the folder is still the same; None of
             folders that earlier versions wrote.
         files: Digest of each other file of the folder; None likewise.
+        format: 1 where rows and vectors are in one file, which is what folders without this say; 2 where they are in
+            two, of which that of the vectors is mapped.
     """
 
     backend: str
@@ -60,6 +67,7 @@ class Facts:
     record: dict[str, Any]
     generation: str | None
     files: dict[str, str] | None
+    format: int = 1
 
 
 def write_index(
@@ -82,13 +90,16 @@ def write_index(
     """
     generation = secrets.token_hex(16)
     with new_files(folder, FACTS) as temporary:
-        rows.embeddings.save(temporary / VECTORS)
+        table, record = rows.embeddings.table, rows.embeddings.record
+        write_rows(temporary / TABLE, table, record)
+        removed = np.asarray(table[ERROR].array == REMOVED, dtype=bool)
+        write_vectors(temporary / VECTORS, rows.embeddings.vectors, rows.good, removed)
         rows.searcher.save(temporary)
         written = sorted(temporary.iterdir())
         kept = {name: value for name, value in options.items() if name not in SECRET}
-        record = json.loads(rows.embeddings.record.to_json())
+        facts_of = json.loads(record.to_json())
         files = {path.name: _digest(path) for path in written}
-        facts = Facts(backend, kept, rows.similarity, recall, calibration, record, generation, files)
+        facts = Facts(backend, kept, rows.similarity, recall, calibration, facts_of, generation, files, FORMAT)
         (temporary / FACTS).write_text(json.dumps(asdict(facts), indent=2) + "\n", encoding="utf-8")
     for name in set(OWNED) - {path.name for path in written} - {FACTS}:
         (folder / name).unlink(missing_ok=True)  # of another backend
@@ -110,8 +121,9 @@ def check_replaceable(folder: Path, embeddings: Embeddings, overwrite: bool) -> 
     if not (folder / FACTS).is_file():
         return
     try:
-        theirs = Record.from_json(json.dumps(_facts(folder / FACTS).record))
-        with open_parquet(folder / VECTORS) as parquet:
+        facts = _facts(folder / FACTS)
+        theirs = Record.from_json(json.dumps(facts.record))
+        with open_parquet(folder / (TOGETHER if facts.format == 1 else TABLE)) as parquet:
             table = read_table(parquet, ["path", ERROR]).to_pandas()
     except OmlzooError as error:
         notice(f"{folder} holds a damaged index ({error}), which is replaced")
@@ -175,9 +187,15 @@ def _read(folder: Path, facts: Facts) -> Embeddings:
             raise BadInput(f"{folder / FACTS}: files has {name!r}, which no index has; build the index again")
         if not (folder / name).is_file() or _digest(folder / name) != digest:
             raise BadInput(f"{folder}: {name} is damaged or of another index; build the index again")
-    embeddings = load_embeddings(folder / VECTORS)
+    if facts.format == 1:
+        embeddings = load_embeddings(folder / TOGETHER)
+    else:
+        if facts.files is None or not {TABLE, VECTORS} <= set(facts.files):
+            raise BadInput(f"{folder / FACTS}: files lacks {TABLE} or {VECTORS}; build the index again")
+        table, theirs = read_rows(folder / TABLE)
+        embeddings = Embeddings(read_vectors(folder / VECTORS, len(table), theirs.dim), table, theirs)
     if record != embeddings.record:
-        raise BadInput(f"{folder}: {FACTS} and {VECTORS} are of different runs; build the index again")
+        raise BadInput(f"{folder}: {FACTS} and its rows are of different runs; build the index again")
     if (facts.similarity == "cosine") != record.normalized:
         raise BadInput(f"{folder}: {FACTS} says {facts.similarity}, its record otherwise; build the index again")
     return embeddings
@@ -188,15 +206,20 @@ def _facts(path: Path) -> Facts:
     if isinstance(raw, dict):
         for name in ("generation", "files"):
             raw.setdefault(name, None)
+        raw.setdefault("format", 1)
     facts = build(Facts, raw, str(path))
+    if not 1 <= facts.format <= FORMAT:
+        raise BadInput(f"{path}: is of format {facts.format}, this version reads 1 to {FORMAT}; install a newer omlzoo")
     if not all(isinstance(value, str) for value in (facts.files or {}).values()):
         raise BadInput(f"{path}: files are {facts.files}; each needs its digest")
     return facts
 
 
 def _digest(path: Path) -> str:
-    """The sha256 of a file; of Parquet, whose pages have sums of their own, that of the footer, which says where they
-    are and between what their numbers lie."""
+    """The sha256 of a file; of vectors that of sums, as they are many; of Parquet, whose pages have sums of their own,
+    that of the footer, which says where they are and between what their numbers lie."""
+    if path.suffix == ".npy":
+        return pages_digest(path)
     if path.suffix != ".parquet":
         return file_digest(path)
     with path.open("rb") as file:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from omlzoo.metrics._selection import NOBODY, Selection
-from omlzoo.ops.direct_scores import Similarity, scores_of
+from omlzoo.ops.direct_scores import scores_of
+from omlzoo.ops.similarity import Similarity
 
 __all__ = ["at_relevant", "usual_rank"]
 

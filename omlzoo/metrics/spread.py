@@ -8,8 +8,8 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._selection import Ids, select
-from omlzoo.ops.directions import normalize
 from omlzoo.ops.rows import Rows, as_rows
+from omlzoo.ops.unit_rows import normalize
 
 __all__ = ["alignment", "lidar", "pcf", "rankme", "standard_deviation", "uniformity"]
 

@@ -4,19 +4,58 @@ Their largest error is known for every query, so that a search which computes it
 exact.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
-__all__ = ["Int8Rows", "multiplies_bytes"]
+__all__ = ["ROUGH", "Int8Pass", "Int8Rows", "multiplies_bytes"]
 
 MOST = 127  # largest absolute value that is used of a signed byte
 BLOCK = 1 << 18  # numbers that are converted at once
+PAYS = 12  # rows are converted once that would have saved so many readings of them
+ROUGH = 64  # queries of a block, and the least number of candidates
+DOUBT = 0.25  # largest share of queries that may be left undecided before it is no longer used
 
 
 def multiplies_bytes() -> bool:
     """Whether the processor multiplies bytes without overflow, which processors with VNNI or AMX do."""
     supported = getattr(torch.cpu, "_is_vnni_supported", None)
     return supported is not None and bool(supported()) and hasattr(torch, "_int_mm")
+
+
+class Int8Pass:
+    """Whether the first pass over a gallery is computed in int8: once so many queries came that the conversion pays.
+
+    Args:
+        able: Whether it may ever be: on this processor, for so many rows.
+
+    Attributes:
+        rows: The rows in int8, once they were converted.
+        saved: Readings of the gallery in float32 that int8 would have saved.
+        asked: Queries that were searched in int8.
+        open: Of those, the ones that were left undecided.
+    """
+
+    def __init__(self, able: bool) -> None:
+        self.rows: Int8Rows | None = None
+        self.saved = 0.0 if able else -math.inf
+        self.asked = self.open = 0
+
+    def of(self, gallery: Tensor, queries: int) -> "Int8Rows | None":
+        """The gallery in int8, or None where it is not to be used for the next queries.
+
+        Args:
+            gallery: (G, D) float32, the same at each call.
+            queries: Number of the queries.
+        """
+        self.saved += 0.5 + queries / 32
+        if self.saved < PAYS or self.open > max(ROUGH, DOUBT * self.asked):
+            return None
+        self.asked += queries
+        if self.rows is None:
+            self.rows = Int8Rows(gallery)
+        return self.rows
 
 
 class Int8Rows:

@@ -5,6 +5,7 @@ then computed directly from the two vectors. The rounding error of the first pas
 of the direct scores. Of equal scores the lower position comes first.
 """
 
+import copy
 import math
 import threading
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ import torch
 from torch import Tensor
 
 from omlzoo.errors import BadInput
+from omlzoo.ops import int8
 from omlzoo.ops.direct_scores import NOBODY, best_candidates, some_queries
-from omlzoo.ops.int8 import Int8Rows, multiplies_bytes
+from omlzoo.ops.int8 import Int8Pass, Int8Rows, multiplies_bytes
 from omlzoo.ops.knn_graph import among_themselves, best_of_each
-from omlzoo.ops.rows import check_rows
+from omlzoo.ops.rows import check_rows, half_squares
 from omlzoo.ops.similarity import Similarity
 from omlzoo.ops.topk import largest
 
@@ -27,9 +29,6 @@ SPARE = 8  # candidates that are proposed beyond k
 KEPT = 1 << 24  # candidates of all rows together that are kept at once, 200 MB
 LEAST = torch.iinfo(torch.int32).min  # stands for minus infinity in int32
 LARGE = 8192  # rows from which on a gallery is searched in int8
-PAYS = 12  # the gallery is converted to int8 once that would have saved so many readings of it
-ROUGH = 64  # queries of a block in int8, and the least number of candidates there
-DOUBT = 0.25  # largest share of queries that int8 may leave undecided before it is no longer used
 
 
 def nearest(
@@ -103,7 +102,7 @@ class NeighborSearch:
         # Distances do not change when all vectors are moved; around the mean the rounding errors are smallest.
         self.centre = gallery.mean(dim=0) if similarity == "euclidean" else torch.zeros_like(gallery[:1]).sum(dim=0)
         self.moved = gallery - self.centre if similarity == "euclidean" else gallery
-        self.half_squares = self.moved.square().sum(dim=1) / 2  # (G,)
+        self.half_squares = half_squares(self.moved)  # (G,)
         longest = float(self.half_squares.max().mul(2).sqrt()) if len(gallery) else 0.0
         # The rounding error of an inner product, and of half a squared norm, is at most D x 2^-24 x the two L2 norms.
         # Where a product serves both of its rows, two such numbers are added and one is subtracted again.
@@ -112,9 +111,14 @@ class NeighborSearch:
         self.longest = longest if similarity == "euclidean" else 0.0
         self.space = threading.local()
         able = gallery.device.type == "cpu" and len(gallery) >= LARGE and multiplies_bytes()
-        self.bytes: Int8Rows | None = None  # made when :meth:`_bytes_for` decides so
-        self.saved = 0.0 if able else -math.inf  # readings of the gallery in float32 that int8 would have saved
-        self.asked = self.open = 0  # queries that were searched in int8, and those left undecided
+        self.int8 = Int8Pass(able)
+        self.hidden: Tensor | None = None
+
+    def hiding(self, positions: Tensor) -> "NeighborSearch":
+        """The same gallery without rows: their positions (H,), ascending, or where they are many a mask (G,) bool."""
+        other = copy.copy(self)
+        other.hidden = positions if len(positions) else None
+        return other
 
     def nearest(
         self, queries: Tensor, k: int, *, own: Tensor | None = None, groups: tuple[Tensor, Tensor] | None = None
@@ -161,25 +165,15 @@ class NeighborSearch:
         self, queries: Tensor, k: int, own: Tensor | None, groups: tuple[Tensor, Tensor] | None
     ) -> Iterator[tuple[slice, Tensor, Tensor]]:
         mirrored = None
-        if len(queries) > QUERIES and among_themselves(queries, self.gallery, own, groups):
+        if self.hidden is None and len(queries) > QUERIES and among_themselves(queries, self.gallery, own, groups):
             mirrored = self._mirrored(k, own, groups)
         for start in range(0, len(queries), QUERIES):
             block = slice(start, min(start + QUERIES, len(queries)))
             ready = None if mirrored is None else (mirrored[0][block], mirrored[1][block])
             with torch.autocast(queries.device.type, enabled=False):
-                rough = self._bytes_for(len(queries[block])) if ready is None else None
+                rough = self.int8.of(self.moved, len(queries[block])) if ready is None else None
                 hits = self._search(queries[block], k, *some_queries(own, groups, block), ready=ready, rough=rough)
             yield block, *hits
-
-    def _bytes_for(self, queries: int) -> Int8Rows | None:
-        """The gallery in int8, once enough queries came for the conversion to be worth its time; before that, None."""
-        self.saved += 0.5 + queries / 32
-        if self.saved < PAYS or self.open > max(ROUGH, DOUBT * self.asked):
-            return None
-        self.asked += queries
-        if self.bytes is None:
-            self.bytes = Int8Rows(self.moved)
-        return self.bytes
 
     def _search(
         self,
@@ -191,7 +185,7 @@ class NeighborSearch:
         ready: tuple[Tensor, Tensor] | None = None,
         rough: Int8Rows | None = None,
     ) -> tuple[Tensor, Tensor]:
-        count = self._count(k, spare if rough is None else max(ROUGH, k))
+        count = self._count(k, spare if rough is None else max(int8.ROUGH, k))
         moved = queries - self.centre
         approximate, candidates = ready or self._propose(moved, count, own, groups, rough)
         scores, ids = best_candidates(queries, self.gallery, approximate, candidates, k, self.similarity)
@@ -208,7 +202,7 @@ class NeighborSearch:
         unsure = (limit >= self._as_proposed(scores[:, -1], norms)) & (approximate[:, -1] > -math.inf)
         if unsure.any():
             rows, wider = some_queries(own, groups, unsure), 4 * (count - k) if rough is None else SPARE
-            self.open += 0 if rough is None else int(unsure.sum())
+            self.int8.open += 0 if rough is None else int(unsure.sum())
             scores[unsure], ids[unsure] = self._search(queries[unsure], k, *rows, spare=wider)
         return scores, ids
 
@@ -237,8 +231,9 @@ class NeighborSearch:
         rough: Int8Rows | None,
     ) -> tuple[Tensor, Tensor]:
         """The ``count`` best candidates by matrix products: values (Q, count) and positions (Q, count)."""
-        if rough is not None and len(queries) > ROUGH:  # more at once would not stay in the cache
-            blocks = [slice(start, start + ROUGH) for start in range(0, len(queries), ROUGH)]
+        if rough is not None and len(queries) > int8.ROUGH:  # more at once would not stay in the cache
+            starts = range(0, len(queries), int8.ROUGH)
+            blocks = [slice(start, start + int8.ROUGH) for start in starts]
             parts = [self._propose(queries[rows], count, *some_queries(own, groups, rows), rough) for rows in blocks]
             return torch.cat([values for values, _ in parts]), torch.cat([positions for _, positions in parts])
         query_bytes = None if rough is None else rough.of(queries)
@@ -258,6 +253,11 @@ class NeighborSearch:
             if groups is not None:
                 same = (groups[0][:, None] == groups[1][None, start:stop]) & (groups[0][:, None] != NOBODY)
                 product.masked_fill_(same, never)
+            if self.hidden is not None and self.hidden.dtype == torch.bool:
+                product.masked_fill_(self.hidden[start:stop], never)
+            elif self.hidden is not None:
+                ends = torch.searchsorted(self.hidden, torch.tensor([start, stop])).tolist()
+                product.index_fill_(1, self.hidden[slice(*ends)] - start, never)
             values, positions = largest(product, min(count, stop - start))
             if query_bytes is not None and rough is not None and not values.is_floating_point():
                 values = (values * (query_bytes[1] * rough.scale)).masked_fill_(values == LEAST, -math.inf)

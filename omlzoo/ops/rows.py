@@ -9,12 +9,13 @@ from torch import Tensor
 from omlzoo.errors import BadInput
 from omlzoo.ops.arrays import LARGEST, as_array, check_shape, refuse_rows
 
-__all__ = ["LARGEST", "Rows", "as_numbers", "as_rows", "check_rows", "conditioned"]
+__all__ = ["LARGEST", "Rows", "as_numbers", "as_rows", "check_rows", "conditioned", "half_squares"]
 
 Rows = np.ndarray | Tensor | Sequence[Sequence[float]]
 
 NEAR = 0.9  # share of the longest row from which on the mean makes up most of every row
 APART = 1e-9  # share of the longest row below which a row needs float64
+BLOCK = 1 << 22  # numbers that are squared at once
 USUAL = 2.0**20  # longest rows between this and its inverse need no scaling
 
 
@@ -78,6 +79,15 @@ def check_rows(name: str, rows: Tensor, remedy: str = "leave those rows out") ->
     if bool((low >= -LARGEST) & (high <= LARGEST)):
         return
     refuse_rows(name, rows.double().cpu().numpy(), remedy)
+
+
+def half_squares(rows: Tensor) -> Tensor:
+    """Half of the squared L2 norms (N,), without a copy of the rows (N, D)."""
+    step = max(1, BLOCK // max(1, rows.shape[1]))
+    found = rows.new_empty(len(rows))
+    for start in range(0, len(rows), step):
+        found[start : start + step] = rows[start : start + step].square().sum(dim=1)
+    return found.div_(2)
 
 
 def conditioned(rows: Tensor) -> tuple[Tensor, float, Tensor | None]:

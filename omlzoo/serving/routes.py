@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
-from omlzoo.data.filters import select
 from omlzoo.errors import OmlzooError
 from omlzoo.pages.render import search_page
 from omlzoo.serving.answers import Request, SearchOptions
@@ -144,10 +143,10 @@ async def items(
     where: str | None = None,
 ) -> dict[str, Any]:
     """Rows of the index, a page at a time."""
-    embeddings, columns = service.index.embeddings, parse_where(where) or {}
+    columns = parse_where(where) or {}
 
     def page() -> dict[str, Any]:
-        selected = select(embeddings.table, columns, embeddings.good)
+        selected = service.index.rows.select(columns)
         rows = np.flatnonzero(selected.rows)
         shown = service.row_facts[rows[start : start + count]]
         return {"count": len(rows), "items": shown, "notices": list(selected.notices)}

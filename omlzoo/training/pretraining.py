@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 
 from omlzoo.data.images import read_size
+from omlzoo.data.picture_list import source_table
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.table import Table
-from omlzoo.embedding.extraction import source_table
 from omlzoo.errors import BadImage, BadInput, WeightsUnavailable, notice
 from omlzoo.files import check_free, writing
 from omlzoo.models._extractor import Extractor

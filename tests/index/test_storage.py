@@ -155,11 +155,11 @@ def test_another_backend_leaves_no_file_of_the_one_before(rows: Embeddings, tmp_
     with pytest.warns(OmlzooWarning, match="holds an index of 300 pictures by nowhere, which is replaced"):
         omlzoo.build_index(rows).save(tmp_path / "x")
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == [
-        "embeddings.parquet", "index.json"
+        "index.json", "rows.parquet", "vectors.npy"
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["backend.faiss", "backend.npz", "embeddings.parquet"])
+@pytest.mark.parametrize("name", ["backend.faiss", "backend.npz", "rows.parquet", "vectors.npy"])
 @pytest.mark.parametrize("damage", ["other", "bit", "cut", "gone", "folder"])
 def test_files_of_another_index_and_damaged_ones_are_refused(
     name: str, damage: str, rows: Embeddings, tmp_path: Path
@@ -179,7 +179,7 @@ def test_files_of_another_index_and_damaged_ones_are_refused(
         path.unlink()
         if damage == "folder":
             path.mkdir()
-    if damage == "other" and name == "backend.npz":
+    if damage == "other" and name in ("backend.npz", "rows.parquet"):
         omlzoo.open_index(tmp_path / "x")  # as many rows in the same order: the very same file
         return
     with pytest.raises(BadInput):
@@ -350,7 +350,7 @@ def test_vectors_of_ones_own_are_scaled_as_their_record_says(size: float, rows: 
 
 
 @pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["index.json", "embeddings.parquet", "backend.faiss", "backend.npz"])
+@pytest.mark.parametrize("name", ["index.json", "rows.parquet", "vectors.npy", "backend.faiss", "backend.npz"])
 def test_damaged_folders_are_refused_or_answer_the_same(
     name: str, count: int, rows: Embeddings, tmp_path: Path
 ) -> None:
@@ -463,3 +463,50 @@ def test_a_picture_that_is_there_under_another_name_is_left_out(
     with pytest.warns(OmlzooWarning, match="1 of 2 pictures are in the index already and were left out"):
         assert len(index.add(named(10, [name, "2.png"]))) == 1
     assert index.size == 3
+
+
+@pytest.mark.parametrize("backend", ["exact", "faiss"])
+def test_vectors_are_mapped_and_nothing_is_left_of_removed_ones(backend: str, rows: Embeddings, tmp_path: Path) -> None:
+    failed = rows.table["error"].where(np.arange(300) != 7, "broken")
+    with pytest.warns(OmlzooWarning, match="1 of 300 rows have no vector"):
+        index = omlzoo.build_index(replace(rows, table=rows.table.assign(error=failed)), backend=backend)
+    index.remove([3, 299])
+    index.save(tmp_path / "x")
+    kept = np.load(tmp_path / "x" / "vectors.npy")
+    assert np.isnan(kept[7]).all()
+    assert not kept[[3, 299]].any()
+    with pytest.warns(OmlzooWarning, match="1 of 300 rows have no vector"):
+        opened = omlzoo.open_index(tmp_path / "x")
+    base: Any = opened.embeddings.vectors.base
+    assert isinstance(base, np.memmap)
+    there = [row for row in range(300) if row not in (3, 7, 299)]
+    assert opened.search(rows.vectors[there], k=1).ids[:, 0].tolist() == there
+    opened.embeddings.vectors[7] = 0  # of this process only
+    assert np.array_equal(np.load(tmp_path / "x" / "vectors.npy"), kept, equal_nan=True)
+    opened.add(part(rows, 3, 4))
+    assert opened.size == 298
+    assert finds_itself(opened, part(rows, 0, 3))
+
+
+def test_a_folder_of_one_file_is_opened_and_saved_in_two(rows: Embeddings, tmp_path: Path) -> None:
+    """As versions before this wrote it: format 1, which did not say so."""
+    index = omlzoo.build_index(rows)
+    index.save(tmp_path / "x")
+    facts = json.loads((tmp_path / "x/index.json").read_text())
+    rows.save(tmp_path / "x/embeddings.parquet")
+    for name in ("rows.parquet", "vectors.npy"):
+        (tmp_path / "x" / name).unlink()
+    del facts["format"]
+    (tmp_path / "x/index.json").write_text(json.dumps({**facts, "files": None}))
+    opened = omlzoo.open_index(tmp_path / "x")
+    assert finds_itself(opened, rows)
+    opened.save(tmp_path / "x")
+    names = sorted(path.name for path in (tmp_path / "x").iterdir())
+    assert names == ["index.json", "rows.parquet", "vectors.npy"]
+    assert finds_itself(omlzoo.open_index(tmp_path / "x"), rows)
+    facts = json.loads((tmp_path / "x/index.json").read_text())
+    for wrong, said in (({"format": 3}, "of format 3, this version reads 1 to 2; install a newer"),
+                        ({"files": {}}, "files lacks rows.parquet or vectors.npy")):  # fmt: skip
+        (tmp_path / "x/index.json").write_text(json.dumps({**facts, **wrong}))
+        with pytest.raises(BadInput, match=said):
+            omlzoo.open_index(tmp_path / "x")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from omlzoo.errors import BadInput
+from omlzoo.ops import int8
 from omlzoo.ops import nearest as room
 from omlzoo.ops.direct_scores import scores_of
 from omlzoo.ops.int8 import multiplies_bytes
@@ -53,8 +54,14 @@ needs_bytes = pytest.mark.skipif(not multiplies_bytes(), reason="the processor d
 @pytest.fixture
 def bytes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass in bytes from the first query on, of few candidates and small blocks."""
-    for name, value in (("LARGE", 1), ("PAYS", 0), ("ROUGH", 3), ("SPARE", 1), ("DOUBT", 1e9)):
-        monkeypatch.setattr(room, name, value)
+    for where, name, value in (
+        (room, "LARGE", 1),
+        (room, "SPARE", 1),
+        (int8, "PAYS", 0),
+        (int8, "ROUGH", 3),
+        (int8, "DOUBT", 1e9),
+    ):
+        monkeypatch.setattr(where, name, value)
 
 
 @needs_bytes
@@ -70,7 +77,7 @@ def test_with_bytes_it_equals_the_loop(seed: int, similarity: str) -> None:
     for k in (1, 5, 40):
         searched = NeighborSearch(gallery, similarity)  # type: ignore[arg-type]
         ids = searched.nearest(queries, k, own=own, groups=groups)[1]
-        assert searched.bytes is not None
+        assert searched.int8.rows is not None
         for row, expected in enumerate(by_hand(queries, gallery, k, similarity, own, groups)):
             assert ids[row, : len(expected)].tolist() == expected
             assert (ids[row, len(expected) :] == -1).all()
@@ -88,7 +95,7 @@ def test_rows_that_bytes_cannot_tell_apart_are_looked_at_closely(similarity: str
     nobody = torch.full((6,), -1)
     wanted = by_hand(queries, gallery, 4, similarity, nobody, (nobody, torch.zeros(400)))
     assert searched.nearest(queries, 4)[1].tolist() == wanted
-    assert searched.open > 0
+    assert searched.int8.open > 0
 
 
 @pytest.mark.parametrize("first", ["float32", pytest.param("bytes", marks=needs_bytes)])
@@ -96,7 +103,7 @@ def test_rows_that_bytes_cannot_tell_apart_are_looked_at_closely(similarity: str
 def test_queries_of_any_length(first: str, similarity: str, length: float, monkeypatch: pytest.MonkeyPatch) -> None:
     if first == "bytes":
         monkeypatch.setattr(room, "LARGE", 1)
-        monkeypatch.setattr(room, "PAYS", 0)
+        monkeypatch.setattr(int8, "PAYS", 0)
     draw = torch.Generator().manual_seed(0)
     centres = torch.nn.functional.normalize(torch.randn(20, 16, generator=draw))
     gallery = torch.nn.functional.normalize(centres.repeat(100, 1) + 0.02 * torch.randn(2000, 16, generator=draw))
@@ -113,16 +120,16 @@ def test_bytes_are_made_when_they_pay_and_given_up_where_they_leave_much_open() 
     draw = torch.Generator().manual_seed(0)
     rows = torch.nn.functional.normalize(torch.randn(room.LARGE, 32, generator=draw))
     searched = NeighborSearch(rows, "cosine")
-    for _ in range(int(room.PAYS / (0.5 + 1 / 32))):
+    for _ in range(int(int8.PAYS / (0.5 + 1 / 32))):
         searched.nearest(rows[:1], 3)
-        assert searched.bytes is None
+        assert searched.int8.rows is None
     searched.nearest(rows[:1], 3)
-    assert searched.bytes is not None
+    assert searched.int8.rows is not None
     alike = NeighborSearch(rows[:1] + 1e-5 * torch.randn(room.LARGE, 32, generator=draw), "cosine")
     for _ in range(4):
         alike.nearest(rows[:1000], 3)
-    assert alike.open == 1000, "then it was the float32 pass at once"
-    assert NeighborSearch(rows[:100], "cosine").saved == -torch.inf, "a small one is never worth it"
+    assert alike.int8.open == 1000, "then it was the float32 pass at once"
+    assert NeighborSearch(rows[:100], "cosine").int8.saved == -torch.inf, "a small one is never worth it"
 
 
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 5), st.integers(0, 10_000))
@@ -172,3 +179,25 @@ def test_autocast_does_not_change_the_answer() -> None:
     wanted = nearest(rows, rows, 5, similarity="euclidean")[1]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(nearest(rows, rows, 5, similarity="euclidean")[1], wanted)
+
+
+@pytest.mark.parametrize("first", ["float32", pytest.param("bytes", marks=needs_bytes)])
+@pytest.mark.parametrize("similarity", ["euclidean", "cosine"])
+def test_hidden_rows_are_never_found(first: str, similarity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if first == "bytes":
+        monkeypatch.setattr(room, "LARGE", 1)
+        monkeypatch.setattr(int8, "PAYS", 0)
+    monkeypatch.setattr(room, "GALLERY", 40)  # several blocks
+    draw = torch.Generator().manual_seed(3)
+    gallery, queries = torch.randn(150, 8, generator=draw), torch.randn(7, 8, generator=draw)
+    whole = NeighborSearch(gallery, similarity)  # type: ignore[arg-type]
+    nobody = torch.full((7,), -1)
+    for hidden in ([0, 39, 40, 149], list(range(0, 150, 2)), list(range(148)), list(range(150))):
+        groups = torch.zeros(7), torch.tensor([0 if row in hidden else 1 for row in range(150)])
+        wanted = by_hand(queries, gallery, 5, similarity, nobody, groups)
+        for form in (torch.tensor(hidden), torch.isin(torch.arange(150), torch.tensor(hidden))):
+            scores, ids = whole.hiding(form).nearest(queries, 5)
+            for row, expected in enumerate(wanted):
+                assert ids[row].tolist() == expected + [-1] * (5 - len(expected))
+                assert torch.isneginf(scores[row, len(expected) :]).all()
+    assert torch.equal(whole.nearest(queries, 5)[1], NeighborSearch(gallery, similarity).nearest(queries, 5)[1])  # type: ignore[arg-type]

@@ -44,7 +44,7 @@ def rescored(
         gathered = torch.from_numpy(vectors[candidates[part]])
         query_vectors = torch.from_numpy(np.ascontiguousarray(queries[part], dtype=np.float32))
         direct = scores_of(query_vectors, gathered, similarity).numpy()
-        direct[absent[part]] = -np.inf
+        direct[absent[part] | np.isnan(direct)] = -np.inf  # NaN: of vectors that somebody else wrote
         order = np.argsort(-direct, axis=1, kind="stable")  # rows ascend: the lower one first
         width = candidates.shape[1]
         scores[part, :width] = np.take_along_axis(direct, order, axis=1)

@@ -138,3 +138,73 @@ def test_the_exact_backend_finds_the_nearest_of_those_allowed(similarity: str, e
         expected = by_hand(vectors, query, np.flatnonzero(allowed).tolist(), 4)
         assert ids[place].tolist() == expected + [-1] * (4 - len(expected))
         assert np.isneginf(scores[place, len(expected) :]).all()
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
+def test_codes_are_learnt_again_where_rows_are_many_more(similarity: str, vectors: np.ndarray) -> None:
+    """Bytes that two rows taught have two values: every later row would look alike."""
+    backend = catalog.find("index.backends", "faiss")(similarity, DIM, search_width=200)
+    backend.add(vectors, np.arange(2))
+    backend.add(vectors, np.arange(2, 3))
+    backend.remove(np.array([1]))
+    backend.add(vectors, np.arange(3, ROWS))
+    there = [row for row in range(ROWS) if row != 1]
+    _, ids = backend.search(vectors[:20], 3)
+    for place, query in enumerate(vectors[:20]):
+        assert ids[place].tolist() == by_hand(vectors, query, there, 3)
+
+
+def test_a_graph_of_float32_of_earlier_versions_is_taken_up(vectors: np.ndarray, tmp_path: Path) -> None:
+    import faiss
+
+    graph = faiss.IndexHNSWFlat(DIM, 32)
+    graph.add(vectors[:500])
+    faiss.write_index(graph, str(tmp_path / "backend.faiss"))
+    np.savez(tmp_path / "backend.npz", rows=np.arange(500), middle=np.empty(0, dtype=np.float32))
+    backend = catalog.find("index.backends", "faiss")("cosine", DIM, search_width=400)
+    backend.restore(tmp_path, vectors, np.arange(500))
+    backend.add(vectors, np.arange(500, ROWS))
+    _, ids = backend.search(vectors[:20], 3)
+    for place, query in enumerate(vectors[:20]):
+        assert ids[place].tolist() == by_hand(vectors, query, list(range(ROWS)), 3)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
+def test_exact_search_over_what_comes_and_goes_is_the_loop(similarity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows beside others, passed over in place, copied where most are gone: the same hits each time."""
+    monkeypatch.setattr("omlzoo.index.backends.flat.TAIL", 30)
+    random = np.random.default_rng(2)
+    every = random.normal(size=(400, DIM)).astype(np.float32)
+    every /= np.linalg.norm(every, axis=1, keepdims=True)
+    every[[50, 60]] = np.nan  # rows without a vector
+    buffer = np.empty_like(every)
+    buffer[:] = every
+    backend = catalog.find("index.backends", "exact")(similarity, DIM)
+    there: list[int] = []
+    queries = every[:4]
+
+    def check() -> None:
+        mask = np.zeros(400, dtype=bool)
+        mask[there[::3]] = True
+        for allowed, among in ((None, there), (mask, there[::3])):
+            own = np.array([there[1], -1, there[-1], 399])
+            scores, ids = backend.search(queries, 5, own, allowed)
+            for place, query in enumerate(queries):
+                wanted = by_hand(every, query, [row for row in among if row != own[place]], 5)
+                assert ids[place].tolist() == wanted + [-1] * (5 - len(wanted))
+                assert np.isneginf(scores[place, len(wanted) :]).all()
+
+    for start, end in ((0, 100), (100, 110), (110, 125), (125, 126), (126, 200), (200, 201), (201, 400)):
+        rows = [row for row in range(start, end) if row not in (50, 60)]
+        backend.add(buffer[:end], np.array(rows))
+        there += rows
+        check()
+        gone = there[5::9]
+        backend.remove(np.array(gone))
+        there = [row for row in there if row not in gone]
+        check()
+    while len(there) > 12:
+        gone = there[::2][2:]
+        backend.remove(np.array(gone))
+        there = [row for row in there if row not in gone]
+        check()
