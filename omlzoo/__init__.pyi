@@ -67,6 +67,8 @@ def finetune(
     n_instances: int = ...,
     n_categories: int = ...,
     augment: Literal['photo', 'hypvit', 'rich', 'drawing', 'none'] = ...,
+    decode: Literal['fast', 'whole'] = ...,
+    decoded_gb: float = ...,
     normalize: Literal['model', 'yes', 'no'] = ...,
     image_size: int = ...,
     freeze: int = ...,

@@ -32,9 +32,9 @@ class LastBlock(nn.Module):
 def class_token_alone(model: nn.Module) -> Iterator[None]:
     """Within it vision transformers with a class token compute of their last block what the embedding is made of.
 
-    Only keys and values are needed of the other tokens there: of ViT-S/16 a fourteenth of the whole is left out, and
-    nearly half of what two blocks take. The embedding and its gradients are the same within rounding. Blocks that are
-    computed again in the backward pass, or have hooks, are computed whole.
+    Only keys and values are needed of the other tokens there: a fourteenth of the operations of ViT-S/16 is left out,
+    and two fifths of those of its last two blocks. The embedding and its gradients are the same within rounding. Blocks
+    that are computed again in the backward pass, or have hooks, are computed whole.
 
     Args:
         model: The model, or one that has it as a part.
