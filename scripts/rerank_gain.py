@@ -66,7 +66,7 @@ def scorer_of(model: Extractor, name: str, train: tables.Table, seconds: float) 
     for epoch in count():
         batches.set_epoch(epoch)
         for batch in DataLoader(data, batch_sampler=batches, collate_fn=collate):
-            train_epoch(work, [batch], lambda pixels: [transform.normalize(pixels)])
+            train_epoch(work, [batch], lambda pixels: [transform.normalize(pixels)])  # type: ignore[arg-type]
             if time.perf_counter() - start > seconds:
                 break
         if time.perf_counter() - start > seconds:
