@@ -7,7 +7,7 @@ Limits with bf16 hardware: 2.7 x OML's float32 loop, 7 x with ten blocks frozen.
 import torch
 from measuring import arguments, peer, ratio, seconds, show
 
-from omlzoo.embedding.pipeline import multiplies_bf16
+from omlzoo.embedding.hardware import multiplies_bf16
 from omlzoo.losses import TripletLoss
 from omlzoo.models.vit import vits16
 from omlzoo.training.freezing import freeze

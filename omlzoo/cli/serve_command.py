@@ -3,10 +3,10 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from omlzoo.cli.output import print_line
 from omlzoo.cli.trusting import Trusted, allow
+from omlzoo.embedding.options import Runtime
 from omlzoo.errors import BadInput, MissingExtra
 
 __all__ = ["serve_command"]
@@ -25,7 +25,7 @@ def serve_command(
     decoded_megabytes: float | None = None,
     per_second: float = 20,
     seconds: float = 20,
-    runtime: Literal["torch", "onnx"] = "torch",
+    runtime: Runtime = "torch",
     trust: Trusted = None,
 ) -> None:
     """The search page and its HTTP API over an index or a folder of photos, until Ctrl-C.

@@ -18,7 +18,7 @@ from omlzoo.data.dataset import ImageTable, Seeded, collate
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
-from omlzoo.embedding.pipeline import multiplies_bf16
+from omlzoo.embedding.hardware import multiplies_bf16
 from omlzoo.models._extractor import Extractor
 from omlzoo.ops.all_gather import processes
 from omlzoo.samplers.share import Share
