@@ -159,8 +159,8 @@ def _attributes(
 def optional(module: str, name: str) -> Any:
     """Import a package of an optional extra, what it would report to its makers turned off first.
 
-    The switches are environment variables; one that the user has set stays as it is. A package that only reports is kept
-    from being imported, unless the user has.
+    The switches are environment variables; one that the user has set stays as it is. A package that only reports is
+    kept from being imported, unless the user has.
 
     Args:
         module: Name of the package or of a module of it.

@@ -63,7 +63,7 @@ class Pipeline:
         """The pipeline of a model with these options. The model is copied where it has to be moved or converted.
 
         Where precision or runtime are still "auto", they are what needs no rehearsal: bf16 where any model gains by it,
-        and torch. :func:`omlzoo.embedding.rehearsal.settled` decides them by one.
+        and torch. :func:`omlzoo.embedding.choices.settled` decides them by one.
 
         Args:
             model: The extractor, which must have an entry.

@@ -84,7 +84,7 @@ def calibrate(
         workers: Threads.
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size; thresholds hold for an index that was made in the same way.
-        runtime: "torch" or "onnx".
+        runtime: "torch", "onnx", "openvino" or "auto".
         icc: "ignore" or "srgb".
         progress: Draw a bar where standard error is a terminal.
 

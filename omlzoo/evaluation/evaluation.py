@@ -74,7 +74,7 @@ def evaluate(
         workers: Threads.
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size; choose what the index to be measured was made with.
-        runtime: "torch" or "onnx".
+        runtime: "torch", "onnx", "openvino" or "auto".
         icc: "ignore" or "srgb".
         progress: Draw a bar where standard error is a terminal.
 
@@ -193,6 +193,9 @@ def _with_baselines(report: Report, options: ComputeOptions) -> Report:
     if good is None or ranking is None:
         return report
     rows = good.pictures()
+    if "auto" in (options.precision, options.runtime):  # as the report's: nothing is rehearsed with other weights
+        precision: Precision = "bf16" if good.record.precision == "bf16" else "fp32"
+        options = replace(options, precision=precision, runtime="torch")
     vectors = picture_baselines(rows, options)
     if isinstance(good.model, Extractor):
         vectors["random weights"] = random_weights(good.model, rows, options)

@@ -14,9 +14,10 @@ from PIL import Image
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data.images import DECODER, SUFFIXES
 from omlzoo.data.preprocess import Profiles
+from omlzoo.embedding.choices import settled
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
 from omlzoo.embedding.extraction import embed_table, source_table
-from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
+from omlzoo.embedding.options import ComputeOptions, Runtime
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.errors import BadInput, OmlzooError, notice
 from omlzoo.models._extractor import Extractor
@@ -51,7 +52,8 @@ class QueryEncoder:
     Args:
         record: How the vectors of the index were made.
         model: The extractor that made them; by default it is opened by the record's address when it is first needed.
-        runtime: What computes the queries' vectors: "torch" or "onnx", as in :func:`omlzoo.embed`.
+        runtime: What computes the queries' vectors, as in :func:`omlzoo.embed`: "torch", "onnx", "openvino", or "auto":
+            the one that was found fastest when pictures were embedded here. The precision is the record's.
     """
 
     def __init__(self, record: Record, model: Extractor | None = None, runtime: Runtime = "torch") -> None:
@@ -91,9 +93,8 @@ class QueryEncoder:
         """The model as it computes queries: decoding and precision are those of the record. Made once."""
         if self._run is None:
             record = self.record
-            precision: Precision = "bf16" if record.precision == "bf16" else "fp32"
-            fast = record.decoding == "scaled"
-            options = ComputeOptions(precision=precision, fast=fast, runtime=self.runtime, icc=_profiles(record))
+            options = ComputeOptions(fast=record.decoding == "scaled", runtime=self.runtime, icc=_profiles(record))
+            options = settled(self.model(), options, (), 0, kept=record.precision)
             _say_decoding(record, replace(record, decoder=DECODER))
             self._run = Pipeline.of(self.model(), options)
         return self._run

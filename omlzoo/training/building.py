@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
+from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data.augmentations import augmentation
@@ -29,8 +30,9 @@ from omlzoo.training.loggers import Log, find_log, open_log
 from omlzoo.training.lora import add_lora
 from omlzoo.training.objective import Supervised
 from omlzoo.training.parts import make_head, make_loss, make_sampler
+from omlzoo.training.precision import decide_precision
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.run_folder import CACHE, RECIPE
+from omlzoo.training.run_folder import CACHE, LAST, RECIPE
 from omlzoo.training.split import Split, split_rows, table_digest
 from omlzoo.training.step import Optimization
 from omlzoo.training.training_model import TrainingModel
@@ -166,6 +168,7 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
         "recipe": recipe.to_toml(), "table": table_digest(table), "start": state_digest(model.state_dict()),
     }  # fmt: skip
     body = model.to(where).to(memory_format=torch.channels_last)
+    recipe = decide_precision(body, recipe, split.fit, where, out / LAST)
     check_cache(body, recipe)
     torch.manual_seed(recipe.seed)
     data = build_data(split.fit, recipe, body.entry.preprocess, out / CACHE, where)
@@ -174,6 +177,8 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
     drop_paths(body, recipe.drop_path)
     if recipe.lora:
         add_lora(body, recipe.lora)
+    if recipe.precision == "bf16":
+        catalog.shared("models._attention", "explicit_in_bf16")(body)
     stage = recipe.freeze if recipe.cache else 0
     trained = TrainingModel(body, make_head(recipe, body.dim), stage).to(where)
     step = build_step(trained, recipe, data)

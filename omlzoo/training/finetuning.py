@@ -94,7 +94,10 @@ def finetune(
 
 def _finished(out: Path, recipe: Recipe) -> Run:
     """The finished run in the folder, if its recipe is this one."""
-    was = Recipe.read(out / RECIPE).to_toml()
+    kept = Recipe.read(out / RECIPE)
+    if recipe.precision == "auto" and kept.precision != "fp16":  # the recipe has what was decided
+        recipe = recipe.changed({"precision": kept.precision})
+    was = kept.to_toml()
     if was != recipe.to_toml():
         raise BadInput(
             f"{out} is finished, with another recipe: {difference(was, recipe.to_toml())}; give another name"

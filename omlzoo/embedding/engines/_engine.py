@@ -35,5 +35,6 @@ def check_on_cpu(precision: str, device: torch.device, allowed: tuple[str, ...],
     """
     if device.type != "cpu" or precision not in allowed:
         raise BadInput(
-            f"runtime {name!r} computes in {' or '.join(allowed)} on the CPU; precision is {precision!r}, device {device}"
+            f"runtime {name!r} computes in {' or '.join(allowed)} on the CPU; precision is {precision!r}, "
+            f"device {device}"
         )
