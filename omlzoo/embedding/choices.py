@@ -15,6 +15,7 @@ import torch
 from omlzoo.data.images import Box
 from omlzoo.data.table import Table
 from omlzoo.embedding.hardware import device_of, has_bf16, multiplies_bf16
+from omlzoo.embedding.int8_calibration import calibrate_int8
 from omlzoo.embedding.options import ComputeOptions, Runtime
 from omlzoo.embedding.pipeline import Picture, Pipeline
 from omlzoo.embedding.rehearsal import Choice, may_rehearse, memory_of, rehearse, remember, remembered, weights_digest
@@ -45,10 +46,13 @@ def settled_for(
         overwrite: Whether they are replaced.
         pictures: What is embedded in place of the table's files.
     """
-    if "auto" not in (options.precision, options.runtime):
+    if "auto" not in (options.precision, options.runtime) and options.precision != "int8":
         return options
     kept = None if out is None else kept_precision(out, weights_digest(model), overwrite)
-    return settled(model, options, some_of(table, pictures), len(table), kept)
+    options = settled(model, options, some_of(table, pictures), len(table), kept)
+    if options.precision == "int8" and kept != "int8":  # vectors that exist are added to by the model that made them
+        calibrate_int8(model, table, options, pictures)
+    return options
 
 
 def settled(
@@ -99,6 +103,8 @@ def _choices(options: ComputeOptions, device: torch.device, kept: str | None) ->
     """The ways that are possible here and that the options leave open; the plainest first."""
     precision_asked = options.precision if kept is None or options.precision != "auto" else kept
     runtimes: list[Runtime] = ["torch", "onnx", "openvino"] if options.runtime == "auto" else [options.runtime]
+    if precision_asked == "int8":
+        return [Choice("openvino", "int8")]
     exports = all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime"))
     usable = {"torch": True, "onnx": device.type == "cpu" and exports}
     usable["openvino"] = usable["onnx"] and find_spec("openvino") is not None

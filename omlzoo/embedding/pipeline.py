@@ -41,7 +41,7 @@ class Pipeline:
         model: On its device, in its precision.
         transform: Its preprocessing.
         options: How images are decoded and batched.
-        precision: "fp32" or "bf16".
+        precision: "fp32", "bf16" or "int8".
         device: Where the model is.
         engine: Computes the model: images (B, 3, H, W) float32 to vectors (B, dim).
         seconds: Of all threads together, by what they did: "decode", "transform", "model" and "write".
@@ -51,7 +51,7 @@ class Pipeline:
     model: Extractor
     transform: Transform
     options: ComputeOptions
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "int8"]
     device: torch.device
     engine: Engine
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
@@ -73,7 +73,8 @@ class Pipeline:
             BadInput: There is no such device, or the engine does not compute there or in that precision.
             MissingExtra: The engine is not installed.
         """
-        runtime = "torch" if options.runtime == "auto" else options.runtime
+        plain = "openvino" if options.precision == "int8" else "torch"
+        runtime = plain if options.runtime == "auto" else options.runtime
         device = device_of(options.device, next(model.parameters()).device, on_cpu=runtime != "torch")
         precision = options.precision
         if precision == "auto":

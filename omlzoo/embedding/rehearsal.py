@@ -53,11 +53,11 @@ class Choice:
 
     Attributes:
         runtime: "torch", "onnx" or "openvino".
-        precision: "fp32" or "bf16".
+        precision: "fp32", "bf16", or "int8", which is never rehearsed.
     """
 
     runtime: Literal["torch", "onnx", "openvino"]
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "int8"]
 
     def __str__(self) -> str:
         return f"{self.precision} by {self.runtime}"

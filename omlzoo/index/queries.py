@@ -11,11 +11,13 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from omlzoo.checkpoints.cache import home
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data.images import DECODER, SUFFIXES
 from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.choices import settled
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
+from omlzoo.embedding.engines._int8_file import int8_digest, int8_file
 from omlzoo.embedding.extraction import embed_table, source_table
 from omlzoo.embedding.options import ComputeOptions, Runtime
 from omlzoo.embedding.pipeline import Pipeline
@@ -94,10 +96,17 @@ class QueryEncoder:
         if self._run is None:
             record = self.record
             options = ComputeOptions(fast=record.decoding == "scaled", runtime=self.runtime, icc=_profiles(record))
-            options = settled(self.model(), options, (), 0, kept=record.precision)
+            options = settled(self.model(), options, (), 0, kept=self._precision())
             _say_decoding(record, replace(record, decoder=DECODER))
             self._run = Pipeline.of(self.model(), options)
         return self._run
+
+    def _precision(self) -> str:
+        """That of the record; float32 where its int8 model is not here."""
+        if self.record.precision != "int8" or int8_digest(int8_file(self.model())) == self.record.calibrated:
+            return self.record.precision
+        notice(f"the int8 model that made the vectors is not in {home()}; queries are computed in float32")
+        return "fp32"
 
     def with_runtime(self, runtime: Runtime) -> "QueryEncoder":
         """The same encoder, its images' vectors computed by another engine."""

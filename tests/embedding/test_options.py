@@ -33,7 +33,7 @@ def test_the_cluster_takes_them_too() -> None:
     [
         ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
         ({"workers": -1}, "workers is -1; it must be at least 1"),
-        ({"precision": "fp8"}, "precision is 'fp8'; it must be auto, fp32 or bf16"),
+        ({"precision": "fp8"}, "precision is 'fp8'; it must be auto, fp32, bf16 or int8"),
         ({"runtime": "tensorrt"}, "runtime is 'tensorrt'; it must be auto, torch, onnx or openvino"),
     ],
 )
