@@ -142,8 +142,7 @@ def embed_on_ray(
         if started:
             ray.shutdown()
     if failed:
-        message = f"{failed} of {len(missing)} pictures have no vector (column error says why)"
-        notice(message)
+        notice(f"{failed} of {len(missing)} pictures have no vector (column error says why)")
     return Shards.open(out)
 
 
