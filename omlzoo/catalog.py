@@ -6,6 +6,7 @@ with ``_`` hold code that the others share, and offer nothing.
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -42,7 +43,18 @@ ACTS = {
     "export": "zoo.exporting",
     "pack": "zoo.packing",
 }
-SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "objectives", "rerank", "samplers")
+SHELVES = (
+    "curation",
+    "embedding.engines",
+    "index.backends",
+    "losses",
+    "metrics",
+    "miners",
+    "models",
+    "objectives",
+    "rerank",
+    "samplers",
+)
 ROOMS = tuple(shelf for shelf in SHELVES if "." not in shelf)
 OFFERED = re.compile(r"^__all__ = (\[.*?\])", re.MULTILINE | re.DOTALL)
 QUOTED = re.compile(r"""["'](\w+)["']""")
@@ -52,9 +64,12 @@ QUOTED = re.compile(r"""["'](\w+)["']""")
 REPORTS_OFF = {
     "mlflow": {"MLFLOW_DISABLE_TELEMETRY": "true"},
     "onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"},
+    "nncf": {"NNCF_CI": "1"},
     "ray": {"RAY_USAGE_STATS_ENABLED": "0"},
     "wandb": {"WANDB_ERROR_REPORTING": "false"},
 }
+# OpenVINO has no switch that was found to work: without this package it has nothing to report with, and goes on.
+REPORTERS = {"openvino": "openvino_telemetry", "nncf": "openvino_telemetry"}
 
 
 def offers(shelf: str) -> dict[str, str]:
@@ -158,7 +173,8 @@ def _attributes(
 def optional(module: str, name: str) -> Any:
     """Import a package of an optional extra, what it would report to its makers turned off first.
 
-    The switches are environment variables; one that the user has set stays as it is.
+    The switches are environment variables; one that the user has set stays as it is. A package that only reports is
+    kept from being imported, unless the user has.
 
     Args:
         module: Name of the package or of a module of it.
@@ -170,6 +186,8 @@ def optional(module: str, name: str) -> Any:
     package = module.partition(".")[0]
     for switch, value in REPORTS_OFF.get(package, {}).items():
         os.environ.setdefault(switch, value)
+    if package in REPORTERS and REPORTERS[package] not in sys.modules:
+        sys.modules[REPORTERS[package]] = None  # type: ignore[assignment]  # Python's way to say: not to be imported
     try:
         return import_module(module)
     except ImportError as error:

@@ -17,6 +17,13 @@ from omlzoo.cli import main
 if sys.argv[2] == "engine":
     engine = catalog.optional("onnxruntime", "onnx")
     print(engine.__version__)
+elif sys.argv[2] == "openvino":
+    import numpy as np
+    openvino, nncf = catalog.optional("openvino", "openvino"), catalog.optional("nncf", "int8")
+    given = openvino.opset13.parameter([1, 3, 8, 8])
+    made = openvino.Model([openvino.opset13.matmul(given, np.ones((8, 8), np.float32), False, False)], [given])
+    made = nncf.quantize(made, nncf.Dataset([np.ones((1, 3, 8, 8), np.float32)] * 2), subset_size=2)
+    openvino.Core().compile_model(made, "CPU")
 elif sys.argv[2] == "index":
     import omlzoo
     from drawn_rows import random_embeddings
@@ -55,10 +62,12 @@ def watched(watcher: Path, tmp_path: Path, program: str, *arguments: str) -> tup
     return spoken, sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("work", ["engine", "index", "embed"])
+@pytest.mark.parametrize("work", ["engine", "openvino", "index", "embed"])
 def test_nobody_is_told(work: str, watcher: Path, tmp_path: Path, drawn: Path) -> None:
     if work == "engine":
         pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    if work == "openvino":
+        pytest.importorskip("nncf", reason="nncf is not installed")
     folder = tmp_path / "folder"
     folder.mkdir()
     if work == "embed":

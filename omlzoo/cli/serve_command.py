@@ -64,7 +64,8 @@ def serve_command(
     seconds
         Time limit for the headers, the body and the answer of a request, in seconds.
     runtime
-        onnx: ONNX Runtime, on the CPU in float32; faster for ResNets.
+        onnx: ONNX Runtime, on the CPU in float32; faster for ResNets. openvino: OpenVINO, on the CPU in the index's
+        precision. auto: the engine that was found fastest when the index's pictures were embedded here.
     engine
         local, or ray: replicas on a Ray cluster answer, for an index that all its machines see under the same path.
     replicas

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data import table as tables
 from omlzoo.data.images import DECODER
 from omlzoo.data.picture_list import Source, source_table
 from omlzoo.data.preprocess import Profiles
+from omlzoo.embedding.choices import settled_for
 from omlzoo.embedding.columns import ERROR, check_names, error_column
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.failures import say_failures
@@ -23,7 +23,8 @@ from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.embedding.pipeline import DEFAULT, Picture, Pipeline
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.record import Record
-from omlzoo.embedding.replacement import finished_file, shards_to_fill
+from omlzoo.embedding.rehearsal import weights_digest
+from omlzoo.embedding.replacement import PARTS, finished_file, shards_to_fill
 from omlzoo.embedding.shard_writer import fill_shards, say_decoder, take_values
 from omlzoo.embedding.shards import Shards
 from omlzoo.errors import BadInput, notice
@@ -59,13 +60,16 @@ def embed(
         out: A Parquet file to write. Parts are kept beside it while the run goes on, and an interrupted run that is
             started again continues.
         batch_size: Pictures that go through the model at once.
-        precision: "fp32", "bf16", or "auto": bf16 where the hardware multiplies it.
+        precision: "fp32", "bf16", or "auto": what vectors in ``out`` have already; else bf16 where a rehearsal with
+            some of 64 pictures or more finds it at least 1.25 times as fast and as exact, which is said and kept.
+            "int8": by OpenVINO, calibrated on some of 64 pictures or more, and refused where others differ much.
         workers: Threads; as many as there are cores by default.
         device: "cpu", "cuda", or "auto": the model's own, or a GPU if there is one.
         fast: Decode large JPEGs at a half, a quarter or an eighth of their size, never less than twice what the model
             takes: several times faster for photographs of a camera, and vectors that differ a little (docs/scale.md).
         runtime: "torch", or "onnx": ONNX Runtime, in float32 on the CPU, within 1e-4 of torch; faster for ResNets and
-            slower for ViTs (docs/results.md). The first use of a model compiles it, some seconds.
+            slower for ViTs (docs/results.md). "openvino": OpenVINO on the CPU, the fastest in bf16. "auto": the fastest
+            of those installed, by the same rehearsal. The first use of a model exports it, some seconds.
         icc: "ignore": levels are taken as they are, as the weights' authors do; "srgb": pictures with a colour profile
             that is not sRGB are converted to it.
         overwrite: Whether ``out`` is computed anew and replaced if it holds embeddings, also of another model or table,
@@ -118,11 +122,11 @@ def embed_shards(
         form: Form of the vectors on disk: "float32", "float16" or "int8".
         prune: Take out the rows of pictures that the source does not have.
         batch_size: As in :func:`embed`, like the arguments below.
-        precision: "fp32", "bf16", or "auto".
+        precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
         device: "cpu", "cuda", or "auto".
         fast: Decode large JPEGs at a smaller size.
-        runtime: "torch" or "onnx".
+        runtime: "torch", "onnx", "openvino" or "auto".
         icc: "ignore" or "srgb".
         overwrite: Whether the vectors that the folder holds are replaced, whatever their model and settings are, which
             is said. The new ones count once all are there; until then the old ones do. What is not ours stays.
@@ -138,6 +142,7 @@ def embed_shards(
     check_names(table.frame, table.name)
     extractor = open_model(model)
     _say(table)
+    options = settled_for(extractor, table, options, out, overwrite)
     run = Pipeline.of(extractor, options)
     with shards_to_fill(out, record_of(extractor, table.root, run), form, overwrite) as shards:
         say_decoder(shards, DECODER)
@@ -180,7 +185,7 @@ def embed_table(
     _say(table)
     check_names(table.frame, table.name)
     start = time.perf_counter()
-    run = run or Pipeline.of(model, options)
+    run = run or Pipeline.of(model, settled_for(model, table, options, out, overwrite, pictures))
     record = record_of(model, table.root, run)
     resumed = 0
     if out is None:
@@ -194,7 +199,7 @@ def embed_table(
             message = f"{out} was finished already; it was read, and nothing was computed"
             notice(message)
             return finished
-        parts = Shards.temporary(Path(out).with_name(f"{Path(out).name}.parts"), record)
+        parts = Shards.temporary(Path(out).with_name(f"{Path(out).name}{PARTS}"), record)
         with parts.lock():
             resumed = fill_shards(parts, table, run, progress)
             vectors, errors = parts.of(table)
@@ -252,10 +257,9 @@ def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
         run: The pipeline of the model, which has the precision and the way of decoding.
     """
     facts = model.facts
-    known = None if model.changed else facts.entry.sha256
     return Record(
         model=facts.address,
-        sha256=known or f"state:{state_digest(model.state_dict())}",
+        sha256=weights_digest(model),
         dim=model.dim,
         preprocess=json.loads(json.dumps(asdict(facts.entry.preprocess))),
         normalized=model.normalize,
@@ -263,5 +267,6 @@ def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
         root=str(root.resolve()),
         decoding="scaled" if run.options.fast else "exact",
         icc=run.options.icc,
+        calibrated=getattr(run.engine, "calibrated", None),
         decoder=DECODER,
     )

@@ -1,7 +1,5 @@
 """The way from files to vectors. Each worker takes a batch the whole way, so decoding and model overlap."""
 
-import copy
-import os
 import threading
 import time
 from collections import deque
@@ -15,18 +13,20 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from omlzoo import catalog
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.transforms import Transform
 from omlzoo.embedding.columns import NOT_FINITE
-from omlzoo.embedding.options import ComputeOptions
-from omlzoo.errors import BadImage, BadInput
+from omlzoo.embedding.engines._engine import Engine
+from omlzoo.embedding.hardware import cores, device_of, multiplies_bf16
+from omlzoo.embedding.options import ENGINES, ComputeOptions
+from omlzoo.errors import BadImage
 from omlzoo.models._extractor import Extractor
-from omlzoo.zoo.exporting import compiled
 
-__all__ = ["DEFAULT", "Picture", "Pipeline", "multiplies_bf16"]
+__all__ = ["DEFAULT", "Picture", "Pipeline"]
 
 Picture = Path | bytes | Image.Image
 STAGES = ("decode", "transform", "model", "write")  # what the threads spend their time with
@@ -41,9 +41,9 @@ class Pipeline:
         model: On its device, in its precision.
         transform: Its preprocessing.
         options: How images are decoded and batched.
-        precision: "fp32" or "bf16".
+        precision: "fp32", "bf16" or "int8".
         device: Where the model is.
-        engine: Computes in place of the model: images (B, 3, H, W) float32 to vectors (B, dim); None for torch.
+        engine: Computes the model: images (B, 3, H, W) float32 to vectors (B, dim).
         seconds: Of all threads together, by what they did: "decode", "transform", "model" and "write".
         remarks: What was seen of pictures that were read all the same.
     """
@@ -51,9 +51,9 @@ class Pipeline:
     model: Extractor
     transform: Transform
     options: ComputeOptions
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "int8"]
     device: torch.device
-    engine: Callable[[Tensor], Tensor] | None = None
+    engine: Engine
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     remarks: Remarks = field(default_factory=Remarks, repr=False)
     lock: Any = field(default_factory=threading.Lock, repr=False)
@@ -62,35 +62,31 @@ class Pipeline:
     def of(model: Extractor, options: ComputeOptions = DEFAULT) -> "Pipeline":
         """The pipeline of a model with these options. The model is copied where it has to be moved or converted.
 
+        Where precision or runtime are still "auto", they are what needs no rehearsal: bf16 where any model gains by it,
+        and torch. :func:`omlzoo.embedding.choices.settled` decides them by one.
+
         Args:
             model: The extractor, which must have an entry.
             options: How images are decoded and the model computes.
 
         Raises:
-            BadInput: There is no such device, or another engine is to compute on a GPU or in bf16.
+            BadInput: There is no such device, or the engine does not compute there or in that precision.
             MissingExtra: The engine is not installed.
         """
-        own, engine = next(model.parameters()).device, None
-        chosen = _device(options.device, own, on_cpu=options.runtime == "onnx")
-        if options.runtime == "onnx":
-            if chosen.type != "cpu" or options.precision == "bf16":
-                message = f"precision is {options.precision!r}, device {chosen}"
-                raise BadInput(f"another engine computes in fp32 on the CPU; {message}")
-            engine = compiled(model)
-        half = options.precision == "bf16" or (
-            options.precision == "auto" and engine is None and multiplies_bf16(chosen)
-        )
-        kind = torch.bfloat16 if half else torch.float32
-        used = model
-        if half or chosen != own or model.training or (engine is None and _convolves(model)):
-            used = copy.deepcopy(model).eval().to(chosen, kind).to(memory_format=torch.channels_last)
+        plain = "openvino" if options.precision == "int8" else "torch"
+        runtime = plain if options.runtime == "auto" else options.runtime
+        device = device_of(options.device, next(model.parameters()).device, on_cpu=runtime != "torch")
+        precision = options.precision
+        if precision == "auto":
+            precision = "bf16" if runtime == "torch" and multiplies_bf16(device) else "fp32"
         transform = Transform(model.entry.preprocess)
-        return Pipeline(used, transform, options, "bf16" if half else "fp32", chosen, engine)
+        engine: Engine = catalog.find("embedding.engines", ENGINES[runtime])(model, precision, device)
+        return Pipeline(getattr(engine, "model", model), transform, options, precision, device, engine)
 
     def batches(self, jobs: Sequence[tuple[Picture, Box | None]]) -> Iterator[tuple[np.ndarray, list[str]]]:
         """Vectors and errors of each batch in order, computed ahead by the workers."""
         size, workers = self.options.batch_size, self.options.workers
-        threads = max(1, min(workers or _cores(), len(jobs)))
+        threads = max(1, min(workers or cores(), len(jobs)))
         size = min(size, max(1, -(-len(jobs) // (4 * threads))))  # so that the workers end together
         chunks = [jobs[i : i + size] for i in range(0, len(jobs), size)]
         if self.device.type != "cpu":
@@ -152,23 +148,11 @@ class Pipeline:
             batch = torch.stack([black if picture is None else picture for picture in pixels])
             if self.device.type != "cpu":
                 batch = batch.pin_memory().to(self.device, non_blocking=True)
-            kind = next(self.model.parameters()).dtype
-            images = self.transform.normalize(batch).to(kind, memory_format=torch.channels_last)
-            found = self._embeddings(images).cpu().numpy()
+            found = self.engine(self.transform.normalize(batch)).cpu().numpy()
             good &= np.isfinite(found).all(axis=1)
             vectors[good] = found[good]
         self._count("model", start)
         return vectors
-
-    def _embeddings(self, images: Tensor) -> Tensor:
-        if self.engine is not None:
-            return self.engine(images)
-        with torch.inference_mode():
-            vectors = self.model.embed(images)["embedding"].float()
-            if not self.model.normalize:
-                return vectors
-            lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-            return torch.where(lengths.isfinite(), vectors / lengths.clamp_min(1e-12), torch.nan)
 
     def _count(self, what: str, start: float, transforming: float = 0.0) -> None:
         with self.lock:
@@ -189,38 +173,6 @@ def _said(jobs: Sequence[tuple[Picture, Box | None]], vectors: np.ndarray, error
 
 def _name(picture: Picture) -> str:
     return str(picture) if isinstance(picture, Path) else "a picture"
-
-
-def _convolves(model: nn.Module) -> bool:
-    """Whether most of it is convolutions, which are faster where colours lie together."""
-    numbers = [(parameter.numel(), parameter.ndim) for parameter in model.parameters()]
-    return 2 * sum(count for count, ndim in numbers if ndim == 4) > sum(count for count, _ in numbers)
-
-
-def _device(name: str, own: torch.device, on_cpu: bool) -> torch.device:
-    """The device of that name; "auto" is the model's own, or a GPU if there is one and the engine can use it."""
-    if name == "auto":
-        has_gpu = torch.cuda.is_available()
-        return torch.device("cpu") if on_cpu else own if own.type != "cpu" or not has_gpu else torch.device("cuda")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise BadInput(f"device is {name!r}; it must be auto, cpu, cuda or cuda:<number>") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise BadInput(f"device is {name!r}, but torch sees no GPU here; use cpu or auto")
-    return device
-
-
-def multiplies_bf16(device: torch.device) -> bool:
-    """Whether the hardware multiplies bfloat16: a GPU that does, or a CPU with AMX."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return device.type == "cpu" and supported is not None and bool(supported())
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

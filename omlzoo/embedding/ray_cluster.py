@@ -17,6 +17,7 @@ from omlzoo.data import table as tables
 from omlzoo.data.images import DECODER
 from omlzoo.data.preprocess import Profiles
 from omlzoo.data.remarks import Remarks
+from omlzoo.embedding.choices import settled_for
 from omlzoo.embedding.columns import check_writable
 from omlzoo.embedding.extraction import record_of
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
@@ -93,10 +94,10 @@ def embed_on_ray(
         form: Form of the vectors on disk: "float32", "float16" or "int8".
         rows: Rows of a file.
         batch_size: As in ``embed``, like the arguments below.
-        precision: "fp32" or "bf16"; "auto" only where all machines are alike.
+        precision: "fp32", "bf16", or "auto", which this machine decides for all.
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size.
-        runtime: "torch" or "onnx".
+        runtime: "torch", "onnx", "openvino" or "auto".
         icc: "ignore" or "srgb".
         overwrite: As in ``embed_shards``.
 
@@ -115,6 +116,7 @@ def embed_on_ray(
     for text in table.notices:
         notice(text)
     extractor = open_model(model)
+    options = settled_for(extractor, table, options, out, overwrite)  # once, for all workers
     record = record_of(extractor, table.root, Pipeline.of(extractor, options))
     if not overwrite:
         Shards.open(out, record, form)  # refused before Ray is started
@@ -136,8 +138,7 @@ def embed_on_ray(
             if overwrite:
                 shards.prune(table)
     if failed:
-        message = f"{failed} of {len(missing)} pictures have no vector (column error says why)"
-        notice(message)
+        notice(f"{failed} of {len(missing)} pictures have no vector (column error says why)")
     return Shards.open(out)
 
 

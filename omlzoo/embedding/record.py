@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = ["Record"]
 WIDEST = 1_000_000  # numbers of a vector
 # What each decoder gives other pixels than the one before it.
 DECODERS = {2: "pictures with grey of more than 8 bits, and with transparent colours of other depths than 8 bits"}
+DIGEST = re.compile("[0-9a-f]{64}")
 LARGEST_SIDE = 65_536  # pixels that pictures are resized to
 
 
@@ -32,13 +34,14 @@ class Record:
         dim: Dimension of the vectors.
         preprocess: The evaluation preprocessing, as plain values.
         normalized: Whether the vectors have an L2 norm of 1.
-        precision: The precision of the computation, "fp32" or "bf16".
+        precision: The precision of the computation, "fp32", "bf16" or "int8".
         root: The folder that the table's relative paths start from.
         rows: The sha256 of the rows and of the sizes and times of change of their files, where the run was written to
             one file in parts. None elsewhere.
         full_dim: Dimension of the model's own vectors where these were truncated. None elsewhere.
         decoding: "exact", or "scaled" where large JPEGs were decoded at a smaller size.
         icc: "ignore", or "srgb" where pictures with another colour profile were converted to sRGB.
+        calibrated: What tells the int8 model that made them from another one, 64 hex digits; None in other precisions.
         decoder: The number of the way in which pictures were decoded, from 1; that of this version by default.
     """
 
@@ -53,6 +56,7 @@ class Record:
     full_dim: int | None = None
     decoding: str = "exact"
     icc: str = "ignore"
+    calibrated: str | None = None
     decoder: int = DECODER
 
     @property
@@ -124,6 +128,8 @@ class Record:
         del values["decoder"]
         if self.icc == "ignore":
             del values["icc"]
+        if self.calibrated is None:
+            del values["calibrated"]
         return json.dumps(values, sort_keys=True)
 
     @staticmethod
@@ -164,10 +170,12 @@ class Record:
             raise BadInput(
                 f"preprocess has a size that is not from 1 to {LARGEST_SIDE:,}, or a std that is not above 0"
             )
-        for name, allowed in (("precision", ("fp32", "bf16")), ("decoding", ("exact", "scaled")),
+        for name, allowed in (("precision", ("fp32", "bf16", "int8")), ("decoding", ("exact", "scaled")),
                               ("icc", ("ignore", "srgb"))):  # fmt: skip
             if getattr(self, name) not in allowed:
                 raise BadInput(f"{name} is {getattr(self, name)!r}; it must be {' or '.join(allowed)}")
+        if (self.precision == "int8") != bool(self.calibrated and DIGEST.fullmatch(self.calibrated)):
+            raise BadInput(f"precision is {self.precision} and calibrated {self.calibrated!r}; int8 alone has one")
         if not 1 <= self.decoder <= WIDEST:
             raise BadInput(f"decoder is {self.decoder}; it must be from 1 to {WIDEST:,}")
         if "\0" in self.root + self.model:

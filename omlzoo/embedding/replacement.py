@@ -14,12 +14,33 @@ from omlzoo.embedding.record import Record
 from omlzoo.embedding.shard_files import removed_files, row_files
 from omlzoo.embedding.shard_settings import FACTS, ROWS_FOLDER, Settings, remove_folder
 from omlzoo.embedding.shards import Shards
-from omlzoo.errors import BadInput, notice
+from omlzoo.errors import BadInput, OmlzooError, notice
 from omlzoo.files import sync
 
-__all__ = ["finished_file", "shards_to_fill"]
+__all__ = ["PARTS", "finished_file", "kept_precision", "shards_to_fill"]
 
+PARTS = ".parts"  # after the name of a file, the folder of its rows until they are complete
 NEXT = ".next"  # the folder of new rows until they are complete; readers of Parquet pass over hidden names
+
+
+def kept_precision(out: str | Path, digest: str, overwrite: bool) -> str | None:
+    """The precision of vectors of these weights that a run would go on with or find finished; None where it begins.
+
+    Args:
+        out: The file or folder of the run.
+        digest: What the record says of the weights.
+        overwrite: Whether finished vectors are replaced, so that only the new ones of a run that was killed count.
+    """
+    out = Path(out)
+    for place in (out / NEXT if overwrite else out, out.with_name(f"{out.name}{PARTS}")):
+        try:
+            folder = (place / FACTS).is_file()
+            record = Settings.read(place).record if folder else None if overwrite else read_metadata(place)
+        except (OmlzooError, OSError):  # nothing, or something else, which is refused where it is opened
+            continue
+        if record is not None and record.sha256 == digest:
+            return record.precision
+    return None
 
 
 @contextmanager

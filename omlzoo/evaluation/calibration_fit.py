@@ -79,11 +79,11 @@ def calibrate(
         save: Whether a folder's entry is rewritten.
         root: Where relative paths start; the table's folder by default.
         batch_size: As in ``omlzoo.embed``, like the others below it.
-        precision: "fp32", "bf16" or "auto".
+        precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size; thresholds hold for an index that was made in the same way.
-        runtime: "torch" or "onnx".
+        runtime: "torch", "onnx", "openvino" or "auto".
         icc: "ignore" or "srgb".
         progress: Draw a bar where standard error is a terminal.
 

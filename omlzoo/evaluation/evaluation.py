@@ -71,11 +71,11 @@ def evaluate(
         baselines: Also measure what needs no training on the same rows: raw pixels, a colour histogram, and the model's
             architecture with random weights. A table on which these do well is too easy to tell models apart.
         batch_size: As in ``omlzoo.embed``, like the others below it.
-        precision: "fp32", "bf16" or "auto".
+        precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
         device: "cpu", "cuda" or "auto".
         fast: Decode large JPEGs at a smaller size; choose what the index to be measured was made with.
-        runtime: "torch" or "onnx".
+        runtime: "torch", "onnx", "openvino" or "auto".
         icc: "ignore" or "srgb".
         progress: Draw a bar where standard error is a terminal.
 
@@ -195,6 +195,11 @@ def _with_baselines(report: Report, options: ComputeOptions) -> Report:
     if good is None or ranking is None:
         return report
     rows = good.pictures()
+    if (
+        options.precision in ("auto", "int8") or options.runtime == "auto"
+    ):  # as the report's: nothing is rehearsed with other weights
+        precision: Precision = "bf16" if good.record.precision == "bf16" else "fp32"
+        options = replace(options, precision=precision, runtime="torch")
     vectors = picture_baselines(rows, options)
     if isinstance(good.model, Extractor):
         vectors["random weights"] = random_weights(good.model, rows, options)

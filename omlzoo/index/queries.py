@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from omlzoo.checkpoints.cache import home
 from omlzoo.data.images import DECODER, SUFFIXES
 from omlzoo.data.picture_list import source_table
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
 from omlzoo.embedding.kept_engine import KeptEngine
-from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
+from omlzoo.embedding.options import ComputeOptions, Runtime
 from omlzoo.errors import BadInput, OmlzooError, notice
 from omlzoo.ops.arrays import LARGEST, as_array
 from omlzoo.ops.codes import is_tensor
@@ -107,16 +108,27 @@ class QueryEncoder:
     def pipeline(self) -> "Pipeline":
         """The model as it computes queries: decoding and precision are those of the record. Made once."""
         if self._run is None:
+            from omlzoo.embedding.choices import settled
             from omlzoo.embedding.pipeline import Pipeline
 
             record = self.record
-            precision: Precision = "bf16" if record.precision == "bf16" else "fp32"
-            fast = record.decoding == "scaled"
             runtime = self.runtime or "torch"
-            options = ComputeOptions(precision=precision, fast=fast, runtime=runtime, icc=record.profiles)
+            options = ComputeOptions(fast=record.decoding == "scaled", runtime=runtime, icc=record.profiles)
+            options = settled(self.model(), options, (), 0, kept=self._precision())
             _say_decoding(record, replace(record, decoder=DECODER))
             self._run = Pipeline.of(self.model(), options)
         return self._run
+
+    def _precision(self) -> str:
+        """That of the record; float32 where its int8 model is not here."""
+        if self.record.precision != "int8":
+            return self.record.precision
+        from omlzoo.embedding.engines._int8_file import int8_digest, int8_file
+
+        if int8_digest(int8_file(self.model())) == self.record.calibrated:
+            return self.record.precision
+        notice(f"the int8 model that made the vectors is not in {home()}; queries are computed in float32")
+        return "fp32"
 
     def with_runtime(self, runtime: Runtime) -> "QueryEncoder":
         """The same encoder, its images' vectors computed by another engine."""

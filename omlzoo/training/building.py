@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
+from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data.augmentations import augmentation, needed_side
@@ -21,7 +22,7 @@ from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
 from omlzoo.data.views import Views
-from omlzoo.embedding.pipeline import multiplies_bf16
+from omlzoo.embedding.hardware import multiplies_bf16
 from omlzoo.models._extractor import Extractor
 from omlzoo.objectives._objective import Objective
 from omlzoo.ops.all_gather import processes
@@ -35,8 +36,9 @@ from omlzoo.training.lora import add_lora
 from omlzoo.training.monitors import Monitor, make_monitor
 from omlzoo.training.objective import OverViews, Supervised
 from omlzoo.training.parts import make_head, make_loss, make_objective, make_sampler
+from omlzoo.training.precision import decide_precision
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.run_folder import CACHE, RECIPE
+from omlzoo.training.run_folder import CACHE, LAST, RECIPE
 from omlzoo.training.split import Split, split_pictures, split_rows, table_digest
 from omlzoo.training.step import Optimization
 from omlzoo.training.teacher import Teacher
@@ -159,6 +161,7 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
         "recipe": recipe.to_toml(), "table": table_digest(table), "start": state_digest(model.state_dict()),
     }  # fmt: skip
     body = model.to(where).to(memory_format=torch.channels_last)
+    recipe = decide_precision(body, recipe, split.fit, where, out / LAST)
     check_cache(body, recipe)
     torch.manual_seed(recipe.seed)
     data = build_data(split.fit, recipe, body.entry.preprocess, out / CACHE, where)
@@ -167,6 +170,8 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
     drop_paths(body, recipe.drop_path)
     if recipe.lora:
         add_lora(body, recipe.lora)
+    if recipe.precision == "bf16":
+        catalog.shared("models._attention", "explicit_in_bf16")(body)
     stage = recipe.freeze if recipe.cache else 0
     objective = make_objective(recipe, body.dim, processes() > 1)
     head = make_head(recipe, body.dim) if objective is None else objective.make_projector()

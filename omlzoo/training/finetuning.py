@@ -102,7 +102,10 @@ def finished_run(out: Path, recipe: Recipe) -> Run:
     Raises:
         BadInput: It was another recipe.
     """
-    was = Recipe.read(out / RECIPE).to_toml()
+    kept = Recipe.read(out / RECIPE)
+    if recipe.precision == "auto" and kept.precision != "fp16":  # the recipe has what was decided
+        recipe = recipe.changed({"precision": kept.precision})
+    was = kept.to_toml()
     if was != recipe.to_toml():
         raise BadInput(
             f"{out} is finished, with another recipe: {difference(was, recipe.to_toml())}; give another name"

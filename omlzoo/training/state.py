@@ -14,7 +14,7 @@ from omlzoo.training.distributed import from_first, is_first
 from omlzoo.training.loop import EpochSummary
 from omlzoo.training.step import Optimization
 
-__all__ = ["Progress", "difference", "read", "write"]
+__all__ = ["Progress", "difference", "kept_precision", "read", "write"]
 
 FORMAT = 3  # of the saved state; others are refused
 DAMAGED = "is no saved state that can be read; begin the run again, under another name"
@@ -73,6 +73,7 @@ def write(path: Path, progress: Progress, work: Optimization, identity: Mapping[
     state = {
         "format": FORMAT,
         **identity,
+        "precision": work.precision,
         "progress": {**values, "summary": summary},
         "work": work.state_dict(),
         "random": random,
@@ -105,11 +106,21 @@ def read(path: Path, work: Optimization, identity: Mapping[str, str]) -> Progres
         raise BadInput(f"{path} {DAMAGED} ({type(error).__name__}: {str(error).splitlines()[0][:SAID]})") from error
 
 
+def kept_precision(path: Path) -> str | None:
+    """The precision of the run that saved a state; None in states of earlier versions.
+
+    Raises:
+        BadInput: It is no saved state.
+    """
+    kept = _loaded(path).get("precision")
+    return kept if kept in ("fp32", "bf16") else None
+
+
 def _loaded(path: Path) -> dict[str, Any]:
     """The saved state, of plain values and tensors: a pickle that would run anything is refused."""
     check_regular(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch's readers raise anything on damaged files
         raise BadInput(f"{path} {DAMAGED} ({type(error).__name__})") from error
     if not isinstance(state, dict):

@@ -3,9 +3,10 @@
 import copy
 import json
 import logging
-import secrets
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from omlzoo.models._wrapped import MODULE
 from omlzoo.zoo import executorch, fingerprint
 from omlzoo.zoo.registry import open_model
 
-__all__ = ["Exported", "compiled", "export", "read_entry"]
+__all__ = ["Exported", "export", "kept_onnx", "read_entry"]
 
 KEY = "omlzoo_entry"
 TOLERANCE = 1e-4  # of the embedding's largest absolute value; engines sum in different orders
@@ -146,37 +147,34 @@ def _check_replaceable(path: Path, facts: Entry, overwrite: bool) -> None:
     notice(f"{path} held {name} and is replaced")
 
 
-def compiled(model: Extractor) -> Callable[[Tensor], Tensor]:
-    """The model in ONNX Runtime, as a function from images (B, 3, H, W) float32 to embeddings (B, dim).
+@contextmanager
+def kept_onnx(model: Extractor) -> Iterator[Path]:
+    """Yield the ONNX file of a model for the engines: images (B, 3, H, W) float32 to embeddings (B, dim).
 
-    The exported file is kept under ``OMLZOO_HOME`` and used again for the same weights and versions of the packages;
-    that of a module of one's own is not, as its code may have changed.
-    The function may be called from several threads at once. Each call computes on one processor core, so callers run
-    as many calls at once as they want to use cores.
+    It is kept under ``OMLZOO_HOME`` and used again for the same weights and versions of the packages; that of a module
+    of one's own is in a folder of its own and removed after the block, as its code may have changed.
 
     Raises:
         WeightsMismatch: The exported model computes something else than the model.
         MissingExtra: onnx, onnxscript or onnxruntime is not installed.
     """
-    runtime = _onnx("onnxruntime")
-    entry = model.entry
-    own = (
-        secrets.token_hex() if MODULE in f"{entry.arch} {entry.arch_args}" else ""
-    )  # its code is not known: never again
+    runtime, entry = _onnx("onnxruntime"), model.entry
+    if MODULE in f"{entry.arch} {entry.arch_args}":
+        with tempfile.TemporaryDirectory(prefix="omlzoo-engine-") as folder:
+            export(model, Path(folder) / "model.onnx")
+            yield Path(folder) / "model.onnx"
+        return
     digest = state_digest(model.state_dict())
-    facts = json.dumps([digest, entry.preprocess.crop, model.normalize, entry.arch,
-                        entry.arch_args, own, repr(model), torch.__version__, runtime.__version__])  # fmt: skip
+    facts = json.dumps([digest, entry.preprocess.crop, model.normalize, entry.arch, entry.arch_args, "", repr(model),
+                        torch.__version__, runtime.__version__])  # fmt: skip
     sha256 = f"state:{digest}" if model.changed or entry.sha256 is None else entry.sha256
     path = engine_file(model.facts.address, sha256, entry.preprocess.crop, model.normalize, facts)
     if not path.is_file():
-        logging.getLogger("omlzoo").info("compiling the model for ONNX Runtime; the result is kept in %s", path.parent)
+        logging.getLogger("omlzoo").info(
+            "exporting the model for another engine; the result is kept in %s", path.parent
+        )
         export(model, path)
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    if own:
-        path.unlink()
-    return lambda images: torch.from_numpy(np.asarray(session.run(None, {"images": images.contiguous().numpy()})[0]))
+    yield path
 
 
 def read_entry(path: str | Path) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def test_parts_of_another_run_are_not_mixed_in(tmp_path: Path, files: list[Path]
     with Shards.open(folder, other).lock(), pytest.raises(BadInput, match="is being written by another process"):
         omlzoo.embed(model, files[:4], out=tmp_path / "e.parquet")
     with pytest.warns(OmlzooWarning, match="of a run with other settings; it was removed"):
-        omlzoo.embed(model, files[:4], out=tmp_path / "e.parquet")
+        omlzoo.embed(model, files[:4], out=tmp_path / "e.parquet", precision="fp32")
     assert not folder.exists()
     (tmp_path / "f.parquet.parts").mkdir()
     (tmp_path / "f.parquet.parts" / "mine.txt").touch()

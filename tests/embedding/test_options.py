@@ -33,8 +33,8 @@ def test_the_cluster_takes_them_too() -> None:
     [
         ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
         ({"workers": -1}, "workers is -1; it must be at least 1"),
-        ({"precision": "fp8"}, "precision is 'fp8'; it must be auto, fp32 or bf16"),
-        ({"runtime": "tensorrt"}, "runtime is 'tensorrt'; it must be torch or onnx"),
+        ({"precision": "fp8"}, "precision is 'fp8'; it must be auto, fp32, bf16 or int8"),
+        ({"runtime": "tensorrt"}, "runtime is 'tensorrt'; it must be auto, torch, onnx or openvino"),
     ],
 )
 def test_a_wrong_value_is_refused_before_anything_is_read(wrong: dict[str, Any], rule: str) -> None:

@@ -10,8 +10,9 @@ from toys import toy
 
 from omlzoo import catalog
 from omlzoo.embedding.columns import NOT_FINITE
+from omlzoo.embedding.hardware import multiplies_bf16
 from omlzoo.embedding.options import ComputeOptions
-from omlzoo.embedding.pipeline import Pipeline, multiplies_bf16
+from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.errors import BadInput
 
 PLAIN = ComputeOptions(precision="fp32", device="cpu")
@@ -42,13 +43,11 @@ def photographs(count: int) -> list[Image.Image]:
     return [Image.effect_noise((40, 40), 20 + 9 * i).convert("RGB") for i in range(count)]
 
 
-def test_a_broken_neighbour_changes_no_bit_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_neighbour_changes_no_bit_of_the_others() -> None:
     run, pictures = Pipeline.of(toy("vit_toy"), PLAIN), photographs(7)
     sizes: list[int] = []
-    compute = Pipeline._embeddings
-    monkeypatch.setattr(
-        Pipeline, "_embeddings", lambda self, images: (sizes.append(len(images)), compute(self, images))[1]
-    )
+    compute = run.engine
+    run.engine = lambda images: (sizes.append(len(images)), compute(images))[1]  # type: ignore[func-returns-value]
     whole, _ = run.both([(picture, None) for picture in pictures])
     broken, errors = run.both([(b"x" if i in (0, 4) else picture, None) for i, picture in enumerate(pictures)])
     assert sizes == [7, 7], "the model sees batches of the same size"

@@ -136,7 +136,7 @@ def test_embed_computes_with_onnx_runtime_what_torch_computes(tmp_path: Path, dr
     again = omlzoo.embed_shards(tmp_path / "m", drawn, tmp_path / "v", runtime="onnx", progress=False)
     assert np.abs(again.load().vectors - wanted.vectors).max() < 1e-5
     assert list((cache.home() / "engines").glob("*.onnx")) == compiled
-    with pytest.raises(BadInput, match="another engine computes in fp32 on the CPU"):
+    with pytest.raises(BadInput, match="runtime 'onnx' computes in fp32 on the CPU; precision is 'bf16'"):
         omlzoo.embed(model, drawn, runtime="onnx", precision="bf16")
     with pytest.raises(BadInput, match="runtime is 'tensorrt'"):
         omlzoo.embed(model, drawn, runtime="tensorrt")  # type: ignore[arg-type]
