@@ -8,11 +8,13 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.metrics._selection import Ids, select
+from omlzoo.ops.directions import normalize
 from omlzoo.ops.rows import Rows, as_rows
 
-__all__ = ["alignment", "pcf", "uniformity"]
+__all__ = ["alignment", "lidar", "pcf", "rankme", "standard_deviation", "uniformity"]
 
 ROWS = 1024  # rows of a block
+NOTHING = 1e-7  # added to each share, so that its logarithm is finite, as in the papers of RankMe and LiDAR
 
 
 def pcf(embeddings: Rows, variance: Sequence[float] = (0.5,)) -> dict[str, float]:
@@ -84,6 +86,80 @@ def uniformity(embeddings: Rows, t: float = 2.0) -> float:
         squares[torch.arange(len(left)), start + torch.arange(len(left))] = torch.inf  # a row with itself
         total = torch.logaddexp(total, squares.mul_(-t).flatten().logsumexp(dim=0))
     return float(total) - float(np.log(len(vectors) * (len(vectors) - 1)))
+
+
+def standard_deviation(embeddings: Rows) -> float:
+    """Mean over dimensions of the standard deviation of the unit vectors, times sqrt(D) (SimSiam, arXiv 2011.10566).
+
+    About 1 where they are spread evenly around the origin, 0 where all are equal: collapsed.
+
+    Args:
+        embeddings: (N, D), with two rows or more, finite. They are scaled to L2 norm 1.
+
+    Raises:
+        BadInput: There are fewer than two rows, or a value is not finite or above 1e15.
+    """
+    units = normalize(_finite(embeddings).double())
+    return float(units.std(dim=0).mean() * units.shape[1] ** 0.5)
+
+
+def rankme(embeddings: Rows) -> float:
+    """RankMe: the effective rank, exp of the entropy of the singular values' shares (arXiv 2210.02885).
+
+    From 1 to min(N, D). It compares runs of one method; it is no accuracy, and it must not choose between views or
+    epochs. The paper takes 25,600 rows; they are not centred.
+
+    Args:
+        embeddings: (N, D), with two rows or more, finite.
+
+    Raises:
+        BadInput: There are fewer than two rows, or a value is not finite or above 1e15.
+    """
+    return _effective_rank(torch.linalg.svdvals(_finite(embeddings).double()))
+
+
+def lidar(embeddings: Rows, ids: Ids, *, delta: float = 1e-4) -> float:
+    """LiDAR: the effective rank of what tells pictures apart, by how views of one differ (arXiv 2312.04000).
+
+    With B the covariance of the pictures' means and W the mean covariance of the views around them + ``delta`` x the
+    identity, it is exp of the entropy of the shares of the eigenvalues of W^-1/2 B W^-1/2; from 1 to the smaller of D
+    and the number of pictures - 1. The paper takes 1,000 pictures of several views each. Covariances are means over
+    the rows there are. ``delta`` is in the unit of the vectors; implementations differ in it (1e-6 to 1e-3), so
+    compare only values of the same.
+
+    Args:
+        embeddings: (N, D), finite.
+        ids: (N,) which picture a row is a view of; two pictures or more, with two views or more each.
+        delta: Added to the variances within pictures, above 0.
+
+    Raises:
+        BadInput: A picture has one view, there is one picture, ``delta`` is out of its range, or a value is not finite
+            or above 1e15.
+    """
+    vectors = _finite(embeddings).double()
+    codes = torch.from_numpy(select(len(vectors), ids).labels)
+    views = torch.bincount(codes)
+    if len(views) < 2 or int(views.min()) < 2:
+        raise BadInput(
+            f"ids name {len(views)} pictures, one with {int(views.min())} view; give two pictures or more, each with "
+            "two views or more"
+        )
+    if not 0 < delta < float("inf"):
+        raise BadInput(f"delta is {delta}; it must be above 0")
+    means = vectors.new_zeros(len(views), vectors.shape[1]).index_add_(0, codes, vectors) / views[:, None]
+    inside = (vectors - means[codes]) / (views[codes, None] * len(views)).sqrt()
+    variances, axes = torch.linalg.eigh(inside.T @ inside)
+    apart = (means - means.mean(dim=0)) / len(views) ** 0.5
+    # The eigenvalues are the squared singular values of the means in the axes of W, each divided by its deviation.
+    whitened = apart @ axes / (variances.clamp(min=0) + delta).sqrt()
+    return _effective_rank(torch.linalg.svdvals(whitened).square())
+
+
+def _effective_rank(values: Tensor) -> float:
+    """exp of the entropy of the shares of values (K,), none below 0; 1 where all are 0."""
+    total = values.sum()
+    shares = (values / total if total > 0 else values) + NOTHING
+    return float((-shares * shares.log()).sum().exp())
 
 
 def _finite(embeddings: Rows) -> Tensor:
