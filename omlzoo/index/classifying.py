@@ -11,6 +11,7 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.index.queries import Queries, QueryEncoder, texts_in
 from omlzoo.index.rows import Rows
 from omlzoo.ops.codes import MISSING, label_codes
+from omlzoo.ops.directions import directions
 from omlzoo.ops.votes import check_votes, vote_shares
 
 __all__ = ["label_chances"]
@@ -54,7 +55,8 @@ def label_chances(
     if read.any():
         own = rows.own(encoded)[read] if exclude_self and texts is None else None
         allowed = None if voters.sum() == good.sum() else voters
-        scores[read], ids[read] = rows.find(encoded.vectors[read], ids.shape[1], own, allowed, by_cosine=True)
+        units = directions(encoded.vectors[read])
+        scores[read], ids[read] = rows.find(units, ids.shape[1], own, allowed, by_cosine=True)
     found = np.where(ids < 0, MISSING, codes[ids])
     return _by_label(vote_shares(torch.from_numpy(scores), temperature).numpy(), found, names)
 
