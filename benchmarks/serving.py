@@ -1,6 +1,6 @@
-"""The server under load, and under 10,000 hostile requests.
+"""The server under load beside a bare server of FastAPI and torch, and under 10,000 hostile requests.
 
-python benchmarks/serving.py [--index INDEX] [--only load|hostile] [--requests 10000]
+python benchmarks/serving.py [--index INDEX] [--only load|hostile] [--runtimes torch onnx] [--replicas 2]
 """
 
 import argparse
@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import io
 import itertools
-import json
+import os
 import random
 import socket
 import statistics
@@ -16,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import numpy as np
 from measuring import show
 from PIL import Image
 
@@ -28,16 +28,22 @@ from omlzoo.data import synthetic
 
 
 class Server:
-    """``omlzoo serve`` as a process, without a limit of requests unless told."""
+    """A server as a process, which answers once this is made.
 
-    def __init__(self, index: Path, *more: str) -> None:
+    Args:
+        command: Its arguments; PORT stands for the port.
+        path: The folder whose omlzoo it imports; by default the one that is imported here.
+    """
+
+    def __init__(self, *command: str, path: str | None = None) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             self.port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "omlzoo", "serve", str(index), "--port", str(self.port), *more]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        env = {**os.environ, **({"PYTHONPATH": path} if path else {})}
+        words = [sys.executable, *(word.replace("PORT", str(self.port)) for word in command)]
+        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, env=env)
         self.url = f"http://127.0.0.1:{self.port}"
-        for _ in range(600):
+        for _ in range(900):
             try:
                 httpx.get(f"{self.url}/health")
                 return
@@ -49,9 +55,19 @@ class Server:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1000
 
+    def processor_seconds(self) -> float:
+        spent = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> str:
         self.process.terminate()
         return (self.process.communicate(timeout=60)[1] or b"").decode()
+
+
+def ours(index: Path, *more: str, path: str | None = None) -> Server:
+    """``omlzoo serve``, without a limit of requests."""
+    command = ("-m", "omlzoo", "serve", str(index), "--port", "PORT", "--per-second", "100000")
+    return Server(*command, *more, path=path)
 
 
 class Client:
@@ -98,33 +114,86 @@ def queue(servers: int, load: float) -> float:
     return sorted(times)[int(0.99 * len(times))]
 
 
-async def load(server: Server, pictures: list[bytes]) -> None:
-    client = Client(server.port, pictures)
-    alone = sorted([await client.seconds(i) for i in range(100)])[50]
-    begun, count, gate = time.perf_counter(), 800, asyncio.Semaphore(32)
+async def crowded(client: Client, count: int, at_once: int = 32) -> list[float]:
+    """Seconds of each of so many requests, so many at once."""
+    gate = asyncio.Semaphore(at_once)
 
-    async def crowded(number: int) -> float:
+    async def one(number: int) -> float:
         async with gate:
             return await client.seconds(number)
 
-    await asyncio.gather(*(crowded(i) for i in range(count)))
-    saturation = count / (time.perf_counter() - begun)
-    rate = 0.7 * saturation
-    draw = random.Random(0)
-    gaps = {"even": lambda: 1 / rate, "independent": lambda: draw.expovariate(rate)}
-    for arrivals, gap in gaps.items():
-        moments = list(itertools.accumulate(gap() for _ in range(int(rate * 20))))
-        start = time.perf_counter()
+    return list(await asyncio.gather(*(one(number) for number in range(count))))
 
-        async def later(number: int, moment: float) -> float:
-            await asyncio.sleep(max(0.0, start + moment - time.perf_counter()))  # noqa: B023
-            return await client.seconds(number)
 
-        times = sorted(await asyncio.gather(*(later(i, moment) for i, moment in enumerate(moments))))
-        p99 = times[int(0.99 * len(times))]
-        show("load", arrivals=arrivals, one_alone_ms=alone * 1000, saturation_per_second=saturation, offered_per_second=rate,
-             p50_ms=statistics.median(times) * 1000, p99_ms=p99 * 1000, p99_times_alone=p99 / alone, limit=3,
-             two_servers_of_constant_time=queue(2, 0.7) if arrivals == "independent" else 1.0)  # fmt: skip
+async def arriving(client: Client, gaps: Iterator[float], seconds: float) -> list[float]:
+    """Seconds from its arrival to its answer of each request that arrives, a gap after the one before."""
+    moments = list(itertools.takewhile(lambda moment: moment < seconds, itertools.accumulate(gaps)))
+    start, gate = time.perf_counter(), asyncio.Semaphore(60)  # of the 64 connections that one address may have
+
+    async def one(number: int, moment: float) -> float:
+        await asyncio.sleep(max(0.0, start + moment - time.perf_counter()))
+        async with gate:
+            await client.seconds(number)
+        return time.perf_counter() - start - moment
+
+    return list(await asyncio.gather(*(one(number, moment) for number, moment in enumerate(moments))))
+
+
+async def base(server: Server, pictures: list[bytes], count: int) -> dict[str, float]:
+    """One request alone, and many: milliseconds of wall and of the server's processor time, and requests a second."""
+    client = Client(server.port, pictures)
+    for number in range(10):
+        await client.seconds(number)
+    spent = server.processor_seconds()
+    alone = [await client.seconds(number) for number in range(100)]
+    spent, begun = server.processor_seconds() - spent, time.perf_counter()
+    together = server.processor_seconds()
+    times = await crowded(client, count)
+    wall, together = time.perf_counter() - begun, server.processor_seconds() - together
+    return {
+        "alone_ms": 1000 * statistics.median(alone), "alone_processor_ms": 10 * spent,
+        "saturation": count / wall, "saturated_processor_ms": 1000 * together / count,
+        "p99_at_32_ms": 1000 * quantile(times, 0.99), "megabytes": server.megabytes(),
+    }  # fmt: skip
+
+
+async def tail(server: Server, pictures: list[bytes], found: dict[str, float], seconds: float) -> dict[str, float]:
+    """p50 and p99 at 0.7 of saturation, requests arriving evenly and independently, beside what a queue alone makes."""
+    client, rate, draw = Client(server.port, pictures), 0.7 * found["saturation"], random.Random(0)
+    servers = len(os.sched_getaffinity(0))
+    bound = queue(servers, 0.7) * max(found["alone_ms"], 1000 * servers / found["saturation"])
+    even = await arriving(client, itertools.repeat(1 / rate), seconds)
+    times = await arriving(client, iter(lambda: draw.expovariate(rate), None), seconds)
+    p99 = 1000 * quantile(times, 0.99)
+    return {
+        "rate": rate, "p99_even_ms": 1000 * quantile(even, 0.99), "p50_ms": 1000 * statistics.median(times),
+        "p99_ms": p99, "queue_bound_ms": bound, "p99_times_bound": p99 / bound,
+    }  # fmt: skip
+
+
+def quantile(times: list[float], share: float) -> float:
+    return sorted(times)[int(share * len(times))]
+
+
+def load(servers: dict[str, Server], pictures: list[bytes], rounds: int, count: int, seconds: float) -> None:
+    """The servers in turn, as many rounds; of each figure the median, and ours beside the bare server's."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
+    for _ in range(rounds):
+        for name, server in servers.items():
+            found[name].append(asyncio.run(base(server, pictures, count)))
+    middle = {
+        name: {key: statistics.median(each[key] for each in every) for key in every[0]} for name, every in found.items()
+    }
+    bare = middle["bare"]
+    for name, server in servers.items():
+        values = (
+            middle[name]
+            if name == "bare"
+            else middle[name] | asyncio.run(tail(server, pictures, middle[name], seconds))
+        )
+        show(f"serving, {name}", **values, alone_times_bare=values["alone_ms"] / bare["alone_ms"],
+             alone_processor_times_bare=values["alone_processor_ms"] / bare["alone_processor_ms"],
+             saturation_times_bare=values["saturation"] / bare["saturation"])  # fmt: skip
 
 
 def hostile_request(number: int, draw: random.Random, good: bytes) -> dict[str, object]:
@@ -200,11 +269,16 @@ def small_bomb() -> bytes:
 BOMB = small_bomb()
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--index", type=Path)
     parser.add_argument("--only", choices=["load", "hostile"])
-    parser.add_argument("--requests", type=int, default=10_000)
-    parser.add_argument("--runtime", default="torch", choices=["torch", "onnx"])
+    parser.add_argument("--requests", type=int, default=10_000, help="hostile requests")
+    parser.add_argument("--runtimes", nargs="+", default=["torch", "onnx"], choices=["torch", "onnx"])
+    parser.add_argument("--also", nargs="*", default=[], metavar="NAME=CLONE", help="other clones, measured in turn")
+    parser.add_argument("--replicas", type=int, default=0, help="on Ray Serve, measured in turn too")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--count", type=int, default=400, help="requests of a round, 32 at once")
+    parser.add_argument("--seconds", type=float, default=20, help="of each kind of arrivals")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         index = args.index
@@ -214,27 +288,21 @@ if __name__ == "__main__":
             )
             omlzoo.build_index(omlzoo.embed("resnet_small_omniglot", table, progress=False)).save(Path(name) / "index")
             index = Path(name) / "index"
-        opened = omlzoo.open_index(index)
-        files = opened.table().files()[:100]
-        pictures = [file.read_bytes() for file in files]
-        model = opened.encoder.model()
-        image = model.transforms()(Image.open(files[0]).convert("RGB"))[None]
-        import torch
-
-        with torch.inference_mode():
-            times = []
-            for _ in range(50):
-                begun = time.perf_counter()
-                model(image)
-                times.append(time.perf_counter() - begun)
-        print(json.dumps({"single_image_model_ms": round(float(np.median(times)) * 1000, 2)}))
+        pictures = [file.read_bytes() for file in omlzoo.open_index(index).table().files()[:100]]
         if args.only in (None, "load"):
-            server = Server(index, "--per-second", "100000", "--runtime", args.runtime)
+            running = {"bare": Server(str(Path(__file__).parent / "bare_server.py"), "PORT", str(index))}
             try:
-                asyncio.run(load(server, pictures))
+                for runtime in args.runtimes:
+                    running[runtime] = ours(index, "--runtime", runtime)
+                    for other, path in (each.split("=", 1) for each in args.also):
+                        running[f"{other} {runtime}"] = ours(index, "--runtime", runtime, path=path)
+                if args.replicas:
+                    running["ray"] = ours(index, "--engine", "ray", "--replicas", str(args.replicas))
+                load(running, pictures, args.rounds, args.count, args.seconds)
             finally:
-                server.stop()
+                for one in running.values():
+                    one.stop()
         if args.only in (None, "hostile"):
-            server = Server(index, "--per-second", "100000", "--megabytes", "1", "--seconds", "5")
-            asyncio.run(hostile(server, pictures[0], args.requests))
-            print(server.stop()[-500:])
+            attacked = ours(index, "--megabytes", "1", "--seconds", "5")
+            asyncio.run(hostile(attacked, pictures[0], args.requests))
+            print(attacked.stop()[-500:])

@@ -16,6 +16,7 @@ from omlzoo.evaluation.evaluation import evaluate as evaluate
 from omlzoo.index.build import build_index as build_index
 from omlzoo.index.build import open_index as open_index
 from omlzoo.zoo.exporting import export as export
+from omlzoo.zoo.joining import ensemble as ensemble
 from omlzoo.zoo.packing import pack as pack
 from omlzoo.zoo.recommending import recommend as recommend
 from omlzoo.zoo.registry import get_model as get_model

@@ -33,12 +33,14 @@ ACTS = {
     "open_index": "index.build",
     "evaluate": "evaluation.evaluation",
     "finetune": "training",
+    "pretrain": "training",
     "whiten": "embedding.whitening",
     "wrap": "zoo.wrapping",
+    "ensemble": "zoo.joining",
     "export": "zoo.exporting",
     "pack": "zoo.packing",
 }
-SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "rerank", "samplers")
+SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "objectives", "rerank", "samplers")
 ROOMS = tuple(shelf for shelf in SHELVES if "." not in shelf)
 
 

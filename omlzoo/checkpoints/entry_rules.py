@@ -44,6 +44,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BOUNDS = {"turns": (1, 4), "image": (1, 1024), "window": (1, 32), "length": (1, 4096), "vocabulary": (1, 2_000_000)}
 FORMS = {"timm": re.compile(r"\w+(\.\w+)?", re.ASCII), "module": re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)}
 OTHERS = (1, 65_536)  # bounds of every other number among the arguments of an architecture
+LISTED, MOST_ITEMS = (-1000, 65_536), 64  # bounds of a number in a list among them, and how many a list has
 
 
 def check_name(name: str) -> None:
@@ -236,17 +237,26 @@ def check_arguments(arguments: Mapping[str, Any], deep: int = 1) -> None:
             check_arch(value)
         if key == "arguments" and isinstance(value, dict):
             _check_plain(value)
-        elif isinstance(value, dict):
-            if deep == DEEPEST:
-                raise BadEntry(f"arch_args are nested deeper than {DEEPEST} levels")
-            check_arguments(value, deep + 1)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            least, most = BOUNDS.get(key, OTHERS)
-            check_range(f"arch_args: {key}", value, least if isinstance(value, int) else 1e-3, most)
-        elif (
-            value is not None and not (isinstance(value, str) and len(value) <= LONGEST) and value not in (True, False)
-        ):
-            raise BadEntry(f"arch_args: {key} is {_shown(value)}; it must be a number, a word, true, false or null")
+        elif isinstance(value, list):
+            if len(value) > MOST_ITEMS or any(isinstance(item, list) for item in value):
+                raise BadEntry(f"arch_args: {key} is {_shown(value)}; it must be a list of at most {MOST_ITEMS} items")
+            for item in value:
+                _check_argument(key, item, deep, LISTED)
+        else:
+            _check_argument(key, value, deep, BOUNDS.get(key, OTHERS))
+
+
+def _check_argument(key: str, value: Any, deep: int, bounds: tuple[float, float]) -> None:
+    """Check one value of the arguments of an architecture, or of a list among them."""
+    if isinstance(value, dict):
+        if deep == DEEPEST:
+            raise BadEntry(f"arch_args are nested deeper than {DEEPEST} levels")
+        check_arguments(value, deep + 1)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        least, most = bounds
+        check_range(f"arch_args: {key}", value, least if isinstance(value, int) else min(least, 1e-3), most)
+    elif value is not None and not (isinstance(value, str) and len(value) <= LONGEST) and value not in (True, False):
+        raise BadEntry(f"arch_args: {key} is {_shown(value)}; it must be a number, a word, true, false or null")
 
 
 def _check_plain(arguments: Mapping[str, Any]) -> None:

@@ -43,6 +43,7 @@ COMMANDS = (
     "export",
     "serve",
     "finetune",
+    "pretrain",
     "demo",
 )
 INTERRUPTED = 130

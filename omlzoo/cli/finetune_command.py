@@ -1,39 +1,16 @@
 """omlzoo finetune: the recipe's settings are the flags."""
 
-import re
-from dataclasses import asdict, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from omlzoo.cli import INTERRUPTED
 from omlzoo.cli.output import print_line, print_metrics
+from omlzoo.cli.recipe_flags import NOTHING, Flags, settings_of
 from omlzoo.cli.trusting import Trusted, allow
-from omlzoo.errors import BadInput
-from omlzoo.jsonio import parse_json
 
 __all__ = ["finetune_command"]
-
-
-def _flags() -> Any:
-    """The recipe's settings with None for "not given", each with its text from the recipe's docstring."""
-    from omlzoo.training.recipe import Recipe
-
-    texts = dict(re.findall(r"^\s{8}(\w+): (.+?)$", Recipe.__doc__ or "", flags=re.MULTILINE))
-    defaults = asdict(Recipe())
-    settings = []
-    for item in fields(Recipe):
-        kind: Any = {"loss_args": dict[str, str], "add_losses": dict[str, float]}.get(item.name, item.type)
-        text = f"{texts[item.name]} [default: {defaults[item.name]}]"
-        settings.append((item.name, Annotated[kind | None, Parameter(help=text, show_default=False)], None))
-    made = make_dataclass("Flags", settings)
-    made.__module__ = __name__  # where its annotations are looked up
-    return made
-
-
-Flags: Any = _flags()
-NOTHING = Flags()
 
 
 def finetune_command(
@@ -73,19 +50,9 @@ def finetune_command(
     from omlzoo.training.distributed import is_first
 
     recipe = None if config is None else Recipe.read(config)
-    settings = {name: value for name, value in asdict(flags).items() if value is not None}
-    if "loss_args" in settings:
-        settings["loss_args"] = {name: _number(text) for name, text in settings["loss_args"].items()}
-    run = finetune(model, table, out=out, recipe=recipe, resume=resume, device=device, root=root, **settings)
+    run = finetune(model, table, out=out, recipe=recipe, resume=resume, device=device, root=root, **settings_of(flags))
     if not is_first():
         return 0
     print_metrics(run.report.metrics, run.report.before)
     print_line(f"\n{run.folder}: epoch {run.report.facts['epoch kept']} kept; {run.folder / 'report.html'} shows it")
     return INTERRUPTED if run.interrupted else 0
-
-
-def _number(text: str) -> Any:
-    try:
-        return parse_json(text, "the setting")
-    except BadInput:
-        return text

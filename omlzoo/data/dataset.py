@@ -1,6 +1,7 @@
 """Pictures for training; a row and a seed always give the same augmented picture, in any worker process."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +14,11 @@ from omlzoo.data.remarks import Remarks
 from omlzoo.data.table import Table
 from omlzoo.errors import BadImage
 
-__all__ = ["Batch", "ImageTable", "Item", "Seeded", "collate"]
+__all__ = ["Batch", "ImageTable", "Item", "Pixels", "Seeded", "collate"]
 
-Item = tuple[Tensor | None, int, int, str]
-Batch = tuple[Tensor, Tensor, Tensor, list[tuple[int, str]]]
+Pixels = Tensor | list[Tensor]  # one view, or several
+Item = tuple[Pixels | None, int, int, str]
+Batch = tuple[Any, Tensor, Tensor, list[tuple[int, str]]]  # first a Tensor, or a list of views
 
 
 class ImageTable(Dataset[Item]):
@@ -24,11 +26,11 @@ class ImageTable(Dataset[Item]):
 
     Args:
         table: The pictures with their labels, which are coded 0, 1, ... in order of their first occurrence.
-        augment: Computes (3, H, W) uint8 of a PIL image. It uses torch's global generator, which is seeded for each
-            item.
+        augment: Computes (3, H, W) uint8 of a PIL image, or a list of several views. It uses torch's global generator,
+            which is seeded for each item.
     """
 
-    def __init__(self, table: Table, augment: Callable[[Image.Image], Tensor]) -> None:
+    def __init__(self, table: Table, augment: Callable[[Image.Image], Pixels]) -> None:
         self.files, self.boxes = table.files(), table.boxes()
         labels = table.frame["label"]
         self.codes = labels.map({label: code for code, label in enumerate(labels.unique())}).to_numpy()
@@ -48,7 +50,7 @@ class ImageTable(Dataset[Item]):
         except BadImage as error:
             return None, int(self.codes[row]), row, str(error)
 
-    def _augmented(self, image: Image.Image, seed: int) -> Tensor:
+    def _augmented(self, image: Image.Image, seed: int) -> Pixels:
         before = torch.get_rng_state()  # torchvision's transforms can use only the global generator
         try:
             torch.default_generator.manual_seed(seed)
@@ -92,9 +94,18 @@ class Seeded(Sampler[list[tuple[int, int]]]):
 
 
 def collate(items: Sequence[Item]) -> Batch:
-    """Stack items: pixels (B, 3, H, W), labels (B,) and rows (B,) of the readable ones; (row, error) of the others."""
+    """Stack items: pixels (B, 3, H, W), labels (B,) and rows (B,) of the readable ones; (row, error) of the others.
+
+    Of several views, the pixels are a list with (B, 3, H, W) for each of them.
+    """
     good = [(pixels, label, row) for pixels, label, row, _ in items if pixels is not None]
     bad = [(row, error) for pixels, _, row, error in items if pixels is None]
-    stacked = torch.stack([pixels for pixels, _, _ in good]) if good else torch.empty(0, 3, 1, 1, dtype=torch.uint8)
     labels, rows = (torch.tensor([item[column] for item in good], dtype=torch.int64) for column in (1, 2))
-    return stacked, labels, rows, bad
+    return _stacked([pixels for pixels, _, _ in good]), labels, rows, bad
+
+
+def _stacked(pixels: list[Pixels]) -> Pixels:
+    if not pixels:
+        return torch.empty(0, 3, 1, 1, dtype=torch.uint8)
+    whole = [each for each in pixels if isinstance(each, Tensor)]
+    return torch.stack(whole) if whole else [torch.stack(view) for view in zip(*pixels, strict=True)]

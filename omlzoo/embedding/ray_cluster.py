@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +29,7 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.models._trust import PROCESS
 from omlzoo.zoo.registry import get_model, open_model
 
-__all__ = ["embed_on_ray"]
+__all__ = ["embed_on_ray", "ray_started"]
 
 
 class _Worker:
@@ -103,7 +105,7 @@ def embed_on_ray(
         BadInput: The workers want all processors, or the folder has other settings.
         MissingExtra: Ray is not installed.
     """
-    ray = _ray()
+    catalog.optional("ray.data", "ray")
     for name, value in (("workers", workers), ("rows", rows)):
         if value < 1:
             raise BadInput(f"{name} is {value}; it must be at least 1")
@@ -116,10 +118,7 @@ def embed_on_ray(
     record = record_of(extractor, table.root, Pipeline.of(extractor, options))
     if not overwrite:
         Shards.open(out, record, form)  # refused before Ray is started
-    started = not ray.is_initialized()
-    if started:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
-    try:
+    with ray_started(address) as ray:
         _check_processors(ray, workers, cpus)
         with shards_to_fill(out, record, form, overwrite) as shards:
             say_decoder(shards, DECODER)
@@ -136,19 +135,31 @@ def embed_on_ray(
             take_values(shards, table)
             if overwrite:
                 shards.prune(table)
-    finally:
-        if started:
-            ray.shutdown()
     if failed:
         message = f"{failed} of {len(missing)} pictures have no vector (column error says why)"
         notice(message)
     return Shards.open(out)
 
 
-def _ray() -> Any:
+@contextmanager
+def ray_started(address: str | None) -> Iterator[Any]:
+    """Ray, connected to a cluster; a connection that is made here ends with the block.
+
+    Args:
+        address: Address of the cluster; by default RAY_ADDRESS, or a cluster of this machine alone that ends too.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+    """
     ray = catalog.optional("ray", "ray")
-    catalog.optional("ray.data", "ray")
-    return ray
+    started = not ray.is_initialized()
+    if started:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+    try:
+        yield ray
+    finally:
+        if started:
+            ray.shutdown()
 
 
 def _check_processors(ray: Any, workers: int, cpus: float) -> None:

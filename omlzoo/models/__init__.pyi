@@ -10,6 +10,8 @@ from omlzoo.models.dinov3 import dinov3_vith16plus as dinov3_vith16plus
 from omlzoo.models.dinov3 import dinov3_vitl16 as dinov3_vitl16
 from omlzoo.models.dinov3 import dinov3_vits16 as dinov3_vits16
 from omlzoo.models.dinov3 import dinov3_vits16plus as dinov3_vits16plus
+from omlzoo.models.layers import layered as layered
+from omlzoo.models.members import ensemble as ensemble
 from omlzoo.models.projection import projected as projected
 from omlzoo.models.resnet import resnet101 as resnet101
 from omlzoo.models.resnet import resnet152 as resnet152
@@ -29,6 +31,7 @@ from omlzoo.models.swin import swin_t as swin_t
 from omlzoo.models.unicom import unicom_vitb16 as unicom_vitb16
 from omlzoo.models.unicom import unicom_vitb32 as unicom_vitb32
 from omlzoo.models.unicom import unicom_vitl14 as unicom_vitl14
+from omlzoo.models.views import viewed as viewed
 from omlzoo.models.vit import transreid_vitb16 as transreid_vitb16
 from omlzoo.models.vit import vit_toy as vit_toy
 from omlzoo.models.vit import vitb14 as vitb14

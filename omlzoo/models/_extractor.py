@@ -1,6 +1,6 @@
 """The base class of all architectures of the zoo."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from omlzoo import catalog
 from omlzoo.errors import BadInput
 from omlzoo.models._linear_map import Projection
+from omlzoo.models._pooling import Pooling
+from omlzoo.models._staged import Staged, through
 from omlzoo.models._traces import Traces
 
 if TYPE_CHECKING:  # the only import from a higher floor: a model holds the facts of its weights and delegates to them
@@ -18,7 +20,7 @@ if TYPE_CHECKING:  # the only import from a higher floor: a model holds the fact
 __all__ = ["Extractor", "adopt", "unit"]
 
 
-class Extractor(nn.Module):
+class Extractor(Staged):
     """Base class of models that map images (B, 3, H, W) to embeddings (B, dim).
 
     An architecture implements :meth:`stages` and :meth:`steps`, or :meth:`stages` and :meth:`embed` if it cannot be
@@ -67,20 +69,8 @@ class Extractor(nn.Module):
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
         """The named outputs for images (B, 3, H, W), including "embedding" (B, dim), which is not normalised."""
-        outputs: dict[str, Tensor] = _through(self.steps(), images)
+        outputs: dict[str, Tensor] = through(self.steps(), images)
         return outputs
-
-    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """The parts of the model in the order in which images pass through them, used to freeze the first ones."""
-        raise NotImplementedError
-
-    def steps(self) -> list[Callable[[Any], Any]]:
-        """The computation of each of the :meth:`stages`, as one function per stage.
-
-        The first function takes images (B, 3, H, W). Each of the others takes the result of the one before it, a tensor
-        of B rows. The last one returns the named outputs. The list is empty if the architecture cannot be split.
-        """
-        return []
 
     def fit(self, size: tuple[int, int]) -> bool:
         """Adapt the model to images of another size, once its weights are loaded.
@@ -109,22 +99,6 @@ class Extractor(nn.Module):
             BadInput: It is one.
         """
 
-    def until(self, images: Tensor, stage: int) -> Tensor:
-        """Run the stages before a given one.
-
-        Args:
-            images: Images (B, 3, H, W), normalised as :meth:`transforms` does.
-            stage: Index of the first stage that is not run, from 1 to the number of stages - 1.
-
-        Returns:
-            The result of the last stage that was run, a tensor of B rows.
-
-        Raises:
-            BadInput: The architecture cannot be split there.
-        """
-        hidden: Tensor = _through(self._cut(stage)[:stage], images)
-        return hidden
-
     def onward(self, hidden: Tensor, stage: int) -> Tensor:
         """Run a stage and all those after it.
 
@@ -138,14 +112,7 @@ class Extractor(nn.Module):
         Raises:
             BadInput: The architecture cannot be split there.
         """
-        return self._named(_through(self._cut(stage)[stage:], hidden))["embedding"]
-
-    def _cut(self, stage: int) -> list[Callable[[Any], Any]]:
-        steps = self.steps()
-        if not 0 < stage < len(steps):
-            allowed = f"between 1 and {len(steps) - 1}" if steps else "nowhere"
-            raise BadInput(f"the stage is {stage}; {type(self).__name__} can be cut {allowed}")
-        return steps
+        return self._named(through(self._cut(stage)[stage:], hidden))["embedding"]
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """The named outputs for images (B, 3, H, W).
@@ -207,6 +174,41 @@ class Extractor(nn.Module):
         longer: Extractor = catalog.shared("models._projected", "with_projection")(self, projection, normalize)
         return longer
 
+    def with_views(self, scales: Sequence[float] = (1.0,), *, mirror: bool = True) -> "Extractor":
+        """This model with the mean over several views of each image as its embedding (test-time augmentation).
+
+        Saved, it opens by ``get_model``. The parameters are this model's own, not a copy.
+
+        Args:
+            scales: Sides of the views as shares of the image's, 1 to 8 different numbers from 0.25 to 4. DINO's
+                retrieval takes (1, 0.7071, 0.5).
+            mirror: Whether the mirrored image of each scale is a view too.
+
+        Raises:
+            BadInput: A scale is not allowed, or the model takes no images of that size.
+        """
+        longer: Extractor = catalog.shared("models._viewed", "with_views")(self, scales, mirror)
+        return longer
+
+    def with_layers(
+        self, layers: Sequence[int], *, own: bool = True, pooling: Pooling = "mean", power: float = 3.0
+    ) -> "Extractor":
+        """This model with the pooled outputs of its stages, side by side, as its embedding of L2 norm 1.
+
+        Saved, it opens by ``get_model``. The parameters are this model's own, not a copy.
+
+        Args:
+            layers: Numbers of :meth:`stages`, from 0; of a model of timm, those of its feature maps.
+            own: Whether the model's own embedding is the last part.
+            pooling: "mean", "max", or "gem", the generalised mean (arXiv 1711.02512).
+            power: Exponent of the generalised mean, above 0.
+
+        Raises:
+            BadInput: The model has no such stage or cannot be asked for its stages, or a setting is not allowed.
+        """
+        longer: Extractor = catalog.shared("models._layered", "with_layers")(self, layers, own, pooling, power)
+        return longer
+
     def save(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write ``model.safetensors`` and ``entry.json`` into a folder that ``omlzoo.get_model`` opens.
 
@@ -241,12 +243,6 @@ class Extractor(nn.Module):
     def __repr__(self) -> str:
         name = self.weights.entry.name if self.weights else "bare"
         return f"{type(self).__name__}({name}, dim={self.dim}, normalize={self.normalize})"
-
-
-def _through(steps: list[Callable[[Any], Any]], value: Any) -> Any:
-    for step in steps:
-        value = step(value)
-    return value
 
 
 def unit(vectors: Tensor) -> Tensor:

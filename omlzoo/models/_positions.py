@@ -28,7 +28,7 @@ def patch_grid(images: Tensor, patch: int) -> tuple[int, int]:
             f"images are {height} x {width} pixels; sides must be multiples of the patch, {patch}: "
             f"build the model with image_size=({near[0]}, {near[1]})"
         )
-    return height // patch, width // patch
+    return int(height) // patch, int(width) // patch  # not the tensors of a trace
 
 
 def trained_grid(image: int | tuple[int, int], patch: int) -> tuple[int, int]:
@@ -39,7 +39,7 @@ def trained_grid(image: int | tuple[int, int], patch: int) -> tuple[int, int]:
         patch: Side of a patch in pixels.
     """
     height, width = (image, image) if isinstance(image, int) else image
-    return height // patch, width // patch
+    return int(height) // patch, int(width) // patch  # not the tensors of a trace
 
 
 def resize_positions(

@@ -1,12 +1,12 @@
 """An extractor whose embedding is a linear projection of another extractor's embedding."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
+from omlzoo.models._derived import with_derived_facts
 from omlzoo.models._extractor import Extractor, unit
 from omlzoo.models._linear_map import Projection
 
@@ -81,18 +81,8 @@ def with_projection(model: Extractor, projection: Projection, normalize: bool) -
         raise BadInput(f"{model.entry.name} has a projection already; learn one on the model without it")
     longer = Projected(model, dim, normalize, projection.unit)
     longer.project.load_state_dict({"weight": projection.weight, "bias": projection.bias})
-    entry = model.entry
-    arch_args: dict[str, Any] = {
-        "arch": entry.arch,
-        "dim": dim,
-        "arch_args": entry.arch_args,
-        "unit_input": projection.unit,
-    }
-    facts = replace(
-        entry, arch="projected", arch_args=arch_args, dim=dim, params=sum(each.numel() for each in longer.parameters()),
-        normalize=normalize, repo=None, revision=None, file=None, sha256=None, size=None, mirrors=(), layout=None,
-        upstream=None, package=None, gated=False, metrics=(), fingerprint=None, calibration=None, text=None, pin=None,
-        source=f"a projection of {dim} numbers behind {entry.name}",
-    )  # fmt: skip
-    longer.weights = replace(model.facts, entry=facts, file=None, origin=f"a projection to {dim} numbers")
-    return longer.eval()
+    arguments = {
+        "arch": model.entry.arch, "dim": dim, "arch_args": model.entry.arch_args, "unit_input": projection.unit
+    }  # fmt: skip
+    with_derived_facts(longer, model, "projected", arguments, f"a projection to {dim} numbers")
+    return longer

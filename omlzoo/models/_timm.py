@@ -1,7 +1,7 @@
 """Bodies that timm builds, by the names that timm registers: ``timm:convnext_tiny.in12k``."""
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -135,6 +135,31 @@ class TimmBody(Wrapped):
         features = module.forward_features(images)
         embedding = vector_of(module.forward_head(features), type(module).__name__)
         return {"embedding": embedding, **_named(module, features)}
+
+    def intermediate(self, images: Tensor, stages: Sequence[int]) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Feature maps of timm's ``forward_intermediates``, and the named outputs, without normalisation.
+
+        Args:
+            images: Images (B, 3, H, W).
+            stages: Numbers of timm's feature maps, from 0.
+
+        Returns:
+            A map (B, C, h, w) for each, in the order asked for, and the outputs of :meth:`embed`.
+
+        Raises:
+            BadInput: The model has no such map, or gives none.
+        """
+        module: Any = self.module
+        wanted = sorted(set(stages))
+        try:
+            features, maps = module.forward_intermediates(images, indices=wanted)
+        except (AttributeError, AssertionError, IndexError, ValueError, TypeError) as error:
+            known = len(getattr(module, "feature_info", ()))
+            allowed = f"feature maps 0 to {known - 1}" if known else "no feature maps that can be asked for"
+            raise BadInput(f"stages is {list(stages)}; {type(module).__name__} has {allowed}") from error
+        embedding = vector_of(module.forward_head(features), type(module).__name__)
+        found = dict(zip(wanted, maps, strict=True))
+        return [found[stage] for stage in stages], {"embedding": embedding, **_named(module, features)}
 
     def merged(self) -> "TimmBody":
         """A copy for inference whose parallel branches are merged, where timm has that; equal up to rounding."""

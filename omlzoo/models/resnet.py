@@ -9,6 +9,7 @@ from timm.models.resnet import ResNet as TimmResNet
 from torch import Tensor, nn
 
 from omlzoo.models._extractor import Extractor, adopt, unit
+from omlzoo.models._pooling import generalized_mean
 
 __all__ = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet_small", "resnet_toy"]
 
@@ -203,21 +204,6 @@ class ResNet(Extractor):
         if self.cells == 1:
             return map_.mean(dim=(2, 3))
         return nn.functional.adaptive_avg_pool2d(map_, self.cells).flatten(1)
-
-
-def generalized_mean(map_: Tensor, power: float) -> Tensor:
-    """Pool feature maps by their generalised mean, which is computed in float32 even under autocast.
-
-    Args:
-        map_: Feature maps (B, C, h, w). Values below 1e-6 are taken as 1e-6.
-        power: Exponent p of the mean, above 0.
-
-    Returns:
-        Vectors (B, C) in the data type of ``map_``.
-    """
-    with torch.autocast(map_.device.type, enabled=False):
-        powers = map_.float().clamp(min=1e-6).pow(power)
-        return nn.functional.adaptive_avg_pool2d(powers, 1).flatten(1).pow(1 / power).to(map_.dtype)
 
 
 def centre_ink(images: Tensor) -> Tensor:

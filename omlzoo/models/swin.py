@@ -100,6 +100,9 @@ class Swin(Extractor):
         map_: Tensor = self.patch_embed(images)  # (B, h, w, C)
         return map_
 
+    def _as_map(self, hidden: Tensor, last: Tensor) -> Tensor:
+        return hidden if hidden is last else hidden.permute(0, 3, 1, 2)
+
     def _end(self, map_: Tensor) -> dict[str, Tensor]:
         map_ = self.norm(map_)
         return {"embedding": map_.mean(dim=(1, 2)), "map": map_.permute(0, 3, 1, 2)}

@@ -8,7 +8,11 @@ from fastapi import FastAPI, Response
 from fastapi import Request as HTTPRequest
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from omlzoo.embedding.options import Runtime
 from omlzoo.errors import BadImage, OmlzooError
@@ -22,7 +26,7 @@ from omlzoo.serving.routes import router
 from omlzoo.serving.service import Service
 from omlzoo.serving.tokens import check_token
 
-__all__ = ["application"]
+__all__ = ["application", "front", "routed"]
 
 
 def application(
@@ -50,6 +54,18 @@ def application(
     check_token(token)
     limits = limits or Limits()
     service = Service(index, limits, roots, runtime)
+    app = routed(service, token)
+    _guard(app, limits, token, hosts, service.registry)
+    return app
+
+
+def routed(service: Service, token: str | None) -> FastAPI:
+    """The routes of a service, without what guards them.
+
+    Args:
+        service: The service, which starts and stops with the application.
+        token: The token that the page sets as a cookie.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -60,15 +76,39 @@ def application(
     app = FastAPI(title="omlzoo", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service, app.state.token = service, token
     app.include_router(router)
-    app.add_middleware(HeadAsGet)
-    app.add_middleware(Gate, limits=limits, token=token)
-    if hosts:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    app.add_middleware(Monitoring, registry=service.registry)
     app.add_exception_handler(OmlzooError, _refused)
     app.add_exception_handler(Busy, _busy)
     app.add_exception_handler(RequestValidationError, _not_understood)
     return app
+
+
+def front(answering: ASGIApp, limits: Limits, token: str | None, hosts: Sequence[str]) -> Starlette:
+    """The same guards before an application elsewhere, and the counts of all that passes them.
+
+    Args:
+        answering: Answers every path but "/metrics".
+        limits: The limits of a client.
+        token: The token that every client has to give; None lets everyone in.
+        hosts: Names that the Host header of a request may have; any where there are none.
+    """
+    registry = CollectorRegistry()
+
+    async def metrics(request: HTTPRequest) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    app = Starlette(routes=[Route("/metrics", metrics), Mount("/", answering)])
+    _guard(app, limits, token, hosts, registry)
+    return app
+
+
+def _guard(
+    app: Starlette, limits: Limits, token: str | None, hosts: Sequence[str], registry: CollectorRegistry
+) -> None:
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(Gate, limits=limits, token=token)
+    if hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(Monitoring, registry=registry)
 
 
 async def _refused(request: HTTPRequest, error: Exception) -> Response:

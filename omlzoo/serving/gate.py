@@ -68,7 +68,8 @@ class Gate:
             if started:  # the answer is on its way: what follows is whether the client is still there
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), max(0.0, end - time.monotonic()))
+                async with asyncio.timeout(max(0.0, end - time.monotonic())):
+                    message = await receive()
             except TimeoutError:
                 refusal = 408, f"a request is sent within {self.limits.seconds:g} s"
                 return {"type": "http.disconnect"}

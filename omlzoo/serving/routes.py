@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Response
 from fastapi import Request as HTTPRequest
 from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
 
 from omlzoo.data.filters import select
 from omlzoo.errors import OmlzooError
@@ -27,7 +28,7 @@ from omlzoo.serving.parsing import (
 from omlzoo.serving.service import Service
 from omlzoo.serving.tokens import COOKIE
 
-__all__ = ["router"]
+__all__ = ["as_json", "router"]
 
 
 class Picture(Response):
@@ -67,6 +68,11 @@ async def _service_of(request: HTTPRequest) -> Service:
     return service
 
 
+def as_json(answer: dict[str, Any]) -> Response:
+    """What FastAPI makes of an answer, without the check that each of its values is one of JSON: ours are."""
+    return Response(to_json(answer, inf_nan_mode="null"), media_type="application/json")
+
+
 Asked = Annotated[Service, Depends(_service_of)]
 
 
@@ -92,17 +98,17 @@ async def facts(service: Asked) -> dict[str, Any]:
     return await service.in_turn(service.facts)
 
 
-@router.post("/embed")
-async def embed(service: Asked, image: Upload = None, text: Words = None, box: Box = None) -> dict[str, Any]:
+@router.post("/embed", response_model=dict[str, Any])
+async def embed(service: Asked, image: Upload = None, text: Words = None, box: Box = None) -> Response:
     """The vector of a picture or of a text."""
     if (image is None) == (text is None):
         raise HTTPException(422, "give either image, a picture, or text, words")
     request = Request(text=service.words(text)) if image is None else Request(await service.pixels(image, box))
     vector, record = await service.answer(request), service.index.embeddings.record
-    return {"vector": vector.tolist(), "dim": record.dim, "model": record.model, "sha256": record.sha256}
+    return as_json({"vector": vector.tolist(), "dim": record.dim, "model": record.model, "sha256": record.sha256})
 
 
-@router.post("/search")
+@router.post("/search", response_model=dict[str, Any])
 async def search(
     service: Asked,
     image: Upload = None,
@@ -112,7 +118,7 @@ async def search(
     k: Number = 12,
     threshold: Least = None,
     where: Filter = None,
-) -> dict[str, Any]:
+) -> Response:
     """The nearest rows to a picture, to a row, or to a text."""
     if [image, item, text].count(None) != 2:
         raise HTTPException(422, "give either image, a picture, or item, the number of a row, or text, words")
@@ -127,8 +133,7 @@ async def search(
     else:
         vectors = service.index.embeddings.vectors
         request = Request(vector=vectors[row_of(service.index, item)], options=options)
-    hits: dict[str, Any] = await service.answer(request)
-    return hits
+    return as_json(await service.answer(request))
 
 
 @router.get("/items")

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from omlzoo.errors import BadInput
 from omlzoo.serving.connections import Connections
@@ -15,7 +15,7 @@ from omlzoo.serving.limits import Limits
 __all__ = ["serve_forever", "server_of"]
 
 
-def server_of(app: FastAPI, host: str, port: int, limits: Limits) -> uvicorn.Server:
+def server_of(app: ASGIApp, host: str, port: int, limits: Limits) -> uvicorn.Server:
     """A server that is not yet started.
 
     Args:
@@ -37,7 +37,7 @@ def server_of(app: FastAPI, host: str, port: int, limits: Limits) -> uvicorn.Ser
     return uvicorn.Server(config)
 
 
-def serve_forever(app: FastAPI, host: str, port: int, limits: Limits) -> None:
+def serve_forever(app: ASGIApp, host: str, port: int, limits: Limits) -> None:
     """Answer requests until SIGINT or SIGTERM; running requests are finished first.
 
     Args:
@@ -54,7 +54,9 @@ def serve_forever(app: FastAPI, host: str, port: int, limits: Limits) -> None:
     gc.freeze()  # otherwise each collection goes through all opened objects and takes half a second
     try:
         asyncio.run(server.serve())
-    except SystemExit as error:
+    except SystemExit as error:  # uvicorn cannot listen; or Ray has made one of the signal that ended the server
+        if server.started:
+            return
         raise BadInput(f"port {port} on {host} cannot be listened on; give another --port") from error
     except KeyboardInterrupt:
         pass  # uvicorn has finished its requests and raises the signal again

@@ -19,6 +19,7 @@ from omlzoo.serving.limits import Limits
 from omlzoo.serving.parsing import parse_box
 from omlzoo.serving.pictures import Pictures, check_upload
 from omlzoo.serving.row_facts import RowFacts
+from omlzoo.serving.threads import threads_that_pay
 
 __all__ = ["TURNS", "Service"]
 
@@ -47,6 +48,7 @@ class Service:
         self.turns = asyncio.Semaphore(TURNS)
         sizes = Histogram("omlzoo_batch", "Pictures of a batch", buckets=(1, 2, 4, 8, 16, 32), registry=self.registry)
         self.cores = torch.get_num_threads()
+        self.threads = self._threads_of_one()
         workers = self.cores if self.pipeline.device.type == "cpu" else 1
         self.batcher = Batcher(self._compute, waiting=limits.waiting, workers=workers, seen=sizes.observe)
         hidden = [name for name in OWN if name in index.embeddings.table]
@@ -117,7 +119,8 @@ class Service:
             Busy: Too many requests wait for the model.
         """
         try:
-            return await asyncio.wait_for(self.batcher(request), self.limits.seconds)
+            async with asyncio.timeout(self.limits.seconds):
+                return await self.batcher(request)
         except TimeoutError as error:
             raise HTTPException(503, "the model did not answer in time; try again") from error
 
@@ -133,8 +136,16 @@ class Service:
 
     def _compute(self, batch: Sequence[Request]) -> list[Any]:
         share = self.cores // max(1, self.batcher.running)  # batches that are computed at once share the cores
-        torch.set_num_threads(max(1, share))  # of this thread
+        torch.set_num_threads(max(1, min(share, self.threads * len(batch))))  # of this thread
         return answers(self.index, self.encoder, self.row_facts, batch)
+
+    def _threads_of_one(self) -> int:
+        """Threads of torch that one picture is worth: one where an engine has its own, or a GPU computes."""
+        if self.pipeline.device.type != "cpu":
+            return 1
+        height, width = self.pipeline.transform.preprocess.crop
+        black = torch.zeros(3, height, width, dtype=torch.uint8)
+        return threads_that_pay(lambda: self.pipeline.vectors([black]), self.cores)
 
     def _opens_text_tower(self) -> bool:
         """Whether texts can be searched for; the tower is opened now, not at the first request."""

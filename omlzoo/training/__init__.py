@@ -1,4 +1,4 @@
-"""Fine-tuning: recipe, loop, and the run folder that comes out."""
+"""Fine-tuning and pre-training: recipe, loop, and the run folder that comes out."""
 
 from omlzoo.catalog import lazy
 
@@ -6,6 +6,7 @@ OFFERS = {
     "Recipe": "omlzoo.training.recipe",
     "Run": "omlzoo.training.run_folder",
     "finetune": "omlzoo.training.finetuning",
+    "pretrain": "omlzoo.training.pretraining",
 }
 
 __getattr__, __dir__ = lazy(__name__, OFFERS)

@@ -4,22 +4,26 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.state_dict import state_digest
 from omlzoo.data.augmentations import augmentation
-from omlzoo.data.dataset import ImageTable, Seeded, collate
+from omlzoo.data.dataset import ImageTable, Pixels, Seeded, collate
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
+from omlzoo.data.views import Views
 from omlzoo.embedding.pipeline import multiplies_bf16
 from omlzoo.models._extractor import Extractor
+from omlzoo.objectives._objective import Objective
 from omlzoo.ops.all_gather import processes
 from omlzoo.samplers.share import Share
 from omlzoo.training.distributed import join, share_model
@@ -27,12 +31,14 @@ from omlzoo.training.freezing import check_cache, checkpoint_blocks, drop_paths,
 from omlzoo.training.frozen_features import FrozenFeatures
 from omlzoo.training.loggers import Log, find_log, open_log
 from omlzoo.training.lora import add_lora
-from omlzoo.training.objective import Supervised
-from omlzoo.training.parts import make_head, make_loss, make_sampler
+from omlzoo.training.monitors import Monitor, make_monitor
+from omlzoo.training.objective import OverViews, Supervised
+from omlzoo.training.parts import make_head, make_loss, make_objective, make_sampler
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import CACHE, RECIPE
-from omlzoo.training.split import Split, split_rows, table_digest
+from omlzoo.training.split import Split, split_pictures, split_rows, table_digest
 from omlzoo.training.step import Optimization
+from omlzoo.training.teacher import Teacher
 from omlzoo.training.training_model import TrainingModel
 from omlzoo.training.validation import Probe
 
@@ -98,8 +104,10 @@ class Inputs:
         images = self.transform.normalize(pixels.to(self.device, non_blocking=True))
         return images.contiguous(memory_format=torch.channels_last)
 
-    def views(self, loaded: Tensor) -> list[Tensor]:
-        """The one view of each picture that supervised training takes."""
+    def views(self, loaded: Pixels) -> list[Tensor]:
+        """The views of each picture: the one that supervised training takes, or those of an objective over views."""
+        if isinstance(loaded, list):
+            return [self.images(view) for view in loaded]
         return [loaded.to(self.device) if self.kept else self.images(loaded)]
 
 
@@ -124,6 +132,9 @@ class RunParts:
         entry: The entry of that model.
         recipe: The text of recipe.toml, with the command that runs it again.
         open_log: Opens the log that the recipe asks for.
+        monitor: Watches for collapse, where the run learns without labels.
+        alarm: Whether the run stops when it collapses.
+        warming: Number of epochs in which the learning rate rises.
     """
 
     out: Path
@@ -142,6 +153,9 @@ class RunParts:
     entry: Entry
     recipe: str
     open_log: Callable[[], Log]
+    monitor: Monitor | None = None
+    alarm: bool = True
+    warming: int = 0
 
 
 def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device: str) -> RunParts:
@@ -161,7 +175,7 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
     """
     log, address = find_log(recipe.log), model.facts.address
     where = join(torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device))
-    split = split_rows(table, recipe)
+    split = split_rows(table, recipe) if recipe.objective == "none" else split_pictures(table, recipe)
     identity = {
         "recipe": recipe.to_toml(), "table": table_digest(table), "start": state_digest(model.state_dict()),
     }  # fmt: skip
@@ -175,12 +189,15 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
     if recipe.lora:
         add_lora(body, recipe.lora)
     stage = recipe.freeze if recipe.cache else 0
-    trained = TrainingModel(body, make_head(recipe, body.dim), stage).to(where)
-    step = build_step(trained, recipe, data)
+    objective = make_objective(recipe, body.dim, processes() > 1)
+    head = make_head(recipe, body.dim) if objective is None else objective.make_projector()
+    trained = TrainingModel(body, head, stage).to(where)
+    step = build_step(trained, recipe, data, objective)
     if recipe.recompute:
         checkpoint_blocks(body.stages())
-    command = f"omlzoo finetune {table.name} --model {address} --config {RECIPE} --out <folder>"
-    measured = "fp32" if recipe.precision == "fp16" else recipe.precision
+    act = "finetune" if objective is None else "pretrain"
+    command = f"omlzoo {act} {table.name} --model {address} --config {RECIPE} --out <folder>"
+    probe = Probe(recipe.select, "fp32" if recipe.precision == "fp16" else recipe.precision, where)
     return RunParts(
         out=out,
         plan=Plan(recipe.epochs, recipe.seed, 60 * recipe.save_minutes, recipe.unreadable, recipe.duplicates),
@@ -192,12 +209,15 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
         frozen=frozen,
         frozen_stages=partial(_frozen_stages, body, inputs, step, stage),
         step=step,
-        probe=Probe(recipe.select, measured, where),
+        probe=probe,
         identity=identity,
         start=address,
         entry=body.entry,
         recipe=recipe.to_toml(command),
         open_log=partial(open_log, log, out, recipe),
+        monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform),
+        alarm=recipe.alarm,
+        warming=ceil(recipe.warmup * recipe.epochs),
     )
 
 
@@ -214,7 +234,10 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
     Raises:
         BadInput: The sampler cannot draw such batches from these rows.
     """
-    pictures = ImageTable(rows, augmentation(recipe.augment, preprocess))
+    augment: Callable[[Image.Image], Pixels] = augmentation(recipe.augment, preprocess)
+    if recipe.objective != "none":
+        augment = Views(preprocess, recipe.views, recipe.globals, recipe.locals)
+    pictures = ImageTable(rows, augment)
     features = FrozenFeatures(pictures, recipe.cache, cache, recipe.seed) if recipe.cache else None
     sampler = make_sampler(rows, recipe)
     batches = Seeded(sampler, recipe.seed)
@@ -227,24 +250,32 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
     return TrainingData(sampler, batches, loader, features, workers, int(pictures.codes.max()) + 1)
 
 
-def build_step(model: TrainingModel, recipe: Recipe, data: TrainingData) -> Optimization:
+def build_step(
+    model: TrainingModel, recipe: Recipe, data: TrainingData, over_views: Objective | None = None
+) -> Optimization:
     """Objective, optimizer and learning rates of a run.
 
     Args:
         model: The model on its device, with its frozen stages frozen.
         recipe: The settings.
         data: The training data, which decides the number of labels and of steps.
+        over_views: An objective over views, without labels; None trains the recipe's loss.
 
     Raises:
         BadInput: The loss does not take the recipe's arguments.
         UnknownName: There is no such loss or miner.
     """
     device = next(model.parameters()).device
-    loss = make_loss(recipe, recipe.poincare or model.body.dim, data.labels, processes() > 1).to(device)
     steps = recipe.epochs * -(-len(data.batches) // recipe.accumulate)
     half = "bf16" if multiplies_bf16(device) else "fp32"
     precision = half if recipe.precision == "auto" else recipe.precision
-    return Optimization(share_model(model), Supervised(loss), recipe, steps, precision)
+    if over_views is None:
+        loss = make_loss(recipe, recipe.poincare or model.body.dim, data.labels, processes() > 1).to(device)
+        return Optimization(share_model(model), Supervised(loss), recipe, steps, precision)
+    objective, teacher = OverViews(over_views.to(device)), None
+    if over_views.teacher:
+        teacher = Teacher(model, over_views.momentum, steps, over_views.constant_momentum)
+    return Optimization(share_model(model), objective, recipe, steps, precision, teacher)
 
 
 def loader_workers(rows: int) -> int:

@@ -25,7 +25,7 @@ from omlzoo.training.state import difference
 from omlzoo.zoo.building import fitted
 from omlzoo.zoo.registry import open_model
 
-__all__ = ["finetune"]
+__all__ = ["finetune", "finished_run", "start_model"]
 
 LOG = logging.getLogger(__name__)
 
@@ -84,16 +84,24 @@ def finetune(
             LOG.info("chosen from the table: %s", suggested)
         recipe = known.changed(chosen)
         if finished:
-            return _finished(out, recipe)
+            return finished_run(out, recipe)
         for text in rows.notices:
             notice(text)
         with torch.random.fork_rng(devices=[]):
-            parts = build_run(_start(model, recipe), rows, recipe, out, device)
+            parts = build_run(start_model(model, recipe), rows, recipe, out, device)
             return Running(parts, {"settings chosen from the table": suggested or "none"}, progress).run(resume)
 
 
-def _finished(out: Path, recipe: Recipe) -> Run:
-    """The finished run in the folder, if its recipe is this one."""
+def finished_run(out: Path, recipe: Recipe) -> Run:
+    """The finished run in the folder, if its recipe is this one.
+
+    Args:
+        out: The run folder.
+        recipe: The settings of the run that was asked for.
+
+    Raises:
+        BadInput: It was another recipe.
+    """
     was = Recipe.read(out / RECIPE).to_toml()
     if was != recipe.to_toml():
         raise BadInput(
@@ -103,8 +111,13 @@ def _finished(out: Path, recipe: Recipe) -> Run:
     return read_run(out)
 
 
-def _start(model: Extractor | str | Path, recipe: Recipe) -> Extractor:
-    """A copy to train, with the recipe's image size."""
+def start_model(model: Extractor | str | Path, recipe: Recipe) -> Extractor:
+    """A copy to train, with the recipe's image size, normalisation and projection.
+
+    Args:
+        model: An extractor, or what ``omlzoo.get_model`` opens.
+        recipe: The settings.
+    """
     extractor = copy.deepcopy(model) if isinstance(model, Extractor) else open_model(model)
     extractor.check_saving()
     if recipe.normalize != "model":

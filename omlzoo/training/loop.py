@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import Tensor
 
-from omlzoo.data.dataset import Batch
+from omlzoo.data.dataset import Batch, Pixels
 from omlzoo.training.distributed import everyone
 from omlzoo.training.step import Optimization
 
@@ -65,7 +65,7 @@ class EpochSummary:
 def train_epoch(
     work: Optimization,
     batches: Iterable[Batch],
-    prepare: Callable[[Tensor], Sequence[Tensor]],
+    prepare: Callable[[Pixels], Sequence[Tensor]],
     summary: EpochSummary | None = None,
     named: Callable[[Tensor], str] = str,
     after: Callable[[EpochSummary, float | None], None] | None = None,

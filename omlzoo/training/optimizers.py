@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from omlzoo.models._extractor import Extractor
+from omlzoo.objectives._objective import Objective
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.training_model import TrainingModel
 
@@ -32,7 +33,8 @@ def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[
         recipe: The settings.
 
     Returns:
-        Groups for an optimizer, each with the keys "params", "weight_decay" and "share".
+        Groups for an optimizer, each with the keys "params", "weight_decay", "share", and "constant", which says that
+        its learning rate does not fall.
     """
     share: dict[int, float] = {}
     stages = model.stages() if isinstance(model, Extractor | TrainingModel) else []
@@ -40,14 +42,21 @@ def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[
         for part in stage:
             for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
                 share[id(parameter)] = recipe.layer_decay ** (len(stages) - 1 - number)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    objectives = [part for part in loss.modules() if isinstance(part, Objective)]
+    bare = {id(parameter) for each in objectives for parameter in each.without_decay()}
+    constant = {id(parameter) for each in objectives for parameter in each.constant_rate()}
+    groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     for module in (model, loss):
         for parameter in module.parameters():
             if parameter.requires_grad:
-                decay = recipe.weight_decay if parameter.ndim >= 2 and len(parameter) > 1 else 0.0
+                matrix = parameter.ndim >= 2 and len(parameter) > 1 and id(parameter) not in bare
+                decay = recipe.weight_decay if matrix else 0.0
                 factor = recipe.loss_lr if module is loss else share.get(id(parameter), 1.0)
-                groups.setdefault((decay, factor), []).append(parameter)
-    return [{"params": members, "weight_decay": key[0], "share": key[1]} for key, members in groups.items()]
+                groups.setdefault((decay, factor, id(parameter) in constant), []).append(parameter)
+    return [
+        {"params": members, "weight_decay": decay, "share": factor, "constant": steady}
+        for (decay, factor, steady), members in groups.items()
+    ]
 
 
 def learning_rate(peak: float, steps: int, warmup: float, schedule: str = "cosine") -> Callable[[int], float]:

@@ -15,10 +15,11 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.memory import MemoryBank
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._projected import Projected
+from omlzoo.objectives._objective import Objective
 from omlzoo.ops.poincare import PoincareHead
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["add_projection", "make_head", "make_loss", "make_sampler"]
+__all__ = ["add_projection", "make_head", "make_loss", "make_objective", "make_sampler"]
 
 HYPERBOLIC = "HyperbolicContrastive"
 
@@ -84,6 +85,33 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool = False) -> 
     }
     summed: nn.Module = catalog.find("losses", "WeightedSum")({made: 1.0, **others})
     return summed
+
+
+def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objective | None:
+    """The recipe's objective over views; None where it trains a loss over labels.
+
+    Args:
+        recipe: The settings.
+        width: Dimension of the model's embeddings.
+        gather: Whether the objective is that of the batches of all processes together.
+
+    Raises:
+        UnknownName: There is no such objective.
+        BadInput: It does not take the recipe's arguments.
+    """
+    if recipe.objective == "none":
+        return None
+    kind = catalog.find("objectives", recipe.objective)
+    takes = [name for name in inspect.signature(kind).parameters if name not in ("width", "gather")]
+    arguments = {name: None if value == "none" else value for name, value in recipe.objective_args.items()}
+    for name in arguments:
+        if name not in takes:
+            raise BadInput(f"objective_args has {name!r}; {recipe.objective} takes {', '.join(takes)}")
+    try:
+        made: Objective = kind(width, gather=gather, **arguments)
+    except TypeError as error:
+        raise BadInput(f"objective_args {arguments} do not suit {recipe.objective}: {error}") from error
+    return made
 
 
 def make_head(recipe: Recipe, width: int) -> PoincareHead | None:

@@ -38,6 +38,12 @@ class Recipe:
         n_instances: Pictures of each label in a batch.
         n_categories: Categories in a batch, for CategoryBalanced and DistinctCategoryBalanced.
         augment: A name of omlzoo.data.augmentations.
+        objective: A name of omlzoo.objectives, which learns from views of pictures without labels; "none" takes loss.
+        objective_args: Arguments of the objective.
+        views: How views are drawn, a name of omlzoo.data.views.
+        globals: Views of the whole picture, for objectives.
+        locals: Small views of parts of it, for objectives that take them.
+        alarm: Whether pre-training stops where the model collapses.
         normalize: Whether embeddings have L2 norm 1: "yes", "no", or "model", which keeps what the model does.
         image_size: Side of the model's input images in pixels; 0 keeps the model's.
         freeze: Number of first stages that are not trained (the stem, then blocks or layers); 0 trains all.
@@ -83,6 +89,12 @@ class Recipe:
     n_instances: int = 4
     n_categories: int = 2
     augment: Literal["photo", "hypvit", "rich", "drawing", "none"] = "photo"
+    objective: str = "none"
+    objective_args: dict[str, Any] = field(default_factory=dict)
+    views: Literal["mild", "photo", "simclr", "byol", "dino", "swav", "crop", "drawing"] = "mild"
+    globals: int = 2
+    locals: int = 0
+    alarm: bool = True
     normalize: Literal["model", "yes", "no"] = "model"
     image_size: int = 0
     freeze: int = 0
@@ -115,7 +127,7 @@ class Recipe:
             "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
             "layer_decay": (0.01, 1), "loss_lr": (0, None), "lora": (0, None), "drop_path": (0, 0.9),
             "accumulate": (1, None), "chunk": (0, None), "ema": (0, 0.99999), "unreadable": (0, 1),
-            "save_minutes": (0, None),
+            "save_minutes": (0, None), "globals": (1, 16), "locals": (0, 32),
         }  # fmt: skip
         for name, (low, high) in rules.items():
             value = getattr(self, name)
@@ -130,10 +142,10 @@ class Recipe:
                 raise BadInput(
                     f"add_losses has {name} = {weight!r}; give names of losses, each with a weight of 0 or more"
                 )
-        if not isinstance(self.loss_args, dict):
-            raise BadInput(
-                f"loss_args is {self.loss_args!r}; it must be a table of arguments, such as {{'margin': 0.2}}"
-            )
+        for name in ("loss_args", "objective_args"):
+            if not isinstance(getattr(self, name), dict):
+                rule = "it must be a table of arguments, such as {'margin': 0.2}"
+                raise BadInput(f"{name} is {getattr(self, name)!r}; {rule}")
         for item in fields(self):
             allowed = getattr(item.type, "__args__", ()) if getattr(item.type, "__origin__", None) is Literal else ()
             if allowed and getattr(self, item.name) not in allowed:

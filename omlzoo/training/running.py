@@ -21,6 +21,7 @@ from omlzoo.training.distributed import everyone, is_first
 from omlzoo.training.loggers import Log, Nowhere
 from omlzoo.training.loop import EpochSummary, train_epoch
 from omlzoo.training.lora import merge_lora
+from omlzoo.training.monitors import collapse
 from omlzoo.training.run_folder import LAST, LOGGED, Run, write_history, write_run
 from omlzoo.training.state import Progress
 from omlzoo.training.validation import final_report, pack_ranking
@@ -104,15 +105,26 @@ class Running:
         parts.model.eval()
         so_far.skipped |= notices.of_epoch(epoch, summary, so_far.skipped, parts.plan.unreadable)
         seconds = time.perf_counter() - start
-        measured = self._choose(epoch)
-        self.log.add(parts.step.steps, measured)
-        so_far.history.append({
+        watched = {} if parts.monitor is None else parts.monitor.measure(parts.step.measured)
+        row = {
             "epoch": epoch + 1, "loss": summary.loss, "lr": self._rate(), "seconds": seconds,
-            "pictures_per_second": summary.pictures / seconds, **summary.stats, **measured,
-            "skipped": len(summary.skipped), "overflows": parts.step.overflows,
-        })  # fmt: skip
+            "pictures_per_second": summary.pictures / seconds, **summary.stats, **watched,
+        }  # fmt: skip
+        self._check(row)
+        measured = self._choose(epoch)
+        self.log.add(parts.step.steps, {**watched, **measured})
+        so_far.history.append({**row, **measured, "skipped": len(summary.skipped), "overflows": parts.step.overflows})
         so_far.epochs, so_far.summary = epoch + 1, None
         self._save()
+
+    def _check(self, row: dict[str, Any]) -> None:
+        """Stop a run that has collapsed, before its weights take the place of the last healthy ones."""
+        parts = self.parts
+        if parts.monitor is None or not parts.alarm:
+            return
+        said = collapse(self.so_far.history, row, parts.step.flat, parts.warming)
+        if said is not None:
+            raise BadInput(f"epoch {row['epoch']}: {said}; to go on all the same, set alarm to false (--no-alarm)")
 
     def _set_epoch(self, epoch: int, done: int) -> None:
         """Random numbers and batches of an epoch of which ``done`` batches were trained already."""
@@ -218,7 +230,8 @@ class Running:
         if is_first():
             if parts.data.features is not None:
                 parts.data.features.file.unlink(missing_ok=True)
-            entry = replace(parts.entry, source=f"fine-tuned from {parts.start}")
+            how = "fine-tuned" if parts.monitor is None else "pre-trained without labels"
+            entry = replace(parts.entry, source=f"{how} from {parts.start}")
             dataset = Path(parts.split.table.name).stem
             write_run(run, merge_lora(model), entry, parts.recipe, dataset, so_far.duplicates)
         return run

@@ -4,12 +4,15 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from omlzoo.data.table import Table
 from omlzoo.errors import BadInput, notice
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["Split", "set_apart", "split_rows", "table_digest"]
+__all__ = ["Split", "set_apart", "split_pictures", "split_rows", "table_digest"]
+
+LEAST_LABELS = 4  # labels in training from which some are set apart to watch a run without labels
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,32 @@ def split_rows(table: Table, recipe: Recipe) -> Split:
     split = table.frame["split"]
     fit, selection = set_apart(table.rows((split == "train").to_numpy()), recipe)
     return Split(table, fit, selection, table.rows((split == "validation").to_numpy()))
+
+
+def split_pictures(table: Table, recipe: Recipe) -> Split:
+    """Split the rows of a table for learning without labels.
+
+    Labels, where there are any, only measure: a share of them is set apart, and validation rows are measured before and
+    after. In the rows to train on, the label of a picture is its own number, or that of its burst (``sequence``).
+
+    Args:
+        table: A table with the columns label, "" where a row has none, and split.
+        recipe: The settings.
+    """
+    frame = table.frame
+    train, labelled = (frame["split"] == "train").to_numpy(), (frame["label"].astype(str) != "").to_numpy()
+    chosen = np.zeros(len(frame), dtype=bool)
+    selection = None
+    if recipe.selection and (known := table.rows(train & labelled)).frame["label"].nunique() > LEAST_LABELS:
+        _, selection = set_apart(known, replace(recipe, selection_by="label"))
+    if selection is not None:
+        chosen = frame["path"].isin(set(selection.frame["path"])).to_numpy() & train
+    fit = table.rows(train & ~chosen)
+    ids = pd.Series(np.arange(len(fit)).astype(str), fit.frame.index)
+    if "sequence" in fit.frame:
+        burst = fit.frame["sequence"].astype(str)
+        ids = ("sequence " + burst).where(burst != "", ids)
+    return Split(table, replace(fit, frame=fit.frame.assign(label=ids)), selection, table.rows(~train & labelled))
 
 
 def set_apart(train: Table, recipe: Recipe) -> tuple[Table, Table | None]:

@@ -13,12 +13,15 @@ from torch.optim.swa_utils import AveragedModel
 from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
 from omlzoo.training.distributed import share_gradients
-from omlzoo.training.objective import Outputs
+from omlzoo.training.objective import Outputs, OverViews
 from omlzoo.training.optimizers import OPTIMIZERS, learning_rate, parameter_groups
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.teacher import Teacher
 from omlzoo.training.training_model import TrainingModel
 
 __all__ = ["Optimization"]
+
+Minimised = Callable[[Sequence[Tensor | None]], Tensor]
 
 
 class Optimization:
@@ -32,7 +35,7 @@ class Optimization:
         recipe: The settings.
         steps: Number of steps of the whole run.
         precision: "fp32", "bf16" or "fp16".
-        teacher: Called as the model is, without gradients, where the objective compares with a teacher.
+        teacher: Follows the model and is called as it is, without gradients, where the objective compares with one.
     """
 
     def __init__(
@@ -42,10 +45,10 @@ class Optimization:
         recipe: Recipe,
         steps: int,
         precision: str,
-        teacher: nn.Module | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         self.model, self.objective, self.recipe, self.precision = model, objective, recipe, precision
-        self.teacher = teacher
+        self.teacher, self.total = teacher, steps
         body = model.module if isinstance(model, DistributedDataParallel) else model
         self.body: nn.Module = body
         self.device = next(chain(body.parameters(), objective.parameters())).device
@@ -60,8 +63,10 @@ class Optimization:
 
     @property
     def measured(self) -> Extractor:
-        """The extractor to measure and keep: the average where there is one and a step was taken."""
+        """The extractor to measure and keep: the average where there is one and a step was taken, or the teacher."""
         model: Any = self.average.module if self.average is not None and self.steps else self.body
+        if self.teacher is not None and getattr(self.objective, "kept", "student") == "teacher":
+            model = self.teacher.module
         extractor: Extractor = model.body if isinstance(model, TrainingModel) else model
         return extractor
 
@@ -69,6 +74,11 @@ class Optimization:
     def stats(self) -> dict[str, float]:
         """The objective's own statistics of the last batch."""
         return dict(getattr(self.objective, "stats", {}))
+
+    @property
+    def flat(self) -> float | None:
+        """The loss of a model that tells nothing apart, where the objective knows it."""
+        return getattr(self.objective, "flat", None)
 
     def batch(self, views: Sequence[Tensor], labels: Tensor, rows: Tensor, named: Callable[[], str]) -> float:
         """Add the gradients of a batch; a step follows once there are ``accumulate`` of them. Returns the loss.
@@ -91,11 +101,13 @@ class Optimization:
                 )
             return value
 
+        if not self.waiting and isinstance(self.objective, OverViews):
+            self.objective.begin_step(self.steps, self.total)
         size = self.recipe.chunk
         whole = not size or size >= len(labels)
         last = self.waiting + 1 >= self.recipe.accumulate
 
-        def minimised(student: Sequence[Tensor]) -> Tensor:
+        def minimised(student: Sequence[Tensor | None]) -> Tensor:
             return check(self.objective(Outputs(student, self._taught(views), labels, rows)))
 
         value = (self._whole if whole else self._in_chunks)(views, minimised, last)
@@ -111,7 +123,10 @@ class Optimization:
         if self.waiting < self.recipe.accumulate:  # the epoch ended in between
             share_gradients(self.body)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule(self.steps) * group["share"]
+            group["lr"] = (self.recipe.lr if group.get("constant") else self.schedule(self.steps)) * group["share"]
+        if isinstance(self.objective, OverViews) and isinstance(self.body, TrainingModel):
+            for parameter in self.objective.held(self.body.head):
+                parameter.grad = None
         trained = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.scaler.unscale_(self.optimizer)
         if self.waiting > 1:
@@ -128,6 +143,8 @@ class Optimization:
         self.steps, self.waiting = self.steps + 1, 0
         if self.average is not None:
             self.average.update_parameters(self.body)
+        if self.teacher is not None:
+            self.teacher.follow(self.body, self.steps - 1)
 
     def state_dict(self) -> dict[str, Any]:
         """The state from which training goes on; call it only between steps."""
@@ -136,6 +153,7 @@ class Optimization:
             "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict(),
             "steps": self.steps, "overflows": self.overflows,
             "average": None if self.average is None else self.average.state_dict(),
+            "teacher": None if self.teacher is None else self.teacher.state_dict(),
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -147,6 +165,8 @@ class Optimization:
         self.steps, self.overflows = state["steps"], state["overflows"]
         if self.average is not None:
             self.average.load_state_dict(state["average"])
+        if self.teacher is not None:
+            self.teacher.load_state_dict(state["teacher"])
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context of the precision in which the model runs."""
@@ -154,28 +174,35 @@ class Optimization:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16 if self.precision == "bf16" else torch.float16)
 
+    def _split(self, views: Sequence[Tensor]) -> list[tuple[Tensor, bool]]:
+        """Each view, and whether the objective needs no output of the student for it."""
+        first = getattr(self.objective, "unseen", 0)
+        return [(view, number < first) for number, view in enumerate(views)]
+
     def _taught(self, views: Sequence[Tensor]) -> list[Tensor] | None:
-        """The outputs of the teacher for the views; None without a teacher."""
+        """The outputs of the teacher for the views that it sees; None without a teacher."""
         if self.teacher is None:
             return None
+        seen = views[: getattr(self.objective, "teacher_views", None)]
         with torch.no_grad(), self.autocast():
-            return [self.teacher(view) for view in views]
+            return [self.teacher(view) for view in seen]
 
-    def _whole(self, views: Sequence[Tensor], minimised: Callable[[Sequence[Tensor]], Tensor], last: bool) -> float:
+    def _whole(self, views: Sequence[Tensor], minimised: Minimised, last: bool) -> float:
         with self._together(last):
             with self.autocast():
-                value = minimised([self.model(view) for view in views])
+                value = minimised([None if unseen else self.model(view) for view, unseen in self._split(views)])
             _backward(self.scaler.scale(value))
         return value.item()
 
-    def _in_chunks(self, views: Sequence[Tensor], minimised: Callable[[Sequence[Tensor]], Tensor], last: bool) -> float:
+    def _in_chunks(self, views: Sequence[Tensor], minimised: Minimised, last: bool) -> float:
         """Gradient caching (arXiv 2101.06983): the loss of the whole batch in the memory of one chunk.
 
         Every chunk goes through the model twice, with the same dropout; batch norm sees chunks.
         """
-        parts = [torch.split(view, self.recipe.chunk) for view in views]
+        seen = [view for view, unseen in self._split(views) if not unseen]
+        parts = [torch.split(view, self.recipe.chunk) for view in seen]
         states: list[list[Tensor]] = []
-        student = []
+        student: list[Tensor] = []
         with torch.no_grad(), self.autocast():
             for chunks in parts:
                 embedded = []
@@ -183,7 +210,7 @@ class Optimization:
                     states.append(_randomness(self.device))
                     embedded.append(self.body(chunk))
                 student.append(torch.cat(embedded).requires_grad_())
-        value = minimised(student)
+        value = minimised([*[None] * (len(views) - len(seen)), *student])
         _backward(self.scaler.scale(value))
         after = _randomness(self.device)
         pulls = [None if view.grad is None else torch.split(view.grad, self.recipe.chunk) for view in student]

@@ -1,6 +1,6 @@
 """Building the architecture of an entry, which may be a stranger's: it must be the one that the entry describes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import make_dataclass, replace
 from functools import partial
 from inspect import signature
@@ -133,9 +133,19 @@ def check_module(module: Any, entry: Entry) -> None:
     kind = module if isinstance(module, type) else type(module)
     if not issubclass(kind, nn.Module):
         raise BadInput(f"module is a {kind.__name__}; it must be a torch.nn.Module, or a class of such")
-    named = [entry.arch, str(entry.arch_args.get("arch"))]
-    if not any(name.startswith("module:") for name in named):
+    if not any(
+        name.startswith("module:") for name in _architectures({"arch": entry.arch, "arch_args": entry.arch_args})
+    ):
         raise BadInput(f"{entry.name} is a {entry.arch}, which needs no module; leave module out")
+
+
+def _architectures(arguments: Any) -> Iterator[str]:
+    """The names of all architectures in arguments, also of those inside others."""
+    for key, value in arguments.items() if isinstance(arguments, Mapping) else ():
+        if key == "arch":
+            yield str(value)
+        for inner in value if isinstance(value, list) else [value]:
+            yield from _architectures(inner)
 
 
 def check_room(entry: Entry, path: Path) -> None:

@@ -13,8 +13,9 @@ from omlzoo.checkpoints import layouts
 from omlzoo.errors import BadInput
 from omlzoo.models._blank import Blank
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._pooling import generalized_mean
 from omlzoo.models._positions import resize_positions
-from omlzoo.models.resnet import ResNet, centre_ink, generalized_mean
+from omlzoo.models.resnet import ResNet, centre_ink
 from omlzoo.models.vit import ViT
 
 ARCHS = sorted(catalog.names("models"))

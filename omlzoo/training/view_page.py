@@ -1,0 +1,85 @@
+"""The page that shows pictures with their views before training: the views decide what is learned."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from omlzoo.data.images import to_rgb
+from omlzoo.data.views import Views, shown
+from omlzoo.errors import BadImage, BadInput
+from omlzoo.files import check_free, new_file
+from omlzoo.models._extractor import Extractor
+from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
+from omlzoo.training.finetuning import start_model
+from omlzoo.training.pretraining import picture_rows
+from omlzoo.training.pretraining_defaults import drawn, suggest_pretraining
+from omlzoo.training.recipe import Recipe
+
+__all__ = ["preview_views"]
+
+PICTURES = 10
+
+
+def preview_views(
+    model: Extractor | str | Path,
+    pictures: str | Path | pd.DataFrame | Sequence[str | Path],
+    out: str | Path,
+    recipe: Recipe | None = None,
+    root: str | Path | None = None,
+    **settings: Any,
+) -> Path:
+    """Write a page with ten pictures, each with the views that ``pretrain`` would draw of it.
+
+    Args:
+        model: The model, whose preprocessing gives the size of the views.
+        pictures: As in ``omlzoo.pretrain``.
+        out: The page; ".html" is added where it has no ending.
+        recipe: All settings; None lets them follow from the pictures.
+        root: The folder where relative paths start.
+        **settings: Settings of the recipe by name, such as ``views="photo"``.
+
+    Returns:
+        The file of the page.
+
+    Raises:
+        BadInput: There is a file of that name already, or no picture can be read.
+    """
+    out = Path(out) if Path(out).suffix else Path(out).with_name(f"{Path(out).name}.html")
+    check_free(out, ())
+    known = (recipe or Recipe()).changed(settings)
+    table = picture_rows(pictures, root)
+    start = start_model(model, known)
+    if recipe is None:
+        known = known.changed(suggest_pretraining(len(table), start, False, drawn(table.files()), settings))
+    views = Views(start.entry.preprocess, known.views, known.globals, known.locals)
+    rows = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(known.seed)
+        files, boxes = table.files(), table.boxes()
+        for number in np.linspace(0, len(files) - 1, min(PICTURES, len(files))).astype(int).tolist():
+            try:
+                image = to_rgb(files[number], boxes[number])
+            except BadImage:
+                continue
+            drawn_views = shown(views(image))
+            cards = [
+                Card(thumbnail(view), f"view {place + 1}", f"{view.height} x {view.width} pixels")
+                for place, view in enumerate(drawn_views)
+            ]
+            rows.append(Row(Card(thumbnail(image), str(table.frame["path"].iloc[number])), cards))
+    if not rows:
+        raise BadInput(f"{table.name}: none of the pictures can be read")
+    facts = [
+        f"views {known.views}: {known.globals} of the whole picture, {known.locals} of parts; objective "
+        f"{known.objective}",
+        "What all views of a picture have in common is what the model keeps: choose views in which two pictures that "
+        "must be told apart still look different (--views).",
+    ]
+    page = gallery_page(Heading("Views of pictures", start.entry.name, table.name), facts, rows)
+    with new_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return out
