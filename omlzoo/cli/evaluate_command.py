@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -23,6 +23,7 @@ def evaluate_command(
     against: str | None = None,
     thorough: bool = True,
     baselines: bool = False,
+    probe: Literal["knn", "linear"] | None = None,
     options: Computing = DEFAULT,
     trust: Trusted = None,
 ) -> None:
@@ -46,12 +47,15 @@ def evaluate_command(
         Also measure pairs, whole lists and intervals, and look for what is wrong with the rows.
     baselines
         Also measure raw pixels, a colour histogram and random weights on the same rows.
+    probe
+        Also measure how well labels can be read from the vectors: by the votes of the 20 nearest gallery rows, or by a
+        logistic regression of the gallery rows. Where rows are query and gallery, in five folds by picture.
     """
     allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
 
     report = evaluate(
-        model, table, root=root, against=against, thorough=thorough, baselines=baselines, **asdict(options)
+        model, table, root=root, against=against, thorough=thorough, baselines=baselines, probe=probe, **asdict(options)
     )
     if json_file is not None:
         report.save(json_file)

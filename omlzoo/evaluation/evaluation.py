@@ -17,6 +17,7 @@ from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.baselines import picture_baselines, random_weights
 from omlzoo.evaluation.findings import Finding, find_issues
+from omlzoo.evaluation.probes import Probe, check_probe, probe_mean, with_probe
 from omlzoo.evaluation.report import Report
 from omlzoo.evaluation.trivial_queries import find_certain, select_rows
 from omlzoo.metrics._selection import Selection
@@ -47,6 +48,7 @@ def evaluate(
     against: Extractor | str | Path | None = None,
     thorough: bool = True,
     baselines: bool = False,
+    probe: Probe | None = None,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -70,6 +72,9 @@ def evaluate(
             (ap, inp, ndcg@10), the spread (pcf) and intervals over labels, and look for faulty rows.
         baselines: Also measure what needs no training on the same rows: raw pixels, a colour histogram, and the model's
             architecture with random weights. A table on which these do well is too easy to tell models apart.
+        probe: Also measure how well labels can be read from the vectors: "knn", by the votes of the 20 nearest gallery
+            rows ("knn@20"), or "linear", by a logistic regression of them. Query rows are asked; where rows are both,
+            in five folds by picture, sequences kept whole.
         batch_size: As in ``omlzoo.embed``, like the others below it.
         precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
@@ -82,8 +87,10 @@ def evaluate(
     Raises:
         BadTable: The table has faults; all are listed.
         BadInput: An option breaks its rule, or table and embeddings are given together.
+        MissingExtra: The probe is "linear" and scipy is not installed.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
+    check_probe(probe)
     if against is not None:
         if isinstance(model, Embeddings):
             raise BadInput("against is given together with embeddings; give the model and the table")
@@ -100,13 +107,15 @@ def evaluate(
         embeddings = embed_table(open_model(model), read, options=options, progress=progress)
         name = read.name
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
+    if probe:
+        report = with_probe(report, probe)
     if baselines:
-        report = _with_baselines(report, options)
+        report = _with_baselines(report, options, probe)
     if against is None:
         return report
     other = evaluate(
         against, table, root=root, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
-        progress=progress, **asdict(options),
+        probe=probe, progress=progress, **asdict(options),
     )  # fmt: skip
     return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})
 
@@ -189,7 +198,7 @@ def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, se
                    utilities=usable)  # fmt: skip
 
 
-def _with_baselines(report: Report, options: ComputeOptions) -> Report:
+def _with_baselines(report: Report, options: ComputeOptions, probe: Probe | None = None) -> Report:
     """The report with the metrics of vectors that need no training, on the same rows."""
     good, ranking = report.embeddings, report.ranking
     if good is None or ranking is None:
@@ -213,6 +222,7 @@ def _with_baselines(report: Report, options: ComputeOptions) -> Report:
     for name, values in vectors.items():
         measured = averages(ranking_of(torch.from_numpy(values), selection, {**ranks, "hits": (), "ndcg": ()}))
         found[name] = {metric: value for metric, value in measured.items() if metric in names}
+        found[name] |= probe_mean(report, values, probe) if probe else {}
     easy = _find_easy(report.metrics, found)
     for finding in easy:
         notice(finding.text)

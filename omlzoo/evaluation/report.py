@@ -38,6 +38,8 @@ DEFINITIONS = {
     "distance@far=x": "The threshold of that FAR: the x-quantile of the distances of negative pairs.",
     "opis": "Variance between labels of a threshold's utility, between false accept rates of 0.01 and 0.1.",
     "pcf@x": "Share of principal components that explain the share x of the variance.",
+    "knn@k": "Share of queries whose label the k nearest rows that vote elect, a row at cosine s with exp(s / 0.07).",
+    "linear": "Share of queries whose label a logistic regression of the other rows' vectors finds.",
     "queries_without_relevant": "Queries whose label no gallery picture has; they are not averaged in.",
 }
 

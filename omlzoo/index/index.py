@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from omlzoo import catalog
 from omlzoo.checkpoints.calibration import Calibration, CutPoint, energy
@@ -17,6 +18,7 @@ from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import check_free, writing
 from omlzoo.index.backends._backend import Backend
+from omlzoo.index.classifying import label_chances
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
 from omlzoo.index.rows import Rows
@@ -177,6 +179,22 @@ class Index:
         return replace(
             hits, ids=ids[:, :k], scores=scores[:, :k], accepted=None if accepted is None else accepted[:, :k]
         )
+
+    def classify(
+        self, queries: Queries, k: int = 20, temperature: float = 0.07, *, exclude_self: bool = False
+    ) -> pd.DataFrame:
+        """Chances of labels by weighted k-NN: a row per query, a column per label among the hits; rows sum to 1.
+
+        Args:
+            queries: As in :meth:`search`.
+            k: How many rows vote, the nearest by cosine; those without a label do not.
+            temperature: A row at cosine s votes for its label with exp(s / temperature).
+            exclude_self: Whether the row with the query's own path does not vote.
+
+        Raises:
+            BadInput: No row has a label, k or the temperature is out of its range, or as in :meth:`search`.
+        """
+        return label_chances(self.rows, self.encoder, queries, k, temperature, exclude_self)
 
     def add(self, embeddings: Embeddings) -> np.ndarray:
         """Add rows; their numbers (M,) follow the last one. Images that are in the index are left out, with a notice.

@@ -5,6 +5,8 @@ from omlzoo.metrics.bootstrap import intervals as intervals
 from omlzoo.metrics.consistency import Utilities as Utilities
 from omlzoo.metrics.consistency import opis as opis
 from omlzoo.metrics.consistency import utilities as utilities
+from omlzoo.metrics.probing import knn_accuracy as knn_accuracy
+from omlzoo.metrics.probing import linear_probe as linear_probe
 from omlzoo.metrics.ranking import RetrievalPerQuery as RetrievalPerQuery
 from omlzoo.metrics.ranking import averages as averages
 from omlzoo.metrics.ranking import metrics_of_hits as metrics_of_hits
@@ -12,7 +14,10 @@ from omlzoo.metrics.ranking import ranking_of as ranking_of
 from omlzoo.metrics.ranking import retrieval as retrieval
 from omlzoo.metrics.ranking import retrieval_per_query as retrieval_per_query
 from omlzoo.metrics.spread import alignment as alignment
+from omlzoo.metrics.spread import lidar as lidar
 from omlzoo.metrics.spread import pcf as pcf
+from omlzoo.metrics.spread import rankme as rankme
+from omlzoo.metrics.spread import standard_deviation as standard_deviation
 from omlzoo.metrics.spread import uniformity as uniformity
 from omlzoo.metrics.verifying import Verification as Verification
 from omlzoo.metrics.verifying import auc as auc
