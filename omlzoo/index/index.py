@@ -186,13 +186,13 @@ class Index:
         """Chances of labels by weighted k-NN: a row per query, a column per label among the hits; rows sum to 1.
 
         Args:
-            queries: As in :meth:`search`.
+            queries: As in :meth:`search`, with its ``exclude_self``.
             k: How many rows vote, the nearest by cosine; those without a label do not.
             temperature: A row at cosine s votes for its label with exp(s / temperature).
             exclude_self: Whether the row with the query's own path does not vote.
 
         Raises:
-            BadInput: No row has a label, k or the temperature is out of its range, or as in :meth:`search`.
+            BadInput: No row has a label, k or the temperature is out of its range.
         """
         return label_chances(self.rows, self.encoder, queries, k, temperature, exclude_self)
 

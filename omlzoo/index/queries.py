@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,7 +17,7 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
 from omlzoo.embedding.kept_engine import KeptEngine
 from omlzoo.embedding.options import ComputeOptions, Runtime
 from omlzoo.errors import BadInput, OmlzooError, notice
-from omlzoo.ops.arrays import LARGEST, as_array
+from omlzoo.index.query_vectors import FEW, are_vectors, as_query_array, comparable, numbered
 from omlzoo.ops.codes import is_tensor
 from omlzoo.ops.directions import directions
 from omlzoo.zoo.registry import get_model, get_weights
@@ -38,7 +36,6 @@ Queries: TypeAlias = (
     "| torch.Tensor | Embeddings | pd.DataFrame"
 )
 
-FEW = 64  # vectors whose table is kept
 COPIED_WHEN_WRITTEN = int(pd.__version__.partition(".")[0]) >= 3  # what a shallow copy of a table shares
 SAID = 80  # characters of a text that a message repeats
 
@@ -71,15 +68,15 @@ class QueryEncoder:
                 compared.
         """
         record = self.record
-        if is_tensor(queries) or isinstance(queries, np.ndarray | memoryview) or _of_numbers(queries):
-            return self._vectors(_as_array(queries))
+        if is_tensor(queries) or isinstance(queries, np.ndarray | memoryview) or are_vectors(queries):
+            return self._vectors(as_query_array(queries))
         if isinstance(queries, Embeddings):
             _say_decoding(record, queries.record)
         else:
             table, pictures = source_table(queries)  # type: ignore[arg-type]
             queries = self._by_kept_engine(table, pictures) or self._by_pipeline(table, pictures)
         record.check_comparable(queries.record)
-        vectors, faults = _comparable(queries.vectors, record.normalized)
+        vectors, faults = comparable(queries.vectors, record.normalized)
         errors = queries.table[ERROR].where(queries.table[ERROR] != "", pd.Series(faults, queries.table.index, "str"))
         return replace(queries, vectors=vectors, table=queries.table.assign(**{ERROR: errors}))
 
@@ -204,8 +201,8 @@ class QueryEncoder:
         if given.ndim != 2 or given.shape[1] != self.record.dim:
             raise BadInput(f"vectors have the shape {given.shape}; it must be (queries, {self.record.dim})")
         kept = len(given) <= FEW
-        table = _numbered(len(given)).copy(deep=not COPIED_WHEN_WRITTEN) if kept else _numbered.__wrapped__(len(given))
-        vectors, faults = _comparable(given, self.record.normalized)
+        table = numbered(len(given)).copy(deep=not COPIED_WHEN_WRITTEN) if kept else numbered.__wrapped__(len(given))
+        vectors, faults = comparable(given, self.record.normalized)
         if any(faults):
             broken = [number for number, fault in enumerate(faults) if fault]
             raise BadInput(
@@ -215,55 +212,10 @@ class QueryEncoder:
         return Embeddings.without_errors(vectors, table, self.record)
 
 
-def _comparable(vectors: np.ndarray, normalized: bool) -> tuple[np.ndarray, list[str]]:
-    """Vectors (Q, D) as float32, with L2 norm 1 where the index's have it; and why each cannot be compared, or ""."""
-    largest = np.abs(vectors).max(axis=1, initial=0)
-    if normalized:
-        vectors, right = directions(vectors, unless=1e-6), (largest > 0) & (largest < np.inf)
-    else:
-        right = largest <= LARGEST
-    faults = [""] * len(vectors)
-    for number in np.flatnonzero(~right):
-        value = float(largest[number])
-        if not np.isfinite(value):
-            faults[number] = "the vector holds NaN or infinity"
-        elif value == 0:
-            faults[number] = "the vector is all zeros, which has no direction"
-        else:
-            faults[number] = f"the vector holds a number of {value:.3g}; distances need numbers of at most {LARGEST:g}"
-    with np.errstate(over="ignore"):  # those rows have a fault
-        return vectors.astype(np.float32, copy=False), faults
-
-
 def _say_decoding(ours: Record, theirs: Record) -> None:
     differs = ours.decoding_differs(theirs)
     if differs:
         notice(f"the queries are decoded in another way than the pictures of the index: {differs}")
-
-
-def _as_array(vectors: object) -> np.ndarray:
-    """Vectors (Q, D) of any kind; torch is asked where some are its tensors."""
-    first = vectors[0] if isinstance(vectors, list | tuple) and vectors else vectors
-    if not is_tensor(first):
-        return as_array(vectors, "vectors")
-    from omlzoo.ops.rows import as_numbers
-
-    return np.asarray(as_numbers(vectors, "vectors").cpu().numpy())  # type: ignore[arg-type]
-
-
-def _of_numbers(queries: object) -> bool:
-    """Whether the queries are a list of vectors, and not of pictures or texts."""
-    if hasattr(queries, "toarray"):  # a sparse matrix, which is refused as one
-        return True
-    first = queries[0] if isinstance(queries, list | tuple) and queries else None
-    return is_tensor(first) or isinstance(first, list | tuple | np.ndarray | memoryview | Number)
-
-
-@lru_cache(FEW)
-def _numbered(count: int) -> pd.DataFrame:
-    """A table for vectors without one; to make it takes longer than to search for a few."""
-    names = pd.Series([f"vector {i}" for i in range(count)], dtype="str")
-    return pd.DataFrame({"path": names, ERROR: pd.Series([""] * count, dtype="str")})
 
 
 def pictures_in(queries: Queries) -> dict[int, Image.Image]:
