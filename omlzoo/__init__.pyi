@@ -28,6 +28,7 @@ from omlzoo import losses as losses
 from omlzoo import metrics as metrics
 from omlzoo import miners as miners
 from omlzoo import models as models
+from omlzoo import objectives as objectives
 from omlzoo import rerank as rerank
 from omlzoo import samplers as samplers
 from omlzoo.models._extractor import Extractor

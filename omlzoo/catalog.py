@@ -38,7 +38,7 @@ ACTS = {
     "export": "zoo.exporting",
     "pack": "zoo.packing",
 }
-SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "rerank", "samplers")
+SHELVES = ("curation", "index.backends", "losses", "metrics", "miners", "models", "objectives", "rerank", "samplers")
 ROOMS = tuple(shelf for shelf in SHELVES if "." not in shelf)
 
 
