@@ -41,7 +41,7 @@ class Perceptron(nn.Module):
         if last_norm != "none":
             layers.append(nn.BatchNorm1d(widths[-1], affine=last_norm != "plain"))
         if last_norm == "gain":
-            layers[-1].bias.requires_grad_(False)  # type: ignore[union-attr, operator]
+            layers[-1].bias.requires_grad_(False)
         self.layers = nn.Sequential(*layers)
         if deviation is not None:
             for layer in layers:

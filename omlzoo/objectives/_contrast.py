@@ -111,7 +111,7 @@ class KeyQueue(nn.Module):
 
     def similarity(self, queries: Tensor) -> Tensor:
         """The inner products (B, size) of queries (B, D) of L2 norm 1 with the keys, which are its cosines."""
-        keys = self.bank.embeddings.to(queries.dtype)
+        keys: Tensor = self.bank.embeddings.to(queries.dtype)
         return queries @ (keys.clone() if queries.requires_grad else keys).T  # keys change before the backward pass
 
     def negative(self, ids: Tensor) -> Tensor:

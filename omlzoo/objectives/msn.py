@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import positive_number
 from omlzoo.objectives._assignment import entropies, sinkhorn
@@ -59,7 +60,7 @@ class MSN(Objective):
         self.prototypes = nn.Parameter(torch.empty(prototypes, dim).uniform_(-(dim**-0.5), dim**-0.5))
 
     def __repr__(self) -> str:
-        return super().__repr__().replace("prototypes=<Parameter>", f"prototypes={len(self.prototypes)}")
+        return described(self, prototypes=str(len(self.prototypes)))
 
     def make_projector(self) -> nn.Module:
         """Three layers with bias, batch norm and GELU in between."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from omlzoo.catalog import described, shared
+from omlzoo.catalog import shared
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import positive_number
 from omlzoo.losses.proto_nce import ProtoNCE
@@ -75,9 +75,6 @@ class PCL(Objective):
             torch.empty(len(self.prototypes), 0, dtype=torch.long),
         )
         self.train()
-
-    def __repr__(self) -> str:
-        return described(self)
 
     def train(self, mode: bool = True) -> "PCL":
         """Set the mode, but for the prototypes, which a batch would move in training mode."""

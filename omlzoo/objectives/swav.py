@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import positive_number
 from omlzoo.objectives._assignment import entropies, sinkhorn
@@ -71,7 +72,7 @@ class SwAV(Objective):
         self._held, self._queue_on = False, True
 
     def __repr__(self) -> str:
-        return super().__repr__().replace("prototypes=<Parameter>", f"prototypes={len(self.prototypes)}")
+        return described(self, prototypes=str(len(self.prototypes)))
 
     def make_projector(self) -> nn.Module:
         """One hidden layer with batch norm, both layers with bias."""

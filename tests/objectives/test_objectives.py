@@ -78,9 +78,11 @@ def test_the_state_goes_on_where_it_was(name: str, settings: dict[str, Any]) -> 
 
 
 @EVERY
-def test_halves_are_computed_in_float32(name: str, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_halves_are_computed_in_float32(name: str, settings: dict[str, Any], half: torch.dtype) -> None:
     objective = made(name, **settings)
-    value, student, _ = call(objective, torch.float16, scale=30.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        value, student, _ = call(objective, half, scale=30.0)
     value.backward()
     assert value.dtype == torch.float32
     assert torch.isfinite(value)
@@ -98,6 +100,22 @@ def test_one_picture_or_copies_of_one_give_a_finite_value(name: str, settings: d
     if objective.at_least > batch:
         assert value == 0
         assert objective.stats == {"empty_batches": 1.0}
+
+
+@EVERY
+def test_the_order_of_the_batch_and_the_names_of_pictures_say_nothing(name: str, settings: dict[str, Any]) -> None:
+    objective = made(name, **settings).double()
+    state, order = copy.deepcopy(objective.state_dict()), torch.tensor([3, 0, 7, 1, 2, 6, 5, 4])
+    ids = torch.tensor([0, 1, 2, 3, 4, 5, 5, 6])
+    drawn = [view.detach() for view in views(4, columns(objective))]
+    student, teacher = drawn[:2], drawn[2:][: objective.teacher_views]
+    value = objective(student, teacher, ids)
+    objective.load_state_dict(state)
+    turned = objective([view[order] for view in student], [view[order] for view in teacher], ids[order])
+    assert turned.item() == pytest.approx(value.item(), rel=1e-9)
+    if name != "PCL":  # it looks the ids up
+        objective.load_state_dict(state)
+        assert objective(student, teacher, ids * 7 + 100).item() == pytest.approx(value.item(), rel=1e-9)
 
 
 @EVERY

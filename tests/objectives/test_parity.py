@@ -174,6 +174,20 @@ def test_koleo_of_copies_is_finite() -> None:
     assert objective.stats["koleo"] < copied - 2  # -log of nothing, for two rows of eight and two views
 
 
+def test_dino_with_sinkhorn_over_all_views_of_the_teacher() -> None:
+    objective = made("DINO", centring="sinkhorn").double()
+    given, masters = views(3, 5), [view.detach() for view in views(2, 5, seed=1)]
+    targets = their_sinkhorn(torch.cat(masters), 3, 0.04).split(BATCH)
+    wanted = [
+        -(targets[t] * (given[s] / 0.1).log_softmax(dim=1)).sum(dim=1).mean()
+        for t in (0, 1)
+        for s in range(3)
+        if s != t
+    ]
+    equal(objective(given, masters, IDS), torch.stack(wanted).mean(), given)
+    assert not objective.centre.any()
+
+
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_sinkhorn(rounds: int) -> None:
     scores = torch.randn(9, 4, dtype=torch.float64)
