@@ -15,6 +15,7 @@ from omlzoo.evaluation.calibration_fit import calibrate as calibrate
 from omlzoo.evaluation.evaluation import evaluate as evaluate
 from omlzoo.index.build import build_index as build_index
 from omlzoo.index.build import open_index as open_index
+from omlzoo.training import pretrain as pretrain
 from omlzoo.zoo.exporting import export as export
 from omlzoo.zoo.joining import ensemble as ensemble
 from omlzoo.zoo.packing import pack as pack
@@ -29,6 +30,7 @@ from omlzoo import losses as losses
 from omlzoo import metrics as metrics
 from omlzoo import miners as miners
 from omlzoo import models as models
+from omlzoo import objectives as objectives
 from omlzoo import rerank as rerank
 from omlzoo import samplers as samplers
 from omlzoo.models._extractor import Extractor
@@ -67,6 +69,12 @@ def finetune(
     n_instances: int = ...,
     n_categories: int = ...,
     augment: Literal['photo', 'hypvit', 'rich', 'drawing', 'none'] = ...,
+    objective: str = ...,
+    objective_args: dict[str, Any] = ...,
+    views: Literal['mild', 'photo', 'simclr', 'byol', 'dino', 'swav', 'crop', 'drawing'] = ...,
+    globals: int = ...,
+    locals: int = ...,
+    alarm: bool = ...,
     decode: Literal['fast', 'whole'] = ...,
     decoded_gb: float = ...,
     normalize: Literal['model', 'yes', 'no'] = ...,

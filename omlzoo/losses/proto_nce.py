@@ -111,6 +111,8 @@ class ProtoNCE(Loss):
     @torch.no_grad()
     def _learn(self, rows: Tensor, codes: Tensor) -> None:
         """Move the prototypes of the batch's labels; in eval mode only those of new labels are set."""
+        if not self.training and (self.counts[codes] > 0).all():
+            return  # to scale them once more would change their last bits
         names, means, spread, counts = _clusters(rows, codes)
         stays = (self.counts[names] > 0).float() * (self.momentum if self.training else 1.0)
         moved = stays[:, None] * self.prototypes[names] + (1 - stays)[:, None] * means

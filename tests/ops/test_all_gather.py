@@ -1,4 +1,4 @@
-"""Two processes compute what one computes over the whole batch: every loss, the memory, the samplers."""
+"""Two processes compute what one computes over the whole batch: every loss and objective, the memory, the samplers."""
 
 import json
 import os
@@ -51,6 +51,31 @@ for name in sorted(catalog.names("losses")):
         gradients.append(own.grad.tolist())
     parameters = {key: p.grad.tolist() for key, p in loss.named_parameters() if p.grad is not None}
     found[name] = {"values": values, "gradients": gradients, "parameters": parameters}
+
+def make_objective(name):
+    torch.manual_seed(1)
+    kind = catalog.find("objectives", name)
+    known = {"dim": DIM, "hidden": 8, "predictor_hidden": 8, "bottleneck": 4, "queue": 12, "prototypes": 5, "gather": True,
+             "koleo": 0.1, "queue_from": 0.0, "warmup": 0.0, **({"prototypes": (2, 3)} if name == "PCL" else {})}
+    made = kind(DIM, **{key: value for key, value in known.items() if key in inspect.signature(kind).parameters})
+    made.begin_epoch(torch.randn(20, DIM, generator=torch.Generator().manual_seed(5)), torch.arange(20))
+    return made
+
+ids = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 0])  # one picture is in both shares
+for name in sorted(catalog.names("objectives")):
+    objective, values, gradients = make_objective(name), [], []
+    columns = 5 + DIM if name == "DINO" else DIM
+    for step in range(3):
+        objective.begin_step(step, 10)
+        student = [torch.randn(9, columns, generator=draw)[share].requires_grad_() for _ in range(2)]
+        teacher = [torch.randn(9, columns, generator=draw)[share] for _ in range(2)][: objective.teacher_views]
+        objective.zero_grad()
+        value = objective(student, teacher, ids[share])
+        value.backward()
+        values.append(value.item())
+        gradients.append(student[1].grad.tolist())
+    parameters = {key: p.grad.tolist() for key, p in objective.named_parameters() if p.grad is not None}
+    found["objective " + name] = {"values": values, "gradients": gradients, "parameters": parameters}
 Path(f"{folder}/{rank}.json").write_text(json.dumps(found))
 if not alone:
     dist.destroy_process_group()  # its threads, left to the end, abort the process now and then
@@ -74,9 +99,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (-1, 0, 1)]
 
 
-def test_every_loss_equals_one_process_with_the_whole_batch(runs: list[dict]) -> None:
+def test_every_loss_and_objective_equals_one_process_with_the_whole_batch(runs: list[dict]) -> None:
     whole, first, second = runs
-    assert len(whole) >= 20
+    assert len(whole) >= 32
     for name, wanted in whole.items():
         for part in (first, second):
             assert part[name]["values"] == pytest.approx(wanted["values"], rel=1e-5), name
@@ -84,7 +109,7 @@ def test_every_loss_equals_one_process_with_the_whole_batch(runs: list[dict]) ->
                 assert torch.allclose(torch.tensor(part[name]["parameters"][key]), torch.tensor(gradient), atol=1e-6), (
                     name
                 )
-        for step in (0, 1):
+        for step in range(len(wanted["values"])):
             # Each process has twice the gradient of its own rows, which DistributedDataParallel's mean halves.
             found = torch.tensor(first[name]["gradients"][step] + second[name]["gradients"][step]) / 2
             wanted_rows = torch.tensor(wanted["gradients"][step])
