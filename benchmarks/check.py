@@ -3,7 +3,7 @@
 python benchmarks/check.py [--kept REVISION|FOLDER] [--least 0.75]
 
 Seconds depend on the machine and what else it does; a ratio to a peer in the same run hardly does. Where a row has no
-peer its share of the limit is compared, but only between runs of one processor. Rows that are gone are said too.
+peer its share of the limit is compared, but only between runs of one processor, and only where it fell below 1. Rows that are gone are said too.
 """
 
 import argparse
@@ -45,6 +45,8 @@ def compared(now: dict[str, Any], before: dict[str, Any], least: float) -> tuple
         if old[key] is None or (key == "share" and not same):
             continue
         count += 1
+        if key == "share" and (new[key] or 0) >= 1:  # the limit is kept; how far is a matter of seconds
+            continue
         if new[key] is None or new[key] < least * old[key]:
             shown = "none" if new[key] is None else f"{new[key]:.3g}"
             against = f"to {old['peer_name']}" if key == "ratio" else "of the limit"
