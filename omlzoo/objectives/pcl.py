@@ -124,17 +124,18 @@ class PCL(Objective):
                 f"PCL has {max(self.prototypes)} prototypes for {len(vectors)} pictures; give at most half as many, "
                 f"such as prototypes={few}"
             )
-        rows = normalize(vectors.detach().float())
+        place = self.queue_of_keys.bank.embeddings.device  # the vectors may come from elsewhere
+        rows, ids = normalize(vectors.detach().float()).to(place), ids.to(place)
         order = ids.argsort(stable=True)
         first = torch.ones_like(order, dtype=torch.bool)
         first[1:] = ids[order][1:] != ids[order][:-1]
         self._ids, codes = ids[order][first], []
         for number, (count, loss) in enumerate(zip(self.prototypes, self._each(), strict=True)):
-            found = shared("curation.kmeans", "clusters")(rows, count, self.seed + number)
+            found = shared("curation.kmeans", "clusters")(rows.cpu(), count, self.seed + number)
             code = np.empty(len(rows), dtype=np.int64)
             for cluster, members in enumerate(found.members):
                 code[members] = cluster
-            codes.append(torch.from_numpy(code).to(ids.device))
+            codes.append(torch.from_numpy(code).to(place))
             loss.fit(rows, codes[-1])
         self._codes = torch.stack(codes)[:, order][:, first]
 
