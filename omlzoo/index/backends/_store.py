@@ -12,7 +12,7 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.index.backends._rescore import rescored
 from omlzoo.ops.similarity import Similarity
 
-__all__ = ["Selection", "Store", "StoredRows", "checked_name"]
+__all__ = ["Selection", "Store", "StoredRows", "by_query", "checked_name"]
 
 SAMPLE = 64  # rows whose vectors are compared with those of the store
 SAME = 1e-5  # difference of numbers that are the same, in stores with forms of their own
@@ -141,10 +141,10 @@ class StoredRows:
         count = min(left, k * self.store.spare + (own is not None))
         candidates = np.full((len(queries), max(count, k)), -1, dtype=np.int64)
         if count:
-            with self._asking():
-                found = self.store.nearest(queries, count, self._selection(may, left))
-            candidates[:, :count] = np.where((found >= 0) & (found < len(may)), found, -1)
-            candidates[~may[candidates]] = -1  # of an addition that failed half-way, or by another process
+            found, strange = self._nearest(queries, count, may, self._selection(may, left))
+            if strange:  # rows that are being added, or that another process added, stand in the place of ours
+                found, _ = self._nearest(queries, count, may, Selection(np.flatnonzero(may), self.gone[:0], 1.0))
+            candidates[:, :count] = found
         return rescored(queries, self.vectors, candidates, k, self.similarity, own)
 
     def save(self, folder: Path) -> None:
@@ -193,6 +193,16 @@ class StoredRows:
         if len(missing):
             self.store.insert(missing, vectors)
 
+    def _nearest(
+        self, queries: np.ndarray, count: int, may: np.ndarray, selection: Selection
+    ) -> tuple[np.ndarray, bool]:
+        """Rows (Q, count) that may be found, -1 for others, and whether there were others."""
+        with self._asking():
+            found = self.store.nearest(queries, count, selection)
+        ours = (found >= 0) & (found < len(may))
+        ours[ours] = may[found[ours]]
+        return np.where(ours, found, -1), bool((~ours & (found >= 0)).any())
+
     def _selection(self, may: np.ndarray, left: int) -> Selection:
         barred = np.concatenate([np.flatnonzero(self.there & ~may), self.gone])
         only = np.flatnonzero(may) if left < len(barred) else None
@@ -210,6 +220,23 @@ class StoredRows:
                 f"{self.store.address} did not do what was asked of {self.store.collection!r} ({_said(error)}); see "
                 "that it runs and has room, then try again: the folder of the index is as it was"
             ) from error
+
+
+def by_query(which: np.ndarray, rows: np.ndarray, queries: int, count: int) -> np.ndarray:
+    """Hits of several queries, a row (Q, count) for each; -1 where there are fewer.
+
+    Args:
+        which: (M,) the query of each hit, from 0.
+        rows: (M,) the hits.
+        queries: Q.
+        count: At most so many hits has a query.
+    """
+    order = np.argsort(which, kind="stable")
+    each = np.bincount(which, minlength=queries)
+    place = np.arange(len(rows)) - np.repeat(np.cumsum(each) - each, each)
+    found = np.full((queries, count), -1, dtype=np.int64)
+    found[which[order], place] = rows[order]
+    return found
 
 
 def checked_name(collection: Any) -> str:
