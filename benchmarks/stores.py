@@ -41,7 +41,11 @@ def options(store: str, folder: Path, address: str) -> dict[str, Any]:
         "lancedb": {"uri": str(folder / "rows.lance")},
         "lancedb graph": {"uri": str(folder / "rows.lance"), "kind": "IVF_HNSW_SQ"},
         "pgvector": {"uri": address},
-        "milvus": {"uri": str(folder / "rows.db"), "kind": "HNSW", "settings": {"M": 16, "efConstruction": 100, "ef": 100}},
+        "milvus": {
+            "uri": str(folder / "rows.db"),
+            "kind": "HNSW",
+            "settings": {"M": 16, "efConstruction": 100, "ef": 100},
+        },
         "qdrant": {"path": str(folder / "rows.qdrant")},
     }
     return found.get(store, {})
@@ -100,7 +104,10 @@ def measure(store: str, rows: int, folder: Path, address: str) -> dict[str, floa
     timed("add", lambda: index.add(every.rows(np.arange(len(every)) >= rows)))
     timed("remove", lambda: index.remove(np.arange(len(index.embeddings)) < more))
     timed("save", lambda: index.save(folder / "x"))
-    found["disk"] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and folder / "x" not in path.parents) / 1e6
+    found["disk"] = (
+        sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and folder / "x" not in path.parents)
+        / 1e6
+    )
     if store == "pgvector":
         import psycopg
 

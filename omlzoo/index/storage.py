@@ -98,7 +98,9 @@ def write_index(
         written = sorted(temporary.iterdir())
         facts_of = json.loads(record.to_json())
         files = {path.name: _digest(path) for path in written}
-        facts = Facts(backend, kept_options(options), rows.similarity, recall, calibration, facts_of, generation, files, FORMAT)
+        facts = Facts(
+            backend, kept_options(options), rows.similarity, recall, calibration, facts_of, generation, files, FORMAT
+        )
         (temporary / FACTS).write_text(json.dumps(asdict(facts), indent=2) + "\n", encoding="utf-8")
     for name in set(OWNED) - {path.name for path in written} - {FACTS}:
         (folder / name).unlink(missing_ok=True)  # of another backend

@@ -106,7 +106,9 @@ class Lance:
         wider = 1 / max(selection.share, 1e-3)
         asked = self.table.search(queries[0] if len(queries) == 1 else queries).distance_type(self.distance)
         asked = asked.limit(count).select(["row", "_distance"])
-        asked = asked.minimum_nprobes(round(self.probes * wider**0.5)).maximum_nprobes(0)  # 0: all, until there are enough
+        asked = asked.minimum_nprobes(round(self.probes * wider**0.5)).maximum_nprobes(
+            0
+        )  # 0: all, until there are enough
         if self.kind == "IVF_HNSW_SQ":
             asked = asked.ef(min(WIDEST, max(count, round(self.search_width * wider))))
         if selection.only is not None:

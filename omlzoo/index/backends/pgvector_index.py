@@ -63,7 +63,7 @@ class Postgres:
         dim = vectors.shape[1]
         if self.kind == "hnsw" and dim > INDEXED:
             raise BadInput(
-                f"the vectors have {dim} numbers, and pgvector's graph takes up to {INDEXED}; give kind=\"flat\", or "
+                f'the vectors have {dim} numbers, and pgvector\'s graph takes up to {INDEXED}; give kind="flat", or '
                 f"embeddings.truncated({INDEXED})"
             )
         with self._transaction() as ask:
@@ -126,11 +126,19 @@ class Postgres:
             where, rows = "WHERE t.row = ANY(%(rows)s)", selection.only.tolist()
         elif len(selection.without):
             where, rows = "WHERE t.row <> ALL(%(rows)s)", selection.without.tolist()
+        try:
+            return self._nearest(queries, count, where, rows, selection.share)
+        except self.client.OperationalError:
+            if not self._connection.closed:
+                raise
+            return self._nearest(queries, count, where, rows, selection.share)  # the server was started anew meanwhile
+
+    def _nearest(self, queries: np.ndarray, count: int, where: str, rows: list[int], share: float) -> np.ndarray:
         wanted = self._sql(
             "SELECT q.place, f.row FROM unnest(%(queries)s::vector[]) WITH ORDINALITY q(v, place) CROSS JOIN LATERAL "
             f"(SELECT t.row FROM {{table}} t {where} ORDER BY t.vector {self.order} q.v LIMIT %(count)s) f"
         )
-        width = min(WIDEST, max(count, round(self.search_width / max(selection.share, 1e-3))))
+        width = min(WIDEST, max(count, round(self.search_width / max(share, 1e-3))))
         with self._transaction() as ask:
             ask("SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)",
                 [str(width)])  # fmt: skip
@@ -173,10 +181,13 @@ class Postgres:
     def _connect(self) -> Any:
         try:
             made = self.client.connect(
-                self._uri, autocommit=True, connect_timeout=PATIENCE, **({"password": self._token} if self._token else {})
+                self._uri,
+                autocommit=True,
+                connect_timeout=PATIENCE,
+                **({"password": self._token} if self._token else {}),
             )
         except self.client.Error as error:
-            said = (str(error).strip().splitlines() or [""])[-1][:200]
+            said = (str(error).strip().splitlines() or [""])[0][:200]
             raise BadInput(
                 f"Postgres at {self.address} cannot be reached ({said}); see that it runs, and give the password by "
                 "token=, PGPASSWORD or ~/.pgpass where it asks for one"

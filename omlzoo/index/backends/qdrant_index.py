@@ -128,8 +128,12 @@ class Qdrant:
             chosen = models.Filter(must=[models.HasIdCondition(has_id=selection.only.tolist())])
         elif len(selection.without):
             chosen = models.Filter(must_not=[models.HasIdCondition(has_id=selection.without.tolist())])
-        width = None if self.local else models.SearchParams(hnsw_ef=max(self.search_width, count))  # local mode has no graph
-        asked = [models.QueryRequest(query=query, limit=count, filter=chosen, params=width) for query in queries.tolist()]
+        width = (
+            None if self.local else models.SearchParams(hnsw_ef=max(self.search_width, count))
+        )  # local mode has no graph
+        asked = [
+            models.QueryRequest(query=query, limit=count, filter=chosen, params=width) for query in queries.tolist()
+        ]
         with self._quiet():
             answers = self.client.query_batch_points(self.collection, requests=asked)
         found = np.full((len(queries), count), -1, dtype=np.int64)

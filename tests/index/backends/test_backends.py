@@ -70,7 +70,9 @@ def test_finds_adds_filters_and_removes_as_the_loop(
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_what_is_kept_on_disk_answers_the_same(name: str, vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_what_is_kept_on_disk_answers_the_same(
+    name: str, vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     backend = make(name, "cosine", tmp_path, request)
     backend.add(vectors, np.arange(ROWS))
     backend.remove(np.arange(100))
@@ -83,7 +85,9 @@ def test_what_is_kept_on_disk_answers_the_same(name: str, vectors: np.ndarray, t
 
 
 @pytest.mark.parametrize("name", [name for name in BACKENDS if name.startswith("faiss")])
-def test_a_damaged_or_foreign_file_is_refused(name: str, vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_damaged_or_foreign_file_is_refused(
+    name: str, vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     backend = make(name, "cosine", tmp_path, request)
     backend.add(vectors, np.arange(ROWS))
     backend.save(tmp_path)
@@ -105,7 +109,9 @@ def test_wrong_settings_are_refused(vectors: np.ndarray) -> None:
         find("index.backends", "faiss_ivfpq")("cosine", DIM, code_bytes=8).add(vectors, np.arange(200))
 
 
-def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(
+    vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     backend = make("milvus", "cosine", tmp_path, request)
     backend.add(vectors, np.arange(50))
     with pytest.raises(BadInput, match=r"has a collection 'omlzoo' already; give collection="):
@@ -152,7 +158,9 @@ def test_codes_are_learnt_again_where_rows_are_many_more(similarity: str, vector
         assert ids[place].tolist() == by_hand(vectors, query, there, 3)
 
 
-def test_a_graph_of_float32_of_earlier_versions_is_taken_up(vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_graph_of_float32_of_earlier_versions_is_taken_up(
+    vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     import faiss
 
     graph = faiss.IndexHNSWFlat(DIM, 32)

@@ -51,7 +51,9 @@ def part(rows: Embeddings, start: int, end: int) -> Embeddings:
 
 def reopened(store: dict[str, Any], folder: Path, **more: Any) -> Index:
     """The saved index; an address that no folder may name is named again."""
-    named = {name: store[name] for name in ("uri", "path") if name in store and store["backend"] in ("qdrant", "pgvector")}
+    named = {
+        name: store[name] for name in ("uri", "path") if name in store and store["backend"] in ("qdrant", "pgvector")
+    }
     return omlzoo.open_index(folder / "x", **named, **more)
 
 
@@ -90,9 +92,7 @@ def test_answers_are_the_exact_ones_through_saving_adding_and_removing(
     assert index.size == 72
 
 
-def test_a_filter_reaches_the_store(
-    store: dict[str, Any], rows: Embeddings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_filter_reaches_the_store(store: dict[str, Any], rows: Embeddings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("omlzoo.index.rows.FEW", 0)  # a filter that leaves a few is answered without the store
     index, exact = omlzoo.build_index(rows, **store), omlzoo.build_index(rows)
     searcher: Any = index.rows.searcher
@@ -134,7 +134,9 @@ def test_a_store_that_changed_behind_our_back(store: dict[str, Any], rows: Embed
     with pytest.warns(OmlzooWarning, match="lacked 2, which were put back"):
         assert finds_itself(reopened(store, folder), rows)
     searcher.store.create(np.arange(120), rows.vectors[::-1].copy(), True)
-    with pytest.raises(BadInput, match=r"does not hold .*\(it has other vectors\).* overwrite=True\) puts them there anew"):
+    with pytest.raises(
+        BadInput, match=r"does not hold .*\(it has other vectors\).* overwrite=True\) puts them there anew"
+    ):
         reopened(store, folder)
     searcher.store.create(np.arange(120), np.ones((120, 3), dtype=np.float32), True)  # of another dimension
     with pytest.raises(BadInput, match="it has other vectors"):
