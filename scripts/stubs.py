@@ -63,7 +63,7 @@ def _annotation(kind: object) -> str:
 def stubs() -> dict[Path, str]:
     """Every stub by its path."""
     homes = {shelf: catalog.offers(shelf) for shelf in catalog.SHELVES} | {
-        "training": import_module("omlzoo.training").OFFERS
+        name: import_module(f"omlzoo.{name}").OFFERS for name in ("sklearn", "training")
     }
     rooms = {ROOT / name.replace(".", "/") / "__init__.pyi": room(found) for name, found in homes.items()}
     return {ROOT / "__init__.pyi": face()} | rooms
