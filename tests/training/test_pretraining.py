@@ -246,3 +246,22 @@ def test_a_collapse_stops_the_run_and_the_last_healthy_epoch_is_kept(
     if "has the model of epoch" in str(error.value):
         assert omlzoo.get_model(tmp_path / "run").dim == model.dim
     assert learn(model, folder, tmp_path / "on", **settings | {"epochs": 3}).history["epoch"].tolist() == [1, 2, 3]
+
+
+def test_clusters_are_made_of_all_pictures_before_an_epoch(
+    tmp_path: Path, folder: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from omlzoo.objectives import PCL
+
+    seen: list[tuple[int, ...]] = []
+    begin = PCL.begin_epoch
+
+    def counted(self: PCL, vectors: Tensor, ids: Tensor) -> None:
+        seen.append((*vectors.shape, len(ids)))
+        begin(self, vectors, ids)
+
+    monkeypatch.setattr(PCL, "begin_epoch", counted)
+    settings = {"objective": "PCL", "objective_args": arguments("PCL") | {"warmup": 0.0}}
+    run = learn(model, folder, tmp_path / "run", **settings)
+    assert seen == [(160, 16, 160)] * 2
+    assert run.history["loss"].notna().all()
