@@ -71,7 +71,7 @@ def pretrained(objective: str) -> dict[str, Any]:
     """Unseen alphabets after learning from 2,720 training drawings without their labels."""
     import omlzoo
 
-    several = {"globals": 2, "locals": 2} if objective in ("DINO", "SwAV") else {}
+    several: dict[str, Any] = {"globals": 2, "locals": 2} if objective in ("DINO", "SwAV") else {}
     with tempfile.TemporaryDirectory() as folder:
         run = omlzoo.pretrain(
             small_resnet(), DATA / "omniglot" / "omniglot.csv", out=Path(folder) / "run", objective=objective,
@@ -90,8 +90,8 @@ def lightly_simclr() -> dict[str, Any]:
     """The same body, views, batches and optimizer in a loop with Lightly's loss and head."""
     import numpy as np
     import torch
-    from lightly.loss import NTXentLoss
-    from lightly.models.modules import SimCLRProjectionHead
+    from lightly.loss import NTXentLoss  # type: ignore[import-untyped]
+    from lightly.models.modules import SimCLRProjectionHead  # type: ignore[import-untyped]
 
     import omlzoo
     from omlzoo.data import table
