@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from omlzoo.data.containers import is_container
 from omlzoo.data.csv_file import MOST_COLUMNS
 from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.images import Box, check_box, read_size
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.table_hints import emptied, near_misses, shared_bursts
 from omlzoo.data.table_rules import BOX, COLUMNS, TRUE, Lint, Purpose
-from omlzoo.data.table_source import Read, read_file, read_folder
+from omlzoo.data.table_source import Read, read_container, read_file, read_folder
 from omlzoo.data.written_text import escaped, is_writable
 from omlzoo.errors import BadImage, BadInput, BadTable
 
@@ -176,6 +177,8 @@ def _load(source: Source, purpose: Purpose, root: str | Path | None) -> _Loaded:
     if os.path.isdir(path):  # where Path.is_dir raises errors
         frame, notices, *_ = read_folder(path, purpose)
         return _Loaded(Lint(_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
+    if is_container(path):
+        return _own(read_container(path, purpose), path.parent, str(path))
     root = Path(root or path.parent)
     return _own(read_file(path, root), root, str(path))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from omlzoo.data.containers import file_stamp
 from omlzoo.data.table import Table
 from omlzoo.embedding import shard_files
 from omlzoo.embedding.columns import ERROR, error_column
@@ -190,11 +191,7 @@ class Shards:
         sizes = np.full((len(table), 2), -1, dtype=np.int64)
         for start in range(0, len(table), BLOCK):
             for row, path in enumerate(table.frame["path"].iloc[start : start + BLOCK].tolist(), start):
-                try:
-                    stat = os.stat(os.path.join(table.root, path))
-                except (OSError, ValueError):
-                    continue
-                sizes[row] = stat.st_size, stat.st_mtime_ns
+                sizes[row] = file_stamp(os.path.join(table.root, path))
         return sizes
 
     def remove(self, paths: list[str]) -> int:
