@@ -149,17 +149,16 @@ def _name(source: object) -> str:
 def _content(source: object) -> str | Path | bytes | Image.Image:
     """What a picture is decoded from; a picture in an archive, or one that is read now, is read."""
     if isinstance(source, LatePicture):
+        late = source
         try:
-            source = source.read()
+            source = late.read()
         except BadImage:
             raise
         except Exception as error:  # a dataset of anyone's raises anything
-            raise BadImage(f"{source.name}: {type(error).__name__}: {_reason(error)}") from error
+            raise BadImage(f"{late.name}: {type(error).__name__}: {_reason(error)}") from error
     if isinstance(source, str | Path):
         return _in_file(source)
-    if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source)
-    if not isinstance(source, Image.Image):
+    if not isinstance(source, bytes | Image.Image):
         raise BadImage(f"a picture is a path, the bytes of a file or a PIL image, not {type(source).__name__}")
     return source
 

@@ -1,32 +1,32 @@
 """embed() and embed_shards(): a folder, a table or pictures to embeddings, a row for each."""
 
 import hashlib
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from omlzoo.data import table as tables
 from omlzoo.data.images import DECODER
-from omlzoo.data.picture_list import Source, source_table
+from omlzoo.data.late_picture import Picture
+from omlzoo.data.picture_list import Source, Stream, open_source
 from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.choices import settled_for
 from omlzoo.embedding.columns import ERROR, check_names, error_column
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.failures import say_failures
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
-from omlzoo.embedding.pipeline import DEFAULT, Picture, Pipeline
+from omlzoo.embedding.pipeline import DEFAULT, Pipeline
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.record import Record
-from omlzoo.embedding.rehearsal import weights_digest
 from omlzoo.embedding.replacement import PARTS, finished_file, shards_to_fill
+from omlzoo.embedding.run_record import record_of
 from omlzoo.embedding.shard_writer import fill_shards, say_decoder, take_values
 from omlzoo.embedding.shards import Shards
+from omlzoo.embedding.streaming import embed_stream
 from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.progress import bar
@@ -55,7 +55,9 @@ def embed(
 
     Args:
         model: An extractor, or what ``omlzoo.get_model`` opens.
-        source: A folder, a table (csv, parquet, DataFrame), a list of paths or PIL images, or one of these.
+        source: A folder, a table (csv, parquet, DataFrame), a zip or tar archive, a Parquet file with pictures' bytes,
+            arrays or tensors (uint8), bytes, PIL images, a list or a generator of any of these, a dataset or loader of
+            torch, or a dataset of Hugging Face (docs/sources.md).
         root: Where a table's relative paths start; its folder by default.
         out: A Parquet file to write. Parts are kept beside it while the run goes on, and an interrupted run that is
             started again continues.
@@ -87,7 +89,11 @@ def embed(
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     extractor = open_model(model)
-    table, pictures = source_table(source, root)
+    opened = open_source(source, root)
+    if isinstance(opened, Stream):
+        _check_named(out, named=False)
+        return embed_stream(extractor, opened, options=options, progress=progress)
+    table, pictures = opened
     return embed_table(extractor, table, pictures, options=options, out=out, overwrite=overwrite, progress=progress)
 
 
@@ -115,7 +121,7 @@ def embed_shards(
 
     Args:
         model: An extractor, or what ``omlzoo.get_model`` opens.
-        source: A folder or a table (csv, parquet, DataFrame).
+        source: A folder, a table (csv, parquet, DataFrame), a zip or tar archive, or a Parquet file with bytes.
         out: The folder. Another run with the same model and settings adds what is new or changed; a killed one loses at
             most the file that it was at.
         root: Where a table's relative paths start; its folder by default.
@@ -191,8 +197,7 @@ def embed_table(
     if out is None:
         vectors, errors = _compute(run, table, pictures, progress)
     else:
-        if any(isinstance(picture, Image.Image) for picture in pictures or ()):
-            raise BadInput("out is for pictures in files; embed PIL images without it and call save on the result")
+        _check_named(out, all(isinstance(picture, Path) for picture in pictures or ()))
         record = replace(record, rows=_digest(record, table))
         finished = finished_file(Path(out), record, overwrite)
         if finished is not None:
@@ -213,6 +218,11 @@ def embed_table(
         embeddings.save(out)
         parts.delete()
     return embeddings
+
+
+def _check_named(out: str | Path | None, named: bool) -> None:
+    if out is not None and not named:
+        raise BadInput("out is for pictures in files; embed what is in memory without it and call save on the result")
 
 
 def _compute(
@@ -246,27 +256,3 @@ def _digest(record: Record, table: tables.Table) -> str:
 def _say(table: tables.Table) -> None:
     for text in table.notices:
         notice(text)
-
-
-def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
-    """The record of the vectors that a pipeline makes.
-
-    Args:
-        model: The extractor, which has the address of its weights and its entry.
-        root: The folder that the table's relative paths start from.
-        run: The pipeline of the model, which has the precision and the way of decoding.
-    """
-    facts = model.facts
-    return Record(
-        model=facts.address,
-        sha256=weights_digest(model),
-        dim=model.dim,
-        preprocess=json.loads(json.dumps(asdict(facts.entry.preprocess))),
-        normalized=model.normalize,
-        precision=run.precision,
-        root=str(root.resolve()),
-        decoding="scaled" if run.options.fast else "exact",
-        icc=run.options.icc,
-        calibrated=getattr(run.engine, "calibrated", None),
-        decoder=DECODER,
-    )

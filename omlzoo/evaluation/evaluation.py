@@ -6,19 +6,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
-from omlzoo.data import table as tables
+from omlzoo.data.picture_list import Source
 from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.embeddings import ERROR, Embeddings
-from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.baselines import picture_baselines, random_weights
 from omlzoo.evaluation.findings import Finding, find_issues
 from omlzoo.evaluation.probes import Probe, check_probe, probe_mean, with_probe
 from omlzoo.evaluation.report import Report
+from omlzoo.evaluation.rows import embed_validation
 from omlzoo.evaluation.trivial_queries import find_certain, select_rows
 from omlzoo.metrics._selection import Selection
 from omlzoo.metrics.bootstrap import intervals
@@ -39,7 +38,7 @@ EASY = 0.8  # cmc@1 of what needs no training from which a table is said to be e
 
 def evaluate(
     model: Extractor | str | Path | Embeddings,
-    table: str | Path | pd.DataFrame | None = None,
+    table: Source | None = None,
     *,
     root: str | Path | None = None,
     cmc: Sequence[int] = RANKS,
@@ -62,7 +61,8 @@ def evaluate(
 
     Args:
         model: An extractor, what ``omlzoo.get_model`` opens, or Embeddings with the columns of the table.
-        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label; not with Embeddings.
+        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label; or what ``omlzoo.embed`` takes,
+            with labels, of which each row is asked for among all others. Not with Embeddings.
         root: Where relative paths start; the table's folder by default.
         cmc: Ranks k of cmc@k.
         precision_at: Ranks k of precision@k.
@@ -102,10 +102,7 @@ def evaluate(
     else:
         if table is None:
             raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
-        read = tables.read(table, "evaluate", root)
-        read = read.rows((read.frame["split"] == "validation").to_numpy())
-        embeddings = embed_table(open_model(model), read, options=options, progress=progress)
-        name = read.name
+        embeddings, name = embed_validation(open_model(model), table, root, options, progress)
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
     if probe:
         report = with_probe(report, probe)

@@ -64,7 +64,7 @@ class ParquetBytes:
         found = _columns_of_bytes(self.file.schema_arrow)
         chosen = [name for name in NAMED if name in found] or found
         if len(chosen) > 1 and chosen[0] not in NAMED:
-            raise BadInput(f"{self.path}: several columns hold bytes ({', '.join(found)}); call the pictures' {NAMED[0]!r}")
+            raise BadInput(f"{self.path}: columns {', '.join(found)} hold bytes; call the pictures' one {NAMED[0]!r}")
         sizes = [self._sizes(number, chosen[0]) for number in range(self.file.num_row_groups)]
         if sum(sizes) > BOMB[1] + BOMB[0] * self.path.stat().st_size:
             raise BadInput(f"{self.path}: claims {sum(sizes):,} bytes of pictures, more than it can have")

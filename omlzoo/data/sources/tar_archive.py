@@ -2,6 +2,7 @@
 
 import os
 import tarfile
+import weakref
 from pathlib import Path
 from typing import ClassVar
 
@@ -38,10 +39,7 @@ class TarArchive:
             )
         self.places = self._read_headers()  # of each member its first byte and its number of bytes
         self.file = os.open(path, os.O_RDONLY)
-
-    def __del__(self) -> None:
-        if hasattr(self, "file"):
-            os.close(self.file)
+        weakref.finalize(self, os.close, self.file)
 
     @staticmethod
     def takes(path: Path) -> bool:
