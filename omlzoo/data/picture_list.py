@@ -10,8 +10,9 @@ from PIL import Image
 
 from omlzoo import catalog
 from omlzoo.data import table as tables
-from omlzoo.data.containers import is_container
-from omlzoo.data.formats import SUFFIXES
+from omlzoo.data.addresses import Named, as_named, is_address, late_picture, parse_address
+from omlzoo.data.containers import container_suffix, is_container
+from omlzoo.data.formats import SUFFIXES, suffix_of
 from omlzoo.data.late_picture import LatePicture, Picture
 from omlzoo.data.sources._items import items_of
 from omlzoo.data.sources._opened import Listed, Stream
@@ -20,13 +21,14 @@ from omlzoo.data.table import Table
 from omlzoo.data.table_rules import Purpose
 from omlzoo.data.table_source import read_container
 from omlzoo.data.written_text import escaped
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadImage, BadInput
 
 __all__ = ["Pictures", "Source", "Stream", "list_table", "open_source", "source_table"]
 
 # A folder, a table, an archive or a file of pictures by its path; a DataFrame; a PIL image, bytes, an array or a
 # tensor; a sequence or an iterator of such pictures; a dataset or loader of torch; a dataset of Hugging Face.
 Source: TypeAlias = str | Path | pd.DataFrame | Image.Image | bytes | Iterable[Any] | Any
+TABLES = (".csv", ".parquet")
 SINGLE = (3,)  # dimensions of an array that is one picture
 
 
@@ -62,13 +64,20 @@ def list_table(source: object, root: Path) -> Pictures:
     for number, item in enumerate(items):
         if isinstance(item, str | Path):
             names.append(escaped(str(item)))
-            pictures.append(root / item)
+            pictures.append(_at(item, root))
         else:
             names.append(f"image {number}")
             pictures.append(_in_memory(item, number))
     if not names:
         raise BadInput("there is no picture to embed; give at least one")
     return Pictures(Table(pd.DataFrame({"path": pd.Series(names, dtype="str")}), root, "the list"), pictures)
+
+
+def _at(item: str | Path, root: Path) -> Picture:
+    """The picture at a path, or at an address, which is followed since a user typed it."""
+    if not is_address(item):
+        return root / item
+    return late_picture(str(item), [parse_address(str(item)).place])
 
 
 def _in_memory(item: object, number: int) -> Picture:
@@ -84,22 +93,28 @@ def _in_memory(item: object, number: int) -> Picture:
     )
 
 
-def open_source(source: Source, root: str | Path | None = None, purpose: Purpose = "embed") -> Pictures | Stream:
+def open_source(
+    source: Source, root: str | Path | None = None, purpose: Purpose = "embed", remote: Named = None
+) -> Pictures | Stream:
     """The pictures of a source. This is the one way from what users give to pictures.
 
     Args:
         source: As :data:`Source` has it.
         root: Where relative paths start; by default the folder of a table, and the working folder of a list.
         purpose: What the pictures are for, which decides what a table must have.
+        remote: Schemes and hosts of addresses in a table that are followed. An address that is the source itself, or
+            stands in a list, is followed: a user typed it.
 
     Raises:
         BadTable: The table has faults.
         BadInput: There is no picture, or something is none.
     """
+    if is_address(source):
+        return _from_address(str(source), root, purpose, as_named(remote))
     if isinstance(source, str | Path) and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir():
         source = [source]
     if isinstance(source, str | Path | pd.DataFrame):
-        return Pictures(tables.read(source, purpose, root))
+        return Pictures(tables.read(source, purpose, root, remote))
     place = Path(root or ".")
     for opening in catalog.names("data.sources").values():
         opened = None if isinstance(opening, type) else opening(source, place)
@@ -116,6 +131,32 @@ def open_source(source: Source, root: str | Path | None = None, purpose: Purpose
     return list_table(source, place)
 
 
+def _from_address(text: str, root: str | Path | None, purpose: Purpose, remote: tuple[str, ...]) -> Pictures:
+    """The pictures of an address that a user typed: a picture, an archive or table, or a folder in a bucket."""
+    address = parse_address(text)
+    named = (address.place, *remote)
+    suffix = suffix_of(address.name)
+    if suffix in SUFFIXES:
+        return list_table([text], Path(root or "."))
+    if suffix in TABLES or container_suffix(address.name):
+        try:
+            path: Path = catalog.shared("data.remote", "fetch")(text, named, None)
+        except BadImage as error:
+            raise BadInput(str(error)) from error
+        return Pictures(tables.read(path, purpose, root, named))
+    found = catalog.shared("data.remote", "list_addresses")(text)
+    names = [name for name in found if suffix_of(name) in SUFFIXES]
+    if not names:
+        raise BadInput(f"{text}: there is no picture below it; give a folder, a picture, an archive or a table")
+    labels = [name.removeprefix(text.rstrip("/") + "/").split("/") for name in names]
+    frame = pd.DataFrame({"path": names}, dtype="str")
+    if any(len(parts) > 1 for parts in labels):
+        frame["label"] = [parts[0] if len(parts) > 1 else "" for parts in labels]
+    if purpose == "evaluate":
+        frame = frame.assign(split="validation", is_query="true", is_gallery="true")
+    return Pictures(tables.read(frame, purpose, root, named))
+
+
 def _joined(paths: Sequence[str | Path], root: Path, purpose: Purpose) -> Table:
     """The table of several archives, such as the shards of a data set."""
     parts = [read_container(root / path, purpose) for path in paths]
@@ -128,18 +169,19 @@ def _joined(paths: Sequence[str | Path], root: Path, purpose: Purpose) -> Table:
     return Table(table.frame, table.root, "the archives", (*said, *table.notices))
 
 
-def source_table(source: Source, root: str | Path | None = None) -> Pictures:
+def source_table(source: Source, root: str | Path | None = None, remote: Named = None) -> Pictures:
     """The table of a source of known number, and its pictures where they are not the table's files.
 
     Args:
         source: As in :func:`open_source`.
         root: Where relative paths start.
+        remote: As there.
 
     Raises:
         BadTable: The table has faults.
         BadInput: There is no picture, something is none, or pictures come one after the other, once.
     """
-    opened = open_source(source, root)
+    opened = open_source(source, root, remote=remote)
     if isinstance(opened, Stream):
         raise BadInput(f"{opened.name} gives each picture once; give a folder, a table, an archive or a list")
     return opened

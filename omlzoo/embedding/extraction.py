@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from omlzoo.data import table as tables
+from omlzoo.data.addresses import Named
 from omlzoo.data.images import DECODER
 from omlzoo.data.late_picture import Picture
-from omlzoo.data.picture_list import Source, Stream, open_source
+from omlzoo.data.picture_list import Source, Stream, open_source, source_table
 from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.choices import settled_for
 from omlzoo.embedding.columns import ERROR, check_names, error_column
@@ -41,6 +42,7 @@ def embed(
     *,
     root: str | Path | None = None,
     out: str | Path | None = None,
+    remote: Named = None,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -61,6 +63,8 @@ def embed(
         root: Where a table's relative paths start; its folder by default.
         out: A Parquet file to write. Parts are kept beside it while the run goes on, and an interrupted run that is
             started again continues.
+        remote: Schemes and hosts of addresses in a table that are followed, such as "s3://shop-photos"; no others are.
+            A source that is an address itself needs none.
         batch_size: Pictures that go through the model at once.
         precision: "fp32", "bf16", or "auto": what vectors in ``out`` have already; else bf16 where a rehearsal with
             some of 64 pictures or more finds it at least 1.25 times as fast and as exact, which is said and kept.
@@ -89,7 +93,7 @@ def embed(
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     extractor = open_model(model)
-    opened = open_source(source, root)
+    opened = open_source(source, root, remote=remote)
     if isinstance(opened, Stream):
         _check_named(out, named=False)
         return embed_stream(extractor, opened, options=options, progress=progress)
@@ -105,6 +109,7 @@ def embed_shards(
     root: str | Path | None = None,
     form: VectorFormat = "float32",
     prune: bool = False,
+    remote: Named = None,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -127,6 +132,7 @@ def embed_shards(
         root: Where a table's relative paths start; its folder by default.
         form: Form of the vectors on disk: "float32", "float16" or "int8".
         prune: Take out the rows of pictures that the source does not have.
+        remote: As in :func:`embed`.
         batch_size: As in :func:`embed`, like the arguments below.
         precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
@@ -144,7 +150,8 @@ def embed_shards(
             ``overwrite`` is False; or a column of the table has a name that is kept for ours.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
-    table = tables.read(source, "embed", root)
+    table, pictures = source_table(source, root, remote)
+    _check_named(out, pictures is None)
     check_names(table.frame, table.name)
     extractor = open_model(model)
     _say(table)
@@ -229,7 +236,7 @@ def _compute(
     run: Pipeline, table: tables.Table, pictures: Sequence[Picture] | None, progress: bool
 ) -> tuple[np.ndarray, list[str]]:
     """Vectors (N, dim) and errors of all rows, in memory."""
-    jobs = list(zip(pictures or table.files(), table.boxes(), strict=True))
+    jobs = list(zip(pictures or table.pictures(), table.boxes(), strict=True))
     vectors, errors = np.full((len(jobs), run.model.dim), np.nan, dtype=np.float32), [""] * len(jobs)
     with bar(len(jobs), "embed", "picture", progress) as progress_bar:
         done = 0

@@ -76,7 +76,7 @@ class KeptEngine:
             notice(text)
         check_names(table.frame, table.name)
         remarks, rows, errors = Remarks(), [], []
-        for picture, box in zip(pictures or table.files(), table.boxes(), strict=True):
+        for picture, box in zip(pictures or table.pictures(), table.boxes(), strict=True):
             vector, error = self._vector(picture, box, remarks)
             rows.append(vector)
             errors.append(error)

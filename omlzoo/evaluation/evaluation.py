@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from omlzoo.data.addresses import Named
 from omlzoo.data.picture_list import Source
 from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.embeddings import ERROR, Embeddings
@@ -41,6 +42,7 @@ def evaluate(
     table: Source | None = None,
     *,
     root: str | Path | None = None,
+    remote: Named = None,
     cmc: Sequence[int] = RANKS,
     precision_at: Sequence[int] = RANKS,
     map: Sequence[int] = (5, 10),
@@ -64,6 +66,7 @@ def evaluate(
         table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label; or what ``omlzoo.embed`` takes,
             with labels, of which each row is asked for among all others. Not with Embeddings.
         root: Where relative paths start; the table's folder by default.
+        remote: As in ``omlzoo.embed``: which addresses in a table are followed.
         cmc: Ranks k of cmc@k.
         precision_at: Ranks k of precision@k.
         map: Ranks k of map@k.
@@ -102,7 +105,7 @@ def evaluate(
     else:
         if table is None:
             raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
-        embeddings, name = embed_validation(open_model(model), table, root, options, progress)
+        embeddings, name = embed_validation(open_model(model), table, root, remote, options, progress)
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
     if probe:
         report = with_probe(report, probe)
@@ -111,7 +114,7 @@ def evaluate(
     if against is None:
         return report
     other = evaluate(
-        against, table, root=root, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
+        against, table, root=root, remote=remote, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
         probe=probe, progress=progress, **asdict(options),
     )  # fmt: skip
     return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})

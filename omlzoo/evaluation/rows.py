@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from omlzoo.data.addresses import Named
 from omlzoo.data.picture_list import Source, Stream, open_source
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.extraction import embed_table
@@ -19,7 +20,12 @@ FLAGS = ("is_query", "is_gallery")
 
 
 def embed_validation(
-    model: Extractor, source: Source, root: str | Path | None, options: ComputeOptions, progress: bool
+    model: Extractor,
+    source: Source,
+    root: str | Path | None,
+    remote: Named,
+    options: ComputeOptions,
+    progress: bool,
 ) -> tuple[Embeddings, str]:
     """Embeddings of the rows to measure on, and the name of their source.
 
@@ -29,6 +35,7 @@ def embed_validation(
         model: The extractor.
         source: A table, a folder, an archive, or anything that ``omlzoo.embed`` takes, with labels.
         root: Where relative paths start.
+        remote: Schemes and hosts of addresses that are followed.
         options: How the model computes.
         progress: Draw a bar where standard error is a terminal.
 
@@ -36,7 +43,7 @@ def embed_validation(
         BadTable: The table has faults; all are listed.
         BadInput: Pictures in memory have no labels.
     """
-    opened = open_source(source, root, "evaluate")
+    opened = open_source(source, root, "evaluate", remote)
     if isinstance(opened, Stream):
         embeddings = embed_stream(model, opened, options=options, progress=progress)
         return replace(embeddings, table=_flagged(embeddings.table, opened.name)), opened.name
