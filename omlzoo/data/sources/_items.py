@@ -13,7 +13,7 @@ from omlzoo.data.sources._pixels import check_pixels, is_array, pixels_of
 from omlzoo.data.written_text import escaped
 from omlzoo.errors import BadInput, notice
 
-__all__ = ["item_of", "items_of"]
+__all__ = ["is_one_picture", "item_of", "items_of"]
 
 LABELS = ("label", "labels", "target", "class", "cls", "y")  # keys of a dict that is an item
 SINGLE = (3,)  # dimensions of one picture
@@ -80,7 +80,7 @@ def item_of(value: Any, number: int, root: Path) -> Item:
         return value
     named = value if isinstance(value, Mapping) else None
     parts = list(value.values() if named is not None else value) if _has_parts(value) else [value]
-    place = next((place for place, part in enumerate(parts) if _is_picture(part)), None)
+    place = next((place for place, part in enumerate(parts) if is_one_picture(part)), None)
     if place is None:
         place = next((place for place, part in enumerate(parts) if isinstance(part, str)), None)
     if place is None:
@@ -95,7 +95,8 @@ def _has_parts(value: Any) -> bool:
     return isinstance(value, tuple | list | Mapping)
 
 
-def _is_picture(part: Any) -> bool:
+def is_one_picture(part: Any) -> bool:
+    """Whether a part of an item is a picture: an image, a path, bytes, or an array of more than one dimension."""
     return isinstance(part, Image.Image | Path | bytes) or (is_array(part) and part.ndim > 1)
 
 

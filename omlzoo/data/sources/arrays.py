@@ -10,6 +10,7 @@ from PIL import Image
 from omlzoo.data.late_picture import LatePicture
 from omlzoo.data.sources._opened import Listed
 from omlzoo.data.sources._pixels import check_pixels, is_array, pixels_of
+from omlzoo.errors import BadInput
 
 __all__ = ["picture_arrays"]
 
@@ -28,6 +29,8 @@ def picture_arrays(source: object, root: Path) -> Listed | None:
         return None
     check_pixels(source, "the array", (3, 4))
     pictures: Any = source
+    if not all(pictures.shape[:-3]):
+        raise BadInput(f"the array has the shape {tuple(pictures.shape)}, so there is no picture; give at least one")
     pictures = pictures if pictures.ndim == 4 else pictures[None]
     names = [f"image {number}" for number in range(len(pictures))]
     return Listed(

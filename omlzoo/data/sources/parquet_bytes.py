@@ -82,7 +82,7 @@ class ParquetBytes:
         frame = self.file.read(columns=others).to_pandas(ignore_metadata=True)
         names = self._names()
         frame.insert(0, "path", [f"{row}/{name}" if name else str(row) for row, name in enumerate(names)])
-        said = [f"{self.path}: pictures are the bytes of the column {self.column!r}"]
+        said = [f"{self.path}: pictures are the bytes of the column {self.column!r}"] * (self.column not in NAMED)
         for column, classes in _classes(schema).items():
             if column in frame and frame[column].between(0, len(classes) - 1).all():
                 frame[column] = [classes[code] for code in frame[column]]

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from omlzoo.data.sources._items import items_of
+from omlzoo.data.sources._items import is_one_picture, items_of
 from omlzoo.data.sources._opened import Stream
 from omlzoo.data.sources._pixels import is_array
 
@@ -73,11 +71,11 @@ def _unbatched(batches: Iterable[Any]) -> Iterator[Any]:
 
 def _height(columns: list[Any]) -> int | None:
     """The number of items where the parts of a batch are columns: pictures, and as many labels; else None."""
-    for column in columns:
-        first = column[0] if isinstance(column, list | tuple) and column else None
-        if (is_array(column) and column.ndim == 4) or isinstance(first, Image.Image | bytes | Path):
-            return len(column)
-    return None
+    stacked = [column for column in columns if is_array(column) and column.ndim == 4]
+    if stacked:
+        return len(stacked[0])
+    listed = [isinstance(column, list | tuple) and bool(column) and all(map(is_one_picture, column)) for column in columns]
+    return None if all(listed) or not any(listed) else len(columns[listed.index(True)])
 
 
 def _at(column: Any, number: int) -> Any:
