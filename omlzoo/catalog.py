@@ -45,6 +45,7 @@ ACTS = {
 }
 SHELVES = (
     "curation",
+    "data.sources",
     "embedding.engines",
     "index.backends",
     "losses",
