@@ -98,7 +98,7 @@ class SimilarityDistillation(nn.Module):
             if self.regression:
                 value = value + self.regression * (1 - (normalize(student) * normalize(master)).sum(dim=1)).mean()
         empty = self.stats["empty_batches"]
-        self.stats = {"divergence": float(divergence), "agreement": float(agreement), "empty_batches": empty}
+        self.stats = {"divergence": float(divergence.detach()), "agreement": float(agreement), "empty_batches": empty}
         return value
 
     def _similarities(self, student: Tensor, teacher: Tensor, anchors: Tensor | None) -> tuple[Tensor, Tensor]:

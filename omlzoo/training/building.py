@@ -194,14 +194,8 @@ def build_run(
     probe = Probe(recipe.select, "fp32" if recipe.precision == "fp16" else recipe.precision, where)
     return RunParts(
         out=out,
-        plan=Plan(
-            recipe.epochs,
-            recipe.seed,
-            60 * recipe.save_minutes,
-            recipe.unreadable,
-            recipe.duplicates,
-            recipe.decoded_gb,
-        ),
+        plan=Plan(recipe.epochs, recipe.seed, 60 * recipe.save_minutes, recipe.unreadable, recipe.duplicates,
+                  recipe.decoded_gb),
         split=split,
         data=data,
         inputs=inputs,
@@ -220,7 +214,7 @@ def build_run(
         monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform),
         alarm=recipe.alarm,
         warming=ceil(recipe.warmup * recipe.epochs),
-    )
+    )  # fmt: skip
 
 
 def build_data(

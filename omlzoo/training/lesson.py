@@ -44,11 +44,14 @@ class Lesson:
             recipe: The settings.
 
         Raises:
-            BadInput: The sampler cannot draw such batches from the labelled rows.
+            BadInput: No row has a label where they have a weight, or the sampler cannot draw such batches of them.
         """
         if recipe.teacher_weight == 1:
             return MixedBatches(len(rows), recipe.n_taught, recipe.seed)
         has = _labelled(rows)
+        if not has.any():
+            weight = recipe.teacher_weight
+            raise BadInput(f"teacher_weight is {weight}, but no training row has a label; set teacher_weight to 1")
         places = np.flatnonzero(has).tolist()
         return MixedBatches(len(rows), recipe.n_taught, recipe.seed, make_sampler(rows.rows(has), recipe), places)
 
@@ -167,7 +170,11 @@ class Taught(nn.Module):
         self.register_buffer("calls", torch.zeros((), dtype=torch.long))
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The objective, a scalar."""
+        """The objective, a scalar.
+
+        Raises:
+            BadInput: There are no outputs for the first view.
+        """
         student, rows = outputs.student[0], outputs.rows
         if student is None:
             raise BadInput("a student is taught by the embeddings of its first view; it is None")
