@@ -59,7 +59,7 @@ def test_a_student_of_another_dimension_comes_to_see_as_the_teacher_without_labe
     assert run.model().dim == student.dim != teacher.dim
     facts = run.report.facts
     assert facts["training pictures with a label"] == "0 of 120, not learned from (teacher_weight = 1)"
-    measured = omlzoo.evaluate(teacher, frame, precision="fp32", progress=False).metrics["cmc@1"]
+    measured = omlzoo.evaluate(teacher, drawn, precision="fp32", progress=False).metrics["cmc@1"]
     assert facts["teacher's cmc@1"] == f"{measured:.4f}"
     assert facts["chosen on"] != "", facts
     assert run.history["divergence"].iloc[-1] < 0.7 * run.history["divergence"].iloc[0]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import omlzoo
 from omlzoo.data.table import Table
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadInput, OmlzooWarning
 from omlzoo.models._extractor import Extractor
 from omlzoo.training.label_budget import draw_labels, within_budget
 
@@ -66,6 +66,5 @@ def test_finetune_learns_from_a_share_of_the_labels(tmp_path: Path, drawn: Path,
     assert run.report.facts["labels drawn"] == "12 of 24 (labels = 0.5, seed = 0), 60 of 120 pictures"
     assert (run.report.facts["training labels"], run.report.facts["training pictures"]) == (12, 60)
     assert "labels = 0.5\n" in (run.folder / "recipe.toml").read_text()
-    with pytest.raises(BadInput, match="labels is 0.5, but pretrain learns from none"):
-        omlzoo.pretrain(model, [str(path) for path in (drawn.parent / "images").rglob("*.png")], out=tmp_path / "pre",
-                        labels=0.5, objective="SimCLR", log="none", decoded_gb=0.0)  # fmt: skip
+    with pytest.raises(BadInput, match="labels is 0.5, but pretrain learns from none"), pytest.warns(OmlzooWarning):
+        omlzoo.pretrain(model, drawn, out=tmp_path / "pre", labels=0.5, objective="SimCLR", log="none")
