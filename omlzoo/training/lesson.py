@@ -24,6 +24,7 @@ __all__ = ["Lesson", "Taught"]
 
 DISTILLATION = "SimilarityDistillation"
 DEFAULTS = {"teacher_temperature": 0.05, "temperature": 0.1, "scaled": False}  # docs/distillation.md has the reasons
+QUEUE = 1024  # the teacher's vectors that rows are compared with, where there are as many
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def teaching_loss(recipe: Recipe, rows: int) -> tuple[nn.Module, int]:
     for name in given:
         if name not in takes:
             raise BadInput(f"teacher_args has {name!r}; it takes {', '.join(takes)}")
-    queue = given.pop("queue", 0)
+    queue = given.pop("queue", min(QUEUE, rows))
     if not isinstance(queue, int) or isinstance(queue, bool) or not 0 <= queue <= rows:
         raise BadInput(
             f"queue of teacher_args is {queue!r}; it must be a whole number from 0 to {rows}, the training rows"

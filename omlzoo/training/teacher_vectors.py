@@ -1,6 +1,7 @@
 """Vectors that a teacher gives pictures, computed once for each picture and kept on disk for all its students."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,13 +21,13 @@ from omlzoo.embedding.record import Record
 from omlzoo.embedding.replacement import shards_to_fill
 from omlzoo.embedding.shard_writer import fill_shards
 from omlzoo.embedding.shards import Shards
-from omlzoo.errors import notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.training.distributed import from_first, is_first
 from omlzoo.training.recipe import Recipe
 
 __all__ = ["TeacherVectors"]
 
+LOG = logging.getLogger(__name__)
 KEY = 16  # hex digits in the name of a folder
 
 
@@ -68,9 +69,7 @@ class TeacherVectors:
             with shards_to_fill(folder, record, "float32") as shards:
                 had = fill_shards(shards, _pictures(table), run, progress)
             if had:
-                notice(
-                    f"{had} of {len(table)} vectors of the teacher were computed before, and are taken from {folder}"
-                )
+                LOG.info("%s of %s vectors of the teacher are in %s already", had, len(table), folder)
         from_first(None)  # the others wait
         return cls(model, record, folder)
 

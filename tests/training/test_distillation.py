@@ -19,6 +19,7 @@ from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
 from omlzoo.evaluation import plots
 from omlzoo.models._extractor import Extractor
 from omlzoo.training import Recipe, Run
+from omlzoo.training.step import Optimization
 
 QUICK: dict[str, Any] = {"epochs": 2, "n_taught": 30, "augment": "none", "lr": 1e-3, "log": "none", "workers": 0}
 
@@ -29,7 +30,7 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
-def teach(student: Extractor, table: Any, teacher: Extractor | str, out: Path, **settings: Any) -> Run:
+def teach(student: Extractor | Path, table: Any, teacher: Extractor | Path, out: Path, **settings: Any) -> Run:
     return omlzoo.distil(student, table, teacher=teacher, out=out, progress=False, **QUICK | settings)
 
 
@@ -41,34 +42,22 @@ def unlabelled(drawn: Path, keep: str = "") -> pd.DataFrame:
     return frame
 
 
-def cosines(model: Extractor, paths: list[str]) -> torch.Tensor:
-    vectors = torch.from_numpy(omlzoo.embed(model, paths, precision="fp32", progress=False).vectors)
-    unit = torch.nn.functional.normalize(vectors - vectors.mean(0))
-    return (unit @ unit.T).flatten()
-
-
 @pytest.mark.parametrize("queue", [0, 40])
-def test_a_student_of_another_dimension_comes_to_see_as_the_teacher_without_labels(
+def test_a_student_of_another_dimension_and_preprocessing_learns_without_labels(
     tmp_path: Path, drawn: Path, queue: int
 ) -> None:
     teacher, student = toy("vit_toy", seed=3), toy("resnet_toy", seed=1)
     larger = replace(teacher.entry, preprocess=replace(teacher.entry.preprocess, resize=(48, 48), mean=(0.9,) * 3))
     teacher.weights = Weights(larger)  # its own preprocessing
     frame = unlabelled(drawn)
-    run = teach(student, frame, teacher, tmp_path / "run", epochs=15, teacher_args={"queue": queue})
+    run = teach(student, frame, teacher, tmp_path / "run", epochs=8, lr=3e-3, teacher_args={"queue": queue})
     assert run.model().dim == student.dim != teacher.dim
     facts = run.report.facts
     assert facts["training pictures with a label"] == "0 of 120, not learned from (teacher_weight = 1)"
     measured = omlzoo.evaluate(teacher, drawn, precision="fp32", progress=False).metrics["cmc@1"]
     assert facts["teacher's cmc@1"] == f"{measured:.4f}"
-    assert facts["chosen on"] != "", facts
-    assert run.history["divergence"].iloc[-1] < 0.7 * run.history["divergence"].iloc[0]
-    shown = frame[frame["split"] == "train"]["path"].tolist()
-    wanted = cosines(teacher, shown)
-    before, after = (
-        torch.corrcoef(torch.stack([cosines(each, shown), wanted]))[0, 1] for each in (student, run.model())
-    )
-    assert after > before + 0.1
+    assert facts["chosen on"] == "nothing: the last epoch is kept"
+    assert run.history["divergence"].iloc[-1] < 0.8 * run.history["divergence"].iloc[0]
     entry = omlzoo.get_weights(str(run.folder)).entry
     assert entry.source == f"taught by {facts['teacher']}, from {facts['started from']}"
 
@@ -112,36 +101,57 @@ omlzoo.distil(start, table, teacher=teacher, out=out, resume=True, progress=Fals
 """
 
 
-def test_killed_it_ends_in_the_same_bytes(tmp_path: Path, drawn: Path, model: Extractor) -> None:
+MIXED: dict[str, Any] = {
+    **QUICK, "augment": "drawing", "teacher_weight": 0.6, "loss": "SupConLoss", "n_labels": 3, "n_instances": 2,
+    "save_minutes": 0.0, "teacher_args": {"queue": 20}, "decoded_gb": 0.0,
+}  # fmt: skip
+
+
+def test_interrupted_it_ends_in_the_same_bytes(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, batches, found = toy("vit_toy"), [], Optimization.batch
+
+    def killed(self: Any, *arguments: Any) -> float:
+        batches.append(1)
+        if len(batches) == 5:
+            raise SystemExit
+        return float(found(self, *arguments))
+
+    whole = teach(model, drawn, teacher, tmp_path / "whole", **MIXED)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Optimization, "batch", killed)
+        teach(model, drawn, teacher, tmp_path / "killed", **MIXED)
+    with pytest.raises(BadInput, match="was run with another teacher"):
+        teach(model, drawn, toy("vit_toy", seed=1), tmp_path / "killed", resume=True, **MIXED)
+    resumed = teach(model, drawn, teacher, tmp_path / "killed", resume=True, **MIXED)
+    assert (resumed.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+    with pytest.warns(OmlzooWarning, match="is finished already"):
+        teach(model, drawn, teacher, tmp_path / "killed", resume=True, **MIXED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [3, 6])
+def test_killed_it_ends_in_the_same_bytes(tmp_path: Path, drawn: Path, model: Extractor, kill: int) -> None:
     model.save(tmp_path / "start")
     toy("vit_toy").save(tmp_path / "teacher")
-    settings = {**QUICK, "augment": "drawing", "teacher_weight": 0.6, "loss": "SupConLoss", "n_labels": 3,
-                "n_instances": 2, "save_minutes": 0.0, "teacher_args": {"queue": 20}, "decoded_gb": 0.0}  # fmt: skip
-    whole = omlzoo.distil(tmp_path / "start", drawn, teacher=tmp_path / "teacher", out=tmp_path / "whole",
-                          progress=False, **settings)  # fmt: skip
+    whole = teach(tmp_path / "start", drawn, tmp_path / "teacher", tmp_path / "whole", **MIXED)
     arguments = [tmp_path / "start", drawn, tmp_path / "teacher", tmp_path / "killed"]
     command = [sys.executable, "-W", "ignore", "-c", KILLED, *map(str, arguments)]
-    assert subprocess.run([*command, "5", repr(settings)], check=False).returncode == -9
-    with pytest.raises(BadInput, match="was run with another teacher"):
-        omlzoo.distil(tmp_path / "start", drawn, teacher=toy("vit_toy", seed=1), out=tmp_path / "killed", resume=True,
-                      progress=False, **settings)  # fmt: skip
-    with pytest.warns(OmlzooWarning, match="of 160 vectors of the teacher were computed before"):
-        omlzoo.distil(tmp_path / "start", drawn, teacher=tmp_path / "teacher", out=tmp_path / "killed", resume=True,
-                      progress=False, **settings)  # fmt: skip
+    assert subprocess.run([*command, str(kill), repr(MIXED)], check=False).returncode == -9
+    assert subprocess.run([*command, "0", repr(MIXED)], check=False).returncode == 0
     assert (tmp_path / "killed/model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
-    with pytest.warns(OmlzooWarning, match="is finished already"):
-        teach(model, drawn, toy("vit_toy"), tmp_path / "killed", resume=True, **settings)
 
 
-def test_the_rehearsal_and_chunks_change_nothing(tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    vit = toy("vit_toy", seed=2)  # without batch norm, which sees chunks
-    settings: dict[str, Any] = {"teacher_args": {"queue": 20}, "selection": 0.0}
-    plain = teach(vit, drawn, toy("resnet_toy"), tmp_path / "plain", **settings)
+def test_the_rehearsal_changes_nothing(
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"selection": 0.0, "n_taught": 20, "epochs": 1}
+    plain = teach(model, drawn, toy("vit_toy"), tmp_path / "plain", **settings)
     monkeypatch.setattr("omlzoo.training.rehearsal.WORTH", 1)
-    rehearsed = teach(vit, drawn, toy("resnet_toy"), tmp_path / "rehearsed", **settings)
+    rehearsed = teach(model, drawn, toy("vit_toy"), tmp_path / "rehearsed", **settings)
+    assert "estimated before the first step" in rehearsed.report.facts
     assert (plain.folder / "model.safetensors").read_bytes() == (rehearsed.folder / "model.safetensors").read_bytes()
-    chunked = teach(vit, drawn, toy("resnet_toy"), tmp_path / "chunked", chunk=7, **settings)
-    assert chunked.history["loss"].tolist() == pytest.approx(plain.history["loss"].tolist(), rel=1e-3)
 
 
 @pytest.mark.parametrize(("settings", "message"), [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import omlzoo
@@ -20,6 +20,7 @@ def rows(categories: list[int]) -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["label", "category"]).assign(split="train")
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 12), st.integers(0, 3))
 def test_categories_have_as_even_shares_as_they_can(sizes: list[int], count: int, seed: int) -> None:
     frame = rows(sizes)
@@ -31,6 +32,7 @@ def test_categories_have_as_even_shares_as_they_can(sizes: list[int], count: int
             assert ours >= other - 1 or ours == size, "only a category without more labels has two fewer"
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 3), st.booleans())
 def test_a_smaller_draw_is_part_of_a_larger_one_in_any_order_of_rows(
     few: int, more: int, seed: int, by_category: bool

@@ -93,6 +93,7 @@ def test_codes_of_labels_and_of_rows_without_one() -> None:
 
 
 def test_what_the_teachers_arguments_may_be() -> None:
+    assert [teaching_loss(Recipe(), rows)[1] for rows in (9, 5000)] == [9, 1024]
     loss, queue = teaching_loss(Recipe(teacher_args={"temperature": 0.2, "teacher_temperature": "none", "queue": 7}), 9)
     assert isinstance(loss, SimilarityDistillation)
     assert (loss.temperature, loss.teacher_temperature, loss.scaled, queue) == (0.2, 0.2, False, 7)

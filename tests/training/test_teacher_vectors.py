@@ -10,13 +10,12 @@ from toys import toy
 import omlzoo
 from omlzoo.data import table
 from omlzoo.embedding.pipeline import Pipeline
-from omlzoo.errors import OmlzooWarning
 from omlzoo.training import Recipe
 from omlzoo.training.teacher_vectors import TeacherVectors
 
 
 def test_they_are_computed_once_and_are_those_of_embed(
-    tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path / "home"))
     teacher = toy("vit_toy", seed=5)
@@ -32,8 +31,9 @@ def test_they_are_computed_once_and_are_those_of_embed(
         return found(self, given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Pipeline, "batches", counted)
-    with pytest.warns(OmlzooWarning, match="80 of 160 vectors of the teacher were computed before"):
+    with caplog.at_level("INFO", "omlzoo"):
         vectors = TeacherVectors.of(teacher, whole, Recipe(), cpu, False)
+    assert "80 of 160 vectors of the teacher are in" in caplog.text
     assert sum(jobs) == 80, "the other half alone"
     expected = omlzoo.embed(teacher, drawn, precision="fp32", device="cpu", progress=False)
     np.testing.assert_allclose(vectors.vectors(whole)[0], expected.vectors, rtol=1e-5, atol=1e-6)
