@@ -84,7 +84,7 @@ def distil(
     out = Path(out)
     with writing(out) if is_first() else nullcontext():
         finished, resume = run_state(out, resume)
-        rows, budget = within_budget(_rows(table, root), known.labels, known.seed, keep_rows=True)
+        rows, budget = within_budget(_rows(table, root, known.teacher_weight < 1), known.labels, known.seed, keep_rows=True)
         begin = open_start(student, scratch)
         chosen: dict[str, Any] = {}
         if recipe is None:
@@ -128,8 +128,13 @@ def _check(recipe: Recipe) -> None:
         raise BadInput("teacher_weight is 0, so the teacher would say nothing; raise it, or use finetune")
 
 
-def _rows(source: Any, root: str | Path | None) -> Table:
+def _rows(source: Any, root: str | Path | None, learned: bool) -> Table:
     """The table with the columns label, "" where a row has none, and split.
+
+    Args:
+        source: As in :func:`distil`.
+        root: The folder where relative paths start.
+        learned: Whether labels are learned from; otherwise the sub-folders of a folder are none.
 
     Raises:
         BadTable: The table has faults; all are listed.
@@ -140,7 +145,8 @@ def _rows(source: Any, root: str | Path | None) -> Table:
         raise BadInput("distil reads pictures from files, again in each epoch; give a folder, a table or paths")
     frame = table.frame
     frame = frame if "split" in frame else frame.assign(split="train")
-    frame = frame if "label" in frame else frame.assign(label="")
+    bare = not learned and isinstance(source, str | Path) and Path(source).is_dir()
+    frame = frame.assign(label="") if bare or "label" not in frame else frame
     wrong = sorted(set(frame["split"].astype(str)) - {"train", "validation"})
     if wrong:
         raise BadInput(f"{table.name}: split is {wrong[0]!r} in some rows; it must be train or validation")
