@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
@@ -118,4 +119,4 @@ def as_grid(outputs: Mapping[str, Tensor], images: Tensor) -> Tensor:
     rows = round((count * height / width) ** 0.5)
     if rows < 1 or count % rows:
         raise BadInput(f"the model gives {count} tokens for {height} x {width} pixels, which are no grid of patches")
-    return tokens.transpose(1, 2).unflatten(2, (rows, count // rows))
+    return torch.unflatten(tokens.transpose(1, 2), 2, (rows, count // rows))

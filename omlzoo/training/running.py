@@ -139,7 +139,7 @@ class Running:
             if epoch and isinstance(sampler, NearestLabels):
                 sampler.update(self._vectors(parts.step.measured))
                 so_far.neighbours = sampler.neighbours
-            parts.step.look_around(self._vectors, torch.from_numpy(parts.data.pictures.codes))
+            parts.step.look_around(self._vectors, torch.tensor(parts.data.pictures.codes))
         if isinstance(sampler, NearestLabels):
             sampler.neighbours = so_far.neighbours
         parts.data.batches.set_epoch(epoch, done)
