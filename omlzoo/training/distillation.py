@@ -84,7 +84,9 @@ def distil(
     out = Path(out)
     with writing(out) if is_first() else nullcontext():
         finished, resume = run_state(out, resume)
-        rows, budget = within_budget(_rows(table, root, known.teacher_weight < 1), known.labels, known.seed, keep_rows=True)
+        rows, budget = within_budget(
+            _rows(table, root, known.teacher_weight < 1), known.labels, known.seed, keep_rows=True
+        )
         begin = open_start(student, scratch)
         chosen: dict[str, Any] = {}
         if recipe is None:
