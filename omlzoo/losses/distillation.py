@@ -27,8 +27,8 @@ class SimilarityDistillation(nn.Module):
             embeddings of equal dimension.
         gather: Compute over the batches of all processes.
         teacher_temperature: u, above 0; None is t. SEED's is below t.
-        scaled: Whether the divergence is multiplied by t^2, as in the notebook of SimCLRv2's authors. In the formula of
-            their paper, and in SEED, it is not.
+        unscaled: Whether the divergence is not multiplied by t^2, as in the formula of SimCLRv2's paper and in SEED. In
+            the notebook of SimCLRv2's authors it is.
 
     Attributes:
         stats: "divergence", "agreement" (share of rows whose nearest other row, or anchor, is the same for student and
@@ -41,16 +41,16 @@ class SimilarityDistillation(nn.Module):
         regression: float = 0.0,
         gather: bool = False,
         teacher_temperature: float | None = None,
-        scaled: bool = True,
+        unscaled: bool = False,
     ) -> None:
         super().__init__()
         if not regression >= 0:
             raise BadInput(f"regression is {regression}; it must be 0 or more")
         self.temperature, self.regression, self.gather = positive_number("temperature", temperature), regression, gather
-        self.teacher_temperature = temperature
         if teacher_temperature is not None:
-            self.teacher_temperature = positive_number("teacher_temperature", teacher_temperature)
-        self.scaled = scaled
+            positive_number("teacher_temperature", teacher_temperature)
+        self.teacher_temperature = teacher_temperature
+        self.unscaled = unscaled
         self.stats: dict[str, float] = {"empty_batches": 0.0}
 
     def __repr__(self) -> str:
@@ -94,7 +94,7 @@ class SimilarityDistillation(nn.Module):
                 ours.log_softmax(dim=1), theirs.log_softmax(dim=1), reduction="batchmean", log_target=True
             )
             agreement = (ours.argmax(dim=1) == theirs.argmax(dim=1)).float().mean()
-            value = divergence * self.temperature**2 if self.scaled else divergence
+            value = divergence if self.unscaled else divergence * self.temperature**2
             if self.regression:
                 value = value + self.regression * (1 - (normalize(student) * normalize(master)).sum(dim=1)).mean()
         empty = self.stats["empty_batches"]
@@ -103,8 +103,9 @@ class SimilarityDistillation(nn.Module):
 
     def _similarities(self, student: Tensor, teacher: Tensor, anchors: Tensor | None) -> tuple[Tensor, Tensor]:
         """Cosines of student and teacher by their temperatures: (B, K) to anchors, or (B, B) without the diagonal."""
+        warmth = self.temperature if self.teacher_temperature is None else self.teacher_temperature
         if anchors is not None:
-            return cosine(student, anchors) / self.temperature, cosine(teacher, anchors) / self.teacher_temperature
+            return cosine(student, anchors) / self.temperature, cosine(teacher, anchors) / warmth
         itself = torch.eye(len(student), dtype=torch.bool, device=student.device)
-        ours, theirs = cosine(student, student) / self.temperature, cosine(teacher, teacher) / self.teacher_temperature
+        ours, theirs = cosine(student, student) / self.temperature, cosine(teacher, teacher) / warmth
         return ours.masked_fill(itself, -1e4), theirs.masked_fill(itself, -1e4)

@@ -30,6 +30,7 @@ from omlzoo.zoo.registry import open_model
 __all__ = ["finetune", "finished_run", "start_model"]
 
 LOG = logging.getLogger(__name__)
+OF_DISTIL = ("n_taught", "teacher_weight", "teacher_args")
 
 
 def finetune(
@@ -67,6 +68,7 @@ def finetune(
         UnknownName: There is no such setting, loss, miner or sampler.
     """
     known = (recipe or Recipe()).changed(settings)  # a wrong setting is refused before the table is read
+    _check(known)
     out = Path(out)
     with writing(out) if is_first() else nullcontext():
         finished, resume = run_state(out, resume)
@@ -90,6 +92,13 @@ def finetune(
                 {"labels drawn": budget} if budget else {}
             )
             return Running(parts, facts, progress).run(resume)
+
+
+def _check(recipe: Recipe) -> None:
+    """Refuse settings that would say nothing without a teacher."""
+    for name in OF_DISTIL:
+        if (value := getattr(recipe, name)) != getattr(Recipe(), name):
+            raise BadInput(f"{name} is {value!r}, which distil takes; leave it out, or give distil a teacher")
 
 
 def finished_run(out: Path, recipe: Recipe) -> Run:

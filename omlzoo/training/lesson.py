@@ -23,7 +23,7 @@ from omlzoo.training.teacher_vectors import TeacherVectors
 __all__ = ["Lesson", "Taught"]
 
 DISTILLATION = "SimilarityDistillation"
-DEFAULTS = {"teacher_temperature": 0.05, "temperature": 0.1, "scaled": False}  # docs/distillation.md has the reasons
+DEFAULTS = {"teacher_temperature": 0.05, "temperature": 0.1, "unscaled": True}  # docs/distillation.md has the reasons
 QUEUE = 1024  # the teacher's vectors that rows are compared with, where there are as many
 
 

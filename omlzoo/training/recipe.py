@@ -42,7 +42,7 @@ class Recipe:
         n_taught: Pictures in a batch of distil that are drawn from all training rows, with a label or without.
         teacher_weight: Weight of what the teacher says in distil, above 0; the loss of the labels has the rest to 1.
         teacher_args: What distil makes of the teacher's similarities: temperature, teacher_temperature, regression,
-            scaled as in omlzoo.losses.SimilarityDistillation, and queue, how many of the teacher's vectors rows are
+            unscaled as in omlzoo.losses.SimilarityDistillation, and queue, how many of the teacher's vectors rows are
             compared with; 0 compares the rows of a batch with each other.
         augment: A name of omlzoo.data.augmentations.
         objective: A name of omlzoo.objectives, which learns from views of pictures without labels; "none" takes loss.

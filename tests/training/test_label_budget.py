@@ -68,5 +68,7 @@ def test_finetune_learns_from_a_share_of_the_labels(tmp_path: Path, drawn: Path,
     assert run.report.facts["labels drawn"] == "12 of 24 (labels = 0.5, seed = 0), 60 of 120 pictures"
     assert (run.report.facts["training labels"], run.report.facts["training pictures"]) == (12, 60)
     assert "labels = 0.5\n" in (run.folder / "recipe.toml").read_text()
+    with pytest.raises(BadInput, match="teacher_weight is 0.5, which distil takes"):
+        omlzoo.finetune(model, drawn, out=tmp_path / "other", teacher_weight=0.5)
     with pytest.raises(BadInput, match="labels is 0.5, but pretrain learns from none"), pytest.warns(OmlzooWarning):
         omlzoo.pretrain(model, drawn, out=tmp_path / "pre", labels=0.5, objective="SimCLR", log="none")

@@ -50,7 +50,7 @@ def divergence(student: torch.Tensor, teacher: torch.Tensor, t: float, u: float,
 
 
 def test_the_teachers_term_of_the_rows_of_a_batch() -> None:
-    taught = Taught(SimilarityDistillation(0.5, teacher_temperature=0.3, scaled=False), Known(VECTORS, CODES), 1.0)
+    taught = Taught(SimilarityDistillation(0.5, teacher_temperature=0.3, unscaled=True), Known(VECTORS, CODES), 1.0)
     assert taught(outputs()).item() == pytest.approx(divergence(STUDENT, VECTORS[ROWS], 0.5, 0.3, None), rel=1e-5)
     scaled = SimilarityDistillation(0.5, teacher_temperature=0.3)(STUDENT, VECTORS[ROWS])
     assert scaled.item() == pytest.approx(0.25 * taught(outputs()).item(), rel=1e-5)
@@ -69,7 +69,7 @@ def test_labels_have_the_rest_of_the_weight_and_rows_without_one_none() -> None:
 
 def test_a_queue_is_of_the_teachers_vectors_and_drawn_anew_but_the_same_after_a_resume() -> None:
     head = nn.Linear(3, 5)
-    loss = SimilarityDistillation(0.5, teacher_temperature=0.3, scaled=False)
+    loss = SimilarityDistillation(0.5, teacher_temperature=0.3, unscaled=True)
     taught = Taught(loss, Known(VECTORS, CODES), 1.0, queue=6, head=head, seed=3)
     state = copy.deepcopy(taught.state_dict())
     anchors = taught._anchors(VECTORS[ROWS])
@@ -96,7 +96,7 @@ def test_what_the_teachers_arguments_may_be() -> None:
     assert [teaching_loss(Recipe(), rows)[1] for rows in (9, 5000)] == [9, 1024]
     loss, queue = teaching_loss(Recipe(teacher_args={"temperature": 0.2, "teacher_temperature": "none", "queue": 7}), 9)
     assert isinstance(loss, SimilarityDistillation)
-    assert (loss.temperature, loss.teacher_temperature, loss.scaled, queue) == (0.2, 0.2, False, 7)
+    assert (loss.temperature, loss.teacher_temperature, loss.unscaled, queue) == (0.2, None, True, 7)
     for arguments, message in (
         ({"queue": 10}, "queue of teacher_args is 10; it must be a whole number from 0 to 9, the training rows"),
         ({"warmth": 1}, "teacher_args has 'warmth'; it takes temperature, regression"),
