@@ -1,10 +1,11 @@
-"""Fine-tuning and pre-training: recipe, loop, and the run folder that comes out."""
+"""Fine-tuning, pre-training and distillation: recipe, loop, and the run folder that comes out."""
 
 from omlzoo.catalog import lazy
 
 OFFERS = {
     "Recipe": "omlzoo.training.recipe",
     "Run": "omlzoo.training.run_folder",
+    "distil": "omlzoo.training.distillation",
     "finetune": "omlzoo.training.finetuning",
     "pretrain": "omlzoo.training.pretraining",
 }

@@ -238,8 +238,7 @@ class Running:
         if is_first():
             if parts.data.features is not None:
                 parts.data.features.file.unlink(missing_ok=True)
-            how = "fine-tuned" if parts.monitor is None else "pre-trained without labels"
-            entry = replace(parts.entry, source=f"{how} from {parts.start}")
+            entry = replace(parts.entry, source=parts.source)
             dataset = Path(parts.split.table.name).stem
             write_run(run, merge_lora(model), entry, parts.recipe, dataset, so_far.duplicates)
         return run
