@@ -3,8 +3,10 @@
 from omlzoo.catalog import lazy
 
 OFFERS = {
+    "EarlyStopping": "omlzoo.training.callbacks",
     "Recipe": "omlzoo.training.recipe",
     "Run": "omlzoo.training.run_folder",
+    "batches": "omlzoo.training.loading",
     "finetune": "omlzoo.training.finetuning",
     "pretrain": "omlzoo.training.pretraining",
 }
