@@ -34,6 +34,8 @@ class SurrogatePrecision(Loss):
             "empty_batches".
     """
 
+    choosing = False  # ranks are among all items
+
     def __init__(
         self, k: int | tuple[int, ...] = 5, temperature1: float = 1.0, temperature2: float = 0.01, gather: bool = False
     ) -> None:

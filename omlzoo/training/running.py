@@ -1,6 +1,7 @@
 """A run under way: it trains the epochs, saves the state, keeps the best epoch and writes the run folder."""
 
 import math
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +21,7 @@ from omlzoo.training.building import RunParts
 from omlzoo.training.callbacks import StopRun, UnderWay
 from omlzoo.training.decoded_pictures import keeping_decoded
 from omlzoo.training.distributed import everyone, is_first
-from omlzoo.training.loggers import Log, Nowhere
+from omlzoo.training.loggers import CURVES, Log, Nowhere
 from omlzoo.training.loop import EpochSummary, train_epoch
 from omlzoo.training.lora import merge_lora
 from omlzoo.training.monitors import collapse
@@ -199,6 +200,7 @@ class Running:
         """Remove what a run wrote that failed before its first epoch was finished, unless steps of it were saved."""
         if is_first() and not self.saved_steps:
             (self.parts.out / LAST).unlink(missing_ok=True)
+            shutil.rmtree(self.parts.out / CURVES, ignore_errors=True)
             if self.parts.data.features is not None:
                 self.parts.data.features.file.unlink(missing_ok=True)
 
