@@ -37,6 +37,7 @@ ACTS = {
     "evaluate": "evaluation.evaluation",
     "finetune": "training",
     "pretrain": "training",
+    "batches": "training",
     "whiten": "embedding.whitening",
     "wrap": "zoo.wrapping",
     "ensemble": "zoo.joining",

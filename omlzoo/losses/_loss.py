@@ -92,7 +92,9 @@ class Loss(nn.Module):
         if indices_tuple is not None and not (self.choosing and self.references):
             raise BadInput(f"{name} is not computed over chosen pairs; call it without a miner's indices")
         if indices_tuple is not None and self.gather and processes() > 1:
-            raise BadInput(f"{name} gathers, and indices are those of one process; leave them out, or set gather to False")
+            raise BadInput(
+                f"{name} gathers, and indices are those of one process; leave them out, or set gather to False"
+            )
         rows = embeddings
         if self.gather or not isinstance(embeddings, Tensor):
             check_batch(embeddings, labels)  # before gathering, so that each process reports its own error

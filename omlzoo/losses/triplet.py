@@ -78,7 +78,6 @@ class TripletLoss(Loss):
         near, far = _of_lists(rows, others, anchors, positives, negatives)
         return near, far, torch.ones_like(far, dtype=torch.bool)
 
-
     def _indices(self, pairs: Pairs) -> Indices | None:
         """The triplets, or pairs of which all triplets are made: those that were given or mined; None for all."""
         if pairs.indices is not None or isinstance(self.miner, AllTriplets):

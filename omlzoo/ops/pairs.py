@@ -167,7 +167,9 @@ def check_indices(indices: Indices, rows: int, others: int) -> Indices:
     sizes = [{len(each) for each in indices}] if len(indices) == 3 else [
         {len(each) for each in indices[:2]}, {len(each) for each in indices[2:]}]  # fmt: skip
     if any(len(lengths) > 1 for lengths in sizes):
-        raise BadInput(f"indices have {', '.join(str(len(each)) for each in indices)} rows; those of a pair belong together")
+        raise BadInput(
+            f"indices have {', '.join(str(len(each)) for each in indices)} rows; those of a pair go together"
+        )
     for number, each in enumerate(indices):
         count = rows if number in anchors else others
         if len(each) and not (int(each.min()) >= 0 and int(each.max()) < count):

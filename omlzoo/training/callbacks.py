@@ -43,7 +43,7 @@ class UnderWay:
     model: Extractor
 
 
-class StopRun(Exception):  # noqa: N818
+class StopRun(Exception):
     """A callback ends the run within an epoch; it never leaves the trainer."""
 
 
@@ -95,7 +95,9 @@ class Callbacks:
     def __init__(self, members: Sequence[Any] = ()) -> None:
         for member in members:
             if not any(callable(getattr(member, moment, None)) for moment in MOMENTS):
-                raise BadInput(f"callback {type(member).__name__} has none of {', '.join(MOMENTS)}; it would do nothing")
+                raise BadInput(
+                    f"callback {type(member).__name__} has none of {', '.join(MOMENTS)}; it would do nothing"
+                )
         self.members = list(members)
 
     def listens(self, moment: str) -> bool:
@@ -121,7 +123,7 @@ class Callbacks:
             with calling("callback", name, f"raised an error in {moment} of epoch {run.epoch}"):
                 said = act(run)
             if said not in (None, "stop"):
-                raise BadInput(f"callback {name} returned {said!r} in {moment}; it must return None, or \"stop\"")
+                raise BadInput(f'callback {name} returned {said!r} in {moment}; it must return None, or "stop"')
             ends = ends or name * (said == "stop")
         if processes() > 1:
             ends = next((each for each in everyone(ends) if each), "")

@@ -62,14 +62,14 @@ class OwnAugment:
             raise BadInput(f"augment {self.name} returned {type(given).__name__}; {RULE}")
         if tuple(pixels.shape[1:]) != self.size:
             height, width = self.size
-            raise BadInput(f"augment {self.name} returned {pixels.shape[1]} x {pixels.shape[2]} pixels; the model takes "
-                           f"{height} x {width} (height x width)")  # fmt: skip
+            raise BadInput(f"augment {self.name} returned {pixels.shape[1]} x {pixels.shape[2]} pixels; the model "
+                           f"takes {height} x {width} (height x width)")  # fmt: skip
         return pixels.contiguous()
 
     def _of_kind(self, pixels: Tensor, kind: object, channels: int) -> Tensor:
         if pixels.dtype != torch.uint8:
-            raise BadInput(f"augment {self.name} returned {kind}; {RULE}: pixels are normalised afterwards, as the model "
-                           "needs it")  # fmt: skip
+            raise BadInput(f"augment {self.name} returned {kind}; {RULE}: pixels are normalised afterwards, as the "
+                           "model needs it")  # fmt: skip
         if pixels.ndim != 3 or pixels.shape[channels] != 3:
             raise BadInput(f"augment {self.name} returned the shape {tuple(pixels.shape)}; {RULE}")
         return pixels

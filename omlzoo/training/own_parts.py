@@ -20,7 +20,18 @@ from omlzoo.errors import BadInput, OmlzooError, notice
 from omlzoo.models._trust import is_trusted
 from omlzoo.training.part_identity import describe
 
-__all__ = ["SAID", "OwnPart", "calling", "from_worker", "is_own", "make_part", "own_part", "spelt", "takes", "trusted_part"]
+__all__ = [
+    "SAID",
+    "OwnPart",
+    "calling",
+    "from_worker",
+    "is_own",
+    "make_part",
+    "own_part",
+    "spelt",
+    "takes",
+    "trusted_part",
+]
 
 NAME = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)(\(.*\))?(#[0-9a-f]+)?", re.DOTALL)
 OURS = "omlzoo."  # always trusted
@@ -33,10 +44,12 @@ class OwnPart(str):
     Attributes:
         thing: The object, class or function.
         arguments: Arguments for a class or a function that makes the part; None for what is used as it is.
+        untold: What keeps the text from telling this object from another; empty where nothing does.
     """
 
     thing: Any
     arguments: dict[str, Any] | None
+    untold: str = ""
 
     def __deepcopy__(self, memory: dict[int, Any]) -> "OwnPart":
         """Itself: a text, like any other, is never copied, nor is what it stands for."""
@@ -63,10 +76,9 @@ def own_part(given: Any, setting: str) -> OwnPart:
     if isinstance(given, str):
         return _named(given, setting)
     described = describe(given)
-    if not described.told:
-        notice(f"{setting} is {described.text}, which cannot be told from another of its kind ({described.why}): a run "
-               f"that is resumed with another {setting} would not say so")  # fmt: skip
-    return _part(described.text, given, {} if isinstance(given, type) else None)
+    made = _part(described.text, given, {} if isinstance(given, type) else None)
+    made.untold = described.why
+    return made
 
 
 def _named(text: str, setting: str) -> OwnPart:
@@ -88,8 +100,8 @@ def _as_recorded(part: OwnPart, digest: str, setting: str) -> OwnPart:
     thing = part.thing if part.arguments is None else make_part(part, setting, {})
     if not describe(thing).text.endswith(digest):
         raise BadInput(
-            f"{setting} is {str(part)!r}: made again from this name and these arguments it is another than the one that "
-            f"was handed over; hand over the same object again ({setting}=...)"
+            f"{setting} is {str(part)!r}: made again from this name and these arguments it is another than the one "
+            f"that was handed over; hand over the same object again ({setting}=...)"
         )
     return _part(str(part), thing, None)
 

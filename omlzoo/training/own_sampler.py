@@ -35,8 +35,10 @@ class OwnSampler(Sampler[list[int]]):
         self.epoch = 0
         self.drawn = self._draw()
         if self._draw() != self.drawn:
-            notice(f"sampler {name} draws other batches each time it is asked, by random numbers of its own: a run that "
-                   "is resumed will not have the same bytes; give it a set_epoch(epoch) that decides them")  # fmt: skip
+            notice(
+                f"sampler {name} draws other batches each time it is asked, by random numbers of its own: a run that "
+                "is resumed will not have the same bytes; give it a set_epoch(epoch) that decides them"
+            )
 
     def __len__(self) -> int:
         return len(self.drawn)
@@ -50,7 +52,7 @@ class OwnSampler(Sampler[list[int]]):
             self.epoch = epoch
             count, self.drawn = len(self.drawn), self._draw()
             if len(self.drawn) != count:
-                raise BadInput(f"sampler {self.name} gave {count} batches first and {len(self.drawn)} in epoch {epoch}; "
+                raise BadInput(f"sampler {self.name} gave {count} batches, and {len(self.drawn)} in epoch {epoch}; "
                                "each epoch needs as many, since the learning rate follows them")  # fmt: skip
 
     def _draw(self) -> list[list[int]]:

@@ -27,12 +27,11 @@ class Described:
 
     Attributes:
         text: "module:Name(argument=value)#digest".
-        told: Whether another object of the same kind that computes something else has another text.
-        why: What keeps it from being told, empty where it is.
+        why: What keeps the text from telling it from another object that computes something else; empty where nothing
+            does.
     """
 
     text: str
-    told: bool
     why: str
 
 
@@ -47,25 +46,29 @@ def describe(thing: object) -> Described:
     if isinstance(thing, type) or inspect.isroutine(thing):
         kind: Any = thing
         place = f"{getattr(kind, '__module__', '?')}:{getattr(kind, '__qualname__', type(kind).__name__)}"
-        return Described(place, not why, "; ".join(why[:1]))
+        return Described(place, "; ".join(why[:1]))
     kind = type(thing)
     place = f"{kind.__module__}:{kind.__qualname__}"
-    return Described(f"{place}({_arguments(thing)})#{held}", not why, "; ".join(why[:1]))
+    return Described(f"{place}({_arguments(thing)})#{held}", "; ".join(why[:1]))
 
 
 def _arguments(thing: object) -> str:
     """The constructor's arguments that the object keeps under the same name, as far as they are plain."""
-    shown = []
+    shown: list[str] = []
+    names: set[str] = set()
     for kind in type(thing).__mro__[:-1]:
         try:
             parameters = inspect.signature(kind).parameters.values()
         except (TypeError, ValueError):
             continue
         for each in parameters:
-            if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) or any(s.startswith(f"{each.name}=") for s in shown):
+            if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) or any(
+                s.startswith(f"{each.name}=") for s in shown
+            ):
                 continue
             value = getattr(thing, each.name, each.empty)
             if value is not each.empty and _is_plain(value) and len(repr(value)) <= LONG:
+                names.add(each.name)
                 shown.append(f"{each.name}={value!r}")
         if not any(each.kind is each.VAR_KEYWORD for each in parameters):
             break
@@ -93,7 +96,9 @@ def _canonical(value: Any, why: list[str], above: list[int]) -> str:
     if isinstance(value, np.ndarray) and value.dtype != object:
         return f"{kind}{value.shape}{value.dtype}{hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()}"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_canonical(k, why, above)}:{_canonical(v, why, above)}" for k, v in value.items()) + "}"
+        return (
+            "{" + ",".join(f"{_canonical(k, why, above)}:{_canonical(v, why, above)}" for k, v in value.items()) + "}"
+        )
     if isinstance(value, set | frozenset):
         return kind + str(sorted(_canonical(each, why, above) for each in value))
     if isinstance(value, list | tuple):

@@ -212,9 +212,9 @@ def _own_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
             made = made(labels)
     elif trusted_part(recipe.sampler, "sampler").arguments is None and recipe.selection:
         raise BadInput(
-            f"sampler {recipe.sampler} is made already, and cannot know which rows are left once {recipe.selection:.0%} "
-            "of the labels are set apart to choose the epoch; give a function of their labels, such as "
-            "lambda labels: Balanced(labels, 8, 4), or set selection to 0"
+            f"sampler {recipe.sampler} is made already, and cannot know the rows that are left once "
+            f"{recipe.selection:.0%} of the labels are set apart to choose the epoch; give a function of their "
+            "labels, such as lambda labels: Balanced(labels, 8, 4), or set selection to 0"
         )
     if not hasattr(made, "__iter__"):
         raise BadInput(f"sampler {recipe.sampler} gave {type(made).__name__}; it must give batches of row numbers")

@@ -9,9 +9,9 @@ from typing import Any, Literal, Self
 
 from omlzoo.errors import BadInput, UnknownName
 from omlzoo.jsonio import read_toml
-from omlzoo.training.own_parts import is_own, own_part
+from omlzoo.training.own_parts import OwnPart, is_own, own_part
 
-__all__ = ["Recipe"]
+__all__ = ["OWN", "Recipe"]
 
 READY = Path(__file__).parent / "recipes"
 CHOICES = {  # of settings that may also be an own part
@@ -207,6 +207,11 @@ class Recipe:
         loss = settings.get("loss", "")
         alone = "miner" not in settings and (not isinstance(loss, str) or is_own(loss))
         return replace(self, **{**settings, **({"miner": "none"} if alone else {})})
+
+    def own(self) -> list[tuple[str, OwnPart]]:
+        """The own parts that are objects in this process, each with its setting."""
+        parts = [(name, getattr(self, name)) for name in OWN] + [("callbacks", each) for each in self.callbacks]
+        return [(name, part) for name, part in parts if isinstance(part, OwnPart)]
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

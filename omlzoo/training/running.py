@@ -244,7 +244,8 @@ class Running:
         copies = "not looked for" if so_far.duplicates is None else len(so_far.duplicates)
         return {
             "started from": parts.start,
-            "epochs": f"{len(so_far.history)} of {parts.plan.epochs}" + (", interrupted" if interrupted else "")
+            "epochs": f"{len(so_far.history)} of {parts.plan.epochs}"
+            + (", interrupted" if interrupted else "")
             + (f", ended by {so_far.stopped}" if so_far.stopped else ""),
             "epoch kept": so_far.best_epoch,
             "chosen on": notices.what_chose(parts.split.selection, parts.probe.metric),
