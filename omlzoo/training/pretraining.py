@@ -152,10 +152,12 @@ def picture_rows(pictures: Any, root: str | Path | None) -> Table:
         BadTable: The table has faults; all are listed.
         BadInput: No picture can be read, pictures are in memory, or there are no train rows.
     """
-    table, in_memory = source_table(pictures, root)
-    if in_memory is not None:
+    table, listed = source_table(pictures, root)
+    if any(not isinstance(picture, Path) for picture in listed or ()):
         raise BadInput("pretrain reads pictures from files, again in each epoch; give a folder, a table or paths")
     frame = table.frame
+    if isinstance(pictures, str | Path) and Path(pictures).is_dir():  # the names of its sub-folders say nothing here
+        frame = frame.drop(columns=[column for column in ("label", "category") if column in frame])
     if "split" not in frame:
         frame = frame.assign(split="train")
     elif not (frame["split"] == "train").any():

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from omlzoo.errors import BadInput
 from omlzoo.evaluation.report import Report
+from omlzoo.models._extractor import Extractor
 from omlzoo.progress import bar
 from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.training import notices, state
@@ -146,13 +147,16 @@ class Running:
         if not done:
             torch.manual_seed(parts.plan.seed * 1_000_003 + epoch)  # dropout and the like
             if epoch and isinstance(sampler, NearestLabels):
-                embeddings = parts.probe.embed(parts.step.measured, parts.split.fit)
-                vectors = torch.from_numpy(embeddings.vectors)
-                sampler.update(vectors.nan_to_num())  # of unreadable pictures: no direction
+                sampler.update(self._vectors(parts.step.measured))
                 so_far.neighbours = sampler.neighbours
+            parts.step.look_around(self._vectors, torch.from_numpy(parts.data.pictures.codes))
         if isinstance(sampler, NearestLabels):
             sampler.neighbours = so_far.neighbours
         parts.data.batches.set_epoch(epoch, done)
+
+    def _vectors(self, model: Extractor) -> Tensor:
+        """Vectors of all training pictures; those of unreadable ones have no direction."""
+        return torch.from_numpy(self.parts.probe.embed(model, self.parts.split.fit).vectors).nan_to_num()
 
     def _train(self, epoch: int, summary: EpochSummary) -> EpochSummary:
         """The batches of an epoch that are left, under a bar."""
