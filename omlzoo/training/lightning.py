@@ -39,7 +39,8 @@ class _OfLightning:
     base = ""
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
-        made: Self = object.__new__(_joined(cls, _package()))
+        kind: Any = cls
+        made: Self = object.__new__(_joined(kind, _package()))
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -73,7 +74,8 @@ def _joined(kind: Any, package: str) -> Any:
 
 
 def _blank(kind: type) -> Any:
-    return kind.__new__(kind)
+    made: Any = kind
+    return made.__new__(made)
 
 
 class MetricLearning(_OfLightning):

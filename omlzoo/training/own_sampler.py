@@ -47,7 +47,11 @@ class OwnSampler(Sampler[list[int]]):
         return iter(self.drawn)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, a number from 0, and draw its batches."""
+        """Choose the epoch, a number from 0, and draw its batches.
+
+        Raises:
+            BadInput: They are not as many as those of the first epoch.
+        """
         if epoch != self.epoch:
             self.epoch = epoch
             count, self.drawn = len(self.drawn), self._draw()
