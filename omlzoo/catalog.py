@@ -38,6 +38,7 @@ ACTS = {
     "finetune": "training",
     "pretrain": "training",
     "distil": "training",
+    "batches": "training",
     "whiten": "embedding.whitening",
     "wrap": "zoo.wrapping",
     "ensemble": "zoo.joining",

@@ -3,9 +3,11 @@
 from omlzoo.catalog import lazy
 
 OFFERS = {
+    "EarlyStopping": "omlzoo.training.callbacks",
     "Recipe": "omlzoo.training.recipe",
     "Run": "omlzoo.training.run_folder",
     "distil": "omlzoo.training.distillation",
+    "batches": "omlzoo.training.loading",
     "finetune": "omlzoo.training.finetuning",
     "pretrain": "omlzoo.training.pretraining",
 }

@@ -2,31 +2,30 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
 from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.state_dict import state_digest
-from omlzoo.data.augmentations import augmentation, needed_side
-from omlzoo.data.dataset import ImageTable, Pixels, Seeded, collate
+from omlzoo.data.dataset import ImageTable, Seeded, collate
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
-from omlzoo.data.views import Views
 from omlzoo.embedding.hardware import multiplies_bf16
+from omlzoo.errors import notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.objectives._objective import Objective
 from omlzoo.ops.all_gather import processes
 from omlzoo.samplers.share import Share
+from omlzoo.training.callbacks import Callbacks
 from omlzoo.training.distributed import join, share_model
 from omlzoo.training.freezing import check_cache, checkpoint_blocks, drop_paths, freeze
 from omlzoo.training.frozen_features import FrozenFeatures
@@ -36,7 +35,9 @@ from omlzoo.training.loggers import Log, find_log, open_log
 from omlzoo.training.lora import add_lora
 from omlzoo.training.monitors import Monitor, make_monitor
 from omlzoo.training.objective import OverViews, Supervised
-from omlzoo.training.parts import make_head, make_loss, make_objective, make_sampler
+from omlzoo.training.own_augment import try_first
+from omlzoo.training.own_parts import is_own, make_part
+from omlzoo.training.parts import make_augment, make_head, make_loss, make_objective, make_sampler
 from omlzoo.training.precision import decide_precision
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import CACHE, LAST, RECIPE
@@ -118,6 +119,7 @@ class RunParts:
         monitor: Watches for collapse, where the run learns without labels.
         alarm: Whether the run stops when it collapses.
         warming: Number of epochs in which the learning rate rises.
+        callbacks: Called after steps, epochs and measurements.
     """
 
     out: Path
@@ -140,6 +142,7 @@ class RunParts:
     monitor: Monitor | None = None
     alarm: bool = True
     warming: int = 0
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
 
 def build_run(
@@ -161,6 +164,11 @@ def build_run(
         MissingExtra: A package that a setting needs is not installed.
     """
     log, address = find_log(recipe.log), model.facts.address
+    for setting, part in recipe.own():
+        if part.untold:
+            notice(f"{setting} is {part}, which cannot be told from another ({part.untold}): a run that is resumed "
+                   f"with another {setting} would not say so")  # fmt: skip
+    callbacks = Callbacks([make_part(each, "callbacks", {}) for each in recipe.callbacks])
     where = join(torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device))
     act = "distil" if lesson is not None else "finetune" if recipe.objective == "none" else "pretrain"
     split = {"distil": split_taught, "finetune": split_rows, "pretrain": split_pictures}[act](table, recipe)
@@ -214,6 +222,7 @@ def build_run(
         monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform),
         alarm=recipe.alarm,
         warming=ceil(recipe.warmup * recipe.epochs),
+        callbacks=callbacks,
     )  # fmt: skip
 
 
@@ -233,12 +242,10 @@ def build_data(
     Raises:
         BadInput: The sampler cannot draw such batches from these rows.
     """
-    augment: Callable[[Image.Image], Pixels] = augmentation(recipe.augment, preprocess)
-    side = needed_side(recipe.augment, preprocess)
-    if recipe.objective != "none":
-        augment = views = Views(preprocess, recipe.views, recipe.globals, recipe.locals)
-        side = views.needed_side
+    augment, side = make_augment(recipe, preprocess)
     pictures = ImageTable(rows, augment, side if recipe.decode == "fast" else None)
+    if is_own(recipe.augment):
+        try_first(pictures)
     features = FrozenFeatures(pictures, recipe.cache, cache, recipe.seed) if recipe.cache else None
     sampler = make_sampler(rows, recipe) if lesson is None else lesson.batches(rows, recipe)
     batches = Seeded(sampler, recipe.seed)

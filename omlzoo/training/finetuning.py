@@ -14,6 +14,7 @@ from omlzoo.data import table as tables
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import writing
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._trust import Trust, trusting
 from omlzoo.training.building import build_run
 from omlzoo.training.defaults import suggest
 from omlzoo.training.distributed import is_first
@@ -43,6 +44,7 @@ def finetune(
     resume: bool = False,
     device: str = "auto",
     progress: bool = True,
+    trust: Trust = None,
     **settings: Any,
 ) -> Run:
     """Fine-tune an extractor on the train rows of a table and measure it on the validation rows.
@@ -60,7 +62,9 @@ def finetune(
             begins. A finished run is returned as it is.
         device: "cpu", "cuda" or "auto".
         progress: Whether to show progress bars where standard error is a terminal.
-        **settings: Settings of the recipe by name, such as ``epochs=10``.
+        trust: Packages that a recipe's own parts, named in a file, may be imported from, and a model's class.
+        **settings: Settings of the recipe by name, such as ``epochs=10``. ``loss``, ``miner``, ``sampler``,
+            ``augment``, ``optimizer`` and ``callbacks`` may also be objects, or "module:Name".
 
     Raises:
         BadTable: The table has faults; all are listed.
@@ -70,7 +74,7 @@ def finetune(
     known = (recipe or Recipe()).changed(settings)  # a wrong setting is refused before the table is read
     _check(known)
     out = Path(out)
-    with writing(out) if is_first() else nullcontext():
+    with trusting(trust), writing(out) if is_first() else nullcontext():
         finished, resume = run_state(out, resume)
         rows, budget = within_budget(tables.read(table, "train", root), known.labels, known.seed)
         chosen: dict[str, Any] = {}
