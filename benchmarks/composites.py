@@ -27,11 +27,16 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="efficientnet_lite0_in1k")
     parser.add_argument("--second", default=None, help="a second model for the ensemble")
     parser.add_argument("--size", type=int, default=160)
+    parser.add_argument("--few", action="store_true", help="four rows")
     args = parser.parse_args()
     model = omlzoo.get_model(args.model, image_size=args.size)
     print("| model | numbers | CMC@1 | MAP@R | processor s |\n|---|---|---|---|---|")
     measure("plain", model, args.table)
     measure("mirrored", model.with_views(mirror=True), args.table)
+    if args.few:
+        measure("scales 1, 1.4", model.with_views((1.0, 1.4), mirror=False), args.table)
+        measure("map 4 by gem, and its own", model.with_layers([4], pooling="gem"), args.table)
+        raise SystemExit
     measure("scales 1, 0.7071", model.with_views((1.0, 0.7071), mirror=False), args.table)
     measure("scales 1, 1.4", model.with_views((1.0, 1.4), mirror=False), args.table)
     measure("scales 1, 1.4 mirrored", model.with_views((1.0, 1.4), mirror=True), args.table)

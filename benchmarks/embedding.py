@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import arguments, peer, ratio, seconds, show
+from measuring import Results, arguments, peer, seconds
 from PIL import Image
 
 import omlzoo
@@ -70,7 +70,8 @@ if __name__ == "__main__":
         (found.vectors[:64] * exact).sum(1) / np.linalg.norm(found.vectors[:64], axis=1) / np.linalg.norm(exact, axis=1)
     )
     allowed = cores / (decode + forward)
-    show("embedding", arch=args.arch, runtime=args.runtime, images_per_second=rate, precision=found.record.precision, worst_cosine_to_fp32=float(cosine.min()),
-         oml_images_per_second=theirs and theirs["images_per_second"], times_oml=ratio(theirs, "images_per_second", rate, inverse=True),
-         decode_core_seconds=decode, model_core_seconds=forward, allowed_by_cores=allowed, share_of_allowed=rate / allowed,
-         share_limit=0.8)  # fmt: skip
+    results = Results("embedding")
+    results.add(f"{len(files)} files, {args.arch}, {found.record.precision} by {args.runtime}", rate, "pictures/s", more=True,
+                peer=theirs and theirs["images_per_second"], peer_name="OML", limit=0.8 * allowed,
+                worst_cosine_to_fp32=float(cosine.min()), decode_core_seconds=decode, model_core_seconds=forward)  # fmt: skip
+    results.write()

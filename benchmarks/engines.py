@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 import torch
 from embedding import draw
-from measuring import show
+from measuring import Results
 
 import omlzoo
 from omlzoo import catalog
@@ -43,7 +43,7 @@ def in_turn(cases: dict[str, Callable[[], object]], runs: int) -> dict[str, tupl
     return {name: (median(w for w, _ in each), median(c for _, c in each)) for name, each in seconds.items()}
 
 
-def of_files(model: Extractor, files: list[Path], runs: int) -> None:
+def of_files(model: Extractor, files: list[Path], runs: int, results: Results) -> None:
     """The whole way, as a user has it."""
     vectors: dict[str, np.ndarray] = {}
 
@@ -57,21 +57,23 @@ def of_files(model: Extractor, files: list[Path], runs: int) -> None:
     times = in_turn({f"{p} by {r}": case(p, r) for p, r in WAYS}, runs)
     first = next(iter(times))
     for name, (wall, cpu) in times.items():
-        show("engines, files", way=name, pictures_per_second=len(files) / wall, wall_ratio=times[first][0] / wall,
-             cpu_ratio=times[first][1] / cpu, centred_cosine=rehearsal.centred_cosine(vectors[name], vectors[first]))  # fmt: skip
+        cosine = rehearsal.centred_cosine(vectors[name], vectors[first])
+        results.add(f"{len(files)} files, {name}", len(files) / wall, "pictures/s", more=True, peer=len(files) / times[first][0],
+                    peer_name=first, cpu_ratio=times[first][1] / cpu, centred_cosine=cosine)  # fmt: skip
 
 
-def of_model(model: Extractor, files: list[Path]) -> None:
+def of_model(model: Extractor, files: list[Path], results: Results) -> None:
     """The rehearsal itself, with longer rounds: processor seconds of one core."""
     options, device = ComputeOptions(runtime="auto"), torch.device("cpu")
     runs = {way: Pipeline.of(model, replace(options, **asdict(way))) for way in _choices(options, device, None)}
     pixels, _ = next(iter(runs.values())).decode([(file, None) for file in files[:16]])
     rehearsal.ROUNDS, rehearsal.LONGEST = 5, 60.0
     found = rehearsal.rehearse({way: run.vectors for way, run in runs.items()}, [p for p in pixels if p is not None], device)  # fmt: skip
-    show("engines, model alone", taken=str(found.taken), **{f"times {k}": v for k, v in found.gains.items()})
+    for way, gain in found.gains.items():
+        results.add(f"the model alone, {way}", gain, "x float32 by torch", more=True, taken=str(found.taken))
 
 
-def of_attention(model: Extractor, runs: int) -> None:
+def of_attention(model: Extractor, runs: int, results: Results) -> None:
     """bfloat16 with torch's fused attention and with attention written out: inference and a training step, one core."""
     import copy
 
@@ -104,7 +106,8 @@ def of_attention(model: Extractor, runs: int) -> None:
     for what, way in (("inference", inference), ("forward and backward", step)):
         cases = {"fp32": way(model, False), "bf16 fused": way(model, True), "bf16 explicit": way(explicit, True)}
         times = in_turn(cases, runs)
-        show(f"attention, {what}", **{f"times {name}": times["fp32"][1] / cpu for name, (_, cpu) in times.items()})
+        for name, (_, cpu) in times.items():
+            results.add(f"attention, {what}, {name}", cpu, "processor s", peer=times["fp32"][1], peer_name="fp32")
 
 
 if __name__ == "__main__":
@@ -113,9 +116,11 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=48)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--large", action="store_true", help="every benchmark takes it; here it changes nothing")
     parser.add_argument("--only", choices=["files", "model", "attention"])
     args = parser.parse_args()
     torch.manual_seed(0)
+    results = Results("engines")
     try:
         model = omlzoo.get_model(args.model)
     except WeightsUnavailable:
@@ -123,8 +128,9 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         files = sorted(args.folder.rglob("*.jpg"))[: args.size] if args.folder else draw(Path(name), args.size)
         if args.only in (None, "attention") and any(hasattr(part, "fused_attn") for part in model.modules()):
-            of_attention(model, args.runs)
+            of_attention(model, args.runs, results)
         if args.only in (None, "model"):
-            of_model(model, files)
+            of_model(model, files, results)
         if args.only in (None, "files"):
-            of_files(model, files, args.runs)
+            of_files(model, files, args.runs, results)
+    results.write()

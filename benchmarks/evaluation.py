@@ -13,7 +13,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 import torch
-from measuring import forget_peak, memory, peer, ratio, show
+from measuring import Results, forget_peak, memory, peer, ratio, show
 from search import DIM, bare, clock, clustered
 
 from omlzoo.metrics import metrics_of_hits, opis, retrieval, verification
@@ -23,7 +23,7 @@ from omlzoo.rerank import k_reciprocal
 RANKS = {"cmc": (1, 5, 10), "precision": (1, 5, 10), "map": (1, 5, 10)}
 
 
-def ranking(rows: int, oml: str | None) -> None:
+def ranking(rows: int, oml: str | None, results: Results) -> None:
     vectors, labels = clustered(rows)
     index = faiss.IndexFlatL2(DIM)
     index.add(vectors)
@@ -44,13 +44,16 @@ def ranking(rows: int, oml: str | None) -> None:
     part = sorted(clock(metrics) for _ in range(5))[2]
     flat = clock(lambda: index.search(vectors, 11))
     theirs = peer(oml, "retrieval", rows, DIM)
-    show("ranking", rows=rows, seconds=whole, metric_seconds=part, faiss_seconds=flat,
-         times_faiss=whole / flat, times_faiss_limit=1.1, oml_seconds=theirs and theirs["seconds"],
-         times_oml=ratio(theirs, "seconds", whole), times_oml_limit=4, peak_mb_above_vectors=peak, peak_limit=500,
-         oml_peak_mb=theirs and theirs["peak_mb"])  # fmt: skip
+    results.add(f"ranking and metrics, {rows:,} rows", whole, "s", peer=flat, peer_name="FAISS flat, the search alone",
+                limit=1.1 * flat, metric_seconds=part)  # fmt: skip
+    results.add(f"the same, memory above the vectors, {rows:,} rows", peak, "MB", limit=500,
+                peer=theirs and theirs["peak_mb"], peer_name="OML")  # fmt: skip
+    if theirs:
+        results.add(f"the same beside OML, {rows:,} rows", whole, "s", peer=theirs["seconds"], peer_name="OML",
+                    limit=theirs["seconds"] / 4)  # fmt: skip
 
 
-def uneven(rows: int) -> None:
+def uneven(rows: int, results: Results) -> None:
     """One label of a tenth of the rows beside labels of eight, in processor seconds."""
     random = np.random.default_rng(0)
     labels = {
@@ -66,9 +69,11 @@ def uneven(rows: int) -> None:
         before, start = memory(), time.process_time()
         retrieval(vectors, ids, **RANKS)
         spent[name], peaks[name] = time.process_time() - start, memory("VmHWM") - before
-    show("uneven", rows=rows, largest_label=rows // 10, even_processor_seconds=spent["even"],
-         uneven_processor_seconds=spent["uneven"], times_even=spent["uneven"] / spent["even"], times_even_limit=2,
-         peak_mb_above_vectors=peaks["uneven"], peak_limit=300)  # fmt: skip
+    what = f"{rows:,} rows, one label of {rows // 10:,}"
+    results.add(
+        what, spent["uneven"], "processor s", peer=spent["even"], peer_name="even labels", limit=2 * spent["even"]
+    )
+    results.add(f"{what}, memory above the vectors", peaks["uneven"], "MB", limit=300)
 
 
 def pairs(rows: int) -> None:
@@ -153,15 +158,20 @@ if __name__ == "__main__":
     parser.add_argument("--oml", help="a Python with open-metric-learning 4.0.0")
     parser.add_argument("--fastreid", help="a git clone of fast-reid")
     parser.add_argument("--only", choices=["ranking", "uneven", "pairs", "million", "reciprocal"])
-    parser.add_argument("--rows", type=int, default=60_000)
+    parser.add_argument("--rows", type=int, default=16_000)
+    parser.add_argument("--large", action="store_true", help="60,000 rows, and everything")
     args = parser.parse_args()
+    rows = 60_000 if args.large else args.rows
+    results = Results("evaluation")
     if args.only in (None, "ranking"):
-        ranking(args.rows, args.oml)
+        ranking(rows, args.oml, results)
     if args.only in (None, "uneven"):
-        uneven(16_000)
-    if args.only in (None, "pairs"):
-        pairs(args.rows)
-    if args.only in (None, "reciprocal"):
+        uneven(16_000, results)
+    if args.only == "pairs" or args.large:
+        pairs(rows)
+    if args.only == "reciprocal" or args.large:
         reciprocal(10_000, args.fastreid)
-    if args.only in (None, "million"):
+    if args.only == "million" or args.large:
         million(1_000_000, 10_000)
+    if results.lines:
+        results.write()

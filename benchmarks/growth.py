@@ -1,6 +1,6 @@
 """How time and memory of evaluate, calibrate, check and tidy grow with the rows of a table, on made vectors.
 
-python benchmarks/growth.py [--rows 10000,100000] [--acts quick,thorough,calibrate,check,near-duplicates,outliers,tidy]
+python benchmarks/growth.py [--rows 5000,20000] [--large] [--acts quick,thorough,calibrate,check,near-duplicates,outliers,tidy]
 
 Each act at each size runs in a process of its own with one thread; seconds are processor seconds. An exponent compares with the size before: 1 is
 linear, 2 all against all.
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from measuring import forget_peak, memory
+from measuring import Results, forget_peak, memory
 
 DIM, EACH = 384, 8
 LIMIT = 600  # seconds that one act may take
@@ -107,15 +107,17 @@ ACTS = ("quick", "thorough", "calibrate", "check", "near-duplicates", "outliers"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default="10000,100000")
+    parser.add_argument("--rows", default="5000,20000")
+    parser.add_argument("--large", action="store_true", help="10,000 to 1,000,000 rows")
     parser.add_argument("--acts", default=",".join(ACTS))
     parser.add_argument("--one", help="measure this act in this process")
     args = parser.parse_args()
-    sizes = [int(rows) for rows in args.rows.split(",")]
+    sizes = [10_000, 100_000, 1_000_000] if args.large else [int(rows) for rows in args.rows.split(",")]
     if args.one:
         print(json.dumps(measure(args.one, sizes[0])))
         return
     print("| act | rows | processor s | peak MB above the vectors | exponent |\n|---|---|---|---|---|")
+    results = Results("growth")
     for act in args.acts.split(","):
         last: tuple[int, float] | None = None
         for rows in sizes:
@@ -127,10 +129,12 @@ def main() -> None:
                 print(f"| {act} | {rows:,} | more than {LIMIT} | | |", flush=True)
                 break
             one = json.loads(found.stdout.splitlines()[-1])
-            power = math.log(one["seconds"] / last[1]) / math.log(rows / last[0]) if last else float("nan")
-            exponent = f"{power:.2f}" if last else ""
+            power = math.log(one["seconds"] / last[1]) / math.log(rows / last[0]) if last else None
+            exponent = "" if power is None else f"{power:.2f}"
+            results.add(f"{act}, {rows:,} rows", one["seconds"], "processor s", peak_mb=one["peak_mb"], exponent=power)
             print(f"| {act} | {rows:,} | {one['seconds']:.2f} | {one['peak_mb']:.0f} | {exponent} |", flush=True)
             last = rows, one["seconds"]
+    results.write()
 
 
 if __name__ == "__main__":

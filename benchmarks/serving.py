@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-from measuring import show
+from measuring import Results, show
 from PIL import Image
 
 import omlzoo
@@ -184,16 +184,21 @@ def load(servers: dict[str, Server], pictures: list[bytes], rounds: int, count: 
     middle = {
         name: {key: statistics.median(each[key] for each in every) for key in every[0]} for name, every in found.items()
     }
-    bare = middle["bare"]
+    bare, results = middle["bare"], Results("serving")
     for name, server in servers.items():
         values = (
             middle[name]
             if name == "bare"
             else middle[name] | asyncio.run(tail(server, pictures, middle[name], seconds))
         )
-        show(f"serving, {name}", **values, alone_times_bare=values["alone_ms"] / bare["alone_ms"],
-             alone_processor_times_bare=values["alone_processor_ms"] / bare["alone_processor_ms"],
-             saturation_times_bare=values["saturation"] / bare["saturation"])  # fmt: skip
+        peer = {} if name == "bare" else {"peer_name": "bare FastAPI and torch"}
+        results.add(f"{name}, one alone", values["alone_ms"], "ms", limit=1.1 * bare["alone_ms"],
+                    peer=None if name == "bare" else bare["alone_ms"], **peer, **values)  # fmt: skip
+        results.add(f"{name}, 32 at once", values["saturation"], "requests/s", more=True, limit=3 * bare["saturation"],
+                    peer=None if name == "bare" else bare["saturation"], **peer)  # fmt: skip
+        if "p99_ms" in values:
+            results.add(f"{name}, p99 at 0.7 of that", values["p99_ms"], "ms", limit=1.3 * values["queue_bound_ms"])
+    results.write()
 
 
 def hostile_request(number: int, draw: random.Random, good: bytes) -> dict[str, object]:
@@ -276,6 +281,7 @@ if __name__ == "__main__":
     parser.add_argument("--runtimes", nargs="+", default=["torch", "onnx"], choices=["torch", "onnx"])
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME=CLONE", help="other clones, measured in turn")
     parser.add_argument("--replicas", type=int, default=0, help="on Ray Serve, measured in turn too")
+    parser.add_argument("--large", action="store_true", help="hostile requests too, as without --only")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--count", type=int, default=400, help="requests of a round, 32 at once")
     parser.add_argument("--seconds", type=float, default=20, help="of each kind of arrivals")

@@ -15,7 +15,7 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from measuring import arguments, show
+from measuring import Results, arguments
 
 import omlzoo
 from omlzoo.data import synthetic
@@ -74,10 +74,14 @@ if __name__ == "__main__":
                 times[name].append(spent(folder, *command))
             times["list_models_with_packages"].append(spent(folder, *cases["list_models"], path=str(folder / "site")))
     found = {name: statistics.median(each) for name, each in times.items()}
-    show(
-        "startup", runs=runs, **{f"{name}_seconds": value for name, value in found.items()},
-        **{f"{name}_to_torch": value / found["torch"] for name, value in found.items() if name not in ("empty", "torch")},
-        list_models_more_than_empty=found["list_models"] - found["empty"],
-        with_packages_more_than_empty=found["list_models_with_packages"] - found["empty"], more_than_empty_limit=0.15,
-        list_command_limit=0.4, search_torch_to_torch_limit=1.6, search_kept_export_limit=0.8,
-    )  # fmt: skip
+    results = Results("startup")
+    limits = {"search_torch": 1.6, "search_kept_export": 0.8}  # times `import torch`
+    for name in cases:
+        if name not in ("empty", "torch"):
+            limit = limits.get(name)
+            results.add(name.replace("_", " "), found[name], "processor s", peer=found["torch"], peer_name="import torch",
+                        limit=limit and limit * found["torch"], runs=runs)  # fmt: skip
+    for name in ("list_models", "list_models_with_packages"):
+        over = found[name] - found["empty"]
+        results.add(f"{name.replace('_', ' ')}, over python", over, "processor s", limit=0.15)
+    results.write()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from measuring import arguments, in_turn, show
+from measuring import Results, arguments, in_turn
 
 from omlzoo import catalog
 from omlzoo.losses import TripletLoss
@@ -72,12 +72,14 @@ def steps(size: int, runs: int) -> None:
             f"{precision}, ten blocks frozen": ours(size, precision, 11),
             f"{precision}, their outputs cached": ours(size, precision, 11, cached=True),
         }
-    found = in_turn(cases, runs)
+    found, results = in_turn(cases, runs), Results("training")
     for name, seconds in found.items():
         peer = found.get(f"OML {name[:4]}")
         if not name.startswith("OML"):
-            show(f"step of ViT-S/16, batch {size}, {name}", processor_seconds=seconds, oml_seconds=peer,
-                 times_oml_in_that_precision=peer and peer / seconds)  # fmt: skip
+            limit = peer and (peer / 1.15 if name == "fp32" else peer if name == "bf16" else None)
+            results.add(f"step of ViT-S/16, batch {size}, {name}", seconds, "processor s", peer=peer, limit=limit,
+                        peer_name="OML in that precision")  # fmt: skip
+    results.write()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from measuring import arguments, in_turn, show
+from measuring import Results, arguments, in_turn
 from PIL import Image
 
 from omlzoo import catalog
@@ -56,7 +56,7 @@ def kept(data: ImageTable, folder: Path) -> Iterator[ImageTable]:
     data.kept.remove()
 
 
-def pictures(runs: int) -> None:
+def pictures(runs: int, results: Results) -> None:
     model = catalog.find("models", "resnet_small")().train().to(memory_format=torch.channels_last)
     work = Optimization(TrainingModel(model), Supervised(SupConLoss()), Recipe(lr=1e-3), 100, "fp32")
     images = torch.randn(BATCH, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
@@ -82,13 +82,14 @@ def pictures(runs: int) -> None:
                 size = data.kept.size / len(data) if data.kept else 0
         step = 1000 * found["step"] / BATCH
         each = {way: 1000 * found[way] / count for way in ("whole", "reduced", "kept")}
-        show(f"a training picture of {name}, small ResNet at {SIDE} pixels", step_ms=step,
-             **{f"{way}_ms": took for way, took in each.items()}, kept_kb=size / 1000,
-             **{f"{way}_over_step": took / step for way, took in each.items()},
-             times_whole={way: round(each["whole"] / each[way], 2) for way in ("reduced", "kept")})  # fmt: skip
+        for way, took in each.items():
+            results.add(f"a training picture of {name}, {way}, small ResNet at {SIDE} pixels", took, "ms",
+                        peer=each["whole"], peer_name="decoded whole", limit=step, kept_kb=size / 1000)  # fmt: skip
 
 
 if __name__ == "__main__":
     args = arguments(__doc__)
     torch.set_num_threads(1)
-    pictures(args.size or 5)
+    results = Results("training_pictures")
+    pictures(args.size or 5, results)
+    results.write()

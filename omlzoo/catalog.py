@@ -37,6 +37,8 @@ ACTS = {
     "evaluate": "evaluation.evaluation",
     "finetune": "training",
     "pretrain": "training",
+    "distil": "training",
+    "batches": "training",
     "whiten": "embedding.whitening",
     "wrap": "zoo.wrapping",
     "ensemble": "zoo.joining",
@@ -45,6 +47,7 @@ ACTS = {
 }
 SHELVES = (
     "curation",
+    "data.sources",
     "embedding.engines",
     "index.backends",
     "losses",

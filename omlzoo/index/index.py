@@ -53,8 +53,7 @@ class Index:
     ) -> None:
         self.calibration = calibration
         if calibration is not None:
-            record = embeddings.record
-            calibration.check(record.sha256, record.preprocess_hash, record.normalized)
+            calibration.check(embeddings.record.sha256, embeddings.record.preprocess_hash, embeddings.record.normalized)
         self.backend, self.options = backend, dict(options or {})
         self.similarity: Similarity = "cosine" if embeddings.record.normalized else "euclidean"
         self.recall: Recall | None = None
@@ -275,9 +274,8 @@ class Index:
             overwrite: Whether an index of another model or of other pictures is replaced too.
 
         Raises:
-            BadInput: It holds an index of another model or of other pictures and ``overwrite`` is False, or it exists
-                and holds something else, another process writes it, or it holds another saving than the
-                one that this index was opened from: what others added would be lost.
+            BadInput: It holds an index of another model or of other pictures and ``overwrite`` is False, or something
+                else, another process writes it, or it was saved anew since this index was opened from it.
         """
         path = Path(folder).resolve()
         check_free(path, OWNED)

@@ -11,7 +11,7 @@ from omlzoo import catalog
 from omlzoo.errors import BadInput
 from omlzoo.models._linear_map import Projection
 from omlzoo.models._pooling import Pooling
-from omlzoo.models._staged import Staged, through
+from omlzoo.models._staged import Staged, as_grid, through
 from omlzoo.models._traces import Traces
 
 if TYPE_CHECKING:  # the only import from a higher floor: a model holds the facts of its weights and delegates to them
@@ -123,6 +123,17 @@ class Extractor(Staged):
             have a class token. ResNets and Swin transformers have "map" (B, C, h, w), the last feature map.
         """
         return self._named(self.embed(images))
+
+    def dense(self, images: Tensor) -> Tensor:
+        """A vector of L2 norm 1 for each patch of images (B, 3, H, W), or for each place of the last feature map.
+
+        Returns:
+            (B, width, h, w). The width is that of the map or the tokens, before any projection of the embedding.
+
+        Raises:
+            BadInput: The architecture gives neither, or its tokens are no grid.
+        """
+        return nn.functional.normalize(as_grid(self.embed(images), images), dim=1)
 
     def _named(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.normalize:

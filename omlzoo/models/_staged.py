@@ -1,13 +1,14 @@
 """A model that can be run stage by stage: until a stage, from it on, or with the maps of some stages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
 
-__all__ = ["Staged", "through"]
+__all__ = ["Staged", "as_grid", "through"]
 
 
 class Staged(nn.Module):
@@ -96,3 +97,26 @@ def through(steps: list[Callable[[Any], Any]], value: Any) -> Any:
     for step in steps:
         value = step(value)
     return value
+
+
+def as_grid(outputs: Mapping[str, Tensor], images: Tensor) -> Tensor:
+    """The feature map (B, C, h, w) float32 in named outputs, or the tokens of the patches in their places.
+
+    Args:
+        outputs: Named outputs, with "map" (B, C, h, w) or "tokens" (B, S, C).
+        images: The images (B, 3, H, W), whose sides say how many rows the S patches have.
+
+    Raises:
+        BadInput: There is neither, or the patches are no grid of the images' shape.
+    """
+    if "map" in outputs:
+        return outputs["map"].float()
+    if "tokens" not in outputs:
+        raise BadInput("the model gives no feature map and no tokens of patches; dense vectors need one of them")
+    tokens = outputs["tokens"].float()
+    height, width = images.shape[2:]
+    count = tokens.shape[1]
+    rows = round((count * height / width) ** 0.5)
+    if rows < 1 or count % rows:
+        raise BadInput(f"the model gives {count} tokens for {height} x {width} pixels, which are no grid of patches")
+    return torch.unflatten(tokens.transpose(1, 2), 2, (rows, count // rows))

@@ -18,6 +18,7 @@ LEAST = 500  # pictures from which a model can learn from nothing
 PROTOTYPES = ((20_000, 1024), (50_000, 2048), (100_000, 4096), (200_000, 16_384), (500_000, 32_768))
 LARGEST = 65_536  # prototypes, and keys of a queue
 SAMPLE, COLOURLESS = 64, 4.0  # pictures that are looked at, and levels between channels of one without colour
+WIDE, MANY = 2048, 100_000  # numbers of a projection of fewer than so many pictures
 STEPS = 6_000  # about, of a run on few pictures
 
 
@@ -83,6 +84,10 @@ def _arguments(objective: str, pictures: int) -> dict[str, Any]:
         found["queue"] = int(2 ** np.floor(np.log2(np.clip(pictures // 2, 16, LARGEST))))
     if "prototypes" in takes and isinstance(takes["prototypes"].default, int):
         found["prototypes"] = next((number for limit, number in PROTOTYPES if pictures < limit), LARGEST)
+    if objective == "PCL" and pictures < MANY:
+        found["prototypes"] = [max(2, pictures // share) for share in (50, 25, 12)]
+    if "hidden" in takes and (takes["hidden"].default or 0) > WIDE and pictures < MANY:
+        found |= {"hidden": WIDE, "dim": WIDE}  # VICReg and Barlow Twins: authors' 8192 are for a million pictures
     if objective == "SimCLR":
         found["temperature"] = 0.2
     return found

@@ -30,8 +30,9 @@ class Estimate:
 
     def __str__(self) -> str:
         minutes = self.seconds / 60
-        time_ = f"{minutes / 60:.1f} hours" if minutes > 90 else f"{max(1, round(minutes))} minutes"
-        return f"about {time_}, {self.memory / 1e9:.1f} GB of memory"
+        spans = ((1, "less than a minute"), (1.5, "about a minute"), (90, f"about {round(minutes)} minutes"))
+        span = next((text for limit, text in spans if minutes < limit), f"about {minutes / 60:.1f} hours")
+        return f"{span}, {self.memory / 1e9:.1f} GB of memory"
 
 
 def rehearse(parts: RunParts, steps: int = STEPS) -> Estimate | None:

@@ -80,6 +80,21 @@ class Optimization:
         """The loss of a model that tells nothing apart, where the objective knows it."""
         return getattr(self.objective, "flat", None)
 
+    def look_around(self, embed: Callable[[Extractor], Tensor], ids: Tensor) -> None:
+        """Let an objective that clusters look at all pictures before an epoch; others are not asked.
+
+        Args:
+            embed: Embeds all N pictures with a model, one plain view of each, (N, D).
+            ids: Which picture each is (N,).
+        """
+        if not isinstance(self.objective, OverViews) or not self.objective.objective.clusters:
+            return
+        model: Any = self.body if self.teacher is None else self.teacher.module
+        with torch.no_grad():
+            vectors = embed(model.body.eval()).to(self.device)
+            projected = vectors if model.head is None else model.head.eval()(vectors)
+        self.objective.objective.begin_epoch(projected, ids)
+
     def batch(self, views: Sequence[Tensor], labels: Tensor, rows: Tensor, named: Callable[[], str]) -> float:
         """Add the gradients of a batch; a step follows once there are ``accumulate`` of them. Returns the loss.
 

@@ -1,12 +1,14 @@
 """Maps of stages are what the stages give, with channels first and without class tokens."""
 
+import pytest
 import torch
 from torch import Tensor
 from toys import toy
 
 import omlzoo
 from omlzoo import catalog
-from omlzoo.models._staged import through
+from omlzoo.errors import BadInput
+from omlzoo.models._staged import as_grid, through
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -48,3 +50,28 @@ def test_maps_of_a_model_of_timm_are_timms() -> None:
         assert torch.equal(maps[0], wanted[1])
         assert torch.equal(maps[1], wanted[0])
         torch.testing.assert_close(outputs["embedding"], model.embed(pictures)["embedding"])
+
+
+def test_dense_vectors_are_those_of_the_patches_in_their_places() -> None:
+    for arch, sides in (("vit_toy", (4, 6)), ("resnet_toy", (1, 2))):
+        model = toy(arch)
+        pictures = torch.randn(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            found, outputs = model.dense(pictures), model.embed(pictures)
+        assert tuple(found.shape[2:]) == sides
+        torch.testing.assert_close(found.norm(dim=1), torch.ones(2, *sides))
+        raw = outputs["map"] if "map" in outputs else outputs["tokens"].transpose(1, 2).reshape(2, -1, *sides)
+        torch.testing.assert_close(found, raw / raw.norm(dim=1, keepdim=True))
+    with torch.inference_mode():  # a change of one corner changes the patch there most
+        model = toy("vit_toy")
+        changed = pictures.clone()
+        changed[:, :, :8, 40:] = 0
+        moved = (model.dense(changed) - model.dense(pictures)).norm(dim=1)
+        assert moved.flatten(1).argmax(dim=1).tolist() == [5, 5]
+
+
+def test_outputs_without_a_grid_are_refused() -> None:
+    with pytest.raises(BadInput, match="no feature map and no tokens"):
+        as_grid({}, torch.zeros(1, 3, 8, 8))
+    with pytest.raises(BadInput, match="7 tokens for 8 x 8 pixels"):
+        as_grid({"tokens": torch.zeros(1, 7, 2)}, torch.zeros(1, 3, 8, 8))
