@@ -42,6 +42,7 @@ class Postgres:
         self._uri, self._token = uri, token
         self._lock = threading.RLock()  # a connection has one transaction at a time
         self._connection: Any = None
+        self._width = 0  # of the search, as the connection has it
         with self._transaction():
             pass
 
@@ -139,10 +140,11 @@ class Postgres:
             f"(SELECT t.row FROM {{table}} t {where} ORDER BY t.vector {self.order} q.v LIMIT %(count)s) f"
         )
         width = min(WIDEST, max(count, round(self.search_width / max(share, 1e-3))))
-        with self._transaction() as ask:
-            ask("SELECT set_config('hnsw.iterative_scan', 'strict_order', true), "
-                "set_config('hnsw.ef_search', %s, true)", [str(width)])  # fmt: skip
-            found = ask(wanted, {"queries": list(queries), "count": count, "rows": rows}).fetchall()
+        with self._connected() as connection:  # one statement, hence one way there and back
+            if width != self._width:
+                connection.execute("SELECT set_config('hnsw.ef_search', %s, false)", [str(width)])
+                self._width = width
+            found = connection.execute(wanted, {"queries": list(queries), "count": count, "rows": rows}).fetchall()
         pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
         return by_query(pairs[:, 0] - 1, pairs[:, 1], len(queries), count)
 
@@ -171,12 +173,17 @@ class Postgres:
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
-        """What executes statements, all of which count or none; a connection that was lost is made anew first."""
+        """What executes statements, all of which count or none."""
+        with self._connected() as connection, connection.transaction():
+            yield connection.execute
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """The connection, for one thread at a time; one that was lost is made anew first."""
         with self._lock:
             if self._connection is None or self._connection.closed:
-                self._connection = self._connect()
-            with self._connection.transaction():
-                yield self._connection.execute
+                self._connection, self._width = self._connect(), 0
+            yield self._connection
 
     def _connect(self) -> Any:
         try:
@@ -208,6 +215,7 @@ class Postgres:
                 "behind a filter: install it and run ALTER EXTENSION vector UPDATE"
             )
         self.types.register_vector(made)
+        made.execute("SELECT set_config('hnsw.iterative_scan', 'strict_order', false)")
         return made
 
 
