@@ -115,7 +115,7 @@ def measure(store: str, rows: int, folder: Path, address: str) -> dict[str, floa
             size = connection.execute("SELECT pg_total_relation_size('omlzoo')").fetchone()
             found["disk"] = size[0] / 1e6 if size else 0.0
     named = {name: given[name] for name in ("uri", "path") if name in given}
-    del index, exact
+    index = exact = None
     again = timed("open", lambda: omlzoo.open_index(folder / "x", **named))
     again.search(queries[:1], k=K)
     return found

@@ -150,7 +150,8 @@ def _installed(group: str) -> dict[str, Any]:
 
 
 def _origin(point: Any) -> str:
-    return point.dist.name if point.dist is not None else point.value
+    """The distribution of an entry point, or what it names where that is not known."""
+    return str(point.value if point.dist is None else point.dist.name)
 
 
 def shared(file: str, name: str) -> Any:

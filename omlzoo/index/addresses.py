@@ -62,8 +62,9 @@ def named_options(backend: str, theirs: Mapping[str, Any], given: Mapping[str, A
             found[name] = named
         elif not (backend in FILES and isinstance(value, str) and value and Path(value).exists()):
             what = "which is no file here; " if backend in FILES else ""
+            kind = "database" if ours else f"{name} of its backend {backend}"
             raise BadInput(
-                f"{folder} names the {'database' if ours else f'{name} of its backend {backend}'} {value!r}, {what}if you "
+                f"{folder} names the {kind} {value!r}, {what}if you "
                 f"trust it, give open_index(..., {name}=...) or {variable}, and your token is sent there"
             )
     return found

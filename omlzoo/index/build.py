@@ -34,7 +34,8 @@ def build_index(
             offer one by the entry-point group ``omlzoo.backends``.
         calibration: What ``omlzoo.calibrate`` returned, or a folder or JSON file that has it; by default that of the
             model's entry.
-        options: Options of the backend, such as ``uri=`` of "lancedb", "pgvector" and "milvus", ``path=`` or ``url=`` of "qdrant".
+        options: Options of the backend, such as ``uri=`` of "lancedb", "pgvector" and "milvus", ``path=`` or ``url=``
+            of "qdrant".
 
     Raises:
         UnknownName: There is no such backend.

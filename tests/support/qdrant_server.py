@@ -83,7 +83,7 @@ def qdrant_server() -> Iterator[QdrantDouble]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_PUT = do_POST = do_DELETE = _handle
+        do_GET = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:
             """In silence."""

@@ -161,9 +161,10 @@ class StoredRows:
         Raises:
             BadInput: It has no such collection, or another index's, or is damaged; with ``overwrite`` it is made anew.
         """
+        refused: tuple[type[Exception], ...] = (BadInput, *self.store.errors)
         try:
             self._take_up(vectors, rows)
-        except (BadInput, *self.store.errors) as error:
+        except refused as error:
             if self.overwrite:
                 self.add(vectors, rows)
                 return

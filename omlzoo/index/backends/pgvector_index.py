@@ -140,8 +140,8 @@ class Postgres:
         )
         width = min(WIDEST, max(count, round(self.search_width / max(share, 1e-3))))
         with self._transaction() as ask:
-            ask("SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)",
-                [str(width)])  # fmt: skip
+            ask("SELECT set_config('hnsw.iterative_scan', 'strict_order', true), "
+                "set_config('hnsw.ef_search', %s, true)", [str(width)])  # fmt: skip
             found = ask(wanted, {"queries": list(queries), "count": count, "rows": rows}).fetchall()
         pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
         return by_query(pairs[:, 0] - 1, pairs[:, 1], len(queries), count)
@@ -248,7 +248,9 @@ def pgvector(
     if len(checked_name(collection)) > LONGEST:
         raise BadInput(f"collection has {len(collection)} letters; Postgres keeps {LONGEST} of a name")
     for name, value, least, most in (
-        ("neighbours", neighbours, 2, 100), ("build_width", build_width, 2 * neighbours, 1000), ("search_width", search_width, 1, WIDEST),
+        ("neighbours", neighbours, 2, 100),
+        ("build_width", build_width, 2 * neighbours, 1000),
+        ("search_width", search_width, 1, WIDEST),
     ):  # fmt: skip
         if not least <= value <= most:
             raise BadInput(f"{name} is {value}; it must be from {least} to {most}")

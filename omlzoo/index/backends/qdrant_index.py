@@ -82,7 +82,7 @@ class Qdrant:
         if self.local and len(numbers) and int(numbers[-1]) >= LOCAL:
             notice(
                 f"{self.address}: Qdrant's makers advise its local mode, which looks at all rows, for up to {LOCAL:,}; "
-                f'there are {int(numbers[-1]) + 1:,}. Run its server and give url=, or choose backend="faiss" or "lancedb"'
+                f'there are {int(numbers[-1]) + 1:,}. Run its server and give url=, or take "faiss" or "lancedb"'
             )
         for start in range(0, len(numbers), ROWS):
             part = numbers[start : start + ROWS]

@@ -5,9 +5,9 @@ import inspect
 import pytest
 
 from omlzoo.index.backends._backend import Backend
+from omlzoo.index.backends._store import StoredRows
 from omlzoo.index.backends.faiss_index import Faiss
 from omlzoo.index.backends.flat import Flat
-from omlzoo.index.backends._store import StoredRows
 
 
 @pytest.mark.parametrize("kind", [Flat, Faiss, StoredRows])
