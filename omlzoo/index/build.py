@@ -71,9 +71,7 @@ def _embedded(source: Embeddings | Source, model: "Extractor | str | Path | None
             raise BadInput("model is given together with embeddings, which have theirs; leave model out")
         return source
     if model is None:
-        raise BadInput(
-            f"an index is built over embeddings, not {type(source).__name__}; embed first, or give model="
-        )
+        raise BadInput(f"an index is built over embeddings, not {type(source).__name__}; embed first, or give model=")
     from omlzoo.embedding.extraction import embed
 
     return embed(model, source)

@@ -125,6 +125,20 @@ def test_a_zip_whose_list_lies_about_sizes(tmp_path: Path) -> None:
         to_rgb(path / "1.png")
 
 
+def test_other_compression_and_passwords_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("1.png", png(1))
+    with pytest.raises(BadImage, match="compressed in another way than deflate"):
+        to_rgb(tmp_path / "a.zip/1.png")
+    path = write_zip(tmp_path / "b.zip", {"1.png": png(1)})
+    content = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        content[content.index(mark) + place] |= 1  # the bit of encryption
+    path.write_bytes(content)
+    with pytest.raises(BadImage, match="encrypted"):
+        to_rgb(path / "1.png")
+
+
 def test_names_that_leave_the_archive_are_passed_over() -> None:
     assert pictures_among(["../a.png", "/etc/b.png", "c/./d.png", "e//f.png", "g/h.png", "i.HEIC"]) == (
         ["g/h.png"], {"files are of a format that is not read (convert them)": ["i.HEIC"]})  # fmt: skip

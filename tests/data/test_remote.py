@@ -148,18 +148,10 @@ def test_redirects_stay_with_the_host(server: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_private_addresses() -> None:
-    assert (
-        is_private("127.0.0.1:8443")
-    )
-    assert (
-        is_private("10.1.2.3")
-    )
-    assert (
-        is_private("[::1]:443")
-    )
-    assert (
-        is_private("169.254.169.254")
-    )
+    assert is_private("127.0.0.1:8443")
+    assert is_private("10.1.2.3")
+    assert is_private("[::1]:443")
+    assert is_private("169.254.169.254")
     assert not is_private("1.1.1.1")
     assert not is_private("no.such.host.invalid")
 
