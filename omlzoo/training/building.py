@@ -158,11 +158,11 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
         MissingExtra: A package that a setting needs is not installed.
     """
     log, address = find_log(recipe.log), model.facts.address
+    callbacks = Callbacks([make_part(each, "callbacks", {}) for each in recipe.callbacks])
     for setting, part in recipe.own():
         if part.untold:
             notice(f"{setting} is {part}, which cannot be told from another ({part.untold}): a run that is resumed "
                    f"with another {setting} would not say so")  # fmt: skip
-    callbacks = Callbacks([make_part(each, "callbacks", {}) for each in recipe.callbacks])
     where = join(torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device))
     split = split_rows(table, recipe) if recipe.objective == "none" else split_pictures(table, recipe)
     identity = {
