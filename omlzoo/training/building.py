@@ -164,11 +164,11 @@ def build_run(
         MissingExtra: A package that a setting needs is not installed.
     """
     log, address = find_log(recipe.log), model.facts.address
+    callbacks = Callbacks([make_part(each, "callbacks", {}) for each in recipe.callbacks])
     for setting, part in recipe.own():
         if part.untold:
             notice(f"{setting} is {part}, which cannot be told from another ({part.untold}): a run that is resumed "
                    f"with another {setting} would not say so")  # fmt: skip
-    callbacks = Callbacks([make_part(each, "callbacks", {}) for each in recipe.callbacks])
     where = join(torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device))
     act = "distil" if lesson is not None else "finetune" if recipe.objective == "none" else "pretrain"
     split = {"distil": split_taught, "finetune": split_rows, "pretrain": split_pictures}[act](table, recipe)
