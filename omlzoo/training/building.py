@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +116,6 @@ class RunParts:
         recipe: The text of recipe.toml, with the command that runs it again.
         open_log: Opens the log that the recipe asks for.
         monitor: Watches for collapse, where the run learns without labels.
-        alarm: Whether the run stops when it collapses.
-        warming: Number of epochs in which the learning rate rises.
         callbacks: Called after steps, epochs and measurements.
     """
 
@@ -140,8 +137,6 @@ class RunParts:
     recipe: str
     open_log: Callable[[], Log]
     monitor: Monitor | None = None
-    alarm: bool = True
-    warming: int = 0
     callbacks: Callbacks = field(default_factory=Callbacks)
 
 
@@ -220,8 +215,6 @@ def build_run(
         recipe=recipe.to_toml(f"{command} --out <folder>"),
         open_log=partial(open_log, log, out, recipe),
         monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform),
-        alarm=recipe.alarm,
-        warming=ceil(recipe.warmup * recipe.epochs),
         callbacks=callbacks,
     )  # fmt: skip
 
