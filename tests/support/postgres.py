@@ -34,7 +34,7 @@ def postgres() -> Iterator[str]:
 
     try:
         run("initdb", "-U", "postgres", "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync")
-        settings = f"-h '' -k {folder} -c fsync=off -c shared_buffers=64MB"
+        settings = f"-h '' -k {folder} -c fsync=off"
         run("pg_ctl", "-w", "-o", settings, "-l", str(folder / "data" / "server.log"), "start")
         try:
             yield f"postgresql://postgres@/postgres?host={folder}"

@@ -61,7 +61,12 @@ class Store(Protocol):
         """
 
     def insert(self, numbers: np.ndarray, vectors: np.ndarray) -> None:
-        """Put rows (M,) of ``vectors`` (N, dim) in, in place of those that have their numbers."""
+        """Put rows in, in place of those that have their numbers.
+
+        Args:
+            numbers: (M,) numbers of the rows, ascending.
+            vectors: (N, dim) float32, all vectors of the index.
+        """
 
     def delete(self, numbers: np.ndarray) -> None:
         """Delete rows (M,); those that are not there are passed over."""
