@@ -17,6 +17,7 @@ from omlzoo.evaluation.evaluation import evaluate as evaluate
 from omlzoo.index.build import build_index as build_index
 from omlzoo.index.build import open_index as open_index
 from omlzoo.training import batches as batches
+from omlzoo.training import distil as distil
 from omlzoo.training import pretrain as pretrain
 from omlzoo.zoo.exporting import export as export
 from omlzoo.zoo.joining import ensemble as ensemble
@@ -71,6 +72,10 @@ def finetune(
     n_labels: int = ...,
     n_instances: int = ...,
     n_categories: int = ...,
+    labels: float = ...,
+    n_taught: int = ...,
+    teacher_weight: float = ...,
+    teacher_args: dict[str, Any] = ...,
     augment: Any = ...,
     callbacks: list[Any] = ...,
     objective: str = ...,

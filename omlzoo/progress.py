@@ -16,11 +16,11 @@ class TerminalBar(tqdm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
 
 
-def bar(total: int, label: str, unit: str, show: bool = True) -> TerminalBar:
+def bar(total: int | None, label: str, unit: str, show: bool = True) -> TerminalBar:
     """Make a progress bar.
 
     Args:
-        total: Number of units of the whole work.
+        total: Number of units of the whole work; None where it is not known, and the bar counts up.
         label: Text before the bar.
         unit: Name of the unit, such as "B" for bytes.
         show: Whether to show the bar, if standard error is a terminal; False never shows it.

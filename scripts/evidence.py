@@ -129,9 +129,44 @@ def lightly_simclr() -> dict[str, Any]:
             "interval": report.intervals.get("cmc@1"), "lightly": version("lightly")}  # fmt: skip
 
 
+def alarm(objective: str, arguments: dict[str, Any], broken: bool = False) -> dict[str, Any]:
+    """A collapse made on purpose: the epoch in which the alarm stopped the run, and what it said."""
+    import omlzoo
+    from omlzoo import catalog
+    from omlzoo.errors import BadInput
+    from omlzoo.objectives import BYOL
+
+    class WithoutPredictor(BYOL):
+        def __init__(self, width: int, **given: Any) -> None:
+            from torch import nn
+
+            super().__init__(width, **given)
+            self.predictor = nn.Identity()
+
+    find = catalog.find
+    if broken:
+        catalog.find = lambda room, name: WithoutPredictor if name == objective else find(room, name)  # type: ignore[assignment]
+    several: dict[str, Any] = {"locals": 2} if objective in ("DINO", "SwAV") else {}
+    settings = VIEWS | {"epochs": 12, "warmup": 0.1, "objective": objective, "objective_args": arguments} | several
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            omlzoo.pretrain(small_resnet(), DATA / "omniglot" / "omniglot.csv", out=Path(folder) / "run",
+                            progress=False, **settings)  # fmt: skip
+    except BadInput as error:
+        return {"stopped": True, "said": str(error)}
+    finally:
+        catalog.find = find
+    return {"stopped": False}
+
+
 ROWS: dict[str, Callable[[], dict[str, Any]]] = {
     **{f"omniglot-{name.lower()}": lambda name=name: pretrained(name) for name in OBJECTIVES},  # type: ignore[misc]
     "omniglot-lightly-simclr": lightly_simclr,
+    "alarm-byol-without-predictor": lambda: alarm("BYOL", {}, broken=True),
+    "alarm-swav-epsilon-1": lambda: alarm("SwAV", {"prototypes": 512, "epsilon": 1.0}),
+    "alarm-dino-temperature-0.1": lambda: alarm(
+        "DINO", {"prototypes": 1024, "teacher_temperature": 0.1, "start_temperature": 0.1}
+    ),
 }
 
 
@@ -159,7 +194,7 @@ def write() -> None:
         "| row | CMC@1 | interval over labels | MAP@R | before | seconds | commit |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name in ROWS:
+    for name in (name for name in ROWS if not name.startswith("alarm")):
         file = KEPT / f"{name}.json"
         if not file.is_file():
             lines.append(f"| {name} | not run | | | | | |")
@@ -170,6 +205,18 @@ def write() -> None:
         before = values.get("before cmc@1")
         lines.append(f"| {name} | {values['cmc@1']:.3f} | {between} | {values['map@r']:.3f} | "
                      f"{'' if before is None else f'{before:.3f}'} | {row['seconds']} | {row['commit']} |")  # fmt: skip
+    lines += [
+        "",
+        "Collapses made on purpose, in runs of at most 12 epochs:",
+        "",
+        "| row | what the alarm said |",
+        "|---|---|",
+    ]
+    for name in (name for name in ROWS if name.startswith("alarm")):
+        file = KEPT / f"{name}.json"
+        found = json.loads(file.read_text())["values"] if file.is_file() else {}
+        said = found.get("said", "nothing: it was not stopped" if found else "not run").partition("; to go on")[0]
+        lines.append(f"| {name} | {said} |")
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -73,7 +73,7 @@ def _annotation(kind: object) -> str:
 def stubs() -> dict[Path, str]:
     """Every stub by its path."""
     homes = {shelf: catalog.offers(shelf) for shelf in catalog.SHELVES} | {
-        place: import_module(f"omlzoo.{place}").OFFERS for place in ("data", "training")
+        place: import_module(f"omlzoo.{place}").OFFERS for place in ("data", "sklearn", "training")
     }
     rooms = {ROOT / name.replace(".", "/") / "__init__.pyi": room(found) for name, found in homes.items()}
     return {ROOT / "__init__.pyi": face()} | rooms

@@ -16,7 +16,7 @@ __all__ = ["embed_command"]
 
 def embed_command(
     model: str,
-    source: Path,
+    source: str,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     options: Computing = DEFAULT,
@@ -24,6 +24,7 @@ def embed_command(
     prune: bool = False,
     overwrite: bool = False,
     root: Path | None = None,
+    remote: tuple[str, ...] = (),
     engine: Literal["local", "ray"] = "local",
     cpus: float = 1.0,
     address: str | None = None,
@@ -36,7 +37,8 @@ def embed_command(
     model
         A checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     source
-        A folder of pictures, a csv or parquet table, or one picture.
+        A folder of pictures, a csv or parquet table, a zip or tar archive, a Parquet file with bytes, one picture, or
+        the address (https://, s3://, gs://) of one of these.
     out
         NAME.parquet, a file to write; or a folder of Parquet files that grows: pictures that it has already are not
         computed again.
@@ -49,6 +51,8 @@ def embed_command(
         are complete.
     root
         Where a table's relative paths start; its folder by default.
+    remote
+        Scheme and host, or bucket, of addresses in a table that are followed: --remote s3://shop-photos. No others are.
     engine
         local, or ray: a Ray cluster, for a folder of Parquet files that all its machines see.
     cpus
@@ -61,8 +65,8 @@ def embed_command(
 
     if out.suffix.lower() != ".parquet":
         if engine == "ray":
-            if prune:
-                raise BadInput("--prune is for --engine local")
+            if prune or remote:
+                raise BadInput("--prune and --remote are for --engine local")
             from omlzoo.embedding.ray_cluster import embed_on_ray
 
             shards = embed_on_ray(
@@ -73,13 +77,13 @@ def embed_command(
             print_line(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
             return
         shards = embed_shards(
-            model, source, out, root=root, form=form, prune=prune, overwrite=overwrite, **asdict(options)
+            model, source, out, root=root, remote=remote, form=form, prune=prune, overwrite=overwrite, **asdict(options)
         )
         print_line(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
         return
     if prune or form != "float32" or engine == "ray":
         raise BadInput("--form, --prune and --engine ray are for a folder; do not end --out in .parquet")
-    embeddings = embed(model, source, root=root, out=out, overwrite=overwrite, **asdict(options))
+    embeddings = embed(model, source, root=root, remote=remote, out=out, overwrite=overwrite, **asdict(options))
     good = int(embeddings.good.sum())
     failed = f", {len(embeddings) - good} without a vector (column error says why)" if good < len(embeddings) else ""
     print_line(f"{out}: {good} vectors of {embeddings.record.dim} numbers{failed}")

@@ -15,11 +15,12 @@ __all__ = ["evaluate_command"]
 
 def evaluate_command(
     model: str,
-    table: Path,
+    table: str,
     *,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     html: Path | None = None,
     root: Path | None = None,
+    remote: tuple[str, ...] = (),
     against: str | None = None,
     thorough: bool = True,
     baselines: bool = False,
@@ -34,13 +35,15 @@ def evaluate_command(
     model
         A checkpoint of the zoo, a run folder, hf-hub:org/repo, or timm:NAME.
     table
-        A csv or parquet file, or a folder with a sub-folder per label.
+        A csv or parquet file, a folder with a sub-folder per label, a zip or tar archive, or an address of one.
     json_file
         Also write the report as JSON.
     html
         Also write the report as a page with the best and worst queries.
     root
         Where relative paths start; the table's folder by default.
+    remote
+        Scheme and host, or bucket, of addresses in the table that are followed.
     against
         Another model, to compare with on the same queries.
     thorough
@@ -55,7 +58,15 @@ def evaluate_command(
     from omlzoo.evaluation.evaluation import evaluate
 
     report = evaluate(
-        model, table, root=root, against=against, thorough=thorough, baselines=baselines, probe=probe, **asdict(options)
+        model,
+        table,
+        root=root,
+        remote=remote,
+        against=against,
+        thorough=thorough,
+        baselines=baselines,
+        probe=probe,
+        **asdict(options),
     )
     if json_file is not None:
         report.save(json_file)

@@ -9,7 +9,7 @@ from omlzoo.data.formats import UNREAD, is_picture, suffix_of
 from omlzoo.data.written_text import escaped, is_writable
 from omlzoo.errors import BadInput
 
-__all__ = ["Found", "find_pictures"]
+__all__ = ["FOREIGN", "OTHERS", "UNWRITABLE", "Found", "find_pictures", "is_hidden", "passed_over"]
 
 OTHERS = "files are no pictures"
 FOREIGN = "files are of a format that is not read (convert them)"
@@ -19,6 +19,20 @@ BROKEN = "links lead to no file"
 LINKED = "links lead to folders, which are not followed,"
 AGAIN = "links lead to pictures that are there already"
 UNWRITABLE = "names are not UTF-8 (rename them)"
+
+
+def passed_over(folder: Path, passed: dict[str, list[str]]) -> list[str]:
+    """A sentence for each reason for which something was passed over, with the number and the first name.
+
+    Args:
+        folder: Where.
+        passed: Names by reason.
+    """
+    lines = []
+    for reason, names in sorted(passed.items()):
+        first = "" if reason == OTHERS else f"; the first is {escaped(min(names))!r}"
+        lines.append(f"{folder}: {len(names)} {reason} and were passed over{first}")
+    return lines
 
 
 class Found(NamedTuple):
@@ -34,11 +48,7 @@ class Found(NamedTuple):
 
     def notices(self, folder: Path) -> list[str]:
         """A sentence for each reason for which something was passed over, with the number and the first name."""
-        lines = []
-        for reason, names in sorted(self.passed.items()):
-            first = "" if reason == OTHERS else f"; the first is {escaped(min(names))!r}"
-            lines.append(f"{folder}: {len(names)} {reason} and were passed over{first}")
-        return lines
+        return passed_over(folder, self.passed)
 
 
 def find_pictures(folder: Path) -> Found:
@@ -55,7 +65,7 @@ def find_pictures(folder: Path) -> Found:
         inside = waiting.pop()
         try:
             with os.scandir(folder / inside) as opened:
-                entries = [entry for entry in opened if not _is_hidden(entry.name)]
+                entries = [entry for entry in opened if not is_hidden(entry.name)]
         except OSError as error:
             if not inside:
                 raise BadInput(f"{folder}: cannot be opened ({error.strerror})") from error
@@ -74,7 +84,8 @@ def find_pictures(folder: Path) -> Found:
     return Found(sorted(pictures, key=lambda name: name.split("/")), dict(passed))
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of that name is hidden, or what a system puts beside pictures."""
     return name.startswith(".") or name.lower() in SYSTEM
 
 

@@ -1,6 +1,7 @@
 """Conversion of pictures to upright 8-bit RGB: decoding, orientation, unusual modes, crop boxes."""
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
+from omlzoo.data.containers import read_member
 from omlzoo.data.conversion import UprightPicture, orientation, remark_profile
 from omlzoo.data.folder import find_pictures
 from omlzoo.data.formats import FORMATS, SUFFIXES
+from omlzoo.data.late_picture import LatePicture, Picture
 from omlzoo.data.levels import is_deep
 from omlzoo.data.preprocess import Profiles
 from omlzoo.data.remarks import Remarks
@@ -37,7 +40,7 @@ MAX_PIXELS = 178_956_970  # a larger picture is refused before it is decoded; tw
 
 # x_1, y_1, x_2, y_2: left, top, right and bottom in pixels; right and bottom are excluded
 Box = tuple[int, int, int, int]
-Source = str | Path | bytes | Image.Image
+Source = str | Picture
 MAX_SCANS = 100  # of a JPEG; each takes the time of a whole picture, and cameras and editors write at most 20
 TIFF = (b"II*\0", b"MM\0*")  # begins one
 SCAN = b"\xff\xda"  # begins a scan
@@ -58,7 +61,8 @@ def to_rgb(
     the first frame is used.
 
     Args:
-        source: A file, the bytes of one, or a PIL image.
+        source: A file, the bytes of one, a PIL image, or a picture that is read now. A path through an archive is that
+            of a picture in it.
         box: The part to keep, in pixels of the upright picture; None keeps the whole picture.
         least: The (height, width) in pixels that is needed. A JPEG without a box is decoded at a half, a quarter or an
             eighth of its size if that is still at least twice as large, which is faster. None decodes the whole size.
@@ -75,10 +79,11 @@ def to_rgb(
     name = _name(source)
     seen = Remarks() if remarks is None else remarks
     try:
-        if isinstance(source, Image.Image):
-            _check_given(source, name)
-            return _cut(UprightPicture(source, name, icc, seen).converted(), box, name)
-        with _opened(source) as image:
+        content = _content(source)
+        if isinstance(content, Image.Image):
+            _check_given(content, name)
+            return _cut(UprightPicture(content, name, icc, seen).converted(), box, name)
+        with _opened(content, name) as image:
             if least is not None and box is None and image.format == "JPEG":
                 side = 2 * max(least)  # for both sides, as the picture may be stored rotated
                 image.draft(None, (side, side))
@@ -90,11 +95,11 @@ def to_rgb(
         raise BadImage(f"{name}: {_reason(error)}") from error
 
 
-def read_size(path: str | Path, remarks: Remarks | None = None) -> tuple[int, int]:
+def read_size(path: str | Path | LatePicture, remarks: Remarks | None = None) -> tuple[int, int]:
     """The (width, height) in pixels of the upright picture, read from the header of the file only.
 
     Args:
-        path: The file.
+        path: The file, or a path through an archive.
         remarks: As in :func:`to_rgb`, which decodes a picture of 16 bits. None, the default, counts nothing.
 
     Raises:
@@ -102,7 +107,10 @@ def read_size(path: str | Path, remarks: Remarks | None = None) -> tuple[int, in
     """
     seen = Remarks() if remarks is None else remarks
     try:
-        with _opened(path) as image:
+        content = _content(path)
+        if isinstance(content, Image.Image):
+            return content.size
+        with _opened(content, str(path)) as image:
             if remarks is not None and (image.mode.startswith("I") or is_deep(image)):
                 return to_rgb(path, remarks=remarks).size
             if remarks is not None:
@@ -138,14 +146,44 @@ def _name(source: object) -> str:
     return "the picture" if isinstance(source, bytes) else str(source)
 
 
+def _content(source: object) -> str | Path | bytes | Image.Image:
+    """What a picture is decoded from; a picture in an archive, or one that is read now, is read."""
+    if isinstance(source, LatePicture):
+        late = source
+        try:
+            source = late.read()
+        except BadImage:
+            raise
+        except Exception as error:  # a dataset of anyone's raises anything
+            raise BadImage(f"{late.name}: {type(error).__name__}: {_reason(error)}") from error
+    if isinstance(source, str | Path):
+        return _in_file(source)
+    if not isinstance(source, bytes | Image.Image):
+        raise BadImage(f"a picture is a path, the bytes of a file or a PIL image, not {type(source).__name__}")
+    return source
+
+
+def _in_file(path: str | Path) -> str | Path | bytes | Image.Image:
+    """The path itself, or what the archive holds that it leads through."""
+    try:
+        os.stat(path)
+    except NotADirectoryError:
+        try:
+            found = read_member(path)
+        except BadInput as error:
+            raise BadImage(str(error)) from error
+        return path if found is None else found
+    except (OSError, ValueError):
+        pass  # which whoever opens it says
+    return path
+
+
 @contextmanager
-def _opened(source: str | Path | bytes) -> Iterator[Image.Image]:
+def _opened(source: str | Path | bytes, name: str) -> Iterator[Image.Image]:
     """Yield the picture of a file or of its bytes, its pixels not yet decoded.
 
     Pillow gets an open file: of a path it would map uncompressed pictures into memory, and turn mapped TIFFs wrongly.
     """
-    if not isinstance(source, str | Path | bytes):
-        raise BadImage(f"a picture is a path, the bytes of a file or a PIL image, not {type(source).__name__}")
     if not isinstance(source, bytes):
         try:
             check_regular(Path(source))
@@ -153,12 +191,12 @@ def _opened(source: str | Path | bytes) -> Iterator[Image.Image]:
             raise BadImage(str(error)) from error
     with (
         io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file,
-        _identified(file, _name(source)) as image,
+        _identified(file, name) as image,
     ):
         if image.width * image.height > MAX_PIXELS:
             size = f"{image.width} x {image.height}"
             raise BadImage(
-                f"{_name(source)}: {size} pixels are more than the {MAX_PIXELS:,} that are decoded; shrink the picture"
+                f"{name}: {size} pixels are more than the {MAX_PIXELS:,} that are decoded; shrink the picture"
             )
         yield image
 

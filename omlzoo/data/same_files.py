@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from omlzoo.data.containers import file_stamp
+
 __all__ = ["find_files"]
+
+NO_FILE = (-1, -1)
+LAST = 2**64 - 1
 
 
 def find_files(root: Path, names: "pd.Series[str]") -> tuple[np.ndarray, np.ndarray]:
@@ -34,6 +39,8 @@ def find_files(root: Path, names: "pd.Series[str]") -> tuple[np.ndarray, np.ndar
         path, before = name if os.path.isabs(name) else start + name, name
         try:
             if not os.access(path, os.F_OK):  # an exception for each of a million missing files would take long
+                if file_stamp(path) != NO_FILE:  # a picture in an archive, which has only this name
+                    there[position], marks[position] = True, (hash(path) & LAST, LAST)
                 continue
             found = os.stat(path)
         except (OSError, ValueError):  # no name that the disk could have

@@ -7,19 +7,22 @@ All faults are found and reported at once. Rows of a csv file are numbered as in
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from omlzoo.data.addresses import Named, as_named, is_address, late_picture
+from omlzoo.data.containers import is_container
 from omlzoo.data.csv_file import MOST_COLUMNS
 from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.images import Box, check_box, read_size
+from omlzoo.data.late_picture import Picture
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.table_hints import emptied, near_misses, shared_bursts
 from omlzoo.data.table_rules import BOX, COLUMNS, TRUE, Lint, Purpose
-from omlzoo.data.table_source import Read, read_file, read_folder
+from omlzoo.data.table_source import Read, read_container, read_file, read_folder
 from omlzoo.data.written_text import escaped, is_writable
 from omlzoo.errors import BadImage, BadInput, BadTable
 
@@ -39,6 +42,7 @@ class Table:
         name: The name of the file or folder, for messages.
         notices: Messages that a user should get once, such as about files that were passed over.
         lines: The lines of the csv file that was read, header and all; None for anything else.
+        remote: Schemes and hosts of addresses in ``path`` that are followed, such as "s3://shop-photos".
     """
 
     frame: pd.DataFrame
@@ -46,6 +50,7 @@ class Table:
     name: str
     notices: tuple[str, ...] = ()
     lines: int | None = None
+    remote: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -53,6 +58,12 @@ class Table:
     def files(self) -> list[Path]:
         """The picture file of each row."""
         return [self.root / path for path in self.frame["path"]]
+
+    def pictures(self) -> list[Picture]:
+        """What the picture of each row is read from: its file, or its address when its turn comes."""
+        return [
+            late_picture(path, self.remote) if is_address(path) else self.root / path for path in self.frame["path"]
+        ]
 
     def boxes(self) -> list[Box | None]:
         """The crop box of each row as (left, top, right, bottom) in pixels; None for the whole picture."""
@@ -63,10 +74,14 @@ class Table:
 
     def rows(self, keep: np.ndarray) -> "Table":
         """A table of the rows where ``keep`` (N,) bool is true."""
-        return Table(self.frame[keep].reset_index(drop=True), self.root, self.name, self.notices)
+        return replace(self, frame=self.frame[keep].reset_index(drop=True), lines=None)
+
+    def part(self, rows: np.ndarray | slice) -> "Table":
+        """A table of some rows, by their numbers, without what a user should be told of all."""
+        return replace(self, frame=self.frame.iloc[rows], notices=(), lines=None)
 
 
-def read(source: Source, purpose: Purpose, root: str | Path | None = None) -> Table:
+def read(source: Source, purpose: Purpose, root: str | Path | None = None, remote: Named = None) -> Table:
     """Read and check a table.
 
     Args:
@@ -76,13 +91,14 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None) -> Ta
             label, split, is_query, is_gallery and validation rows; "train" also needs train rows.
         root: The folder that relative paths start from. None is the folder of the table, or the working directory for
             a DataFrame.
+        remote: Schemes and hosts of addresses that are followed, such as "s3://shop-photos"; none by default.
 
     Raises:
         BadTable: The table has faults; all of them are listed.
         BadInput: There is no such file or folder, the file is neither csv nor parquet, or memory does not suffice.
     """
     with _memory(source):
-        loaded = _load(source, purpose, root)
+        loaded = _load(source, purpose, root, as_named(remote))
         faults = loaded.lint.faults(purpose)
         if faults:
             raise BadTable(loaded.lint.name, faults, faults.rest())
@@ -164,23 +180,25 @@ class _Loaded:
         if keep is not None:
             text, others = text[keep], others[keep]
         typed = pd.concat([_typed(text), others], axis=1)[self.order].reset_index(drop=True)
-        return Table(typed, self.lint.root, self.lint.name, self.notices, self.lines)
+        return Table(typed, self.lint.root, self.lint.name, self.notices, self.lines, tuple(self.lint.remote))
 
 
-def _load(source: Source, purpose: Purpose, root: str | Path | None) -> _Loaded:
+def _load(source: Source, purpose: Purpose, root: str | Path | None, remote: tuple[str, ...] = ()) -> _Loaded:
     if isinstance(source, pd.DataFrame):
-        return _own(Read(source.reset_index(drop=True)), Path(root or "."), "the DataFrame")
+        return _own(Read(source.reset_index(drop=True)), Path(root or "."), "the DataFrame", remote)
     if not isinstance(source, str | Path):
         raise BadInput(f"a table is a csv or parquet file, a folder or a DataFrame, not {type(source).__name__}")
     path = Path(source)
     if os.path.isdir(path):  # where Path.is_dir raises errors
         frame, notices, *_ = read_folder(path, purpose)
         return _Loaded(Lint(_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
+    if is_container(path):
+        return _own(read_container(path, purpose), path.parent, str(path))
     root = Path(root or path.parent)
-    return _own(read_file(path, root), root, str(path))
+    return _own(read_file(path, root), root, str(path), remote)
 
 
-def _own(source: Read, root: Path, name: str) -> _Loaded:
+def _own(source: Read, root: Path, name: str, remote: tuple[str, ...] = ()) -> _Loaded:
     """The table without the columns that this package writes, and without blank rows."""
     frame, notices = source.frame, source.notices
     if len(frame.columns) > MOST_COLUMNS:
@@ -212,7 +230,7 @@ def _own(source: Read, root: Path, name: str) -> _Loaded:
     text, said = emptied(text, name)
     names = [str(column) for column in others]
     notices += (*near_misses(COLUMNS, list(text.columns), names, name), *said, *shared_bursts(text, name))
-    return _Loaded(Lint(text, root, name, first, names, unwritable), rest, order, notices, lines)
+    return _Loaded(Lint(text, root, name, first, names, unwritable, remote), rest, order, notices, lines)
 
 
 def _escaped(frame: pd.DataFrame, others: list[str], name: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:

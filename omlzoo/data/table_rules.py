@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from omlzoo.data.addresses import is_address, is_followed
 from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.same_files import find_files
 from omlzoo.data.table_hints import alike, meaning, near_misses, twice_written
@@ -36,6 +37,7 @@ class Lint:
         first_row: The number of the row at position 0, 2 in a csv file and else 0.
         others: Names of the other columns, among which a misspelt one may be.
         unwritable: For columns with text that is not UTF-8, which rows these are, (N,) bool.
+        remote: Schemes and hosts of addresses that are followed.
     """
 
     text: pd.DataFrame
@@ -44,6 +46,7 @@ class Lint:
     first_row: int
     others: Sequence[str] = ()
     unwritable: Mapping[str, np.ndarray] = field(default_factory=dict)
+    remote: Sequence[str] = ()
 
     def faults(self, purpose: Purpose) -> Faults:
         """All faults of the table for a purpose: those of its columns, or if it has none, those of its rows."""
@@ -132,6 +135,14 @@ class Lint:
         """Paths that are empty or lead to no file, wrong boxes, and a picture that stands in the table twice."""
         path = self.text["path"]
         there, first = find_files(self.root, path)
+        distant = np.array(
+            [not found and is_address(name) for name, found in zip(path, there, strict=True)], dtype=bool
+        )
+        closed = distant.copy()
+        closed[distant] = [not is_followed(name, self.remote) for name in path[distant]]
+        rule = "is an address; embed and evaluate follow those whose scheme and host remote= (--remote) names"
+        yield Broken(("path",), np.flatnonzero(closed), rule)
+        there |= distant
         bare = path.str.strip()
         known = there | (bare == "").to_numpy() | self.unwritable.get("path", np.zeros(len(path), bool))
         spaced = ~known & (bare != path).to_numpy()

@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from omlzoo.data.containers import open_container
 from omlzoo.data.csv_file import MOST_COLUMNS, Written, count_lines, how_written
 from omlzoo.data.faults import Fault
-from omlzoo.data.folder import find_pictures
+from omlzoo.data.folder import find_pictures, passed_over
 from omlzoo.data.folder_roles import flat_splits, lone_split, roles_in
 from omlzoo.data.swallowed_rows import swallowed_rows, with_line_breaks
 from omlzoo.data.table_rules import COLUMNS, Purpose
 from omlzoo.errors import BadInput, BadTable
 from omlzoo.files import check_regular
 
-__all__ = ["Read", "read_file", "read_folder"]
+__all__ = ["Read", "read_container", "read_file", "read_folder"]
 
 HELD_OUT = 0.2  # share of the labels that become the validation split of a folder without splits
 
@@ -152,7 +153,38 @@ def read_folder(folder: Path, purpose: Purpose) -> Read:
     """
     found = find_pictures(folder)
     parts = [name.split("/") for name in found.pictures]
-    columns: dict[str, list[str]] = {"path": found.pictures}
+    frame = pd.DataFrame({"path": found.pictures}, dtype="str")
+    return _with_roles(frame, parts, folder, purpose, found.notices(folder))
+
+
+def read_container(path: Path, purpose: Purpose) -> Read:
+    """A row for each picture in an archive or the like, whose ``path`` leads through it: ``photos.zip/shoes/1.jpg``.
+
+    Where it has no column of labels, they are its folders, as those of a folder.
+
+    Args:
+        path: The file.
+        purpose: What the table is for, which decides its columns.
+
+    Raises:
+        BadInput: It is damaged, or has splits beside other folders, or splits without labels.
+    """
+    check_regular(path)
+    frame, said, foldered, passed = open_container(path).contents()
+    notices = [*said, *passed_over(path, passed)]
+    names = frame["path"].tolist()
+    frame = frame.assign(path=[f"{path.name}/{name}" for name in names])
+    if foldered and "label" not in frame and names:
+        return _with_roles(frame, [name.split("/") for name in names], path, purpose, notices)
+    if purpose == "embed" or "split" in frame or "label" not in frame:
+        return Read(frame, tuple(notices))
+    return _with_splits(frame, None, [], path, purpose, notices)
+
+
+def _with_roles(
+    frame: pd.DataFrame, parts: list[list[str]], folder: Path, purpose: Purpose, notices: list[str]
+) -> Read:
+    """The rows (N,) with what the folders on their paths, ``parts``, say: labels, or splits and roles above labels."""
     roles = roles_in(folder, parts)
     if purpose != "embed" and (names := flat_splits(parts)):
         raise BadInput(
@@ -161,23 +193,34 @@ def read_folder(folder: Path, purpose: Purpose) -> Read:
         )
     level = 0 if roles is None else 1
     if any(len(p) > level + 1 for p in parts) or purpose != "embed":
-        columns["label"] = [p[level] if len(p) > level + 1 else "" for p in parts]
-    frame = pd.DataFrame(columns, dtype="str")
-    notices = found.notices(folder)
+        labels = [p[level] if len(p) > level + 1 else "" for p in parts]
+        frame = frame.assign(label=pd.Series(labels, dtype="str"))
     if roles is None and (lone := lone_split(parts)):
         notices.append(f"{folder}: the sub-folder {lone!r} is taken for a label; for a split, call one beside it test")
     if purpose == "embed":
         return Read(frame, tuple(notices))
+    return _with_splits(frame, roles, parts, folder, purpose, notices)
+
+
+def _with_splits(
+    frame: pd.DataFrame,
+    roles: dict[str, str] | None,
+    parts: list[list[str]],
+    folder: Path,
+    purpose: Purpose,
+    notices: list[str],
+) -> Read:
+    """The rows, which have labels, with splits and flags: by the roles of their folders, or set apart here."""
     if len(set(frame["label"])) == 1:
         only = frame["label"].iloc[0]
         notices.append(f"{folder}: all {len(frame)} pictures have the label {only!r}; is the right folder below it?")
-    role = np.array(["" if roles is None else roles[p[0]] for p in parts], dtype=object)
+    role = np.array([""] * len(frame) if roles is None else [roles[p[0]] for p in parts], dtype=object)
     if roles is not None and (set(roles.values()) != {"train"} or purpose == "evaluate"):
         frame["split"] = np.where(role == "train", "train", "validation")
     elif purpose == "evaluate":
         frame["split"] = "validation"
     else:
-        labels = sorted(set(frame["label"]))
+        labels = sorted(set(frame["label"]), key=str)
         count = max(1, round(HELD_OUT * len(labels)))
         held = set(np.random.default_rng(0).permutation(labels)[:count]) if len(labels) > 1 else set()
         frame["split"] = ["validation" if label in held else "train" for label in frame["label"]]

@@ -94,8 +94,8 @@ def some_of(table: Table, pictures: Sequence[Picture] | None = None) -> list[tup
         pictures: What is embedded in place of the table's files.
     """
     places = np.unique(np.linspace(0, max(0, len(table) - 1), min(SEEN, len(table))).astype(int))
-    rows = Table(table.frame.iloc[places], table.root, table.name)
-    chosen = rows.files() if pictures is None else [pictures[place] for place in places]
+    rows = table.part(places)
+    chosen = rows.pictures() if pictures is None else [pictures[place] for place in places]
     return list(zip(chosen, rows.boxes(), strict=True))
 
 

@@ -1,32 +1,33 @@
 """embed() and embed_shards(): a folder, a table or pictures to embeddings, a row for each."""
 
 import hashlib
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from omlzoo.data import table as tables
+from omlzoo.data.addresses import Named
 from omlzoo.data.images import DECODER
-from omlzoo.data.picture_list import Source, source_table
+from omlzoo.data.late_picture import Picture
+from omlzoo.data.picture_list import Source, Stream, open_source, source_table
 from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.choices import settled_for
 from omlzoo.embedding.columns import ERROR, check_names, error_column
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.failures import say_failures
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
-from omlzoo.embedding.pipeline import DEFAULT, Picture, Pipeline
+from omlzoo.embedding.pipeline import DEFAULT, Pipeline
 from omlzoo.embedding.quantization import VectorFormat
 from omlzoo.embedding.record import Record
-from omlzoo.embedding.rehearsal import weights_digest
 from omlzoo.embedding.replacement import PARTS, finished_file, shards_to_fill
+from omlzoo.embedding.run_record import record_of
 from omlzoo.embedding.shard_writer import fill_shards, say_decoder, take_values
 from omlzoo.embedding.shards import Shards
+from omlzoo.embedding.streaming import embed_stream
 from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.progress import bar
@@ -41,6 +42,7 @@ def embed(
     *,
     root: str | Path | None = None,
     out: str | Path | None = None,
+    remote: Named = None,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -55,10 +57,14 @@ def embed(
 
     Args:
         model: An extractor, or what ``omlzoo.get_model`` opens.
-        source: A folder, a table (csv, parquet, DataFrame), a list of paths or PIL images, or one of these.
+        source: A folder, a table (csv, parquet, DataFrame), a zip or tar archive, a Parquet file with pictures' bytes,
+            arrays or tensors (uint8), bytes, PIL images, a list or a generator of any of these, a dataset or loader of
+            torch, or a dataset of Hugging Face (docs/sources.md).
         root: Where a table's relative paths start; its folder by default.
         out: A Parquet file to write. Parts are kept beside it while the run goes on, and an interrupted run that is
             started again continues.
+        remote: Schemes and hosts of addresses in a table that are followed, such as "s3://shop-photos"; no others are.
+            A source that is an address itself needs none.
         batch_size: Pictures that go through the model at once.
         precision: "fp32", "bf16", or "auto": what vectors in ``out`` have already; else bf16 where a rehearsal with
             some of 64 pictures or more finds it at least 1.25 times as fast and as exact, which is said and kept.
@@ -87,7 +93,11 @@ def embed(
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     extractor = open_model(model)
-    table, pictures = source_table(source, root)
+    opened = open_source(source, root, remote=remote)
+    if isinstance(opened, Stream):
+        _check_named(out, named=False)
+        return embed_stream(extractor, opened, options=options, progress=progress)
+    table, pictures = opened
     return embed_table(extractor, table, pictures, options=options, out=out, overwrite=overwrite, progress=progress)
 
 
@@ -99,6 +109,7 @@ def embed_shards(
     root: str | Path | None = None,
     form: VectorFormat = "float32",
     prune: bool = False,
+    remote: Named = None,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -115,12 +126,13 @@ def embed_shards(
 
     Args:
         model: An extractor, or what ``omlzoo.get_model`` opens.
-        source: A folder or a table (csv, parquet, DataFrame).
+        source: A folder, a table (csv, parquet, DataFrame), a zip or tar archive, or a Parquet file with bytes.
         out: The folder. Another run with the same model and settings adds what is new or changed; a killed one loses at
             most the file that it was at.
         root: Where a table's relative paths start; its folder by default.
         form: Form of the vectors on disk: "float32", "float16" or "int8".
         prune: Take out the rows of pictures that the source does not have.
+        remote: As in :func:`embed`.
         batch_size: As in :func:`embed`, like the arguments below.
         precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
@@ -138,7 +150,8 @@ def embed_shards(
             ``overwrite`` is False; or a column of the table has a name that is kept for ours.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
-    table = tables.read(source, "embed", root)
+    table, pictures = source_table(source, root, remote)
+    _check_named(out, pictures is None)
     check_names(table.frame, table.name)
     extractor = open_model(model)
     _say(table)
@@ -191,8 +204,7 @@ def embed_table(
     if out is None:
         vectors, errors = _compute(run, table, pictures, progress)
     else:
-        if any(isinstance(picture, Image.Image) for picture in pictures or ()):
-            raise BadInput("out is for pictures in files; embed PIL images without it and call save on the result")
+        _check_named(out, all(isinstance(picture, Path) for picture in pictures or ()))
         record = replace(record, rows=_digest(record, table))
         finished = finished_file(Path(out), record, overwrite)
         if finished is not None:
@@ -215,11 +227,16 @@ def embed_table(
     return embeddings
 
 
+def _check_named(out: str | Path | None, named: bool) -> None:
+    if out is not None and not named:
+        raise BadInput("out is for pictures in files; embed what is in memory without it and call save on the result")
+
+
 def _compute(
     run: Pipeline, table: tables.Table, pictures: Sequence[Picture] | None, progress: bool
 ) -> tuple[np.ndarray, list[str]]:
     """Vectors (N, dim) and errors of all rows, in memory."""
-    jobs = list(zip(pictures or table.files(), table.boxes(), strict=True))
+    jobs = list(zip(pictures or table.pictures(), table.boxes(), strict=True))
     vectors, errors = np.full((len(jobs), run.model.dim), np.nan, dtype=np.float32), [""] * len(jobs)
     with bar(len(jobs), "embed", "picture", progress) as progress_bar:
         done = 0
@@ -246,27 +263,3 @@ def _digest(record: Record, table: tables.Table) -> str:
 def _say(table: tables.Table) -> None:
     for text in table.notices:
         notice(text)
-
-
-def record_of(model: Extractor, root: Path, run: Pipeline) -> Record:
-    """The record of the vectors that a pipeline makes.
-
-    Args:
-        model: The extractor, which has the address of its weights and its entry.
-        root: The folder that the table's relative paths start from.
-        run: The pipeline of the model, which has the precision and the way of decoding.
-    """
-    facts = model.facts
-    return Record(
-        model=facts.address,
-        sha256=weights_digest(model),
-        dim=model.dim,
-        preprocess=json.loads(json.dumps(asdict(facts.entry.preprocess))),
-        normalized=model.normalize,
-        precision=run.precision,
-        root=str(root.resolve()),
-        decoding="scaled" if run.options.fast else "exact",
-        icc=run.options.icc,
-        calibrated=getattr(run.engine, "calibrated", None),
-        decoder=DECODER,
-    )

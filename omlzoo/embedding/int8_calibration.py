@@ -117,8 +117,8 @@ def _decoded(
     run: Pipeline, table: Table, rows: np.ndarray, pictures: Sequence[Picture] | None
 ) -> tuple[np.ndarray, list[Tensor]]:
     """The rows whose pictures can be read, and the pictures."""
-    part = Table(table.frame.iloc[rows], table.root, table.name)
-    chosen: list[Picture] = list(part.files()) if pictures is None else [pictures[row] for row in rows]
+    part = table.part(rows)
+    chosen: list[Picture] = part.pictures() if pictures is None else [pictures[row] for row in rows]
     boxes: list[Box | None] = list(part.boxes())
     pixels, _ = run.decode(list(zip(chosen, boxes, strict=True)))
     good = [number for number, picture in enumerate(pixels) if picture is not None]

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from omlzoo import catalog
 from omlzoo.checkpoints.engine_files import kept_engine
 from omlzoo.data.images import DECODER, to_rgb
+from omlzoo.data.late_picture import LatePicture, Picture
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
@@ -62,7 +62,7 @@ class KeptEngine:
             notice(f"{path} cannot be used ({str(error)[:200]}), torch computes in its place; remove that file")
             return None
 
-    def embed(self, table: Table, pictures: Sequence[Path | Image.Image] | None = None) -> Embeddings:
+    def embed(self, table: Table, pictures: Sequence[Picture] | None = None) -> Embeddings:
         """Vectors as those of the record, a row for each picture; one without a vector has an error.
 
         Args:
@@ -76,7 +76,7 @@ class KeptEngine:
             notice(text)
         check_names(table.frame, table.name)
         remarks, rows, errors = Remarks(), [], []
-        for picture, box in zip(pictures or table.files(), table.boxes(), strict=True):
+        for picture, box in zip(pictures or table.pictures(), table.boxes(), strict=True):
             vector, error = self._vector(picture, box, remarks)
             rows.append(vector)
             errors.append(error)
@@ -86,7 +86,7 @@ class KeptEngine:
         vectors = self.record.conform(np.stack(rows))
         return Embeddings(vectors, frame, replace(self.record, root=str(table.root.resolve()), decoder=DECODER))
 
-    def _vector(self, picture: Path | Image.Image, box: Any, remarks: Remarks) -> tuple[np.ndarray, str]:
+    def _vector(self, picture: Picture, box: Any, remarks: Remarks) -> tuple[np.ndarray, str]:
         """The model's own vector (D,), NaN where there is none, and why."""
         dim = self.record.full_dim or self.record.dim
         least = self.transform.preprocess.resize if self.record.decoding == "scaled" else None
@@ -101,5 +101,5 @@ class KeptEngine:
         return np.full(dim, np.nan, np.float32), f"{_name(picture)}: {NOT_FINITE}"
 
 
-def _name(picture: Path | Image.Image) -> str:
-    return str(picture) if isinstance(picture, Path) else "a picture"
+def _name(picture: Picture) -> str:
+    return str(picture) if isinstance(picture, Path | LatePicture) else "a picture"

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from omlzoo.data.addresses import is_address
+
 __all__ = ["BLOCK", "BOX", "KEY", "LatestRows", "keys_of", "last_rows", "whole_paths"]
 
 KEY = "S16"
@@ -110,14 +112,14 @@ def last_rows(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def whole_paths(paths: Sequence[str] | pd.Series, root: Path) -> list[str]:
-    """Absolute paths without ``.`` and ``..``.
+    """Absolute paths without ``.`` and ``..``; addresses as they are.
 
     Args:
         paths: (N,) paths.
         root: The folder that relative paths start from.
     """
     base = str(root.resolve())
-    return [os.path.normpath(os.path.join(base, path)) for path in paths]
+    return [path if is_address(path) else os.path.normpath(os.path.join(base, path)) for path in paths]
 
 
 def _places(files: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -3,20 +3,21 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from omlzoo import catalog
 from omlzoo.data.images import Box, to_rgb
+from omlzoo.data.late_picture import LatePicture, Picture
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.transforms import Transform
 from omlzoo.embedding.columns import NOT_FINITE
@@ -28,7 +29,6 @@ from omlzoo.models._extractor import Extractor
 
 __all__ = ["DEFAULT", "Picture", "Pipeline"]
 
-Picture = Path | bytes | Image.Image
 STAGES = ("decode", "transform", "model", "write")  # what the threads spend their time with
 DEFAULT = ComputeOptions()
 
@@ -85,27 +85,46 @@ class Pipeline:
 
     def batches(self, jobs: Sequence[tuple[Picture, Box | None]]) -> Iterator[tuple[np.ndarray, list[str]]]:
         """Vectors and errors of each batch in order, computed ahead by the workers."""
-        size, workers = self.options.batch_size, self.options.workers
-        threads = max(1, min(workers or cores(), len(jobs)))
-        size = min(size, max(1, -(-len(jobs) // (4 * threads))))  # so that the workers end together
-        chunks = [jobs[i : i + size] for i in range(0, len(jobs), size)]
+        threads = max(1, min(self.options.workers or cores(), len(jobs)))
+        size = self._batch(len(jobs), threads)
+        yield from self._computed((jobs[i : i + size] for i in range(0, len(jobs), size)), threads, 2 * threads)
+
+    def streamed(
+        self, jobs: Iterable[tuple[Picture, Box | None]], count: int | None = None
+    ) -> Iterator[tuple[np.ndarray, list[str]]]:
+        """As :meth:`batches`, of pictures that come one after the other: only a batch for each worker is held.
+
+        Args:
+            jobs: The pictures and their boxes.
+            count: How many there will be. Where it is not known, few pictures are in larger batches than those of a
+                list, so that the last bits of their vectors may differ.
+        """
+        iterator, threads = iter(jobs), self.options.workers or cores()
+        threads = threads if count is None else max(1, min(threads, count))
+        size = self.options.batch_size if count is None else self._batch(count, threads)
+        chunks = iter(lambda: list(islice(iterator, size)), [])
+        yield from self._computed(chunks, threads, threads)
+
+    def _batch(self, count: int, threads: int) -> int:
+        """Pictures of a batch, so that the workers end together."""
+        return min(self.options.batch_size, max(1, -(-count // (4 * threads))))
+
+    def _computed(
+        self, chunks: Iterable[Sequence[tuple[Picture, Box | None]]], threads: int, ahead: int
+    ) -> Iterator[tuple[np.ndarray, list[str]]]:
+        """Vectors and errors of chunks in order, of which no more than ``ahead`` are at work or waiting at a time."""
         if self.device.type != "cpu":
             with _pool(threads) as pool:
-                ahead = deque(pool.submit(self.decode, chunk) for chunk in chunks[: 2 * threads])
-                for following in range(2 * threads, len(chunks) + 2 * threads):  # no more pictures in memory than that
-                    if not ahead:
-                        break
-                    pixels, errors = ahead.popleft().result()
-                    if following < len(chunks):
-                        ahead.append(pool.submit(self.decode, chunks[following]))
+                for chunk, (pixels, errors) in _in_order(pool, self.decode, chunks, ahead):
                     vectors = self.vectors(pixels)
-                    yield vectors, _said(chunks[following - 2 * threads], vectors, errors)
+                    yield vectors, _said(chunk, vectors, errors)
             return
         before = torch.get_num_threads()
         share = max(1, before // threads)
         try:
             with _pool(threads, lambda: torch.set_num_threads(share)) as pool:
-                yield from pool.map(lambda chunk: self.both(chunk), chunks)
+                for _, found in _in_order(pool, lambda chunk: self.both(chunk), chunks, ahead):
+                    yield found
         finally:
             torch.set_num_threads(before)
 
@@ -172,7 +191,25 @@ def _said(jobs: Sequence[tuple[Picture, Box | None]], vectors: np.ndarray, error
 
 
 def _name(picture: Picture) -> str:
-    return str(picture) if isinstance(picture, Path) else "a picture"
+    return str(picture) if isinstance(picture, Path | LatePicture) else "a picture"
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Any], Any], chunks: Iterable[Any], ahead: int
+) -> Iterator[tuple[Any, Any]]:
+    """Each chunk and what the work makes of it, in order, with so many chunks ahead."""
+    waiting: deque[tuple[Any, Future[Any]]] = deque()
+    for chunk in chunks:
+        if len(waiting) >= ahead:
+            first, future = waiting.popleft()
+            found = future.result()
+            waiting.append((chunk, pool.submit(work, chunk)))
+            yield first, found
+        else:
+            waiting.append((chunk, pool.submit(work, chunk)))
+    while waiting:
+        first, future = waiting.popleft()
+        yield first, future.result()
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def fill_shards(shards: Shards, table: Table, run: Pipeline, progress: bool) -> 
     with bar(len(table), "embed", "picture", progress) as progress_bar:
         progress_bar.update(len(table) - len(missing))
         for start in range(0, len(missing), ROWS):
-            part = Table(table.frame.iloc[missing[start : start + ROWS]], table.root, table.name)
+            part = table.part(missing[start : start + ROWS])
             errors += filter(None, embed_part(shards, part, run, progress_bar.update))
         say_failures(errors, progress_bar, len(missing))
     run.remarks.say()
@@ -62,14 +62,14 @@ def embed_part(
     computed: list[np.ndarray] = []
     errors: list[str] = []
     try:
-        for vectors, why in run.batches(list(zip(part.files(), part.boxes(), strict=True))):
+        for vectors, why in run.batches(list(zip(part.pictures(), part.boxes(), strict=True))):
             computed.append(vectors)
             errors += why
             done(len(why))
     finally:  # interrupted: what was computed is kept
         if errors:
             begun = time.perf_counter()
-            kept = Table(part.frame.iloc[: len(errors)], part.root, part.name)
+            kept = part.part(slice(len(errors)))
             shards.write(np.concatenate(computed), kept, errors, sizes[: len(errors)], number)
             run.seconds["write"] += time.perf_counter() - begun
     return errors

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from omlzoo.data.addresses import is_address
+from omlzoo.data.containers import file_stamp
 from omlzoo.data.table import Table
 from omlzoo.embedding import shard_files
 from omlzoo.embedding.columns import ERROR, error_column
@@ -148,7 +150,7 @@ class Shards:
             other.append(theirs[np.array([mine != yours for mine, yours in pairs], dtype=bool)])
         rows = np.sort(np.concatenate(other))
         for start in range(0, len(rows), ROWS):
-            part = Table(table.frame.iloc[rows[start : start + ROWS]], table.root, table.name)
+            part = table.part(rows[start : start + ROWS])
             vectors, errors = self.of(part)
             self.write(vectors, part, errors, self.sizes(part))
         return len(rows)
@@ -167,7 +169,9 @@ class Shards:
         """
         frame = table.frame.assign(**{ERROR: error_column(errors, table.frame.index)})
         if str(table.root.resolve()) != self.record.root:
-            frame["path"] = [os.path.abspath(file) for file in table.files()]
+            frame["path"] = [
+                path if is_address(path) else os.path.abspath(table.root / path) for path in table.frame["path"]
+            ]
         number = self.following() if number is None else number
         rows = Embeddings(vectors, frame, self.record)
         ours = {SIZE: sizes[:, 0], CHANGED: sizes[:, 1]}
@@ -190,11 +194,7 @@ class Shards:
         sizes = np.full((len(table), 2), -1, dtype=np.int64)
         for start in range(0, len(table), BLOCK):
             for row, path in enumerate(table.frame["path"].iloc[start : start + BLOCK].tolist(), start):
-                try:
-                    stat = os.stat(os.path.join(table.root, path))
-                except (OSError, ValueError):
-                    continue
-                sizes[row] = stat.st_size, stat.st_mtime_ns
+                sizes[row] = file_stamp(os.path.join(table.root, path))
         return sizes
 
     def remove(self, paths: list[str]) -> int:

@@ -6,19 +6,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
-from omlzoo.data import table as tables
+from omlzoo.data.addresses import Named
+from omlzoo.data.picture_list import Source
 from omlzoo.data.preprocess import Profiles
 from omlzoo.embedding.embeddings import ERROR, Embeddings
-from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.baselines import picture_baselines, random_weights
 from omlzoo.evaluation.findings import Finding, find_issues
 from omlzoo.evaluation.probes import Probe, check_probe, probe_mean, with_probe
 from omlzoo.evaluation.report import Report
+from omlzoo.evaluation.rows import embed_validation
 from omlzoo.evaluation.trivial_queries import find_certain, select_rows
 from omlzoo.metrics._selection import Selection
 from omlzoo.metrics.bootstrap import intervals
@@ -39,9 +39,10 @@ EASY = 0.8  # cmc@1 of what needs no training from which a table is said to be e
 
 def evaluate(
     model: Extractor | str | Path | Embeddings,
-    table: str | Path | pd.DataFrame | None = None,
+    table: Source | None = None,
     *,
     root: str | Path | None = None,
+    remote: Named = None,
     cmc: Sequence[int] = RANKS,
     precision_at: Sequence[int] = RANKS,
     map: Sequence[int] = (5, 10),
@@ -62,8 +63,10 @@ def evaluate(
 
     Args:
         model: An extractor, what ``omlzoo.get_model`` opens, or Embeddings with the columns of the table.
-        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label; not with Embeddings.
+        table: A csv, parquet file, DataFrame, or a folder with a sub-folder per label; or what ``omlzoo.embed`` takes,
+            with labels, of which each row is asked for among all others. Not with Embeddings.
         root: Where relative paths start; the table's folder by default.
+        remote: As in ``omlzoo.embed``: which addresses in a table are followed.
         cmc: Ranks k of cmc@k.
         precision_at: Ranks k of precision@k.
         map: Ranks k of map@k.
@@ -102,10 +105,7 @@ def evaluate(
     else:
         if table is None:
             raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
-        read = tables.read(table, "evaluate", root)
-        read = read.rows((read.frame["split"] == "validation").to_numpy())
-        embeddings = embed_table(open_model(model), read, options=options, progress=progress)
-        name = read.name
+        embeddings, name = embed_validation(open_model(model), table, root, remote, options, progress)
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
     if probe:
         report = with_probe(report, probe)
@@ -114,7 +114,7 @@ def evaluate(
     if against is None:
         return report
     other = evaluate(
-        against, table, root=root, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
+        against, table, root=root, remote=remote, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
         probe=probe, progress=progress, **asdict(options),
     )  # fmt: skip
     return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from omlzoo.checkpoints.calibration import Calibration
+from omlzoo.data.late_picture import Picture
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.files import new_file
@@ -43,7 +43,7 @@ class Hits:
     similarity: Similarity
     calibration: Calibration | None = None
     root: Path = Path()
-    pictures: Mapping[int, Image.Image] = field(default_factory=dict)
+    pictures: Mapping[int, Picture] = field(default_factory=dict)
     accepted: np.ndarray | None = None
     texts: bool = False
     notices: tuple[str, ...] = ()

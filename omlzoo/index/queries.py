@@ -11,14 +11,16 @@ from PIL import Image
 
 from omlzoo.checkpoints.cache import home
 from omlzoo.data.images import DECODER, SUFFIXES
-from omlzoo.data.picture_list import source_table
+from omlzoo.data.late_picture import Picture
+from omlzoo.data.picture_list import Source, Stream, open_source
+from omlzoo.data.sources._pixels import is_array, pixels_of
+from omlzoo.data.sources.arrays import picture_arrays
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings, Record
 from omlzoo.embedding.kept_engine import KeptEngine
 from omlzoo.embedding.options import ComputeOptions, Runtime
 from omlzoo.errors import BadInput, OmlzooError, notice
 from omlzoo.index.query_vectors import FEW, are_vectors, as_query_array, comparable, numbered
-from omlzoo.ops.codes import is_tensor
 from omlzoo.ops.directions import directions
 from omlzoo.zoo.registry import get_model, get_weights
 
@@ -33,7 +35,7 @@ __all__ = ["Queries", "QueryEncoder", "pictures_in", "texts_in"]
 
 Queries: TypeAlias = (
     "Sequence[str | Path | Image.Image] | Sequence[Sequence[float]] | str | Path | Image.Image | np.ndarray "
-    "| torch.Tensor | Embeddings | pd.DataFrame"
+    "| torch.Tensor | Embeddings | Source"
 )
 
 COPIED_WHEN_WRITTEN = int(pd.__version__.partition(".")[0]) >= 3  # what a shallow copy of a table shares
@@ -68,19 +70,27 @@ class QueryEncoder:
                 compared.
         """
         record = self.record
-        if is_tensor(queries) or isinstance(queries, np.ndarray | memoryview) or are_vectors(queries):
+        if are_vectors(queries):
             return self._vectors(as_query_array(queries))
         if isinstance(queries, Embeddings):
             _say_decoding(record, queries.record)
         else:
-            table, pictures = source_table(queries)  # type: ignore[arg-type]
-            queries = self._by_kept_engine(table, pictures) or self._by_pipeline(table, pictures)
+            queries = self._embedded(queries)
         record.check_comparable(queries.record)
         vectors, faults = comparable(queries.vectors, record.normalized)
         errors = queries.table[ERROR].where(queries.table[ERROR] != "", pd.Series(faults, queries.table.index, "str"))
         return replace(queries, vectors=vectors, table=queries.table.assign(**{ERROR: errors}))
 
-    def _by_kept_engine(self, table: Table, pictures: Sequence[Path | Image.Image] | None) -> Embeddings | None:
+    def _embedded(self, queries: Source) -> Embeddings:
+        """The queries' pictures by the model of the record."""
+        opened = open_source(queries)
+        if isinstance(opened, Stream):
+            from omlzoo.embedding.streaming import embed_stream
+
+            return self._conforming(embed_stream(self.model(), opened, run=self.pipeline(), progress=False))
+        return self._by_kept_engine(*opened) or self._by_pipeline(*opened)
+
+    def _by_kept_engine(self, table: Table, pictures: Sequence[Picture] | None) -> Embeddings | None:
         """The vectors by an exported model that is kept; None where torch is to compute them."""
         if self.runtime not in (None, "onnx") or self._model is not None:
             return None
@@ -92,10 +102,12 @@ class QueryEncoder:
         _say_decoding(self.record, replace(self.record, decoder=DECODER))
         return engine.embed(table, pictures)
 
-    def _by_pipeline(self, table: Table, pictures: Sequence[Path | Image.Image] | None) -> Embeddings:
+    def _by_pipeline(self, table: Table, pictures: Sequence[Picture] | None) -> Embeddings:
         from omlzoo.embedding.extraction import embed_table
 
-        queries = embed_table(self.model(), table, pictures, run=self.pipeline(), progress=False)
+        return self._conforming(embed_table(self.model(), table, pictures, run=self.pipeline(), progress=False))
+
+    def _conforming(self, queries: Embeddings) -> Embeddings:
         return queries if self.record.full_dim is None else queries.truncated(self.record.dim)
 
     def encode_pixels(self, pixels: "Sequence[torch.Tensor | None]") -> np.ndarray:
@@ -218,12 +230,18 @@ def _say_decoding(ours: Record, theirs: Record) -> None:
         notice(f"the queries are decoded in another way than the pictures of the index: {differs}")
 
 
-def pictures_in(queries: Queries) -> dict[int, Image.Image]:
-    """The queries that are PIL images, by their number."""
+def pictures_in(queries: Queries) -> dict[int, Picture]:
+    """The queries that are pictures in memory, by their number, for a page that shows them."""
+    if is_array(queries):
+        listed = None if are_vectors(queries) else picture_arrays(queries, Path())
+        return {} if listed is None else dict(enumerate(listed.pictures))
     if isinstance(queries, memoryview):
         return {}
-    items = [queries] if isinstance(queries, Image.Image) else queries if isinstance(queries, Sequence) else []
-    return {number: item for number, item in enumerate(items) if isinstance(item, Image.Image)}
+    items = [queries] if isinstance(queries, Image.Image | bytes) else queries if isinstance(queries, Sequence) else []
+    if are_vectors(items):
+        return {}
+    shown = [(number, item) for number, item in enumerate(items) if not isinstance(item, str | Path)]
+    return {number: pixels_of(item) if is_array(item) else item for number, item in shown}
 
 
 def texts_in(queries: Queries, text: bool | None = None) -> list[str] | None:

@@ -52,11 +52,24 @@ def as_query_array(vectors: object) -> np.ndarray:
 
 
 def are_vectors(queries: object) -> bool:
-    """Whether the queries are a list of vectors, and not of pictures or texts."""
+    """Whether the queries are vectors, one or several, and not pictures or texts. An array of pictures has three or
+    four dimensions, one of vectors two."""
     if hasattr(queries, "toarray"):  # a sparse matrix, which is refused as one
         return True
+    if is_tensor(queries) or isinstance(queries, np.ndarray | memoryview):
+        return not _are_pixels(queries)
     first = queries[0] if isinstance(queries, list | tuple) and queries else None
-    return is_tensor(first) or isinstance(first, list | tuple | np.ndarray | memoryview | Number)
+    if is_tensor(first) or isinstance(first, np.ndarray | memoryview):
+        return not _are_pixels(first, 3)
+    return isinstance(first, list | tuple | Number)
+
+
+def _are_pixels(array: object, *dimensions: int) -> bool:
+    """Whether an array is meant as pictures, (H, W, 3) or (N, H, W, 3), be their type right or not."""
+    shape = tuple(getattr(array, "shape", ()))
+    if len(shape) not in (dimensions or (3, 4)):
+        return False
+    return len(shape) == 4 or 3 in (shape[-1], shape[-3])
 
 
 @lru_cache(FEW)

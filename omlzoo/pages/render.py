@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from PIL.Image import Image
 
 from omlzoo.data.images import Box, to_rgb
+from omlzoo.data.late_picture import Picture
 from omlzoo.errors import BadImage
 from omlzoo.pages.labels import readable, shortened
 
@@ -112,11 +112,11 @@ class Cell:
     title: str = ""
 
 
-def thumbnail(source: Path | Image, box: Box | None = None) -> str | None:
+def thumbnail(source: Picture, box: Box | None = None) -> str | None:
     """The picture as a JPEG data URI of at most 160 pixels a side.
 
     Args:
-        source: A picture's file, or an opened image.
+        source: A picture's file, or a picture in memory.
         box: The part to show, (x_1, y_1, x_2, y_2) in pixels; None shows the whole picture.
 
     Returns:

@@ -48,6 +48,13 @@ class Recipe:
         n_labels: Labels in a batch; for CategoryBalanced and DistinctCategoryBalanced, labels of each category.
         n_instances: Pictures of each label in a batch.
         n_categories: Categories in a batch, for CategoryBalanced and DistinctCategoryBalanced.
+        labels: Share of the training labels that is learned from, each with all its pictures, drawn by the seed and
+            evenly from the categories; in distil the other pictures are still taught.
+        n_taught: Pictures in a batch of distil that are drawn from all training rows, with a label or without.
+        teacher_weight: Weight of what the teacher says in distil, above 0; the loss of the labels has the rest to 1.
+        teacher_args: What distil makes of the teacher's similarities: temperature, teacher_temperature, regression,
+            unscaled as in omlzoo.losses.SimilarityDistillation, and queue, how many of the teacher's vectors rows are
+            compared with; 0 compares the rows of a batch with each other.
         augment: photo, hypvit, rich, drawing or none, or an own augmentation of a PIL image.
         callbacks: Own objects with any of on_step, on_epoch and on_measure; "stop" as their answer ends the run.
         objective: A name of omlzoo.objectives, which learns from views of pictures without labels; "none" takes loss.
@@ -103,6 +110,10 @@ class Recipe:
     n_labels: int = 8
     n_instances: int = 4
     n_categories: int = 2
+    labels: float = 1.0
+    n_taught: int = 128
+    teacher_weight: float = 1.0
+    teacher_args: dict[str, Any] = field(default_factory=dict)
     augment: str = "photo"
     callbacks: list[str] = field(default_factory=list)
     objective: str = "none"
@@ -146,6 +157,7 @@ class Recipe:
             "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
             "layer_decay": (0.01, 1), "loss_lr": (0, None), "lora": (0, None), "drop_path": (0, 0.9),
             "accumulate": (1, None), "chunk": (0, None), "ema": (0, 0.99999), "unreadable": (0, 1),
+            "labels": (0, 1), "n_taught": (2, None), "teacher_weight": (0, 1),
             "save_minutes": (0, None), "decoded_gb": (-1, None), "globals": (1, 16), "locals": (0, 32),
         }  # fmt: skip
         for name, (low, high) in rules.items():
@@ -161,7 +173,7 @@ class Recipe:
                 raise BadInput(
                     f"add_losses has {name} = {weight!r}; give names of losses, each with a weight of 0 or more"
                 )
-        for name in ("loss_args", "objective_args"):
+        for name in ("loss_args", "objective_args", "teacher_args"):
             if not isinstance(getattr(self, name), dict):
                 rule = "it must be a table of arguments, such as {'margin': 0.2}"
                 raise BadInput(f"{name} is {getattr(self, name)!r}; {rule}")

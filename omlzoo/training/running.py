@@ -149,7 +149,7 @@ class Running:
             if epoch and isinstance(sampler, NearestLabels):
                 sampler.update(self._vectors(parts.step.measured))
                 so_far.neighbours = sampler.neighbours
-            parts.step.look_around(self._vectors, torch.from_numpy(parts.data.pictures.codes))
+            parts.step.look_around(self._vectors, torch.tensor(parts.data.pictures.codes))
         if isinstance(sampler, NearestLabels):
             sampler.neighbours = so_far.neighbours
         parts.data.batches.set_epoch(epoch, done)
@@ -276,8 +276,7 @@ class Running:
         if is_first():
             if parts.data.features is not None:
                 parts.data.features.file.unlink(missing_ok=True)
-            how = "fine-tuned" if parts.monitor is None else "pre-trained without labels"
-            entry = replace(parts.entry, source=f"{how} from {parts.start}")
+            entry = replace(parts.entry, source=parts.source)
             dataset = Path(parts.split.table.name).stem
             write_run(run, merge_lora(model), entry, parts.recipe, dataset, so_far.duplicates)
         return run

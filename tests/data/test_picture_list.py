@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from toys import toy
@@ -23,16 +22,17 @@ def test_paths_and_images_have_a_row_each(tmp_path: Path) -> None:
     assert pictures == [tmp_path / "a.png", tmp_path / "b.png", image, tmp_path / os.fsdecode(b"\xff.png")]
 
 
-@pytest.mark.parametrize("item", [None, 5, 0.5, b"x", [1], np.zeros((4, 4, 3), np.uint8)])
+@pytest.mark.parametrize("item", [None, 5, 0.5, [1]])
 def test_what_is_no_picture_is_refused(item: object) -> None:
-    with pytest.raises(BadInput, match=f"picture 1 is of type {type(item).__name__}; give a path or a PIL image"):
+    with pytest.raises(
+        BadInput, match=f"picture 1 is of type {type(item).__name__}; give a path or a PIL image, an array"
+    ):
         list_table(["a.png", item], Path())
     model = toy("resnet_toy")
     with pytest.raises(BadInput):
         omlzoo.embed(model, ["a.png", item])
-    if not isinstance(item, list | np.ndarray):
-        with pytest.raises(BadInput):
-            omlzoo.embed(model, item)
+    with pytest.raises(BadInput):
+        omlzoo.embed(model, item)
 
 
 def test_a_name_that_is_not_utf8_costs_the_others_nothing(tmp_path: Path) -> None:
