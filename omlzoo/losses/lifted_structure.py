@@ -13,9 +13,10 @@ __all__ = ["LiftedStructureLoss"]
 
 
 class LiftedStructureLoss(Loss):
-    """Mean over positive pairs (i, j) of max(0, J)^2 / 2, J = log(sum of exp(m- - d) over negatives of i and j) + d(i, j) - m+.
+    """Mean over positive pairs (i, j) of max(0, J)^2 / 2.
 
-    d is the Euclidean distance of unit vectors.
+    J is log(sum of exp(m- - d) over the negatives of i and of j) + d(i, j) - m+, with d the Euclidean
+    distance of unit vectors.
 
     Args:
         negative_margin: m-.

@@ -87,7 +87,7 @@ class SoftTripleLoss(Loss):
 
     def compute(self, pairs: Pairs) -> Tensor | None:
         labels = check_codes(pairs.labels, self.n_labels)
-        each = cosine(pairs.rows, self.points.to(pairs.rows.dtype)).unflatten(1, (self.n_labels, self.centers))
+        each = cosine(pairs.rows, self.points.to(pairs.rows.dtype)).reshape(-1, self.n_labels, self.centers)
         similarity = ((each / self.gamma).softmax(dim=2) * each).sum(dim=2)
         self.note(**_right_and_other(similarity, labels))
         own = nn.functional.one_hot(labels, self.n_labels)

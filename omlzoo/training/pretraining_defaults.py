@@ -11,7 +11,6 @@ from omlzoo import catalog
 from omlzoo.data.images import to_rgb
 from omlzoo.errors import BadImage
 from omlzoo.models._extractor import Extractor
-
 from omlzoo.training.own_parts import is_own
 
 __all__ = ["LEAST", "drawn", "suggest_pretraining"]

@@ -43,7 +43,14 @@ def test_a_flag_is_the_users_word_and_a_file_is_not(
     assert main([*command, *own, "-o", str(tmp_path / "run")]) == 0
     kept = Recipe.read(tmp_path / "run" / "recipe.toml")
     assert (kept.loss, kept.miner, kept.callbacks) == (f"{package}:spread", "none", [f"{package}:Stop(at=1)"])
-    config = ["finetune", str(drawn), "--model", str(tmp_path / "start"), "--config", str(tmp_path / "run" / "recipe.toml")]
+    config = [
+        "finetune",
+        str(drawn),
+        "--model",
+        str(tmp_path / "start"),
+        "--config",
+        str(tmp_path / "run" / "recipe.toml"),
+    ]
     capsys.readouterr()
     assert main([*config, "-o", str(tmp_path / "again")]) == 2
     said = capsys.readouterr().err.strip().splitlines()

@@ -10,8 +10,20 @@ from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
 from omlzoo.losses import (
-    ArcFaceLoss, CrossBatch, FastAPLoss, LiftedStructureLoss, MatryoshkaLoss, PNPLoss, ProtoNCE, ProxyNCALoss,
-    RankedListLoss, RecallAtKLoss, SmoothAPLoss, SoftTripleLoss, SupConLoss, TripletLoss,
+    ArcFaceLoss,
+    CrossBatch,
+    FastAPLoss,
+    LiftedStructureLoss,
+    MatryoshkaLoss,
+    PNPLoss,
+    ProtoNCE,
+    ProxyNCALoss,
+    RankedListLoss,
+    RecallAtKLoss,
+    SmoothAPLoss,
+    SoftTripleLoss,
+    SupConLoss,
+    TripletLoss,
 )  # fmt: skip
 from omlzoo.memory import MemoryBank
 
