@@ -12,10 +12,16 @@ from omlzoo.errors import BadInput
 from omlzoo.losses import (
     ArcFaceLoss,
     CrossBatch,
+    FastAPLoss,
+    LiftedStructureLoss,
     MatryoshkaLoss,
+    PNPLoss,
     ProtoNCE,
+    ProxyNCALoss,
+    RankedListLoss,
     RecallAtKLoss,
     SmoothAPLoss,
+    SoftTripleLoss,
     SupConLoss,
     TripletLoss,
 )  # fmt: skip
@@ -149,5 +155,39 @@ def test_matryoshka_with_a_memory() -> None:
     (lambda: MatryoshkaLoss(SupConLoss(), (7, 3))(rows(), LABELS), "dims has 7, but the embeddings have 6 numbers"),
 ])  # fmt: skip
 def test_lengths_that_make_no_sense_are_refused(call: Any, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        call()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_more_losses_are_pmls(seed: int, theirs: ModuleType) -> None:
+    same(FastAPLoss(10), theirs.FastAPLoss(10), seed)
+    same(LiftedStructureLoss(1.2, 0.1), theirs.LiftedStructureLoss(neg_margin=1.2, pos_margin=0.1), seed)
+    same(RankedListLoss(0.4, None, 5.0, 1.0, 0.3), theirs.RankedListLoss(0.4, 5.0, imbalance=0.3, Tp=1.0), seed)
+    for variant in ("O", "Ds", "Dq", "Iu", "Ib"):
+        same(PNPLoss(variant, b=3, alpha=2, temperature=0.05),
+             theirs.PNPLoss(b=3, alpha=2, anneal=0.05, variant=variant), seed)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_losses_with_points_of_labels_are_pmls(seed: int, theirs: ModuleType) -> None:
+    nca, soft = ProxyNCALoss(6, 4, 3.0).double(), SoftTripleLoss(6, 4, 5, 20.0, 0.2, 0.05).double()
+    peer, other = theirs.ProxyNCALoss(4, 6, softmax_scale=3.0), theirs.SoftTripleLoss(4, 6, 5, 20, 0.2, 0.05)
+    peer.proxies.data, other.fc.data = nca.proxies.data.clone(), soft.points.data.T.clone()
+    same(nca, peer, seed)
+    same(soft, other, seed)
+    assert torch.allclose(nca.proxies.grad, peer.proxies.grad, rtol=1e-6, atol=1e-9)
+    assert torch.allclose(soft.points.grad, other.fc.grad.T, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: FastAPLoss(0), "bins is 0; it must be a whole number of 1 or more"),
+    (lambda: PNPLoss("X"), "variant is 'X'; it must be one of O, Ds"),
+    (lambda: RankedListLoss(imbalance=2), "imbalance 2; they must be 0 or more"),
+    (lambda: RankedListLoss(negative_temperature=99), "must be from 0 to 20"),
+    (lambda: ProxyNCALoss(0, 4), "dim 0 and n_labels 4 must be 1 or more"),
+    (lambda: SoftTripleLoss(6, 4, centers=0), "centers 0 must be 1 or more"),
+])  # fmt: skip
+def test_settings_of_these_are_refused(call: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         call()
