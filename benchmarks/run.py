@@ -14,7 +14,7 @@ from pathlib import Path
 import report
 
 HERE = Path(__file__).parent
-NAMES = ("startup", "loading", "losses", "samplers", "search", "index", "embedding", "engines", "export", "shards",
+NAMES = ("startup", "loading", "losses", "samplers", "search", "index", "embedding", "engines", "export", "shards", "sources",
          "training", "training_pictures", "evaluation", "growth", "serving")  # fmt: skip
 
 if __name__ == "__main__":
