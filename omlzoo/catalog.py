@@ -15,7 +15,7 @@ from inspect import Parameter, signature
 from pkgutil import iter_modules
 from typing import Any
 
-from omlzoo.errors import MissingExtra, UnknownName
+from omlzoo.errors import BadInput, MissingExtra, UnknownName
 
 __all__ = ["ACTS", "ROOMS", "SHELVES", "described", "exports", "find", "lazy", "names", "offers", "optional", "shared"]
 
@@ -37,6 +37,8 @@ ACTS = {
     "evaluate": "evaluation.evaluation",
     "finetune": "training",
     "pretrain": "training",
+    "distil": "training",
+    "batches": "training",
     "whiten": "embedding.whitening",
     "wrap": "zoo.wrapping",
     "ensemble": "zoo.joining",
@@ -56,6 +58,7 @@ SHELVES = (
     "rerank",
     "samplers",
 )
+GROUPS = {"index.backends": "omlzoo.backends"}  # entry points by which installed packages add to a shelf
 ROOMS = tuple(shelf for shelf in SHELVES if "." not in shelf)
 OFFERED = re.compile(r"^__all__ = (\[.*?\])", re.MULTILINE | re.DOTALL)
 QUOTED = re.compile(r"""["'](\w+)["']""")
@@ -105,19 +108,50 @@ def names(shelf: str) -> dict[str, Any]:
 
 
 def find(shelf: str, name: str) -> Any:
-    """The object of that name in ``omlzoo.<shelf>``.
+    """The object of that name in ``omlzoo.<shelf>`` or, where others may add to it, of an entry point of its group.
 
     Args:
         shelf: Name of the shelf, one of SHELVES, such as "losses".
-        name: Name of the object, such as "TripletLoss".
+        name: Name of the object, such as "TripletLoss". What is ours stays so, whatever others offer.
 
     Raises:
         UnknownName: The shelf has no such name; similar names are suggested.
+        BadInput: Another package's cannot be loaded, or two offer it.
     """
     known = offers(shelf)
-    if name not in known:
-        raise UnknownName(f"omlzoo.{shelf}", name, known)
-    return getattr(import_module(known[name]), name)
+    if name in known:
+        return getattr(import_module(known[name]), name)
+    others = _installed(GROUPS[shelf]) if shelf in GROUPS else {}
+    if name not in others:
+        raise UnknownName(f"omlzoo.{shelf}", name, [*known, *others])
+    try:
+        return others[name].load()
+    except Exception as error:  # of another package's code
+        raise BadInput(
+            f"{name!r} of {_origin(others[name])} cannot be loaded ({type(error).__name__}: {error}); update or "
+            "uninstall that package"
+        ) from error
+
+
+def _installed(group: str) -> dict[str, Any]:
+    """The entry points of a group by their names, which installed distributions offer. None of them is loaded.
+
+    Raises:
+        BadInput: Two distributions offer the same name for different things.
+    """
+    from importlib.metadata import entry_points  # takes a while, and most names are ours
+
+    found: dict[str, Any] = {}
+    for point in entry_points(group=group):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value:
+            raise BadInput(f"{point.name!r} is offered by {_origin(other)} and by {_origin(point)}; uninstall one")
+    return found
+
+
+def _origin(point: Any) -> str:
+    """The distribution of an entry point, or what it names where that is not known."""
+    return str(point.value if point.dist is None else point.dist.name)
 
 
 def shared(file: str, name: str) -> Any:

@@ -44,6 +44,7 @@ COMMANDS = (
     "serve",
     "finetune",
     "pretrain",
+    "distil",
     "demo",
 )
 INTERRUPTED = 130

@@ -11,6 +11,8 @@ from omlzoo.jsonio import parse_json
 
 __all__ = ["NOTHING", "Flags", "settings_of"]
 
+ARGUMENTS = ("loss_args", "objective_args", "teacher_args")
+
 
 def _flags() -> Any:
     """The recipe's settings with None for "not given", each with its text from the recipe's docstring."""
@@ -19,7 +21,7 @@ def _flags() -> Any:
     texts = dict(re.findall(r"^\s{8}(\w+): (.+?)$", Recipe.__doc__ or "", flags=re.MULTILINE))
     defaults = asdict(Recipe())
     settings = []
-    tables = {"loss_args": dict[str, str], "objective_args": dict[str, str], "add_losses": dict[str, float]}
+    tables: dict[str, Any] = dict.fromkeys(ARGUMENTS, dict[str, str]) | {"add_losses": dict[str, float]}
     for item in fields(Recipe):
         kind: Any = tables.get(item.name, item.type)
         text = f"{texts[item.name]} [default: {defaults[item.name]}]"
@@ -34,9 +36,9 @@ NOTHING = Flags()
 
 
 def settings_of(flags: Any) -> dict[str, Any]:
-    """The settings that were given, with numbers among the arguments of losses and objectives read as numbers."""
+    """The settings that were given, with numbers among their arguments read as numbers."""
     settings = {name: value for name, value in asdict(flags).items() if value is not None}
-    for key in ("loss_args", "objective_args"):
+    for key in ARGUMENTS:
         if key in settings:
             settings[key] = {name: _number(text) for name, text in settings[key].items()}
     return settings

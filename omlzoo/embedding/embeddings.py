@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from omlzoo import catalog
 from omlzoo.data.table import Table
 from omlzoo.embedding.columns import ERROR, from_parts, split_names, table_from_arrow, table_to_arrow, to_arrow
 from omlzoo.embedding.parquet import open_parquet, read_parts, read_table, write_parquet
@@ -115,6 +116,28 @@ class Embeddings:
             name: The name of the table in messages.
         """
         return Table(self.table, Path(self.record.root), name)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The vectors, so that numpy, scikit-learn and others take embeddings as they are."""
+        return np.array(self.vectors, dtype=dtype, copy=copy) if copy else np.asarray(self.vectors, dtype=dtype)
+
+    def to_arrow(self) -> Any:
+        """A ``pyarrow.Table`` of what :meth:`save` writes: the table's columns, ``error``, ``vector``, and the record.
+
+        Raises:
+            BadInput: As :meth:`save`.
+        """
+        return _with_record(to_arrow(self.table, self.vectors, "float32"), self.record)
+
+    def to_datasets(self) -> Any:
+        """A ``datasets.Dataset`` of Hugging Face with the rows of :meth:`to_arrow`.
+
+        Raises:
+            MissingExtra: datasets is not installed.
+            BadInput: As :meth:`save`.
+        """
+        datasets = catalog.optional("datasets", "datasets")
+        return datasets.Dataset(datasets.table.InMemoryTable(self.to_arrow()))
 
     def save(self, path: str | Path, form: VectorFormat = "float32") -> None:
         """Write Parquet: the table's columns, ``error``, and ``vector``, a fixed-size list, null where it failed.

@@ -1,7 +1,5 @@
 """build_index() and open_index()."""
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ from omlzoo.data.picture_list import Source
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.options import Runtime
 from omlzoo.errors import BadInput, notice
+from omlzoo.index.addresses import absolute, named_options
 from omlzoo.index.index import Index
 from omlzoo.index.storage import read_index
 from omlzoo.jsonio import read_json
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from omlzoo.models._extractor import Extractor
 
 __all__ = ["Index", "build_index", "open_index"]
-
-URI = "OMLZOO_MILVUS_URI"  # an address that the user trusts
 
 
 def build_index(
@@ -39,11 +36,13 @@ def build_index(
         embeddings: Embeddings that ``omlzoo.embed`` or ``omlzoo.load_embeddings`` returned; or, with a model, the
             pictures: anything that ``omlzoo.embed`` takes.
         model: What embeds the pictures, as in ``omlzoo.embed``; None where embeddings are given.
-        backend: A name of omlzoo.index: "exact" looks at every vector, "faiss" at a graph of neighbours; docs/search.md
-            has them all.
+        backend: A name of omlzoo.index.backends: "exact" looks at every vector, "faiss" at a graph of neighbours,
+            "lancedb", "qdrant", "pgvector" and "milvus" are stores; docs/search.md has them all. Another package may
+            offer one by the entry-point group ``omlzoo.backends``.
         calibration: What ``omlzoo.calibrate`` returned, or a folder or JSON file that has it; by default that of the
             model's entry.
-        options: Options of the backend, such as ``uri=`` of "milvus".
+        options: Options of the backend, such as ``uri=`` of "lancedb", "pgvector" and "milvus", ``path=`` or ``url=``
+            of "qdrant".
 
     Raises:
         UnknownName: There is no such backend.
@@ -56,9 +55,7 @@ def build_index(
         calibration = _read_calibration(Path(calibration))
     elif calibration is None:
         calibration = _of_model(embeddings)
-    if "uri" in options and "://" not in str(options["uri"]):
-        options["uri"] = str(Path(options["uri"]).absolute())
-    index = Index(embeddings, backend, calibration, options)
+    index = Index(embeddings, backend, calibration, absolute(options))
     if index.rows.searcher.approximate and index.size > 1:
         index.measure_recall()
     return index
@@ -88,30 +85,20 @@ def open_index(folder: str | Path, *, trust: Trust = None, runtime: Runtime | No
             the model's exported file is kept, and a later process answers a few pictures by it without importing
             torch. None, the default, takes such a file where there is one and says so, else torch.
         options: Options of the backend that hold instead of those that the folder names, such as ``uri=`` of "milvus".
-            A server that a folder names is spoken to only if it is named here too, or in OMLZOO_MILVUS_URI.
+            A server that a folder names is spoken to only if it is named here too, or in OMLZOO_MILVUS_URI,
+            OMLZOO_QDRANT_URL, OMLZOO_PGVECTOR_URI; so is the folder of Qdrant's local mode (OMLZOO_QDRANT_PATH), which
+            has pickles.
 
     Raises:
         BadInput: The folder is none of ours or damaged, or names a server that nobody here named.
     """
     folder = Path(folder)
     embeddings, facts = read_index(folder)
-    index = Index(embeddings, facts.backend, facts.calibration, _named(facts.options, options, folder), kept=folder)
+    named = named_options(facts.backend, facts.options, absolute(options), folder)
+    index = Index(embeddings, facts.backend, facts.calibration, named, kept=folder)
     index.encoder.trust, index.encoder.runtime = as_packages(trust), runtime
     index.recall, index.saved = facts.recall, (folder.resolve(), facts.generation)
     return index
-
-
-def _named(theirs: Mapping[str, Any], given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The options of a folder and those of this process, which alone may name a server or a new file."""
-    address = theirs.get("uri")
-    if address is None or "uri" in given or address == os.environ.get(URI):
-        return {**theirs, **given}
-    if not isinstance(address, str) or not address or not Path(address).exists():
-        raise BadInput(
-            f"{folder} names the database {address!r}, which is no file here; if you trust it, give "
-            f"open_index(..., uri=...) or {URI}, and your token is sent there"
-        )
-    return {**theirs, **given}
 
 
 def _read_calibration(path: Path) -> Calibration:

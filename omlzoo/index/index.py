@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from omlzoo import catalog
 from omlzoo.checkpoints.calibration import Calibration, CutPoint, energy
 from omlzoo.data.filters import Where
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import check_free, writing
-from omlzoo.index.backends._backend import Backend
 from omlzoo.index.classifying import label_chances
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
 from omlzoo.index.rows import Rows
+from omlzoo.index.searcher import made_searcher
 from omlzoo.index.storage import OWNED, Recall, check_replaceable, generation_of, write_index
 from omlzoo.ops.similarity import Similarity
 
@@ -61,12 +60,7 @@ class Index:
         self.saved: tuple[Path, str | None] | None = None  # the folder that holds it, and which saving of it
         if not embeddings.good.any():
             raise BadInput(f"none of the {len(embeddings)} rows has a vector; there is nothing to search")
-        make = catalog.find("index.backends", backend)
-        try:
-            searcher: Backend = make(self.similarity, embeddings.record.dim, **self.options)
-        except TypeError as error:
-            verb = "needs another option than" if "missing" in str(error) else "does not take"
-            raise BadInput(f"backend {backend} {verb} {sorted(self.options)} ({error})") from error
+        searcher = made_searcher(backend, self.similarity, embeddings.record.dim, self.options)
         self.rows = Rows.of(embeddings, searcher, self.similarity, kept)
         self.encoder = QueryEncoder(embeddings.record, embeddings.model)
         self._changing = threading.Lock()

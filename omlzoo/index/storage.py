@@ -17,6 +17,7 @@ from omlzoo.embedding.parquet import open_parquet, read_table
 from omlzoo.embedding.shards import load_embeddings
 from omlzoo.errors import BadInput, OmlzooError, notice
 from omlzoo.files import file_digest, new_files, settle, settled
+from omlzoo.index.addresses import kept_options
 from omlzoo.index.rows import REMOVED, Rows
 from omlzoo.index.vector_file import pages_digest, read_vectors, write_vectors
 from omlzoo.jsonio import build, read_json
@@ -27,7 +28,6 @@ FACTS, TABLE, VECTORS = "index.json", "rows.parquet", "vectors.npy"
 TOGETHER = "embeddings.parquet"  # rows and vectors, as format 1 has them
 FORMAT = 2
 OWNED = (FACTS, TABLE, VECTORS, TOGETHER, "backend.faiss", "backend.npz", "backend.json")
-SECRET = ("token", "overwrite")  # options of a backend that are not kept
 TRIES, WAIT = 200, 0.05  # of a reader while others save, and seconds between two
 MAGIC = 8  # bytes at the end of a Parquet file: the length of its footer, and a mark
 
@@ -96,10 +96,11 @@ def write_index(
         write_vectors(temporary / VECTORS, rows.embeddings.vectors, rows.good, removed)
         rows.searcher.save(temporary)
         written = sorted(temporary.iterdir())
-        kept = {name: value for name, value in options.items() if name not in SECRET}
         facts_of = json.loads(record.to_json())
         files = {path.name: _digest(path) for path in written}
-        facts = Facts(backend, kept, rows.similarity, recall, calibration, facts_of, generation, files, FORMAT)
+        facts = Facts(
+            backend, kept_options(options), rows.similarity, recall, calibration, facts_of, generation, files, FORMAT
+        )
         (temporary / FACTS).write_text(json.dumps(asdict(facts), indent=2) + "\n", encoding="utf-8")
     for name in set(OWNED) - {path.name for path in written} - {FACTS}:
         (folder / name).unlink(missing_ok=True)  # of another backend

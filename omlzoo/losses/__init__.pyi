@@ -9,11 +9,14 @@ from omlzoo.losses.hyperbolic import HyperbolicContrastive as HyperbolicContrast
 from omlzoo.losses.margin_softmax import ArcFaceLoss as ArcFaceLoss
 from omlzoo.losses.margin_softmax import CosFaceLoss as CosFaceLoss
 from omlzoo.losses.margin_softmax import SubCenterArcFaceLoss as SubCenterArcFaceLoss
+from omlzoo.losses.matryoshka import MatryoshkaLoss as MatryoshkaLoss
 from omlzoo.losses.multi_similarity import MultiSimilarityLoss as MultiSimilarityLoss
 from omlzoo.losses.ntxent import NTXentLoss as NTXentLoss
 from omlzoo.losses.patch_contrast import PatchContrast as PatchContrast
 from omlzoo.losses.proto_nce import ProtoNCE as ProtoNCE
 from omlzoo.losses.proxy_anchor import ProxyAnchorLoss as ProxyAnchorLoss
+from omlzoo.losses.recall_at_k import RecallAtKLoss as RecallAtKLoss
+from omlzoo.losses.smooth_ap import SmoothAPLoss as SmoothAPLoss
 from omlzoo.losses.supcon import SupConLoss as SupConLoss
 from omlzoo.losses.surrogate_precision import SurrogatePrecision as SurrogatePrecision
 from omlzoo.losses.threshold_consistent import ThresholdConsistentMargin as ThresholdConsistentMargin

@@ -1,5 +1,6 @@
 """The base class of losses, which compute a scalar from embeddings and labels."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -7,8 +8,8 @@ from torch import Tensor, nn
 
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
-from omlzoo.ops.all_gather import gather
-from omlzoo.ops.pairs import Pairs, check_batch, pair_up
+from omlzoo.ops.all_gather import gather, processes
+from omlzoo.ops.pairs import Indices, Pairs, check_batch, check_indices, pair_up
 
 __all__ = ["Loss", "positive_number"]
 
@@ -25,6 +26,7 @@ class Loss(nn.Module):
     """
 
     references: ClassVar[bool] = True  # whether the loss can compare a batch with reference items
+    choosing: ClassVar[bool] = True  # whether it can be computed over the pairs that a miner chose
 
     def __init__(self, gather: bool = False) -> None:
         super().__init__()
@@ -53,11 +55,17 @@ class Loss(nn.Module):
         self,
         embeddings: Tensor,
         labels: Tensor,
-        ref_embeddings: Tensor | None = None,
+        ref_embeddings: Tensor | Indices | None = None,
         ref_labels: Tensor | None = None,
-        own: int | None = None,
+        own: int | Tensor | None = None,
+        *,
+        indices_tuple: Indices | None = None,
+        ref_emb: Tensor | None = None,
     ) -> Tensor:
         """The loss () of a batch; 0 with a gradient of 0 where nothing can be learned from it.
+
+        It may also be called as a loss of PyTorch Metric Learning is, ``loss(embeddings, labels, indices_tuple,
+        ref_emb, ref_labels)``, by its trainers, memories and wrappers.
 
         Args:
             embeddings: (B, D), float.
@@ -67,20 +75,36 @@ class Loss(nn.Module):
             ref_labels: (M,), integer; given if and only if ``ref_embeddings`` is.
             own: Position of the batch's first row among the references: row i of the batch is reference ``own + i``.
                 None if the batch is not among them.
+            indices_tuple: The pairs or triplets to compute over, as a miner gives them; each pair counts once. None
+                takes all, or those of the loss's own miner.
+            ref_emb: Another name of ``ref_embeddings``.
 
         Raises:
             BadInput: An embedding is not finite or above 1e15, a label is not one of the loss's, shapes do not fit, or
-                the loss takes no references.
+                the loss takes no references or no indices.
         """
+        if isinstance(ref_embeddings, tuple | list) or isinstance(own, Tensor):  # indices, references and their labels
+            indices_tuple, ref_embeddings, ref_labels, own = ref_embeddings, ref_labels, own, None  # type: ignore
+        ref_embeddings = ref_emb if ref_embeddings is None else ref_embeddings
+        name = type(self).__name__
         if ref_embeddings is not None and not self.references:
-            raise BadInput(f"{type(self).__name__} takes no references; call it with embeddings and labels only")
+            raise BadInput(f"{name} takes no references; call it with embeddings and labels only")
+        if indices_tuple is not None and not (self.choosing and self.references):
+            raise BadInput(f"{name} is not computed over chosen pairs; call it without a miner's indices")
+        if indices_tuple is not None and self.gather and processes() > 1:
+            raise BadInput(
+                f"{name} gathers, and indices are those of one process; leave them out, or set gather to False"
+            )
         rows = embeddings
         if self.gather or not isinstance(embeddings, Tensor):
             check_batch(embeddings, labels)  # before gathering, so that each process reports its own error
             rows, labels = gather(embeddings, labels)
         with torch.autocast(embeddings.device.type, enabled=False):
             kind = torch.float32 if rows.dtype in (torch.float16, torch.bfloat16) else rows.dtype
-            pairs = pair_up(rows.to(kind), labels, ref_embeddings, ref_labels, own)
+            pairs = pair_up(rows.to(kind), labels, ref_embeddings, ref_labels, own)  # type: ignore[arg-type]
+            if indices_tuple is not None:
+                chosen = check_indices(indices_tuple, len(pairs.rows), len(pairs.others))
+                pairs = replace(pairs, indices=tuple(each.to(pairs.rows.device) for each in chosen))
             value = self.compute(pairs) if len(rows) and len(pairs.others) else None
         if value is None:
             self.empty_batches += 1

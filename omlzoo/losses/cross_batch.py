@@ -43,16 +43,19 @@ class CrossBatch(nn.Module):
     def __repr__(self) -> str:
         return described(self)
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor, labels: Tensor, indices_tuple: None = None) -> Tensor:
         """The loss () of a batch.
 
         Args:
             embeddings: (B, D), float, finite.
             labels: (B,), integer.
+            indices_tuple: None, as trainers without a miner give it.
 
         Raises:
-            BadInput: An embedding is not finite, or shapes do not fit.
+            BadInput: An embedding is not finite, shapes do not fit, or there are indices.
         """
+        if indices_tuple is not None:
+            raise BadInput("CrossBatch mines in the batch and the memory; give the miner to its loss, not its indices")
         check_batch(embeddings, labels)
         rows, names = gather(embeddings, labels) if self.memory.gather else (embeddings, labels)
         past, past_labels = self.memory.references()

@@ -1,18 +1,18 @@
 """Multi-similarity loss (arXiv 1904.06627)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from omlzoo.losses._loss import Loss, positive_number
 from omlzoo.ops.distances import cosine
 from omlzoo.ops.logsumexp import log_one_plus
-from omlzoo.ops.pairs import Pairs
+from omlzoo.ops.pairs import Indices, Pairs
 
 __all__ = ["MultiSimilarityLoss"]
 
-PairMiner = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
+PairMiner = Callable[..., Indices]
 
 
 class MultiSimilarityLoss(Loss):
@@ -54,11 +54,7 @@ class MultiSimilarityLoss(Loss):
         return (near + far).mean()
 
     def _chosen(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
-        if self.pair_miner is None:
+        if self.pair_miner is None or pairs.indices is not None:
             return pairs.positive, pairs.negative
         references = () if pairs.others is pairs.rows else (pairs.others, pairs.other_labels, pairs.own)
-        near_rows, near, far_rows, far = self.pair_miner(pairs.rows, pairs.labels, *references)
-        positive, negative = torch.zeros_like(pairs.same), torch.zeros_like(pairs.same)
-        positive[near_rows, near] = True
-        negative[far_rows, far] = True
-        return positive, negative
+        return replace(pairs, indices=self.pair_miner(pairs.rows, pairs.labels, *references)).chosen

@@ -2,18 +2,15 @@
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
+from omlzoo.losses._smooth_ranks import smooth_ranks
 from omlzoo.ops.distances import euclidean
 from omlzoo.ops.pairs import Pairs
 
 __all__ = ["SurrogatePrecision"]
-
-# The largest number of (positive pair, item) that is kept at once; beyond it values are recomputed for the gradient.
-CELLS = 4_000_000
 
 
 class SurrogatePrecision(Loss):
@@ -34,6 +31,8 @@ class SurrogatePrecision(Loss):
             "empty_batches".
     """
 
+    choosing = False  # ranks are among all items
+
     def __init__(
         self, k: int | tuple[int, ...] = 5, temperature1: float = 1.0, temperature2: float = 0.01, gather: bool = False
     ) -> None:
@@ -52,9 +51,7 @@ class SurrogatePrecision(Loss):
             return None
         distances = euclidean(pairs.rows, pairs.others)
         rows, columns = pairs.same.nonzero(as_tuple=True)  # (P,), including each anchor with itself
-        step = max(1, CELLS // distances.shape[1])
-        parts = [slice(start, start + step) for start in range(0, len(rows), step)]
-        ranks = torch.cat([self._ranks(distances, rows[part], columns[part], len(parts) > 1) for part in parts])
+        ranks = smooth_ranks(-distances, rows, columns, self.temperature2)
         relevant = pairs.same.sum(dim=1)
         itself = int(pairs.own is not None)
         values = []
@@ -65,12 +62,3 @@ class SurrogatePrecision(Loss):
         precision = torch.stack(values).mean()
         self.note(precision=precision, **pairs.summary(distances, "distance"))
         return 1 - precision
-
-    def _ranks(self, distances: Tensor, rows: Tensor, columns: Tensor, again: bool) -> Tensor:
-        def ranks(distances: Tensor) -> Tensor:
-            to_all = distances.index_select(0, rows)  # (P, M)
-            to_positive = distances.flatten().index_select(0, rows * distances.shape[1] + columns)[:, None]
-            return torch.sigmoid((to_positive - to_all) / self.temperature2).sum(dim=1)
-
-        values: Tensor = checkpoint(ranks, distances, use_reentrant=False) if again else ranks(distances)
-        return values

@@ -1,6 +1,7 @@
 """Triplet loss with a margin (FaceNet, arXiv 1503.03832) or in the soft form (arXiv 1703.07737)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,12 +11,12 @@ from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss
 from omlzoo.miners.triplets import AllTriplets, HardTriplets
 from omlzoo.ops.distances import euclidean
-from omlzoo.ops.pairs import Pairs
+from omlzoo.ops.pairs import Indices, Pairs
 
 __all__ = ["TripletLoss"]
 
 FEW = 8  # if at most one of so many pairs is needed, their distances are computed one by one, else the whole matrix
-Miner = Callable[..., tuple[Tensor, Tensor, Tensor]]
+Miner = Callable[..., Indices]
 
 
 class TripletLoss(Loss):
@@ -23,7 +24,8 @@ class TripletLoss(Loss):
 
     Args:
         margin: In the unit of the distances, 0 or more; None selects the soft form.
-        miner: Chooses the triplets; it is called with the arguments of the loss. None is HardTriplets. For triplets
+        miner: Chooses the triplets, or pairs of which all triplets are taken; it is called with the arguments of the
+            loss. None is HardTriplets. For triplets
             that are known beforehand there are the miners GivenTriplets and StackedTriplets.
         gather: Mine and compute over the batches of all processes.
 
@@ -61,18 +63,27 @@ class TripletLoss(Loss):
 
     def _compare(self, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
         """Distances of P positive pairs (P, 1), of their anchors to N items (P, N), and which of these count (P, N)."""
-        if isinstance(self.miner, AllTriplets):  # the rows of the matrices serve as lists of negatives
+        indices = self._indices(pairs)
+        if indices is None or len(indices) == 4:  # the rows of the matrices serve as lists of negatives
+            if indices is not pairs.indices:
+                pairs = replace(pairs, indices=indices)
             distances = euclidean(pairs.rows, pairs.others)
             anchors, positives = pairs.positive.nonzero(as_tuple=True)
             far = distances.index_select(0, anchors)
             chosen = pairs.negative.index_select(0, anchors)
             return _pick(distances, anchors, positives), far, chosen
-        references = () if pairs.others is pairs.rows else (pairs.others, pairs.other_labels, pairs.own)
-        anchors, positives, negatives = self.miner(pairs.rows, pairs.labels, *references)
-        points: Any = getattr(self.miner, "points", None)
+        anchors, positives, negatives = indices
+        points: Any = None if pairs.indices is not None else getattr(self.miner, "points", None)
         rows, others = (pairs.rows, pairs.others) if points is None else [points(pairs.rows, pairs.labels)] * 2
         near, far = _of_lists(rows, others, anchors, positives, negatives)
         return near, far, torch.ones_like(far, dtype=torch.bool)
+
+    def _indices(self, pairs: Pairs) -> Indices | None:
+        """The triplets, or pairs of which all triplets are made: those that were given or mined; None for all."""
+        if pairs.indices is not None or isinstance(self.miner, AllTriplets):
+            return pairs.indices
+        references = () if pairs.others is pairs.rows else (pairs.others, pairs.other_labels, pairs.own)
+        return self.miner(pairs.rows, pairs.labels, *references)
 
 
 def _of_lists(

@@ -59,7 +59,12 @@ def _first_token(block: Any, tokens: Tensor) -> Tensor:
 
 def _attended(attend: Any, tokens: Tensor) -> Tensor:
     """The attention's output for the first of the tokens (B, S, width), (B, 1, width)."""
-    heads, width = attend.num_heads, attend.num_heads * attend.head_dim
+    heads, width = attend.num_heads, attend.proj.in_features
+
+    def part(name: str, given: Tensor) -> Tensor:  # our own attention has no norms or dropout
+        found: Tensor = getattr(attend, name)(given) if hasattr(attend, name) else given
+        return found
+
     if type(attend.qkv) is nn.Linear:
         weight, bias = attend.qkv.weight, attend.qkv.bias
         own, other = (None, None) if bias is None else (bias[:width], bias[width:])
@@ -68,11 +73,11 @@ def _attended(attend: Any, tokens: Tensor) -> Tensor:
     else:  # such as one with low-rank updates
         query, both = attend.qkv(tokens).split((width, 2 * width), dim=2)
         query = query[:, :1]
-    query = attend.q_norm(query.reshape(len(tokens), 1, heads, -1).transpose(1, 2))  # (B, heads, 1, each)
+    query = part("q_norm", query.reshape(len(tokens), 1, heads, -1).transpose(1, 2))  # (B, heads, 1, each)
     key, value = both.reshape(*tokens.shape[:2], 2, heads, -1).permute(2, 0, 3, 1, 4)  # (B, heads, S, each)
-    paid = (query * attend.scale @ attend.k_norm(key).transpose(2, 3)).softmax(dim=3)
-    mixed = attend.norm((attend.attn_drop(paid) @ value).transpose(1, 2).flatten(2))
+    scale = getattr(attend, "scale", (width // heads) ** -0.5)
+    paid = (query * scale @ part("k_norm", key).transpose(2, 3)).softmax(dim=3)
+    mixed = part("norm", (part("attn_drop", paid) @ value).transpose(1, 2).flatten(2))
     if getattr(attend, "gate", None) is not None:
         mixed = mixed * torch.sigmoid(attend.gate(tokens[:, :1]))
-    output: Tensor = attend.proj_drop(attend.proj(mixed))
-    return output
+    return part("proj_drop", attend.proj(mixed))

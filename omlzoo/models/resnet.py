@@ -63,18 +63,20 @@ def resnet152(normalize: bool = False, gem: float | None = None) -> "ResNet":
     return ResNet(Bottleneck, (3, 8, 36, 3), normalize=normalize, gem=gem)
 
 
-def resnet_small(normalize: bool = True, turns: int = 1) -> "ResNet":
-    """A narrow ResNet-18 for drawings of 64 pixels, dim 128 x turns, with a stem of three 3x3 filters.
+def resnet_small(normalize: bool = True, turns: int = 1, width: float = 1.0) -> "ResNet":
+    """A narrow ResNet-18 for drawings of 64 pixels, dim 128 x turns x width, with a stem of three 3x3 filters.
 
     Drawings are shifted first so that their ink is centred, see :func:`omlzoo.models.resnet.centre_ink`.
 
     Args:
         normalize: Whether to divide embeddings by their L2 norm.
         turns: Number of orientations in which each image is embedded, 90 degrees apart, from 1 to 4.
+        width: Every number of channels as a multiple of these, above 0.
     """
+    first, second, third, fourth, stem_channels, project = (round(n * width) for n in (32, 64, 128, 184, 16, 128))
     return ResNet(
-        BasicBlock, (2, 2, 2, 2), channels=(32, 64, 128, 184), deep_stem=16, project=128, cells=2, centred=True,
-        turns=turns, normalize=normalize,
+        BasicBlock, (2, 2, 2, 2), channels=(first, second, third, fourth), deep_stem=stem_channels, project=project,
+        cells=2, centred=True, turns=turns, normalize=normalize,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """A batch of embeddings with labels, checked before anything is computed from it, and the items it is compared with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +10,12 @@ from torch import Tensor
 from omlzoo.errors import BadInput
 from omlzoo.ops.rows import check_rows
 
-__all__ = ["Pairs", "check_batch", "check_codes", "detached", "label_means", "pair_up", "whole_numbers"]
+__all__ = [
+    "Indices", "Pairs", "check_batch", "check_codes", "check_indices", "detached", "label_means", "pair_up",
+    "whole_numbers",
+]  # fmt: skip
+
+Indices = Sequence[Tensor]  # of three: triplets; of four: anchors and positives, anchors and negatives
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,8 @@ class Pairs:
         others: (M, D), embeddings of the items they are compared with; the batch itself where there are no references.
         other_labels: (M,), labels of these items.
         own: Row i of the batch is row ``own + i`` of the others; None where the batch is not among the others.
+        indices: The pairs or triplets that were chosen; None for all pairs. Then the positive and negative pairs are
+            those of the indices whatever the labels, each once, and all other pairs count as an item with itself.
     """
 
     rows: Tensor
@@ -29,15 +37,36 @@ class Pairs:
     others: Tensor
     other_labels: Tensor
     own: int | None
+    indices: Indices | None = None
+
+    @cached_property
+    def chosen(self) -> tuple[Tensor, Tensor]:
+        """(B, M) bool each: the positive and the negative pairs of the indices."""
+        first, near, second, far = self._listed
+        shape = len(self.labels), len(self.other_labels)
+        positive = torch.zeros(shape, dtype=torch.bool, device=self.labels.device)
+        negative = torch.zeros_like(positive)
+        positive[first, near] = True
+        negative[second, far] = True
+        return positive & ~negative, negative
+
+    @property
+    def _listed(self) -> Indices:
+        indices = self.indices or ()
+        return indices if len(indices) == 4 else (indices[0], indices[1], indices[0], indices[2])
 
     @cached_property
     def same(self) -> Tensor:
         """(B, M) bool: pairs with the same label, including each item with itself."""
+        if self.indices is not None:
+            return ~self.chosen[1]
         return self.labels[:, None] == self.other_labels[None, :]
 
     @cached_property
     def itself(self) -> Tensor:
         """(B, M) bool: each item with itself."""
+        if self.indices is not None:
+            return ~(self.chosen[0] | self.chosen[1])
         mask = torch.zeros(len(self.labels), len(self.other_labels), dtype=torch.bool, device=self.labels.device)
         if self.own is not None:
             mask.diagonal(self.own).fill_(True)
@@ -117,6 +146,36 @@ def pair_up(
     if own is not None and not 0 <= own <= len(ref_labels) - len(labels):
         raise BadInput(f"own is {own}; {len(labels)} rows from there do not lie in {len(ref_labels)} references")
     return Pairs(embeddings, labels, ref_embeddings.to(embeddings.dtype), ref_labels.to(labels.device), own)
+
+
+def check_indices(indices: Indices, rows: int, others: int) -> Indices:
+    """The indices of pairs or triplets, as int64.
+
+    Args:
+        indices: Three tensors (T,): anchors, positives, negatives. Or four: anchors and their positives (P,), anchors
+            and their negatives (N,), as the miners of PyTorch Metric Learning give them.
+        rows: The number of anchors, B.
+        others: The number of items that they are compared with, M.
+
+    Raises:
+        BadInput: They are no such tensors, or point to rows that are not there.
+    """
+    if len(indices) not in (3, 4) or not all(isinstance(each, Tensor) and each.ndim == 1 for each in indices):
+        kinds = ", ".join(type(each).__name__ for each in indices)
+        raise BadInput(f"indices are {len(indices)} values ({kinds}); give 3 or 4 tensors of row numbers, as miners do")
+    anchors = (0,) if len(indices) == 3 else (0, 2)
+    sizes = [{len(each) for each in indices}] if len(indices) == 3 else [
+        {len(each) for each in indices[:2]}, {len(each) for each in indices[2:]}]  # fmt: skip
+    if any(len(lengths) > 1 for lengths in sizes):
+        raise BadInput(
+            f"indices have {', '.join(str(len(each)) for each in indices)} rows; those of a pair go together"
+        )
+    for number, each in enumerate(indices):
+        count = rows if number in anchors else others
+        if len(each) and not (int(each.min()) >= 0 and int(each.max()) < count):
+            span = f"{int(each.min())} and {int(each.max())}"
+            raise BadInput(f"indices[{number}] lie between {span}; there are {count} rows to choose from")
+    return tuple(each.long() for each in indices)
 
 
 def detached(embeddings: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
-"""Fine-tuning and pre-training: recipe, loop, and the run folder that comes out."""
+"""Fine-tuning, pre-training and distillation: recipe, loop, and the run folder that comes out."""
 
 from omlzoo.catalog import lazy
 
 OFFERS = {
+    "EarlyStopping": "omlzoo.training.callbacks",
     "Recipe": "omlzoo.training.recipe",
     "Run": "omlzoo.training.run_folder",
+    "distil": "omlzoo.training.distillation",
+    "batches": "omlzoo.training.loading",
     "finetune": "omlzoo.training.finetuning",
     "pretrain": "omlzoo.training.pretraining",
 }

@@ -2,44 +2,45 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
 from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.state_dict import state_digest
-from omlzoo.data.augmentations import augmentation, needed_side
-from omlzoo.data.dataset import ImageTable, Pixels, Seeded, collate
+from omlzoo.data.dataset import ImageTable, Seeded, collate
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
-from omlzoo.data.views import Views
 from omlzoo.embedding.hardware import multiplies_bf16
+from omlzoo.errors import notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.objectives._objective import Objective
 from omlzoo.ops.all_gather import processes
 from omlzoo.samplers.share import Share
+from omlzoo.training.callbacks import Callbacks
 from omlzoo.training.distributed import join, share_model
 from omlzoo.training.freezing import check_cache, checkpoint_blocks, drop_paths, freeze
 from omlzoo.training.frozen_features import FrozenFeatures
 from omlzoo.training.inputs import Inputs
+from omlzoo.training.lesson import Lesson, Taught
 from omlzoo.training.loggers import Log, find_log, open_log
 from omlzoo.training.lora import add_lora
 from omlzoo.training.monitors import Monitor, make_monitor
 from omlzoo.training.objective import OverViews, Supervised
-from omlzoo.training.parts import make_head, make_loss, make_objective, make_sampler
+from omlzoo.training.own_augment import try_first
+from omlzoo.training.own_parts import is_own, make_part
+from omlzoo.training.parts import make_augment, make_head, make_loss, make_objective, make_sampler
 from omlzoo.training.precision import decide_precision
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import CACHE, LAST, RECIPE
-from omlzoo.training.split import Split, split_pictures, split_rows, table_digest
+from omlzoo.training.split import Split, split_pictures, split_rows, split_taught, table_digest
 from omlzoo.training.step import Optimization
 from omlzoo.training.teacher import Teacher
 from omlzoo.training.training_model import TrainingModel
@@ -110,12 +111,12 @@ class RunParts:
         probe: Measures models.
         identity: Texts by name that a saved state has to agree with.
         start: The address of the model that the run began with.
+        source: What the entry says of the origin of the weights.
         entry: The entry of that model.
         recipe: The text of recipe.toml, with the command that runs it again.
         open_log: Opens the log that the recipe asks for.
         monitor: Watches for collapse, where the run learns without labels.
-        alarm: Whether the run stops when it collapses.
-        warming: Number of epochs in which the learning rate rises.
+        callbacks: Called after steps, epochs and measurements.
     """
 
     out: Path
@@ -131,15 +132,17 @@ class RunParts:
     probe: Probe
     identity: Mapping[str, str]
     start: str
+    source: str
     entry: Entry
     recipe: str
     open_log: Callable[[], Log]
     monitor: Monitor | None = None
-    alarm: bool = True
-    warming: int = 0
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
 
-def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device: str) -> RunParts:
+def build_run(
+    model: Extractor, table: Table, recipe: Recipe, out: Path, device: str, lesson: Lesson | None = None
+) -> RunParts:
     """Every part of a run; torch's random numbers are seeded with the recipe's seed.
 
     Args:
@@ -148,6 +151,7 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
         recipe: The settings.
         out: The run folder; nothing is written to it yet.
         device: "cpu", "cuda" or "auto".
+        lesson: What a teacher teaches; None learns without one.
 
     Raises:
         BadInput: A setting does not suit the table or the model.
@@ -155,16 +159,23 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
         MissingExtra: A package that a setting needs is not installed.
     """
     log, address = find_log(recipe.log), model.facts.address
+    callbacks = Callbacks([make_part(each, "callbacks", {}) for each in recipe.callbacks])
+    for setting, part in recipe.own():
+        if part.untold:
+            notice(f"{setting} is {part}, which cannot be told from another ({part.untold}): a run that is resumed "
+                   f"with another {setting} would not say so")  # fmt: skip
     where = join(torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device))
-    split = split_rows(table, recipe) if recipe.objective == "none" else split_pictures(table, recipe)
+    act = "distil" if lesson is not None else "finetune" if recipe.objective == "none" else "pretrain"
+    split = {"distil": split_taught, "finetune": split_rows, "pretrain": split_pictures}[act](table, recipe)
     identity = {
         "recipe": recipe.to_toml(), "table": table_digest(table), "start": state_digest(model.state_dict()),
+        "teacher": "none" if lesson is None else lesson.teacher.record.to_json(),
     }  # fmt: skip
     body = model.to(where).to(memory_format=torch.channels_last)
     recipe = decide_precision(body, recipe, split.fit, where, out / LAST)
     check_cache(body, recipe)
     torch.manual_seed(recipe.seed)
-    data = build_data(split.fit, recipe, body.entry.preprocess, out / CACHE, where)
+    data = build_data(split.fit, recipe, body.entry.preprocess, out / CACHE, where, lesson)
     inputs = Inputs(Transform(body.entry.preprocess), where, data.features is not None)
     frozen = freeze(body, recipe.freeze)
     drop_paths(body, recipe.drop_path)
@@ -176,22 +187,18 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
     objective = make_objective(recipe, body.dim, processes() > 1)
     head = make_head(recipe, body.dim) if objective is None else objective.make_projector()
     trained = TrainingModel(body, head, stage).to(where)
-    step = build_step(trained, recipe, data, objective)
+    taught = None if lesson is None else lesson.objective(split.fit, recipe, body.dim, processes() > 1)
+    step = build_step(trained, recipe, data, taught or objective)
     if recipe.recompute:
         checkpoint_blocks(body.stages())
-    act = "finetune" if objective is None else "pretrain"
-    command = f"omlzoo {act} {table.name} --model {address} --config {RECIPE} --out <folder>"
+    by = "" if lesson is None else lesson.teacher.record.model
+    command = f"omlzoo {act} {table.name} --model {address} {f'--teacher {by} ' * bool(by)}--config {RECIPE}"
+    how = {"distil": f"taught by {by},", "finetune": "fine-tuned", "pretrain": "pre-trained without labels"}[act]
     probe = Probe(recipe.select, "fp32" if recipe.precision == "fp16" else recipe.precision, where)
     return RunParts(
         out=out,
-        plan=Plan(
-            recipe.epochs,
-            recipe.seed,
-            60 * recipe.save_minutes,
-            recipe.unreadable,
-            recipe.duplicates,
-            recipe.decoded_gb,
-        ),
+        plan=Plan(recipe.epochs, recipe.seed, 60 * recipe.save_minutes, recipe.unreadable, recipe.duplicates,
+                  recipe.decoded_gb),
         split=split,
         data=data,
         inputs=inputs,
@@ -203,16 +210,18 @@ def build_run(model: Extractor, table: Table, recipe: Recipe, out: Path, device:
         probe=probe,
         identity=identity,
         start=address,
+        source=f"{how} from {address}",
         entry=body.entry,
-        recipe=recipe.to_toml(command),
+        recipe=recipe.to_toml(f"{command} --out <folder>"),
         open_log=partial(open_log, log, out, recipe),
         monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform),
-        alarm=recipe.alarm,
-        warming=ceil(recipe.warmup * recipe.epochs),
-    )
+        callbacks=callbacks,
+    )  # fmt: skip
 
 
-def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path, device: torch.device) -> TrainingData:
+def build_data(
+    rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path, device: torch.device, lesson: Lesson | None = None
+) -> TrainingData:
     """The batches of training rows, augmented.
 
     Args:
@@ -221,18 +230,17 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
         preprocess: The model's preprocessing, which decides the size of the pictures.
         cache: The file for the outputs of frozen stages, if the recipe keeps them.
         device: The device of the model.
+        lesson: What a teacher teaches, which needs batches of its own.
 
     Raises:
         BadInput: The sampler cannot draw such batches from these rows.
     """
-    augment: Callable[[Image.Image], Pixels] = augmentation(recipe.augment, preprocess)
-    side = needed_side(recipe.augment, preprocess)
-    if recipe.objective != "none":
-        augment = views = Views(preprocess, recipe.views, recipe.globals, recipe.locals)
-        side = views.needed_side
+    augment, side = make_augment(recipe, preprocess)
     pictures = ImageTable(rows, augment, side if recipe.decode == "fast" else None)
+    if is_own(recipe.augment):
+        try_first(pictures)
     features = FrozenFeatures(pictures, recipe.cache, cache, recipe.seed) if recipe.cache else None
-    sampler = make_sampler(rows, recipe)
+    sampler = make_sampler(rows, recipe) if lesson is None else lesson.batches(rows, recipe)
     batches = Seeded(sampler, recipe.seed)
     workers = recipe.workers if recipe.workers >= 0 else loader_workers(len(pictures))
     loader: DataLoader[Any] = DataLoader(
@@ -244,7 +252,7 @@ def build_data(rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path,
 
 
 def build_step(
-    model: TrainingModel, recipe: Recipe, data: TrainingData, over_views: Objective | None = None
+    model: TrainingModel, recipe: Recipe, data: TrainingData, beyond: Objective | Taught | None = None
 ) -> Optimization:
     """Objective, optimizer and learning rates of a run.
 
@@ -252,7 +260,7 @@ def build_step(
         model: The model on its device, with its frozen stages frozen.
         recipe: The settings.
         data: The training data, which decides the number of labels and of steps.
-        over_views: An objective over views, without labels; None trains the recipe's loss.
+        beyond: An objective over views, or that of a lesson; None trains the recipe's loss.
 
     Raises:
         BadInput: The loss does not take the recipe's arguments.
@@ -262,12 +270,14 @@ def build_step(
     steps = recipe.epochs * -(-len(data.batches) // recipe.accumulate)
     half = "bf16" if multiplies_bf16(device) else "fp32"
     precision = half if recipe.precision == "auto" else recipe.precision
-    if over_views is None:
+    if isinstance(beyond, Taught):
+        return Optimization(share_model(model), beyond.to(device), recipe, steps, precision)
+    if beyond is None:
         loss = make_loss(recipe, recipe.poincare or model.body.dim, data.labels, processes() > 1).to(device)
         return Optimization(share_model(model), Supervised(loss), recipe, steps, precision)
-    objective, teacher = OverViews(over_views.to(device)), None
-    if over_views.teacher:
-        teacher = Teacher(model, over_views.momentum, steps, over_views.constant_momentum)
+    objective, teacher = OverViews(beyond.to(device)), None
+    if beyond.teacher:
+        teacher = Teacher(model, beyond.momentum, steps, beyond.constant_momentum)
     return Optimization(share_model(model), objective, recipe, steps, precision, teacher)
 
 

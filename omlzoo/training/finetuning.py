@@ -12,14 +12,17 @@ import torch
 
 from omlzoo.data import table as tables
 from omlzoo.errors import BadInput, notice
-from omlzoo.files import check_free, writing
+from omlzoo.files import writing
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._trust import Trust, trusting
 from omlzoo.training.building import build_run
 from omlzoo.training.defaults import suggest
 from omlzoo.training.distributed import is_first
+from omlzoo.training.label_budget import within_budget
 from omlzoo.training.parts import add_projection
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.run_folder import LAST, RECIPE, REPORT, Run, read_run
+from omlzoo.training.run_folder import RECIPE, Run, read_run
+from omlzoo.training.run_start import run_state
 from omlzoo.training.running import Running
 from omlzoo.training.state import difference
 from omlzoo.zoo.building import fitted
@@ -28,6 +31,7 @@ from omlzoo.zoo.registry import open_model
 __all__ = ["finetune", "finished_run", "start_model"]
 
 LOG = logging.getLogger(__name__)
+OF_DISTIL = ("n_taught", "teacher_weight", "teacher_args")
 
 
 def finetune(
@@ -40,6 +44,7 @@ def finetune(
     resume: bool = False,
     device: str = "auto",
     progress: bool = True,
+    trust: Trust = None,
     **settings: Any,
 ) -> Run:
     """Fine-tune an extractor on the train rows of a table and measure it on the validation rows.
@@ -57,7 +62,9 @@ def finetune(
             begins. A finished run is returned as it is.
         device: "cpu", "cuda" or "auto".
         progress: Whether to show progress bars where standard error is a terminal.
-        **settings: Settings of the recipe by name, such as ``epochs=10``.
+        trust: Packages that a recipe's own parts, named in a file, may be imported from, and a model's class.
+        **settings: Settings of the recipe by name, such as ``epochs=10``. ``loss``, ``miner``, ``sampler``,
+            ``augment``, ``optimizer`` and ``callbacks`` may also be objects, or "module:Name".
 
     Raises:
         BadTable: The table has faults; all are listed.
@@ -65,21 +72,17 @@ def finetune(
         UnknownName: There is no such setting, loss, miner or sampler.
     """
     known = (recipe or Recipe()).changed(settings)  # a wrong setting is refused before the table is read
+    _check(known)
     out = Path(out)
-    with writing(out) if is_first() else nullcontext():
-        finished = resume and not (out / LAST).is_file() and (out / REPORT).is_file()
-        if resume and not finished and not (out / LAST).is_file():
-            notice(f"{out} has no saved state; the run begins")
-            resume = False
-        if not resume and (out / LAST).is_file():
-            raise BadInput(f"{out} holds an unfinished run; go on with resume, or give another name")
-        if not resume:
-            check_free(out, ())
-        rows = tables.read(table, "train", root)
+    with trusting(trust), writing(out) if is_first() else nullcontext():
+        finished, resume = run_state(out, resume)
+        rows, budget = within_budget(tables.read(table, "train", root), known.labels, known.seed)
         chosen: dict[str, Any] = {}
         if recipe is None:
             chosen = suggest(rows.frame[rows.frame["split"] == "train"], settings)
         suggested = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+        if budget:
+            LOG.info("labels drawn: %s", budget)
         if suggested:
             LOG.info("chosen from the table: %s", suggested)
         recipe = known.changed(chosen)
@@ -89,7 +92,17 @@ def finetune(
             notice(text)
         with torch.random.fork_rng(devices=[]):
             parts = build_run(start_model(model, recipe), rows, recipe, out, device)
-            return Running(parts, {"settings chosen from the table": suggested or "none"}, progress).run(resume)
+            facts = {"settings chosen from the table": suggested or "none"} | (
+                {"labels drawn": budget} if budget else {}
+            )
+            return Running(parts, facts, progress).run(resume)
+
+
+def _check(recipe: Recipe) -> None:
+    """Refuse settings that would say nothing without a teacher."""
+    for name in OF_DISTIL:
+        if (value := getattr(recipe, name)) != getattr(Recipe(), name):
+            raise BadInput(f"{name} is {value!r}, which distil takes; leave it out, or give distil a teacher")
 
 
 def finished_run(out: Path, recipe: Recipe) -> Run:

@@ -11,7 +11,9 @@ from omlzoo import catalog
 from omlzoo.errors import MissingExtra
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["Log", "Nowhere", "find_log", "open_log"]
+__all__ = ["CURVES", "Log", "Nowhere", "find_log", "open_log"]
+
+CURVES = "tensorboard"  # a folder of the run folder
 
 
 class Log(Protocol):
@@ -45,7 +47,7 @@ class TensorBoard:
     def __init__(self, out: Path, recipe: Recipe) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer: Any = SummaryWriter(str(out / "tensorboard"))
+        self.writer: Any = SummaryWriter(str(out / CURVES))
 
     def add(self, step: int, numbers: dict[str, float]) -> None:
         for name, number in numbers.items():

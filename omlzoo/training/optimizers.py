@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
 from omlzoo.objectives._objective import Objective
+from omlzoo.training.own_parts import calling, is_own, takes, trusted_part
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.training_model import TrainingModel
 
@@ -32,10 +34,31 @@ def make_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.
     """
     kinds = {parameter.device.type for group in groups for parameter in group["params"]}
     fused = kinds <= set(FUSED)
+    if is_own(recipe.optimizer):
+        return _own_optimizer(groups, recipe)
     optimizer = OPTIMIZERS[recipe.optimizer](groups, lr=recipe.lr, fused=fused)
     if fused:
         optimizer.register_step_pre_hook(lambda stepped, *_: _same_order(stepped))
     return optimizer
+
+
+def _own_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimizer that a user's class or function makes of the groups; the learning rate of a step is the run's."""
+    part = trusted_part(recipe.optimizer, "optimizer")
+    if part.arguments is None and not callable(part.thing):
+        raise BadInput(f"optimizer {part} is made already; give its class, or a function that makes it from groups of "
+                       "parameters, such as lambda groups: torch.optim.RMSprop(groups, lr=1e-3)")  # fmt: skip
+    known = {"lr": recipe.lr} if "lr" in takes(part.thing) else {}
+    with calling("optimizer", part, "cannot be made"):
+        made = part.thing(groups, **{**known, **(part.arguments or {})})
+    if not isinstance(made, torch.optim.Optimizer):
+        raise BadInput(f"optimizer {part} gave {type(made).__name__}; it must give a torch.optim.Optimizer")
+    wanted = {id(each) for group in groups for each in group["params"]}
+    if {id(each) for group in made.param_groups for each in group["params"]} != wanted:
+        raise BadInput(f"optimizer {part} does not have the parameters that it was given; hand all groups on to it")
+    for group in made.param_groups:  # those of an optimizer that regroups them
+        group.setdefault("share", 1.0)
+    return made
 
 
 def _same_order(optimizer: torch.optim.Optimizer) -> None:

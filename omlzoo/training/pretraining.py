@@ -19,6 +19,7 @@ from omlzoo.data.table import Table
 from omlzoo.errors import BadImage, BadInput, WeightsUnavailable, notice
 from omlzoo.files import check_free, writing
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._trust import Trust, trusting
 from omlzoo.training.building import build_run
 from omlzoo.training.distributed import is_first
 from omlzoo.training.finetuning import finished_run, start_model
@@ -47,6 +48,7 @@ def pretrain(
     resume: bool = False,
     device: str = "auto",
     progress: bool = True,
+    trust: Trust = None,
     **settings: Any,
 ) -> Run:
     """Train an extractor on pictures without labels.
@@ -68,6 +70,7 @@ def pretrain(
             begins. A finished run is returned as it is.
         device: "cpu", "cuda" or "auto".
         progress: Whether to show progress bars where standard error is a terminal.
+        trust: Packages that a recipe's own parts, named in a file, may be imported from, and a model's class.
         **settings: Settings of the recipe by name, such as ``objective="VICReg"``, ``epochs=100``.
 
     Raises:
@@ -79,7 +82,7 @@ def pretrain(
     """
     known = (recipe or Recipe()).changed(settings)
     out = Path(out)
-    with writing(out) if is_first() else nullcontext():
+    with trusting(trust), writing(out) if is_first() else nullcontext():
         finished = resume and not (out / LAST).is_file() and (out / REPORT).is_file()
         if resume and not finished and not (out / LAST).is_file():
             notice(f"{out} has no saved state; the run begins")

@@ -9,35 +9,54 @@ from typing import Any, Literal, Self
 
 from omlzoo.errors import BadInput, UnknownName
 from omlzoo.jsonio import read_toml
+from omlzoo.training.own_parts import OwnPart, is_own, own_part
 
-__all__ = ["Recipe"]
+__all__ = ["OWN", "Recipe"]
 
 READY = Path(__file__).parent / "recipes"
+CHOICES = {  # of settings that may also be an own part
+    "optimizer": ("AdamW", "Adam", "SGD"),
+    "sampler": ("Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage", "NearestLabels"),
+    "augment": ("photo", "hypvit", "rich", "drawing", "none"),
+}
+OWN = ("loss", "miner", "objective", *CHOICES)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Settings of a run.
 
+    Loss, miner, sampler, augment, optimizer and callbacks may be parts of one's own: an object, or the text
+    "module:Name" or "module:Name(argument=value)". An object is recorded as such a text.
+
     Attributes:
         epochs: Passes over the sampler.
-        optimizer: AdamW, Adam, or SGD with Nesterov's momentum of 0.9.
+        optimizer: AdamW, Adam, or SGD with Nesterov's momentum of 0.9; an own one makes it from groups of parameters.
         lr: Peak learning rate.
         weight_decay: Weight decay of matrices and filters; biases, norms and tokens have none.
         schedule: The learning rate after its rise: it falls to 0 as a cosine or linearly, or stays constant.
         warmup: Share of all steps in which the learning rate rises.
         layer_decay: The learning rate of a stage as a share of that of the stage after it; 1 trains all alike.
         loss_lr: The learning rate of the loss's own parameters as a multiple of the model's.
-        loss: A name of omlzoo.losses.
+        loss: A name of omlzoo.losses, or an own loss of embeddings (B, D) and labels (B,).
         loss_args: Arguments of the loss; the text "none" is None (``margin = "none"`` is the soft triplet loss).
         add_losses: Further losses by name, each with its weight; the sum is trained.
-        miner: A name of omlzoo.miners, for losses that take one.
+        miner: A name of omlzoo.miners for losses that take one, or an own miner; "none" is that of an own loss.
         memory: How many past embeddings a loss with references also compares a batch with; 0 is none.
-        sampler: A name of omlzoo.samplers; NearestLabels embeds the training pictures before each epoch but the first.
+        sampler: Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage or NearestLabels, which embeds the
+            training pictures before each epoch but the first; an own one makes it from the labels of the training rows.
         n_labels: Labels in a batch; for CategoryBalanced and DistinctCategoryBalanced, labels of each category.
         n_instances: Pictures of each label in a batch.
         n_categories: Categories in a batch, for CategoryBalanced and DistinctCategoryBalanced.
-        augment: A name of omlzoo.data.augmentations.
+        labels: Share of the training labels that is learned from, each with all its pictures, drawn by the seed and
+            evenly from the categories; in distil the other pictures are still taught.
+        n_taught: Pictures in a batch of distil that are drawn from all training rows, with a label or without.
+        teacher_weight: Weight of what the teacher says in distil, above 0; the loss of the labels has the rest to 1.
+        teacher_args: What distil makes of the teacher's similarities: temperature, teacher_temperature, regression,
+            unscaled as in omlzoo.losses.SimilarityDistillation, and queue, how many of the teacher's vectors rows are
+            compared with; 0 compares the rows of a batch with each other.
+        augment: photo, hypvit, rich, drawing or none, or an own augmentation of a PIL image.
+        callbacks: Own objects with any of on_step, on_epoch and on_measure; "stop" as their answer ends the run.
         objective: A name of omlzoo.objectives, which learns from views of pictures without labels; "none" takes loss.
         objective_args: Arguments of the objective.
         views: How views are drawn, a name of omlzoo.data.views.
@@ -75,7 +94,7 @@ class Recipe:
     """
 
     epochs: int = 10
-    optimizer: Literal["AdamW", "Adam", "SGD"] = "AdamW"
+    optimizer: str = "AdamW"
     lr: float = 1e-4
     weight_decay: float = 1e-4
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -85,15 +104,18 @@ class Recipe:
     loss: str = "TripletLoss"
     loss_args: dict[str, Any] = field(default_factory=dict)
     add_losses: dict[str, float] = field(default_factory=dict)
-    miner: str = "HardTriplets"
+    miner: str = ""  # HardTriplets, or none with an own loss
     memory: int = 0
-    sampler: Literal["Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage", "NearestLabels"] = (
-        "Balanced"
-    )
+    sampler: str = "Balanced"
     n_labels: int = 8
     n_instances: int = 4
     n_categories: int = 2
-    augment: Literal["photo", "hypvit", "rich", "drawing", "none"] = "photo"
+    labels: float = 1.0
+    n_taught: int = 128
+    teacher_weight: float = 1.0
+    teacher_args: dict[str, Any] = field(default_factory=dict)
+    augment: str = "photo"
+    callbacks: list[str] = field(default_factory=list)
     objective: str = "none"
     objective_args: dict[str, Any] = field(default_factory=dict)
     views: Literal["mild", "photo", "simclr", "byol", "dino", "swav", "crop", "drawing"] = "mild"
@@ -127,6 +149,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        self._name_own()
         rules = {
             "epochs": (1, None), "lr": (0, None), "weight_decay": (0, None), "warmup": (0, 1), "n_labels": (1, None),
             "n_instances": (1, None), "n_categories": (1, None), "memory": (0, None), "image_size": (0, None),
@@ -134,6 +157,7 @@ class Recipe:
             "clip": (0, None), "selection": (0, 0.9), "workers": (-1, None), "seed": (0, None),
             "layer_decay": (0.01, 1), "loss_lr": (0, None), "lora": (0, None), "drop_path": (0, 0.9),
             "accumulate": (1, None), "chunk": (0, None), "ema": (0, 0.99999), "unreadable": (0, 1),
+            "labels": (0, 1), "n_taught": (2, None), "teacher_weight": (0, 1),
             "save_minutes": (0, None), "decoded_gb": (-1, None), "globals": (1, 16), "locals": (0, 32),
         }  # fmt: skip
         for name, (low, high) in rules.items():
@@ -149,7 +173,7 @@ class Recipe:
                 raise BadInput(
                     f"add_losses has {name} = {weight!r}; give names of losses, each with a weight of 0 or more"
                 )
-        for name in ("loss_args", "objective_args"):
+        for name in ("loss_args", "objective_args", "teacher_args"):
             if not isinstance(getattr(self, name), dict):
                 rule = "it must be a table of arguments, such as {'margin': 0.2}"
                 raise BadInput(f"{name} is {getattr(self, name)!r}; {rule}")
@@ -157,9 +181,27 @@ class Recipe:
             allowed = getattr(item.type, "__args__", ()) if getattr(item.type, "__origin__", None) is Literal else ()
             if allowed and getattr(self, item.name) not in allowed:
                 raise BadInput(f"{item.name} is {getattr(self, item.name)!r}; it must be one of {', '.join(allowed)}")
+        for name, known in CHOICES.items():
+            if (value := getattr(self, name)) not in known and not is_own(value):
+                raise BadInput(f"{name} is {value!r}; it must be one of {', '.join(known)}, or module:Name")
+
+    def _name_own(self) -> None:
+        """Objects become texts that carry them; texts stay as they are, and import nothing."""
+        if self.miner == "":
+            own = not isinstance(self.loss, str) or is_own(self.loss)
+            object.__setattr__(self, "miner", "none" if own else "HardTriplets")
+        for name in OWN:
+            if not isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, own_part(value, name))
+        if not isinstance(self.callbacks, list | tuple):
+            raise BadInput(f"callbacks is {self.callbacks!r}; it must be a list")
+        named = [each if isinstance(each, str) else own_part(each, "callbacks") for each in self.callbacks]
+        object.__setattr__(self, "callbacks", named)
+        if bare := [each for each in named if not is_own(each)]:
+            raise BadInput(f"callbacks has {bare[0]!r}; it must be module:Name, or an object")
 
     def changed(self, settings: Mapping[str, Any]) -> Self:
-        """The recipe with other values.
+        """The recipe with the values that a user gives in this call; own parts that they name are imported.
 
         Raises:
             UnknownName: There is no such setting; similar names are suggested.
@@ -169,7 +211,22 @@ class Recipe:
         for name in settings:
             if name not in known:
                 raise UnknownName("the recipe", name, known)
-        return replace(self, **settings)
+        given = {name: own_part(value, name) if name in OWN and isinstance(value, str) and is_own(value) else value
+                 for name, value in settings.items()}  # fmt: skip
+        if isinstance(given.get("callbacks"), list | tuple):
+            given["callbacks"] = [own_part(each, "callbacks") for each in given["callbacks"]]
+        return self._replaced(given)
+
+    def _replaced(self, settings: Mapping[str, Any]) -> Self:
+        """The recipe with other values; an own loss has no miner of ours unless one is named with it."""
+        loss = settings.get("loss", "")
+        alone = "miner" not in settings and (not isinstance(loss, str) or is_own(loss))
+        return replace(self, **{**settings, **({"miner": "none"} if alone else {})})
+
+    def own(self) -> list[tuple[str, OwnPart]]:
+        """The own parts that are objects in this process, each with its setting."""
+        parts = [(name, getattr(self, name)) for name in OWN] + [("callbacks", each) for each in self.callbacks]
+        return [(name, part) for name, part in parts if isinstance(part, OwnPart)]
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -184,7 +241,9 @@ class Recipe:
             if path not in ready:
                 raise UnknownName("the ready recipes", path, ready)
             path = ready[path]
-        return cls().changed(read_toml(Path(path)))
+        values = read_toml(Path(path))
+        cls().changed({name: None for name in values if name not in {item.name for item in fields(cls)}})
+        return cls()._replaced(values)
 
     def to_toml(self, command: str = "") -> str:
         """The text of the TOML file of all settings, below a comment with the ``command`` that runs them again."""

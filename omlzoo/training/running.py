@@ -1,6 +1,7 @@
 """A run under way: it trains the epochs, saves the state, keeps the best epoch and writes the run folder."""
 
 import math
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,12 +19,14 @@ from omlzoo.progress import bar
 from omlzoo.samplers.nearest_labels import NearestLabels
 from omlzoo.training import notices, state
 from omlzoo.training.building import RunParts
+from omlzoo.training.callbacks import StopRun, UnderWay
 from omlzoo.training.decoded_pictures import keeping_decoded
 from omlzoo.training.distributed import everyone, is_first
-from omlzoo.training.loggers import Log, Nowhere
+from omlzoo.training.loggers import CURVES, Log, Nowhere
 from omlzoo.training.loop import EpochSummary, train_epoch
 from omlzoo.training.lora import merge_lora
 from omlzoo.training.monitors import collapse
+from omlzoo.training.own_parts import from_worker
 from omlzoo.training.run_folder import DECODED, LAST, LOGGED, Run, write_history, write_run
 from omlzoo.training.state import Progress
 from omlzoo.training.validation import final_report, pack_ranking
@@ -47,6 +50,8 @@ class Running:
         self.progress = progress and is_first()
         self.so_far = Progress()
         self.log: Log = Nowhere()
+        self.measured: dict[str, float] = {}  # metrics of the selection rows after the last epoch
+        self.saved_steps = 0
         self.started = self.saved = time.perf_counter()
 
     def run(self, resume: bool) -> Run:
@@ -74,16 +79,20 @@ class Running:
             selection = parts.split.selection
             with keeping_decoded(parts.data, parts.probe, selection, parts.out / DECODED, left, limit):
                 for epoch in range(self.so_far.epochs, parts.plan.epochs):
-                    self._epoch(epoch)
+                    if not self.so_far.stopped:
+                        self._epoch(epoch)
         except KeyboardInterrupt:
             if not self.so_far.history:
                 raise
             interrupted = True
         except BadInput as error:
+            said = from_worker(error)
             if not self.so_far.history:
-                raise
+                if not resume:
+                    self._withdraw()
+                raise BadInput(said) from error
             self._finish(True)
-            raise BadInput(f"{error}; {parts.out} has the model of epoch {self.so_far.best_epoch}") from error
+            raise BadInput(f"{said}; {parts.out} has the model of epoch {self.so_far.best_epoch}") from error
         finally:
             self.log.close()
         return self._finish(interrupted)
@@ -116,18 +125,19 @@ class Running:
             "pictures_per_second": summary.pictures / seconds, **summary.stats, **watched,
         }  # fmt: skip
         self._check(row)
-        measured = self._choose(epoch)
+        measured = self._choose(epoch, row)
         self.log.add(parts.step.steps, {**watched, **measured})
         so_far.history.append({**row, **measured, "skipped": len(summary.skipped), "overflows": parts.step.overflows})
         so_far.epochs, so_far.summary = epoch + 1, None
+        self._tell("on_epoch", epoch, summary.loss, self.measured)
         self._save()
 
     def _check(self, row: dict[str, Any]) -> None:
         """Stop a run that has collapsed, before its weights take the place of the last healthy ones."""
         parts = self.parts
-        if parts.monitor is None or not parts.alarm:
+        if parts.monitor is None or not parts.monitor.alarm:
             return
-        said = collapse(self.so_far.history, row, parts.step.flat, parts.warming)
+        said = collapse(self.so_far.history, row, parts.step.flat, parts.monitor.warming)
         if said is not None:
             raise BadInput(f"epoch {row['epoch']}: {said}; to go on all the same, set alarm to false (--no-alarm)")
 
@@ -167,14 +177,38 @@ class Running:
                     shown_bar.set_postfix({"loss": f"{value:.4f}", "pictures": rate, **stats}, refresh=False)
                     self.log.add(step.steps, {"loss": value, "lr": self._rate(), **step.stats})
                 shown_bar.update()
+                if value is not None and parts.callbacks.listens("on_step"):
+                    self._tell("on_step", epoch, value, {})
+                    if self.so_far.stopped:
+                        raise StopRun
                 due = time.perf_counter() - self.saved > parts.plan.save_seconds
                 if any(everyone(due)) and not step.waiting:
                     self.so_far.summary = summary
                     self._save()
 
-            return train_epoch(step, parts.data.loader, parts.inputs.views, summary, self._named, after)
+            try:
+                return train_epoch(step, parts.data.loader, parts.inputs.views, summary, self._named, after)
+            except StopRun:  # the summary has the batches before it
+                step.step()
+                return summary
 
-    def _choose(self, epoch: int) -> dict[str, float]:
+    def _tell(self, moment: str, epoch: int, loss: float, metrics: dict[str, float]) -> None:
+        """Call the callbacks, and remember which of them ends the run."""
+        parts, so_far, step = self.parts, self.so_far, self.parts.step
+        if parts.callbacks.listens(moment):
+            run = UnderWay(parts.out, epoch + 1, parts.plan.epochs, step.steps, loss, step.stats, metrics,
+                           so_far.history, step.measured)  # fmt: skip
+            so_far.stopped = parts.callbacks.call(moment, run) or so_far.stopped
+
+    def _withdraw(self) -> None:
+        """Remove what a run wrote that failed before its first epoch was finished, unless steps of it were saved."""
+        if is_first() and not self.saved_steps:
+            (self.parts.out / LAST).unlink(missing_ok=True)
+            shutil.rmtree(self.parts.out / CURVES, ignore_errors=True)
+            if self.parts.data.features is not None:
+                self.parts.data.features.file.unlink(missing_ok=True)
+
+    def _choose(self, epoch: int, row: dict[str, Any]) -> dict[str, float]:
         """Keep the weights if they are the best so far; returns what the selection rows gave."""
         parts, so_far = self.parts, self.so_far
         selection, step = parts.split.selection, parts.step
@@ -184,7 +218,9 @@ class Running:
             so_far.best_value, so_far.best_epoch = value, epoch + 1
             weights = step.measured.state_dict()
             so_far.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
-        return {f"selection {name}": metrics[name] for name in LOGGED if name in metrics}
+        self.measured = {name: metrics[name] for name in LOGGED if name in metrics}
+        self._tell("on_measure", epoch, row["loss"], self.measured)
+        return {f"selection {name}": value for name, value in self.measured.items()}
 
     def _rate(self) -> float:
         step = self.parts.step
@@ -201,7 +237,7 @@ class Running:
         state.write(out / LAST, so_far, self.parts.step, self.parts.identity)
         if is_first() and so_far.history:
             write_history(out, so_far.history)
-        self.saved = time.perf_counter()
+        self.saved, self.saved_steps = time.perf_counter(), self.parts.step.steps
 
     def _elapsed(self) -> float:
         return self.so_far.seconds + time.perf_counter() - self.started
@@ -212,7 +248,9 @@ class Running:
         copies = "not looked for" if so_far.duplicates is None else len(so_far.duplicates)
         return {
             "started from": parts.start,
-            "epochs": f"{len(so_far.history)} of {parts.plan.epochs}" + (", interrupted" if interrupted else ""),
+            "epochs": f"{len(so_far.history)} of {parts.plan.epochs}"
+            + (", interrupted" if interrupted else "")
+            + (f", ended by {so_far.stopped}" if so_far.stopped else ""),
             "epoch kept": so_far.best_epoch,
             "chosen on": notices.what_chose(parts.split.selection, parts.probe.metric),
             "training pictures": len(fit),
@@ -238,8 +276,7 @@ class Running:
         if is_first():
             if parts.data.features is not None:
                 parts.data.features.file.unlink(missing_ok=True)
-            how = "fine-tuned" if parts.monitor is None else "pre-trained without labels"
-            entry = replace(parts.entry, source=f"{how} from {parts.start}")
+            entry = replace(parts.entry, source=parts.source)
             dataset = Path(parts.split.table.name).stem
             write_run(run, merge_lora(model), entry, parts.recipe, dataset, so_far.duplicates)
         return run

@@ -10,7 +10,7 @@ from omlzoo.data.table import Table
 from omlzoo.errors import BadInput, notice
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["Split", "set_apart", "split_pictures", "split_rows", "table_digest"]
+__all__ = ["Split", "set_apart", "split_pictures", "split_rows", "split_taught", "table_digest"]
 
 LEAST_LABELS = 4  # labels in training from which some are set apart to watch a run without labels
 
@@ -56,7 +56,32 @@ def split_pictures(table: Table, recipe: Recipe) -> Split:
     Args:
         table: A table with the columns label, "" where a row has none, and split.
         recipe: The settings.
+
+    Raises:
+        BadInput: The recipe has a share of labels to learn from.
     """
+    if recipe.labels != 1:
+        raise BadInput(f"labels is {recipe.labels}, but pretrain learns from none; leave it out, and give it finetune")
+    fit, selection, validation = _labels_apart(table, recipe)
+    ids = pd.Series(np.arange(len(fit)).astype(str), fit.frame.index)
+    if "sequence" in fit.frame:
+        burst = fit.frame["sequence"].astype(str)
+        ids = ("sequence " + burst).where(burst != "", ids)
+    return Split(table, replace(fit, frame=fit.frame.assign(label=ids)), selection, validation)
+
+
+def split_taught(table: Table, recipe: Recipe) -> Split:
+    """Split the rows of a table for learning from a teacher, also of rows without a label.
+
+    Args:
+        table: A table with the columns label, "" where a row has none, and split.
+        recipe: The settings.
+    """
+    return Split(table, *_labels_apart(table, recipe))
+
+
+def _labels_apart(table: Table, recipe: Recipe) -> tuple[Table, Table | None, Table]:
+    """The rows to train on, those of some labels set apart, and the validation rows that have a label."""
     frame = table.frame
     train, labelled = (frame["split"] == "train").to_numpy(), (frame["label"].astype(str) != "").to_numpy()
     chosen = np.zeros(len(frame), dtype=bool)
@@ -65,12 +90,7 @@ def split_pictures(table: Table, recipe: Recipe) -> Split:
         _, selection = set_apart(known, replace(recipe, selection_by="label"))
     if selection is not None:
         chosen = frame["path"].isin(set(selection.frame["path"])).to_numpy() & train
-    fit = table.rows(train & ~chosen)
-    ids = pd.Series(np.arange(len(fit)).astype(str), fit.frame.index)
-    if "sequence" in fit.frame:
-        burst = fit.frame["sequence"].astype(str)
-        ids = ("sequence " + burst).where(burst != "", ids)
-    return Split(table, replace(fit, frame=fit.frame.assign(label=ids)), selection, table.rows(~train & labelled))
+    return table.rows(train & ~chosen), selection, table.rows(~train & labelled)
 
 
 def set_apart(train: Table, recipe: Recipe) -> tuple[Table, Table | None]:

@@ -38,6 +38,7 @@ class Progress:
         neighbours: The nearest labels that the sampler NearestLabels uses.
         duplicates: Validation pictures that are also training pictures; None where they are not looked for.
         uncompared: Number of pictures that could not be compared for that.
+        stopped: The callback that ended the run; empty while it goes on.
         seconds: Duration of the run until the state was written, over all processes that resumed it.
     """
 
@@ -53,6 +54,7 @@ class Progress:
     neighbours: Tensor | None = None
     duplicates: list[dict[str, Any]] | None = None
     uncompared: int = 0
+    stopped: str = ""
     seconds: float = 0.0
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import toys
+from drawn_rows import random_embeddings
 
 from omlzoo.embedding.embeddings import Embeddings, Record
 from omlzoo.embedding.shards import load_embeddings
@@ -59,3 +60,35 @@ def test_vectors_of_something_else_are_refused(change: dict[str, object]) -> Non
         BadInput, match=f"{next(iter(change)).replace('preprocess', 'preprocess_hash')} is .* there and .* here"
     ):
         RECORD.check_comparable(replace(RECORD, **change))
+
+
+def test_numpy_takes_embeddings_as_they_are() -> None:
+    rows = random_embeddings(5)
+    assert np.asarray(rows) is rows.vectors
+    assert np.array(rows) is not rows.vectors
+    assert np.array(rows, dtype="float64").tolist() == rows.vectors.astype("float64").tolist()
+    assert np.stack([rows, rows]).shape == (2, *rows.vectors.shape)
+
+
+def test_arrow_has_what_the_file_has(tmp_path: Path) -> None:
+
+    rows = random_embeddings(5)
+    rows.table.loc[2, "error"] = "broken"
+    rows.vectors[2] = np.nan
+    rows.save(tmp_path / "e.parquet")
+    found, written = rows.to_arrow(), pq.read_table(tmp_path / "e.parquet")
+    assert found.to_pylist() == written.to_pylist()
+    assert found.schema.metadata[b"omlzoo"] == written.schema.metadata[b"omlzoo"]
+    assert found["vector"][2].as_py() is None
+
+
+def test_datasets_has_the_rows() -> None:
+    pytest.importorskip("datasets")
+    rows = random_embeddings(5)
+    rows.table.loc[2, "error"] = "broken"
+    rows.vectors[2] = np.nan
+    found = rows.to_datasets()
+    assert found["path"][:] == rows.table["path"].tolist()
+    assert found[4]["vector"] == rows.vectors[4].tolist()
+    assert found[2]["vector"] is None
+    assert found.filter(lambda row: row["error"] == "").num_rows == 4

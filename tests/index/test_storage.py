@@ -85,7 +85,7 @@ def test_rows_that_a_database_lost_are_put_back(rows: Embeddings, tmp_path: Path
     index = omlzoo.build_index(rows, backend="milvus", **options("milvus", tmp_path))
     index.save(tmp_path / "x")
     searcher: Any = index.rows.searcher
-    searcher.client.delete("omlzoo", ids=[1, 2])
+    searcher.store.client.delete("omlzoo", ids=[1, 2])
     with pytest.warns(OmlzooWarning, match="lacked 2, which were put back"):
         assert finds_itself(omlzoo.open_index(tmp_path / "x"), rows)
 
@@ -201,9 +201,9 @@ def test_a_database_that_lost_the_index_is_filled_again_on_request(
     index.save(tmp_path / "x")
     searcher: Any = index.rows.searcher
     if damage == "dropped":
-        searcher.client.drop_collection("omlzoo")
+        searcher.store.client.drop_collection("omlzoo")
     else:
-        searcher.client.upsert("omlzoo", [{"row": row, "vector": [0.25] * 16} for row in range(300)])
+        searcher.store.client.upsert("omlzoo", [{"row": row, "vector": [0.25] * 16} for row in range(300)])
     with pytest.raises(BadInput, match=r"overwrite=True\) puts them there anew"):
         omlzoo.open_index(tmp_path / "x")
     assert finds_itself(omlzoo.open_index(tmp_path / "x", overwrite=True), rows)

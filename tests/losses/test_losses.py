@@ -45,6 +45,7 @@ def make(name: str) -> nn.Module:
     """A loss with small settings; one that keeps means of labels has seen each label once and learns no more."""
     kind = catalog.find("losses", name)
     known: dict[str, Any] = {"dim": DIM, "n_labels": LABELS, "loss": NTXentLoss(), "memory": MemoryBank(8, DIM)}
+    known["dims"] = (DIM, 3)
     known["losses"] = {SupConLoss(): 1.0, ThresholdConsistentMargin(): 0.5}
     torch.manual_seed(0)
     made: nn.Module = kind(**{key: value for key, value in known.items() if key in inspect.signature(kind).parameters})

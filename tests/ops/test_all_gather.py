@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import distributed as dist
 from omlzoo import catalog
-from omlzoo.losses import CrossBatch, ContrastiveLoss, SupConLoss, ThresholdConsistentMargin, WeightedSum
+from omlzoo.losses import CrossBatch, ContrastiveLoss, MatryoshkaLoss, SupConLoss, ThresholdConsistentMargin, WeightedSum
 from omlzoo.memory import MemoryBank
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
@@ -32,6 +32,8 @@ def make(name):
     torch.manual_seed(1)
     if name == "CrossBatch":
         return CrossBatch(ContrastiveLoss(), MemoryBank(7, DIM, gather=True))
+    if name == "MatryoshkaLoss":
+        return MatryoshkaLoss(SupConLoss(gather=True), (DIM, 2))
     if name == "WeightedSum":
         return WeightedSum({SupConLoss(gather=True): 1.0, ThresholdConsistentMargin(gather=True): 0.5})
     kind = catalog.find("losses", name)

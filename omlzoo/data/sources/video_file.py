@@ -17,9 +17,7 @@ __all__ = ["VideoFile"]
 EVERY = "OMLZOO_FRAME_SECONDS"  # seconds between frames; 1 by default
 MOST_PIXELS = 178_956_970  # of a frame, as of any picture
 MOST_FRAMES = 1_000_000  # of a file; a duration that claims more is refused
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"  # that ffmpeg may ask; none names other files
-)
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"  # that ffmpeg may ask; none names other files
 
 
 class VideoFile:

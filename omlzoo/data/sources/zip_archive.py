@@ -56,9 +56,7 @@ class ZipArchive:
             raise BadImage(f"{self.path}/{name}: there is no such member in the archive")
         check_size(f"{self.path}/{name}", info.file_size)
         if info.compress_type not in METHODS:
-            raise BadImage(
-                f"{self.path}/{name}: is compressed in another way than deflate, which is not read"
-            )
+            raise BadImage(f"{self.path}/{name}: is compressed in another way than deflate, which is not read")
         try:
             with self.archive.open(info) as member:
                 content = member.read(info.file_size + 1)

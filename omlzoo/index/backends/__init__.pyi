@@ -5,4 +5,7 @@ from omlzoo.index.backends.faiss_index import faiss_float16 as faiss_float16
 from omlzoo.index.backends.faiss_index import faiss_int8 as faiss_int8
 from omlzoo.index.backends.faiss_index import faiss_ivfpq as faiss_ivfpq
 from omlzoo.index.backends.flat import exact as exact
+from omlzoo.index.backends.lancedb_index import lancedb as lancedb
 from omlzoo.index.backends.milvus_index import milvus as milvus
+from omlzoo.index.backends.pgvector_index import pgvector as pgvector
+from omlzoo.index.backends.qdrant_index import qdrant as qdrant

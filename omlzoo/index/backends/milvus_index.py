@@ -1,7 +1,6 @@
 """The Milvus backend: rows in a database, embedded on a local path or a cluster at an address, by the same client."""
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,160 +8,82 @@ from typing import Any
 import numpy as np
 
 from omlzoo import catalog
-from omlzoo.errors import BadInput, notice
-from omlzoo.index.backends._rescore import rescored
+from omlzoo.errors import BadInput
+from omlzoo.index.backends._store import Selection, StoredRows, checked_name
 from omlzoo.ops.similarity import Similarity
 
 __all__ = ["milvus"]
 
 ROWS = 1000  # of an insertion
-SAMPLE = 64  # rows whose vectors are compared with those of the database
-SAME = 1e-5  # difference of numbers that are the same, in databases with forms of their own
-NAME = re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII)
 
 
-class Database:
-    """A collection of Milvus whose key is the row of the index; candidates are scored exactly.
+class Milvus:
+    """A collection of Milvus whose key is the row of the index."""
 
-    The collection has the rows of the index and, until the index is saved, those that were removed: whatever the folder
-    of the index says is there, and a process that ends without saving has changed nothing that was saved.
-    """
-
-    approximate = True
+    spare = 1
 
     def __init__(
-        self,
-        similarity: Similarity,
-        dim: int,
-        uri: str,
-        collection: str,
-        token: str,
-        kind: str,
-        settings: Mapping[str, Any],
-        overwrite: bool,
+        self, uri: str, token: str, collection: str, similarity: Similarity, kind: str, settings: Mapping[str, Any]
     ) -> None:
-        self.similarity: Similarity = similarity
-        self.dim, self.uri, self.collection, self.kind, self.settings = dim, uri, collection, kind, dict(settings)
-        self.overwrite = overwrite
-        self.vectors = np.empty((0, dim), dtype=np.float32)
-        self.rows = np.empty(0, dtype=np.int64)
-        self.gone = np.empty(0, dtype=np.int64)  # removed, and still in the collection
-        self.client = _connect(uri, token)
+        self.address, self.collection, self.kind, self.settings = uri, collection, kind, dict(settings)
+        self.metric = "IP" if similarity == "cosine" else "L2"  # unit vectors: the inner product is the cosine
+        self.errors: tuple[type[Exception], ...] = (Exception,)  # the client raises classes of its own where a kill
+        self.client = _connect(uri, token)  # has damaged the files of a database in this process
 
-    def add(self, vectors: np.ndarray, rows: np.ndarray) -> None:
-        """Insert these rows.
-
-        Args:
-            vectors: (N, dim) float32, all vectors of the index.
-            rows: (M,) numbers of the rows.
-        """
-        if not len(self.rows):
-            self._create()
-        self._insert(vectors, rows)
-        self.vectors, self.rows = vectors, np.concatenate([self.rows, rows])
-
-    def remove(self, rows: np.ndarray) -> None:
-        """Find these rows (M,) no more."""
-        self.rows = self.rows[~np.isin(self.rows, rows)]
-        self.gone = np.concatenate([self.gone, rows])
-
-    def search(
-        self, queries: np.ndarray, k: int, own: np.ndarray | None = None, allowed: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Scores (Q, k) float32, higher is nearer, and rows (Q, k); -inf and -1 where fewer than k were found.
-
-        Args:
-            queries: (Q, dim).
-            k: At most the number of rows.
-            own: (Q,) the row of a query, which is left out; -1 where it is not here.
-            allowed: (N,) bool, the rows that may be found; all by default.
-        """
-        count = min(len(self.rows), k + (own is not None))
-        only: dict[str, Any] = {}
-        if allowed is not None and not allowed[self.rows].all():
-            among = self.rows[allowed[self.rows]]
-            if not len(among):
-                return rescored(queries, self.vectors, np.full((len(queries), k), -1), k, self.similarity)
-            only = {"filter": f"row in {among.tolist()}"}
-        elif len(self.gone):
-            only = {"filter": f"row not in {self.gone.tolist()}"}
-        results = self.client.search(
-            self.collection, data=list(queries.astype(np.float32)), limit=count, anns_field="vector",
-            search_params={"metric_type": _metric(self.similarity), "params": self.settings},
-            consistency_level="Strong", **only,
-        )  # fmt: skip
-        candidates = np.full((len(queries), max(count, k)), -1, dtype=np.int64)
-        for query, hits in enumerate(results):
-            candidates[query, : len(hits)] = [hit["row"] for hit in hits]
-        candidates[candidates >= len(self.vectors)] = -1  # of an addition that failed half-way
-        return rescored(queries, self.vectors, candidates, k, self.similarity, own)
-
-    def save(self, folder: Path) -> None:
-        """Delete the rows that were removed; the folder needs nothing."""
-        for start in range(0, len(self.gone), ROWS):
-            self.client.delete(self.collection, ids=self.gone[start : start + ROWS].tolist())
-        self.gone = self.gone[:0]
-
-    def restore(self, folder: Path, vectors: np.ndarray, rows: np.ndarray) -> None:
-        """Use the rows of the database; those that it lacks are put back, and strange ones left out, with a notice.
-
-        Raises:
-            BadInput: It has no such collection, or another index's, or is damaged; with ``overwrite`` it is made anew.
-        """
-        try:
-            self._take_up(vectors, rows)
-        except Exception as error:  # the client raises classes of its own on a database that a kill has damaged
-            if self.overwrite:
-                self.add(vectors, rows)
-                return
-            said = str(error).splitlines()[0][:200]
-            raise BadInput(
-                f"{self.uri} does not hold the rows of the index {folder} in {self.collection!r} ({said}); the index "
-                "has its vectors: open_index(..., overwrite=True) puts them there anew"
-            ) from error
-
-    def _take_up(self, vectors: np.ndarray, rows: np.ndarray) -> None:
-        if not self._exists():
-            raise BadInput("there is no such collection")
-        sample = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)]
-        theirs = self.client.get(self.collection, ids=sample.tolist(), output_fields=["row", "vector"])
-        there = {int(one["row"]): np.asarray(one["vector"], dtype=np.float32) for one in theirs}
-        if not there or any(vector.shape != vectors[row].shape or np.abs(vector - vectors[row]).max() > SAME
-                            for row, vector in there.items()):  # fmt: skip
-            raise BadInput("it has other vectors")
-        self.vectors, self.rows = vectors, rows
-        if self._count(f"row < {len(vectors)}") == len(rows) and self._count(f"row >= {len(vectors)}") == 0:
-            return
-        here = self._numbers(len(vectors))
-        missing, self.gone = rows[~np.isin(rows, here)], here[~np.isin(here, rows)]
-        notice(
-            f"{self.collection!r} has {len(self.gone)} rows that the index has not, which are left out, and lacked "
-            f"{len(missing)}, which were put back: a process ended before it saved, or another index saves there too"
-        )
-        self._insert(vectors, missing)
-
-    def _insert(self, vectors: np.ndarray, rows: np.ndarray) -> None:
-        for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
-            self.client.upsert(
-                self.collection, [{"row": int(row), "vector": vectors[row].astype(np.float32)} for row in part]
-            )
-        self.client.flush(self.collection)
-
-    def _exists(self) -> bool:
+    def exists(self) -> bool:
+        """Whether there is such a collection."""
         if not self.client.has_collection(self.collection):
             return False
         self.client.load_collection(self.collection)
         return True
 
-    def _count(self, where: str = "") -> int:
-        answer = self.client.query(
-            self.collection, filter=where, output_fields=["count(*)"], consistency_level="Strong"
-        )
-        return int(answer[0]["count(*)"])
+    def create(self, numbers: np.ndarray, vectors: np.ndarray, overwrite: bool) -> None:
+        """Make the collection with rows (M,) of ``vectors`` (N, dim).
 
-    def _numbers(self, end: int) -> np.ndarray:
-        """The numbers of the collection's rows, most of which are below ``end``."""
+        Args:
+            numbers: The rows.
+            vectors: All vectors of the index.
+            overwrite: Whether one that is there is replaced.
+
+        Raises:
+            BadInput: There is one.
+        """
+        from pymilvus import DataType
+
+        if self.client.has_collection(self.collection):
+            if not overwrite:
+                raise BadInput(
+                    f"{self.address} has a collection {self.collection!r} already; give "
+                    "collection= another name, or overwrite=True to replace it"
+                )
+            self.client.drop_collection(self.collection)
+        schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field("row", DataType.INT64, is_primary=True)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=vectors.shape[1])
+        index = self.client.prepare_index_params()
+        index.add_index("vector", index_type=self.kind, metric_type=self.metric, params=self.settings)
+        self.client.create_collection(self.collection, schema=schema, index_params=index)
+        self.insert(numbers, vectors)
+
+    def insert(self, numbers: np.ndarray, vectors: np.ndarray) -> None:
+        """Put rows (M,) of ``vectors`` (N, dim) in, in place of those that have their numbers."""
+        for start in range(0, len(numbers), ROWS):
+            part = numbers[start : start + ROWS]
+            self.client.upsert(
+                self.collection, [{"row": int(row), "vector": vectors[row].astype(np.float32)} for row in part]
+            )
+        self.client.flush(self.collection)
+
+    def delete(self, numbers: np.ndarray) -> None:
+        """Delete rows (M,)."""
+        for start in range(0, len(numbers), ROWS):
+            self.client.delete(self.collection, ids=numbers[start : start + ROWS].tolist())
+
+    def numbers(self, expected: np.ndarray) -> np.ndarray:
+        """The numbers of the rows; ``expected`` (M,) where there are as many as it has, and none beyond its last."""
+        end = int(expected[-1]) + 1
+        if self._count(f"row < {end}") == len(expected) and self._count(f"row >= {end}") == 0:
+            return expected
         found: list[int] = []
         for start in range(0, end, ROWS):
             found += self._page(f"row >= {start} and row < {start + min(ROWS, end - start)}")
@@ -171,28 +92,47 @@ class Database:
             beyond += page
         return np.array(found + beyond, dtype=np.int64)
 
+    def vectors(self, numbers: np.ndarray) -> dict[int, np.ndarray]:
+        """The vectors of those of the rows (M,) that are there."""
+        theirs = self.client.get(self.collection, ids=numbers.tolist(), output_fields=["row", "vector"])
+        return {int(one["row"]): np.asarray(one["vector"], dtype=np.float32) for one in theirs}
+
+    def nearest(self, queries: np.ndarray, count: int, selection: Selection) -> np.ndarray:
+        """Rows (Q, count) near each query; -1 where there are fewer.
+
+        Args:
+            queries: (Q, dim) float32.
+            count: How many.
+            selection: Which may be found.
+        """
+        only: dict[str, Any] = {}
+        if selection.only is not None:
+            only = {"filter": f"row in {selection.only.tolist()}"}
+        elif len(selection.without):
+            only = {"filter": f"row not in {selection.without.tolist()}"}
+        results = self.client.search(
+            self.collection, data=list(queries), limit=count, anns_field="vector",
+            search_params={"metric_type": self.metric, "params": self.settings}, consistency_level="Strong", **only,
+        )  # fmt: skip
+        found = np.full((len(queries), count), -1, dtype=np.int64)
+        for query, hits in enumerate(results):
+            found[query, : len(hits)] = [hit["row"] for hit in hits]
+        return found
+
+    def saved(self) -> None:
+        """Nothing: Milvus keeps its own order."""
+
+    def _count(self, where: str) -> int:
+        answer = self.client.query(
+            self.collection, filter=where, output_fields=["count(*)"], consistency_level="Strong"
+        )
+        return int(answer[0]["count(*)"])
+
     def _page(self, where: str) -> list[int]:
         page = self.client.query(
             self.collection, filter=where, output_fields=["row"], limit=ROWS, consistency_level="Strong"
         )
         return [int(one["row"]) for one in page]
-
-    def _create(self) -> None:
-        from pymilvus import DataType
-
-        if self.client.has_collection(self.collection):
-            if not self.overwrite:
-                raise BadInput(
-                    f"{self.uri} has a collection {self.collection!r} already; give "
-                    "collection= another name, or overwrite=True to replace it"
-                )
-            self.client.drop_collection(self.collection)
-        schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field("row", DataType.INT64, is_primary=True)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dim)
-        index = self.client.prepare_index_params()
-        index.add_index("vector", index_type=self.kind, metric_type=_metric(self.similarity), params=self.settings)
-        self.client.create_collection(self.collection, schema=schema, index_params=index)
 
 
 def milvus(
@@ -205,7 +145,7 @@ def milvus(
     kind: str = "AUTOINDEX",
     settings: Mapping[str, Any] | None = None,
     overwrite: bool = False,
-) -> Database:
+) -> StoredRows:
     """Rows in Milvus.
 
     Args:
@@ -222,13 +162,8 @@ def milvus(
         BadInput: The database cannot be opened.
         MissingExtra: pymilvus is not installed.
     """
-    if not isinstance(collection, str) or not NAME.fullmatch(collection):
-        raise BadInput(f"collection is {collection!r}; it is a name of letters, digits and _")
-    return Database(similarity, dim, uri, collection, token, kind, settings or {}, overwrite)
-
-
-def _metric(similarity: Similarity) -> str:
-    return "IP" if similarity == "cosine" else "L2"  # unit vectors: the inner product is the cosine
+    store = Milvus(uri, token, checked_name(collection), similarity, kind, settings or {})
+    return StoredRows(store, similarity, dim, overwrite)
 
 
 def _connect(uri: str, token: str) -> Any:

@@ -5,12 +5,12 @@ import inspect
 import pytest
 
 from omlzoo.index.backends._backend import Backend
+from omlzoo.index.backends._store import StoredRows
 from omlzoo.index.backends.faiss_index import Faiss
 from omlzoo.index.backends.flat import Flat
-from omlzoo.index.backends.milvus_index import Database
 
 
-@pytest.mark.parametrize("kind", [Flat, Faiss, Database])
+@pytest.mark.parametrize("kind", [Flat, Faiss, StoredRows])
 @pytest.mark.parametrize("method", ["add", "remove", "search", "save", "restore"])
 def test_a_backend_has_the_methods_of_the_protocol_with_their_arguments(kind: type, method: str) -> None:
     ours, theirs = inspect.signature(getattr(Backend, method)), inspect.signature(getattr(kind, method))

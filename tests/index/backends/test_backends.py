@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stores import options_of
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
@@ -19,13 +20,10 @@ def vectors() -> np.ndarray:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
-def make(name: str, similarity: str, folder: Path) -> Any:
-    if name == "milvus":
-        pytest.importorskip("milvus_lite")
+def make(name: str, similarity: str, folder: Path, request: pytest.FixtureRequest) -> Any:
     options: dict[str, Any] = {
         "faiss_ivfpq": {"code_bytes": 8, "lists": 4, "probes": 4, "spare": 60}, "faiss_binary": {"spare": 100}, "faiss": {"search_width": 600},
-        "milvus": {"uri": str(folder / "rows.db"), "kind": "FLAT"},
-    }.get(name, {})  # fmt: skip
+    }.get(name) or options_of(name, folder, request)  # fmt: skip
     return catalog.find("index.backends", name)(similarity, DIM, **options)
 
 
@@ -36,9 +34,9 @@ def by_hand(vectors: np.ndarray, query: np.ndarray, among: list[int], k: int) ->
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
 def test_finds_adds_filters_and_removes_as_the_loop(
-    name: str, similarity: str, vectors: np.ndarray, tmp_path: Path
+    name: str, similarity: str, vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    backend = make(name, similarity, tmp_path)
+    backend = make(name, similarity, tmp_path, request)
     backend.add(vectors[:500], np.arange(500))
     rows = list(range(500))
     queries = vectors[:5]
@@ -72,12 +70,14 @@ def test_finds_adds_filters_and_removes_as_the_loop(
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_what_is_kept_on_disk_answers_the_same(name: str, vectors: np.ndarray, tmp_path: Path) -> None:
-    backend = make(name, "cosine", tmp_path)
+def test_what_is_kept_on_disk_answers_the_same(
+    name: str, vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    backend = make(name, "cosine", tmp_path, request)
     backend.add(vectors, np.arange(ROWS))
     backend.remove(np.arange(100))
     backend.save(tmp_path)
-    opened = make(name, "cosine", tmp_path)
+    opened = make(name, "cosine", tmp_path, request)
     opened.restore(tmp_path, vectors, np.arange(100, ROWS))
     assert opened.search(vectors[:9], 4)[1].tolist() == backend.search(vectors[:9], 4)[1].tolist()
     opened.add(np.concatenate([vectors, vectors[:1]]), np.array([ROWS]))
@@ -85,16 +85,18 @@ def test_what_is_kept_on_disk_answers_the_same(name: str, vectors: np.ndarray, t
 
 
 @pytest.mark.parametrize("name", [name for name in BACKENDS if name.startswith("faiss")])
-def test_a_damaged_or_foreign_file_is_refused(name: str, vectors: np.ndarray, tmp_path: Path) -> None:
-    backend = make(name, "cosine", tmp_path)
+def test_a_damaged_or_foreign_file_is_refused(
+    name: str, vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    backend = make(name, "cosine", tmp_path, request)
     backend.add(vectors, np.arange(ROWS))
     backend.save(tmp_path)
     with pytest.raises(BadInput, match="other rows than the embeddings"):
-        make(name, "cosine", tmp_path).restore(tmp_path, vectors, np.arange(10))
+        make(name, "cosine", tmp_path, request).restore(tmp_path, vectors, np.arange(10))
     whole = (tmp_path / "backend.faiss").read_bytes()
     (tmp_path / "backend.faiss").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BadInput, match=r"cannot be read .*build the index again"):
-        make(name, "cosine", tmp_path).restore(tmp_path, vectors, np.arange(ROWS))
+        make(name, "cosine", tmp_path, request).restore(tmp_path, vectors, np.arange(ROWS))
 
 
 def test_wrong_settings_are_refused(vectors: np.ndarray) -> None:
@@ -107,13 +109,15 @@ def test_wrong_settings_are_refused(vectors: np.ndarray) -> None:
         find("index.backends", "faiss_ivfpq")("cosine", DIM, code_bytes=8).add(vectors, np.arange(200))
 
 
-def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(vectors: np.ndarray, tmp_path: Path) -> None:
-    backend = make("milvus", "cosine", tmp_path)
+def test_milvus_replaces_nothing_unasked_and_sees_a_changed_database(
+    vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    backend = make("milvus", "cosine", tmp_path, request)
     backend.add(vectors, np.arange(50))
     with pytest.raises(BadInput, match=r"has a collection 'omlzoo' already; give collection="):
-        make("milvus", "cosine", tmp_path).add(vectors, np.arange(9))
+        make("milvus", "cosine", tmp_path, request).add(vectors, np.arange(9))
     with pytest.raises(BadInput, match="in 'omlzoo' \\(it has other vectors\\)"):
-        make("milvus", "cosine", tmp_path).restore(tmp_path, vectors[::-1], np.arange(50))
+        make("milvus", "cosine", tmp_path, request).restore(tmp_path, vectors[::-1], np.arange(50))
     other = catalog.find("index.backends", "milvus")(
         "cosine", DIM, uri=str(tmp_path / "rows.db"), kind="FLAT", overwrite=True
     )
@@ -154,7 +158,9 @@ def test_codes_are_learnt_again_where_rows_are_many_more(similarity: str, vector
         assert ids[place].tolist() == by_hand(vectors, query, there, 3)
 
 
-def test_a_graph_of_float32_of_earlier_versions_is_taken_up(vectors: np.ndarray, tmp_path: Path) -> None:
+def test_a_graph_of_float32_of_earlier_versions_is_taken_up(
+    vectors: np.ndarray, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     import faiss
 
     graph = faiss.IndexHNSWFlat(DIM, 32)
