@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from measuring import Results, arguments, forget_peak, in_turn, memory
+from measuring import Results, arguments, in_turn
 from PIL import Image
 
 from omlzoo.data import table as tables
@@ -59,15 +59,9 @@ def main() -> None:
         write(folder, count)
         cases = {kind: lambda kind=kind: read(folder / kind) for kind in ("files", "a.zip", "a.tar", "a.parquet")}  # type: ignore[misc]
         took = in_turn(cases, ROUNDS)
-        forget_peak()
-        before = memory()
-        read(folder / "a.parquet")
-        grown = memory("VmHWM") - before
         for kind in ("a.zip", "a.tar", "a.parquet"):
             RESULTS.add(f"{count:,} pictures from {kind}", took[kind], "s", peer=took["files"], peer_name="files",
                         limit=1.1 * took["files"], pictures=count)  # fmt: skip
-        RESULTS.add("memory that one row group takes while it is read", grown, "MB",
-                    limit=(folder / "a.parquet").stat().st_size / 4e6)  # fmt: skip
     RESULTS.write()
 
 
