@@ -55,7 +55,11 @@ class VideoFile:
         return True
 
     def contents(self) -> Contents:
-        """A row for each frame, with its ``time`` in seconds."""
+        """A row for each frame, with its ``time`` in seconds.
+
+        Raises:
+            BadInput: It has no known duration, or one of too many frames.
+        """
         every = _seconds()
         duration = self._duration()
         if duration is None or not 0 < duration / every <= MOST_FRAMES:
