@@ -32,7 +32,7 @@ $(FOR_TESTS): pyproject.toml | $(RUN)/uv
 	touch $(FOR_DEMO) $(FOR_TESTS)
 
 $(FOR_ALL): pyproject.toml | $(RUN)/uv
-	$(INSTALL) '.[dev,executorch,mlflow,ray,wandb]'
+	$(INSTALL) '.[dev,executorch,lancedb,mlflow,ray,remote,wandb]'
 	touch $(FOR_DEMO) $(FOR_TESTS) $(FOR_ALL)
 
 demo: $(FOR_DEMO)

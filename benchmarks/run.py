@@ -14,8 +14,8 @@ from pathlib import Path
 import report
 
 HERE = Path(__file__).parent
-NAMES = ("startup", "loading", "losses", "samplers", "search", "index", "stores", "embedding", "engines", "export", "shards",
-         "training", "training_pictures", "evaluation", "growth", "serving")  # fmt: skip
+NAMES = ("startup", "loading", "losses", "samplers", "search", "index", "stores", "embedding", "engines", "export",
+         "shards", "sources", "training", "training_pictures", "evaluation", "growth", "serving")  # fmt: skip
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

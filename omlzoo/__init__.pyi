@@ -78,7 +78,7 @@ def finetune(
     teacher_args: dict[str, Any] = ...,
     augment: Any = ...,
     callbacks: list[Any] = ...,
-    objective: str = ...,
+    objective: Any = ...,
     objective_args: dict[str, Any] = ...,
     views: Literal['mild', 'photo', 'simclr', 'byol', 'dino', 'swav', 'crop', 'drawing'] = ...,
     globals: int = ...,

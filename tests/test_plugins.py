@@ -9,7 +9,16 @@ from places import PROJECT
 from torch import nn
 
 from omlzoo.data.dataset import Batch
-from omlzoo.losses import TripletLoss
+from omlzoo.errors import BadInput
+from omlzoo.losses import (
+    ArcFaceLoss,
+    CircleLoss,
+    ContrastiveLoss,
+    MultiSimilarityLoss,
+    NTXentLoss,
+    SupConLoss,
+    TripletLoss,
+)  # fmt: skip
 from omlzoo.ops.pairs import check_batch
 from omlzoo.samplers import Balanced
 from omlzoo.training.loop import train_epoch
@@ -94,3 +103,137 @@ def test_losses_of_lightly_take_our_embeddings() -> None:
 
 def test_this_file_stands_beside_the_examples() -> None:
     assert (PROJECT / "docs" / "losses.md").is_file()
+
+
+def rows_of(seed: int) -> torch.Tensor:
+    return torch.randn(12, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+NAMES = torch.arange(4).repeat(3)
+TWINS: dict[str, tuple[Callable[[ModuleType], nn.Module], Callable[[], nn.Module]]] = {
+    "ContrastiveLoss": (lambda theirs: theirs.ContrastiveLoss(pos_margin=0.1, neg_margin=1.2),
+                        lambda: Unit(ContrastiveLoss(0.1, 1.2))),
+    "MultiSimilarityLoss": (lambda theirs: theirs.MultiSimilarityLoss(2, 50, 0.5), lambda: MultiSimilarityLoss(2, 50, 0.5)),
+    "CircleLoss": (lambda theirs: theirs.CircleLoss(0.4, 80), lambda: CircleLoss(0.4, 80)),
+    "NTXentLoss": (lambda theirs: theirs.NTXentLoss(0.2), lambda: NTXentLoss(0.2)),
+    "SupConLoss": (lambda theirs: theirs.SupConLoss(0.2), lambda: SupConLoss(0.2)),
+}  # fmt: skip
+
+
+class Unit(nn.Module):
+    """PML's distance losses divide by the norm themselves."""
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor, indices: object = None,
+                ref_emb: torch.Tensor | None = None, ref_labels: torch.Tensor | None = None) -> torch.Tensor:  # fmt: skip
+        others = None if ref_emb is None else nn.functional.normalize(ref_emb)
+        value: torch.Tensor = self.loss(nn.functional.normalize(embeddings), labels, indices, others, ref_labels)
+        return value
+
+
+@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("miner", [None, "MultiSimilarityMiner"])
+def test_our_losses_are_theirs_in_their_memory(name: str, miner: str | None, pml_losses: ModuleType) -> None:
+    pml_miners = pytest.importorskip("pytorch_metric_learning.miners", reason="pytorch-metric-learning is missing")
+    make_theirs, make_ours = TWINS[name]
+    ours = make_ours()
+    kind = type(name, (type(ours),), {})  # their memory looks at the name of the class
+    ours.__class__ = kind
+    memories = [pml_losses.CrossBatchMemory(loss, 8, 30, miner=miner and getattr(pml_miners, miner)())
+                for loss in (make_theirs(pml_losses), ours)]  # fmt: skip
+    for seed in range(4):  # the queue is full and begins anew in the third
+        first, second = rows_of(seed).requires_grad_(), rows_of(seed).requires_grad_()
+        wanted, found = memories[0](first, NAMES), memories[1](second, NAMES)
+        wanted.backward(), found.backward()
+        assert found.item() == pytest.approx(wanted.item(), rel=1e-6)
+        assert torch.allclose(second.grad, first.grad, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_their_miners_choose_the_same_pairs_for_ours(name: str, pml_losses: ModuleType) -> None:
+    pml_miners = pytest.importorskip("pytorch_metric_learning.miners", reason="pytorch-metric-learning is missing")
+    make_theirs, make_ours = TWINS[name]
+    rows = rows_of(1)
+    for miner in (pml_miners.MultiSimilarityMiner(), pml_miners.PairMarginMiner(0.2, 0.8)):  # tuples of four
+        chosen = miner(rows, NAMES)
+        wanted = make_theirs(pml_losses)(rows, NAMES, chosen)
+        assert make_ours()(rows, NAMES, chosen).item() == pytest.approx(wanted.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("indices", [3, 4])
+def test_triplets_that_were_chosen_are_those_of_the_loss(indices: int, pml_losses: ModuleType) -> None:
+    from pytorch_metric_learning.miners import MultiSimilarityMiner, TripletMarginMiner
+
+    rows = nn.functional.normalize(rows_of(2))
+    miner = TripletMarginMiner(0.3) if indices == 3 else MultiSimilarityMiner()
+    chosen = miner(rows, NAMES)
+    reducer = __import__("pytorch_metric_learning.reducers").reducers.MeanReducer()
+    wanted = pml_losses.TripletMarginLoss(0.2, reducer=reducer)(rows, NAMES, chosen)
+    assert len(chosen) == indices
+    assert TripletLoss(0.2)(rows, NAMES, chosen).item() == pytest.approx(wanted.item(), rel=1e-6)
+    assert TripletLoss(0.2, miner)(rows, NAMES).item() == pytest.approx(wanted.item(), rel=1e-6)
+
+
+def test_wrappers_of_pytorch_metric_learning_take_ours(pml_losses: ModuleType) -> None:
+    first, second = rows_of(3), rows_of(4)
+    both, ids = torch.cat([first, second]), torch.arange(12)
+    for symmetric in (True, False):
+        wanted = pml_losses.SelfSupervisedLoss(pml_losses.NTXentLoss(0.2), symmetric=symmetric)(first, second)
+        found = pml_losses.SelfSupervisedLoss(NTXentLoss(0.2), symmetric=symmetric)(first, second)
+        assert found.item() == pytest.approx(wanted.item(), rel=1e-6)
+    several = pml_losses.MultipleLosses([NTXentLoss(0.2), SupConLoss(0.2)], weights=[1.0, 0.5])
+    own = NTXentLoss(0.2)(both, ids.repeat(2)) + 0.5 * SupConLoss(0.2)(both, ids.repeat(2))
+    assert several(both, ids.repeat(2)).item() == pytest.approx(own.item(), rel=1e-6)
+    from omlzoo.miners import HardTriplets
+
+    triplets = HardTriplets()(both, ids.repeat(2))
+    assert torch.isfinite(several(both, ids.repeat(2), triplets))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_trainer_of_pytorch_metric_learning_trains_with_ours() -> None:
+    trainers = pytest.importorskip("pytorch_metric_learning.trainers", reason="pytorch-metric-learning is missing")
+    from omlzoo.miners import HardTriplets
+
+    torch.manual_seed(0)
+    data = torch.utils.data.TensorDataset(PIXELS.float().flatten(1) / 255, LABELS)
+    trunk = nn.Linear(192, 16)
+    seen: list[float] = []
+    trainer = trainers.MetricLossOnly(
+        {"trunk": trunk}, {"trunk_optimizer": torch.optim.SGD(trunk.parameters(), 0.05)}, 32,
+        {"metric_loss": TripletLoss(0.5)}, data, mining_funcs={"tuple_miner": HardTriplets()}, dataloader_num_workers=0,
+        end_of_iteration_hook=lambda t: seen.append(float(t.losses["total_loss"])),
+    )  # fmt: skip
+    trainer.train(num_epochs=6)
+    assert seen[-1] < seen[0]
+
+
+def test_indices_that_point_nowhere_are_refused() -> None:
+    rows = rows_of(0)
+    for indices, message in (
+        ((torch.tensor([12]),) * 3, r"indices\[0\] lie between 12 and 12; there are 12 rows"),
+        ((torch.tensor([1]),) * 2, "indices are 2 values"),
+        ((torch.tensor([1]), torch.tensor([1, 2]), torch.tensor([1])), "those of a pair go together"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            SupConLoss()(rows, NAMES, indices)
+    with pytest.raises(BadInput, match="ArcFaceLoss is not computed over chosen pairs"):
+        ArcFaceLoss(8, 4)(rows.float(), NAMES, (torch.tensor([1]),) * 3)
+
+
+def test_ours_trains_in_a_module_of_lightly() -> None:
+    """Lightly's loops call a criterion with two views: ours takes them joined, or in their wrapper's place."""
+    heads = pytest.importorskip("lightly.models.modules", reason="lightly is not installed")
+    from lightly.loss import NTXentLoss as Theirs
+
+    torch.manual_seed(0)
+    head = heads.SimCLRProjectionHead(16, 16, 8)
+    first, second = torch.randn(2, 10, 16)
+    ids = torch.arange(10).repeat(2)
+    ours = NTXentLoss(0.5)(torch.cat([head(first), head(second)]), ids)
+    assert ours.item() == pytest.approx(Theirs(0.5)(head(first), head(second)).item(), rel=1e-4)
+    ours.backward()
+    assert all(parameter.grad is not None for parameter in head.parameters())

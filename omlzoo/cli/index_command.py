@@ -1,7 +1,7 @@
 """omlzoo index."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -41,7 +41,7 @@ def index_command(
     from omlzoo.embedding.shards import load_embeddings
     from omlzoo.index.build import build_index
 
-    options = {name: _value(text) for name, text in (option or {}).items()}
+    options: dict[str, Any] = {name: _value(text) for name, text in (option or {}).items()}
     index = build_index(load_embeddings(embeddings), backend=backend, calibration=calibration, **options)
     index.save(out, overwrite=overwrite)
     known = "calibrated" if index.calibration else "not calibrated"

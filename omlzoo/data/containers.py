@@ -29,6 +29,8 @@ def _kinds() -> dict[str, type[Container]]:
 def container_suffix(name: str) -> str | None:
     """The ending of a container's name, such as ".zip" or ".tar.gz"; None where the name is not that of one."""
     lower = name.strip().casefold()
+    if not lower.endswith(tuple(_kinds())):
+        return None
     return next((suffix for suffix in _kinds() if lower.endswith(suffix)), None)
 
 

@@ -1,10 +1,11 @@
 """build_index() and open_index()."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.checkpoints.folder import open_entry
+from omlzoo.data.picture_list import Source
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.options import Runtime
 from omlzoo.errors import BadInput, notice
@@ -15,12 +16,16 @@ from omlzoo.jsonio import read_json
 from omlzoo.models._trust import Trust, as_packages
 from omlzoo.zoo.registry import get_weights
 
+if TYPE_CHECKING:
+    from omlzoo.models._extractor import Extractor
+
 __all__ = ["Index", "build_index", "open_index"]
 
 
 def build_index(
-    embeddings: Embeddings,
+    embeddings: Embeddings | Source,
     *,
+    model: "Extractor | str | Path | None" = None,
     backend: str = "exact",
     calibration: Calibration | str | Path | None = None,
     **options: Any,
@@ -28,7 +33,9 @@ def build_index(
     """An index over embeddings. The recall of an approximate backend is measured and kept as ``index.recall``.
 
     Args:
-        embeddings: Embeddings that ``omlzoo.embed`` or ``omlzoo.load_embeddings`` returned.
+        embeddings: Embeddings that ``omlzoo.embed`` or ``omlzoo.load_embeddings`` returned; or, with a model, the
+            pictures: anything that ``omlzoo.embed`` takes.
+        model: What embeds the pictures, as in ``omlzoo.embed``; None where embeddings are given.
         backend: A name of omlzoo.index.backends: "exact" looks at every vector, "faiss" at a graph of neighbours,
             "lancedb", "qdrant", "pgvector" and "milvus" are stores; docs/search.md has them all. Another package may
             offer one by the entry-point group ``omlzoo.backends``.
@@ -39,9 +46,11 @@ def build_index(
 
     Raises:
         UnknownName: There is no such backend.
-        BadInput: No row has a vector, the calibration is of another model, or the backend refuses an option.
+        BadInput: Pictures are given without a model, no row has a vector, the calibration is of another model, or the
+            backend refuses an option.
         MissingExtra: The backend's package is not installed.
     """
+    embeddings = _embedded(embeddings, model)
     if isinstance(calibration, str | Path):
         calibration = _read_calibration(Path(calibration))
     elif calibration is None:
@@ -50,6 +59,19 @@ def build_index(
     if index.rows.searcher.approximate and index.size > 1:
         index.measure_recall()
     return index
+
+
+def _embedded(source: Embeddings | Source, model: "Extractor | str | Path | None") -> Embeddings:
+    """The embeddings as they are, or those of pictures."""
+    if isinstance(source, Embeddings):
+        if model is not None:
+            raise BadInput("model is given together with embeddings, which have theirs; leave model out")
+        return source
+    if model is None:
+        raise BadInput(f"an index is built over embeddings, not {type(source).__name__}; embed first, or give model=")
+    from omlzoo.embedding.extraction import embed
+
+    return embed(model, source)
 
 
 def open_index(folder: str | Path, *, trust: Trust = None, runtime: Runtime | None = None, **options: Any) -> Index:

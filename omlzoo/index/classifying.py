@@ -5,14 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from omlzoo.errors import BadInput, notice
 from omlzoo.index.queries import Queries, QueryEncoder, texts_in
 from omlzoo.index.rows import Rows
 from omlzoo.ops.codes import MISSING, label_codes
 from omlzoo.ops.directions import directions
-from omlzoo.ops.votes import check_votes, vote_shares
 
 __all__ = ["label_chances"]
 
@@ -37,6 +35,10 @@ def label_chances(
     Raises:
         BadInput: No row has a label, k or the temperature is out of its range, or as in ``Index.search``.
     """
+    import torch  # here, as an index of arrays opens without it
+
+    from omlzoo.ops.votes import check_votes, vote_shares
+
     check_votes(k, temperature)
     table, good = rows.embeddings.table, rows.good
     if "label" not in table:

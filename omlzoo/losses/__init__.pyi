@@ -5,7 +5,9 @@ from omlzoo.losses.contrastive import ContrastiveLoss as ContrastiveLoss
 from omlzoo.losses.contrastive_clustering import ContrastiveClustering as ContrastiveClustering
 from omlzoo.losses.cross_batch import CrossBatch as CrossBatch
 from omlzoo.losses.distillation import SimilarityDistillation as SimilarityDistillation
+from omlzoo.losses.fast_ap import FastAPLoss as FastAPLoss
 from omlzoo.losses.hyperbolic import HyperbolicContrastive as HyperbolicContrastive
+from omlzoo.losses.lifted_structure import LiftedStructureLoss as LiftedStructureLoss
 from omlzoo.losses.margin_softmax import ArcFaceLoss as ArcFaceLoss
 from omlzoo.losses.margin_softmax import CosFaceLoss as CosFaceLoss
 from omlzoo.losses.margin_softmax import SubCenterArcFaceLoss as SubCenterArcFaceLoss
@@ -13,8 +15,12 @@ from omlzoo.losses.matryoshka import MatryoshkaLoss as MatryoshkaLoss
 from omlzoo.losses.multi_similarity import MultiSimilarityLoss as MultiSimilarityLoss
 from omlzoo.losses.ntxent import NTXentLoss as NTXentLoss
 from omlzoo.losses.patch_contrast import PatchContrast as PatchContrast
+from omlzoo.losses.pnp import PNPLoss as PNPLoss
 from omlzoo.losses.proto_nce import ProtoNCE as ProtoNCE
 from omlzoo.losses.proxy_anchor import ProxyAnchorLoss as ProxyAnchorLoss
+from omlzoo.losses.proxy_nca import ProxyNCALoss as ProxyNCALoss
+from omlzoo.losses.proxy_nca import SoftTripleLoss as SoftTripleLoss
+from omlzoo.losses.ranked_list import RankedListLoss as RankedListLoss
 from omlzoo.losses.recall_at_k import RecallAtKLoss as RecallAtKLoss
 from omlzoo.losses.smooth_ap import SmoothAPLoss as SmoothAPLoss
 from omlzoo.losses.supcon import SupConLoss as SupConLoss

@@ -30,7 +30,8 @@ class NTXentLoss(Loss):
         self.temperature = positive_number("temperature", temperature)
 
     def compute(self, pairs: Pairs) -> Tensor | None:
-        count = (pairs.positive & pairs.negative.any(dim=1, keepdim=True)).sum()
+        used = pairs.positive if pairs.indices is not None else pairs.positive & pairs.negative.any(dim=1, keepdim=True)
+        count = used.sum()
         if not count:
             return None
         similarity = cosine(pairs.rows, pairs.others)

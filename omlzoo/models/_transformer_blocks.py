@@ -20,6 +20,9 @@ class Attention(nn.Module):
         heads: Number of heads.
         bias: Whether queries, keys and values have a bias.
 
+    Raises:
+        ValueError: The tokens' numbers cannot be split evenly between the heads.
+
     Attributes:
         num_heads: Number of heads.
         fused_attn: Whether torch's fused attention computes it; False writes it out.
@@ -27,6 +30,8 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, bias: bool) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"{width} numbers cannot be split into {heads} heads")
         self.num_heads, self.fused_attn = heads, True
         self.qkv = nn.Linear(width, 3 * width, bias=bias)
         self.proj = nn.Linear(width, width)
@@ -157,6 +162,8 @@ class AttentionPool(nn.Module):
         self, width: int, heads: int, hidden: int, activation: Callable[[], nn.Module], epsilon: float
     ) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"{width} numbers cannot be split into {heads} heads")
         self.num_heads, self.fused_attn = heads, True
         self.latent = nn.Parameter(torch.zeros(1, 1, width))
         self.q = nn.Linear(width, width)

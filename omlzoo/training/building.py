@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,11 @@ from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
 from omlzoo.embedding.hardware import multiplies_bf16
-from omlzoo.errors import notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.objectives._objective import Objective
 from omlzoo.ops.all_gather import processes
 from omlzoo.samplers.share import Share
-from omlzoo.training.callbacks import Callbacks
+from omlzoo.training.callbacks import Callbacks, make_callbacks
 from omlzoo.training.distributed import join, share_model
 from omlzoo.training.freezing import check_cache, checkpoint_blocks, drop_paths, freeze
 from omlzoo.training.frozen_features import FrozenFeatures
@@ -36,7 +34,7 @@ from omlzoo.training.lora import add_lora
 from omlzoo.training.monitors import Monitor, make_monitor
 from omlzoo.training.objective import OverViews, Supervised
 from omlzoo.training.own_augment import try_first
-from omlzoo.training.own_parts import is_own, make_part
+from omlzoo.training.own_parts import is_own
 from omlzoo.training.parts import make_augment, make_head, make_loss, make_objective, make_sampler
 from omlzoo.training.precision import decide_precision
 from omlzoo.training.recipe import Recipe
@@ -117,8 +115,6 @@ class RunParts:
         recipe: The text of recipe.toml, with the command that runs it again.
         open_log: Opens the log that the recipe asks for.
         monitor: Watches for collapse, where the run learns without labels.
-        alarm: Whether the run stops when it collapses.
-        warming: Number of epochs in which the learning rate rises.
         callbacks: Called after steps, epochs and measurements.
     """
 
@@ -140,8 +136,6 @@ class RunParts:
     recipe: str
     open_log: Callable[[], Log]
     monitor: Monitor | None = None
-    alarm: bool = True
-    warming: int = 0
     callbacks: Callbacks = field(default_factory=Callbacks)
 
 
@@ -164,11 +158,7 @@ def build_run(
         MissingExtra: A package that a setting needs is not installed.
     """
     log, address = find_log(recipe.log), model.facts.address
-    for setting, part in recipe.own():
-        if part.untold:
-            notice(f"{setting} is {part}, which cannot be told from another ({part.untold}): a run that is resumed "
-                   f"with another {setting} would not say so")  # fmt: skip
-    callbacks = Callbacks([make_part(each, "callbacks", {}) for each in recipe.callbacks])
+    callbacks = make_callbacks(recipe)
     where = join(torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device))
     act = "distil" if lesson is not None else "finetune" if recipe.objective == "none" else "pretrain"
     split = {"distil": split_taught, "finetune": split_rows, "pretrain": split_pictures}[act](table, recipe)
@@ -220,8 +210,6 @@ def build_run(
         recipe=recipe.to_toml(f"{command} --out <folder>"),
         open_log=partial(open_log, log, out, recipe),
         monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform),
-        alarm=recipe.alarm,
-        warming=ceil(recipe.warmup * recipe.epochs),
         callbacks=callbacks,
     )  # fmt: skip
 

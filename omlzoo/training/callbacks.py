@@ -9,9 +9,10 @@ from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
 from omlzoo.ops.all_gather import processes
 from omlzoo.training.distributed import everyone
-from omlzoo.training.own_parts import calling
+from omlzoo.training.own_parts import calling, make_part, say_untold
+from omlzoo.training.recipe import Recipe
 
-__all__ = ["Callbacks", "EarlyStopping", "StopRun", "UnderWay"]
+__all__ = ["Callbacks", "EarlyStopping", "StopRun", "UnderWay", "make_callbacks"]
 
 MOMENTS = ("on_step", "on_epoch", "on_measure")
 
@@ -128,3 +129,14 @@ class Callbacks:
         if processes() > 1:
             ends = next((each for each in everyone(ends) if each), "")
         return ends
+
+
+def make_callbacks(recipe: Recipe) -> Callbacks:
+    """The recipe's callbacks; own parts of the recipe that cannot be told from others are said.
+
+    Raises:
+        BadInput: A callback cannot be made, or would do nothing.
+    """
+    made = Callbacks([make_part(each, "callbacks", {}) for each in recipe.callbacks])
+    say_untold(recipe.own())
+    return made

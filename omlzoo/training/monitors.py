@@ -1,6 +1,7 @@
 """What is watched while a model learns without labels: whether its vectors stay apart, and in how many directions."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ class Monitor:
         probe: Embeds pictures.
         transform: Prepares pixels (B, 3, H, W) uint8 for the model.
         device: The device of the model.
+        alarm: Whether the run stops when it collapses.
+        warming: Number of epochs in which the learning rate rises.
     """
 
     rows: Table
@@ -39,6 +42,8 @@ class Monitor:
     probe: Probe
     transform: Transform
     device: torch.device
+    alarm: bool
+    warming: int
 
     def measure(self, model: Extractor) -> Row:
         """The measures of a model, which is set to eval mode.
@@ -81,7 +86,8 @@ def make_monitor(rows: Table, recipe: Recipe, probe: Probe, transform: Transform
     few = some.rows(np.arange(len(some)) < SEEN)
     few = replace(few, frame=few.frame.assign(label=np.arange(len(few))))
     views = ImageTable(few, Views(transform.preprocess, recipe.views, 1))
-    return Monitor(some, views, probe, transform, probe.device)
+    warming = ceil(recipe.warmup * recipe.epochs)
+    return Monitor(some, views, probe, transform, probe.device, recipe.alarm, warming)
 
 
 def collapse(history: list[Row], now: Row, flat: float | None, warming: int) -> str | None:

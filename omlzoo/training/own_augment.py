@@ -55,7 +55,7 @@ class OwnAugment:
                 raise BadInput(f"augment {self.name} returned a PIL image in {given.mode}; {RULE}")
             pixels = to_pixels(given)
         elif isinstance(given, np.ndarray):
-            pixels = self._of_kind(torch.from_numpy(np.ascontiguousarray(given)), given.dtype, 2).movedim(2, 0)
+            pixels = self._of_kind(torch.from_numpy(np.array(given)), given.dtype, 2).movedim(2, 0)
         elif isinstance(given, Tensor):
             pixels = self._of_kind(given.as_subclass(Tensor), str(given.dtype).removeprefix("torch."), 0)
         else:

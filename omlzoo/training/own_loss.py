@@ -78,4 +78,4 @@ class OwnLoss(nn.Module):
 
     @staticmethod
     def _kept(key: str, value: Any) -> bool:
-        return isinstance(value, PLAIN) and not key.startswith("_") and key != "training"
+        return type(value) in PLAIN and not key.startswith("_") and key != "training"

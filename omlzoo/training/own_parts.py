@@ -10,7 +10,7 @@ import copy
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +28,7 @@ __all__ = [
     "is_own",
     "make_part",
     "own_part",
+    "say_untold",
     "spelt",
     "takes",
     "trusted_part",
@@ -187,6 +188,14 @@ def make_part(text: str, setting: str, context: Mapping[str, Any]) -> Any:
     except Exception:  # whatever a stranger's object raises
         notice(f"{setting} {part} cannot be copied; the run changes the object itself")
         return part.thing
+
+
+def say_untold(parts: Iterable[tuple[str, OwnPart]]) -> None:
+    """Say once which parts, each with its setting, a resumed run could not tell from others."""
+    for setting, part in parts:
+        if part.untold:
+            notice(f"{setting} is {part}, which cannot be told from another ({part.untold}): a run that is resumed "
+                   f"with another {setting} would not say so")  # fmt: skip
 
 
 def takes(kind: Any) -> set[str]:

@@ -1,7 +1,7 @@
 """A sampler that users bring: any iterable of row numbers or of batches of them, repeatable by seed and epoch."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -65,7 +65,7 @@ class OwnSampler(Sampler[list[int]]):
             if hasattr(self.sampler, "set_epoch"):
                 self.sampler.set_epoch(self.epoch)
             given = list(self.sampler)
-        if given and not isinstance(given[0], Sequence | np.ndarray | torch.Tensor):
+        if given and np.ndim(given[0]) == 0 and not isinstance(given[0], str):
             given = [given[start : start + self.size] for start in range(0, len(given), self.size)]
         with calling("sampler", self.name, "gave what are no batches of row numbers"):
             batches = [[int(row) for row in batch] for batch in given]

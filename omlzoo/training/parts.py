@@ -140,6 +140,15 @@ def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objectiv
     """
     if recipe.objective == "none":
         return None
+    for name in ("loss", "miner"):
+        if is_own(part := getattr(recipe, name)):
+            rule = "leave it out, or train it by finetune"
+            raise BadInput(f"{name} is {part}, but the objective {recipe.objective} learns without labels; {rule}")
+    if is_own(recipe.objective):
+        own = make_part(recipe.objective, "objective", {"width": width, "gather": gather, **recipe.objective_args})
+        if not isinstance(own, Objective):
+            raise BadInput(f"objective {recipe.objective} is no omlzoo.objectives.Objective; make it a subclass")
+        return own
     kind = catalog.find("objectives", recipe.objective)
     takes = [name for name in inspect.signature(kind).parameters if name not in ("width", "gather")]
     arguments = {name: None if value == "none" else value for name, value in recipe.objective_args.items()}
@@ -254,6 +263,8 @@ def _one_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool) -> nn.Modul
     for name in arguments:
         if name not in known:
             raise BadInput(f"loss_args has {name!r}; {recipe.loss} takes {', '.join(known)}")
+    if isinstance(inner := arguments.get("loss"), str):  # of a loss over another
+        arguments["loss"] = _one_loss(replace(recipe, loss=inner, loss_args={}, memory=0), dim, n_labels, gather)
     context: dict[str, Any] = {"dim": dim, "n_labels": n_labels, "gather": gather and not recipe.memory}
     if recipe.poincare:
         context["clip"] = arguments["clip"] = None  # the head clips

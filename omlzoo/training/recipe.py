@@ -19,7 +19,7 @@ CHOICES = {  # of settings that may also be an own part
     "sampler": ("Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage", "NearestLabels"),
     "augment": ("photo", "hypvit", "rich", "drawing", "none"),
 }
-OWN = ("loss", "miner", *CHOICES)
+OWN = ("loss", "miner", "objective", *CHOICES)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Recipe:
     loss: str = "TripletLoss"
     loss_args: dict[str, Any] = field(default_factory=dict)
     add_losses: dict[str, float] = field(default_factory=dict)
-    miner: str = "HardTriplets"
+    miner: str = ""  # HardTriplets, or none with an own loss
     memory: int = 0
     sampler: str = "Balanced"
     n_labels: int = 8
@@ -187,6 +187,9 @@ class Recipe:
 
     def _name_own(self) -> None:
         """Objects become texts that carry them; texts stay as they are, and import nothing."""
+        if self.miner == "":
+            own = not isinstance(self.loss, str) or is_own(self.loss)
+            object.__setattr__(self, "miner", "none" if own else "HardTriplets")
         for name in OWN:
             if not isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, own_part(value, name))

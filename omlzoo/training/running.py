@@ -135,9 +135,9 @@ class Running:
     def _check(self, row: dict[str, Any]) -> None:
         """Stop a run that has collapsed, before its weights take the place of the last healthy ones."""
         parts = self.parts
-        if parts.monitor is None or not parts.alarm:
+        if parts.monitor is None or not parts.monitor.alarm:
             return
-        said = collapse(self.so_far.history, row, parts.step.flat, parts.warming)
+        said = collapse(self.so_far.history, row, parts.step.flat, parts.monitor.warming)
         if said is not None:
             raise BadInput(f"epoch {row['epoch']}: {said}; to go on all the same, set alarm to false (--no-alarm)")
 

@@ -21,7 +21,8 @@ from omlzoo.errors import BadImage, BadInput, BadTable
     ("gs://bucket", Address("gs", "bucket", "")),
 ])  # fmt: skip
 def test_the_parts_of_an_address(text: str, found: Address) -> None:
-    assert parse_address(text) == found and is_address(text)
+    assert parse_address(text) == found
+    assert is_address(text)
 
 
 @pytest.mark.parametrize(("text", "said"), [
@@ -35,7 +36,8 @@ def test_the_parts_of_an_address(text: str, found: Address) -> None:
 def test_what_is_not_followed(text: str, said: str) -> None:
     with pytest.raises(BadInput, match=said) as caught:
         parse_address(text)
-    assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
     assert not is_followed(text, ["https://a.example", "s3://a"])
 
 
@@ -48,7 +50,12 @@ def test_names() -> None:
             as_named(wrong)
     named = as_named("https://a.example")
     assert is_followed("https://a.example/x", named)
-    for other in ("https://a.example.evil.example/x", "https://b.example/x", "s3://a.example/x", "https://a.example:8443/x"):
+    for other in (
+        "https://a.example.evil.example/x",
+        "https://b.example/x",
+        "s3://a.example/x",
+        "https://a.example:8443/x",
+    ):
         assert not is_followed(other, named)
     assert [is_address(x) for x in ("a/b.jpg", "c:\\x", "https:/a", Path("https://a"), 5)] == [False] * 5
 
@@ -64,7 +71,8 @@ def test_an_address_in_a_table_is_a_fault_unless_it_is_named() -> None:
     frame = pd.DataFrame({"path": ["s3://shop/a.jpg", "https://cdn.example/b.jpg"]})
     with pytest.raises(BadTable, match=re.escape("remote= (--remote) names")) as caught:
         tables.read(frame, "embed", remote="s3://shop")
-    assert len(caught.value.faults) == 1 and "cdn.example" in str(caught.value)
+    assert len(caught.value.faults) == 1
+    assert "cdn.example" in str(caught.value)
     table = tables.read(frame, "embed", remote=["s3://shop", "https://cdn.example"])
     assert list(map(str, table.pictures())) == frame["path"].tolist()
     assert [str(picture) for picture in table.part([1]).pictures()] == ["https://cdn.example/b.jpg"]

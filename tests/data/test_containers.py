@@ -58,12 +58,16 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_an_archive_is_a_table_as_its_folder_would_be(archive: Path) -> None:
     table = tables.read(archive, "embed")
-    assert table.frame["path"].tolist() == [f"{archive.name}/{name}" for name in ("hats/3.png", "shoes/1.png", "shoes/2.png")]
+    assert table.frame["path"].tolist() == [
+        f"{archive.name}/{name}" for name in ("hats/3.png", "shoes/1.png", "shoes/2.png")
+    ]
     assert table.frame["label"].tolist() == ["hats", "shoes", "shoes"]
     assert table.root == archive.parent
     assert table.notices == (f"{archive}: 1 files are no pictures and were passed over",)
     evaluated = tables.read(archive, "evaluate").frame
-    assert (evaluated["split"] == "validation").all() and evaluated["is_query"].all() and evaluated["is_gallery"].all()
+    assert (evaluated["split"] == "validation").all()
+    assert evaluated["is_query"].all()
+    assert evaluated["is_gallery"].all()
 
 
 def test_a_path_through_an_archive_is_a_picture(archive: Path) -> None:
@@ -85,7 +89,8 @@ def test_faults_of_members_are_found(archive: Path, tmp_path: Path) -> None:
     write = write_zip if archive.suffix == ".zip" else write_tar
     damaged = write(tmp_path / f"b{archive.suffix}", {"a/1.png": png(1)[:40], "a/2.png": png(2)})
     (fault,) = tables.find_faults(damaged)
-    assert "a/1.png" in str(fault) and "damaged file" in str(fault)
+    assert "a/1.png" in str(fault)
+    assert "damaged file" in str(fault)
 
 
 def test_threads_and_a_changed_file(tmp_path: Path) -> None:
@@ -120,6 +125,20 @@ def test_a_zip_whose_list_lies_about_sizes(tmp_path: Path) -> None:
         to_rgb(path / "1.png")
 
 
+def test_other_compression_and_passwords_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("1.png", png(1))
+    with pytest.raises(BadImage, match="compressed in another way than deflate"):
+        to_rgb(tmp_path / "a.zip/1.png")
+    path = write_zip(tmp_path / "b.zip", {"1.png": png(1)})
+    content = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        content[content.index(mark) + place] |= 1  # the bit of encryption
+    path.write_bytes(content)
+    with pytest.raises(BadImage, match="encrypted"):
+        to_rgb(path / "1.png")
+
+
 def test_names_that_leave_the_archive_are_passed_over() -> None:
     assert pictures_among(["../a.png", "/etc/b.png", "c/./d.png", "e//f.png", "g/h.png", "i.HEIC"]) == (
         ["g/h.png"], {"files are of a format that is not read (convert them)": ["i.HEIC"]})  # fmt: skip
@@ -141,15 +160,20 @@ def test_a_packed_tar_says_what_to_do(tmp_path: Path) -> None:
         tables.read(path, "embed")
 
 
-@pytest.mark.parametrize(("kept", "whole"), [(1024 + 300, 1), (1024 + 512, 1), (1024 + 512 + 40, 1), (2048, 2), (2048 + 1024, 3)])
+@pytest.mark.parametrize(
+    ("kept", "whole"), [(1024 + 300, 1), (1024 + 512, 1), (1024 + 512 + 40, 1), (2048, 2), (2048 + 1024, 3)]
+)
 def test_a_tar_that_is_cut_off_keeps_its_whole_members(tmp_path: Path, kept: int, whole: int) -> None:
     """Members of 512 + 512 bytes: cut in the second's header, before or in its bytes, or where a member has ended."""
     path = write_tar(tmp_path / "a.tar", {"1.png": png(1), "2.png": png(2), "3.png": png(3)})
     path.write_bytes(path.read_bytes()[:kept])
     contents = open_container(path).contents()
     assert contents.frame["path"].tolist() == ["1.png", "2.png", "3.png"][:whole]
-    assert len(contents.notices) == 1 and f"is cut off or damaged behind {whole} whole members" in contents.notices[0]
-    assert [to_rgb(path / f"{n}.png").getpixel((0, 0)) for n in range(1, whole + 1)] == [(n, n, n) for n in range(1, whole + 1)]
+    assert len(contents.notices) == 1
+    assert f"is cut off or damaged behind {whole} whole members" in contents.notices[0]
+    assert [to_rgb(path / f"{n}.png").getpixel((0, 0)) for n in range(1, whole + 1)] == [
+        (n, n, n) for n in range(1, whole + 1)
+    ]
 
 
 def test_labels_of_a_webdataset(tmp_path: Path) -> None:
@@ -192,8 +216,11 @@ def test_which_parquet_files_hold_pictures(tmp_path: Path) -> None:
         pq.write_table(pa.table(columns), tmp_path / "a.parquet")
         return is_container(tmp_path / "a.parquet")
 
-    assert is_one(anything=[b"x"]) and is_one(image=[b"x"], path=["a"])
-    assert not is_one(thumbnail=[b"x"], path=["a"]) and not is_one(path=["a"]) and not is_one(image=["text"])
+    assert is_one(anything=[b"x"])
+    assert is_one(image=[b"x"], path=["a"])
+    assert not is_one(thumbnail=[b"x"], path=["a"])
+    assert not is_one(path=["a"])
+    assert not is_one(image=["text"])
     is_one(one=[b"x"], two=[b"x"])
     with pytest.raises(BadInput, match="columns one, two hold bytes; call the pictures' one 'image'"):
         tables.read(tmp_path / "a.parquet", "embed")
@@ -205,7 +232,8 @@ def test_classes_of_the_hub_are_written_by_their_names(tmp_path: Path) -> None:
     rows = {"image": [{"bytes": png(1), "path": None}] * 3, "label": [1, 0, 1]}
     datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "a.parquet")
     frame = tables.read(tmp_path / "a.parquet", "embed").frame
-    assert frame["label"].tolist() == ["dog", "cat", "dog"] and frame["path"].tolist()[0] == "a.parquet/0"
+    assert frame["label"].tolist() == ["dog", "cat", "dog"]
+    assert frame["path"].tolist()[0] == "a.parquet/0"
 
 
 def test_what_was_passed_over_is_said_once(tmp_path: Path) -> None:

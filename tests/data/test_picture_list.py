@@ -24,7 +24,9 @@ def test_paths_and_images_have_a_row_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("item", [None, 5, 0.5, [1]])
 def test_what_is_no_picture_is_refused(item: object) -> None:
-    with pytest.raises(BadInput, match=f"picture 1 is of type {type(item).__name__}; give a path or a PIL image, an array"):
+    with pytest.raises(
+        BadInput, match=f"picture 1 is of type {type(item).__name__}; give a path or a PIL image, an array"
+    ):
         list_table(["a.png", item], Path())
     model = toy("resnet_toy")
     with pytest.raises(BadInput):

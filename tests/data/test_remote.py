@@ -69,7 +69,11 @@ def server(certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     made.socket = context.wrap_socket(made.socket, server_side=True)
     made.answers, made.asked = {}, []  # type: ignore[attr-defined]
     made.place = f"https://127.0.0.1:{made.server_port}"  # type: ignore[attr-defined]
-    for name, value in {"SSL_CERT_FILE": certificate / "cert.pem", "OMLZOO_HOME": tmp_path / "home", "NO_PROXY": "*"}.items():
+    for name, value in {
+        "SSL_CERT_FILE": certificate / "cert.pem",
+        "OMLZOO_HOME": tmp_path / "home",
+        "NO_PROXY": "*",
+    }.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(remote, "WAIT", 0.001)
     remote._failed.clear()
@@ -85,7 +89,8 @@ def test_a_file_is_fetched_once_and_again_when_it_changed(server: Any) -> None:
     address = f"{server.place}/a.png"
     server.answers["/a.png"] = [(200, {"ETag": '"1"'}, b"one")]
     path = fetch(address, [server.place])
-    assert path.read_bytes() == b"one" and path.name == "a.png"
+    assert path.read_bytes() == b"one"
+    assert path.name == "a.png"
     assert fetch(address, [server.place]) == path
     assert [headers.get("If-None-Match") for _, headers in server.asked] == [None, '"1"']
     server.answers["/a.png"] = [(200, {"ETag": '"2"'}, b"two")]
@@ -134,15 +139,21 @@ def test_redirects_stay_with_the_host(server: Any, monkeypatch: pytest.MonkeyPat
     with pytest.raises(BadImage, match="more than 5 redirects"):
         fetch(f"{server.place}/round.png", [server.place])
     server.answers["/away.png"] = [(302, {"Location": "/new.png"}, b"")]
-    monkeypatch.setattr(remote, "is_private", remote.lru_cache(lambda host: False))  # as of a name that leads inside meanwhile
+    monkeypatch.setattr(
+        remote, "is_private", remote.lru_cache(lambda host: False)
+    )  # as of a name that leads inside meanwhile
     monkeypatch.setattr(remote.is_private, "__wrapped__", lambda host: True)
     with pytest.raises(BadImage, match="redirects to a private address"):
         fetch(f"{server.place}/away.png", [server.place])
 
 
 def test_private_addresses() -> None:
-    assert is_private("127.0.0.1:8443") and is_private("10.1.2.3") and is_private("[::1]:443") and is_private("169.254.169.254")
-    assert not is_private("1.1.1.1") and not is_private("no.such.host.invalid")
+    assert is_private("127.0.0.1:8443")
+    assert is_private("10.1.2.3")
+    assert is_private("[::1]:443")
+    assert is_private("169.254.169.254")
+    assert not is_private("1.1.1.1")
+    assert not is_private("no.such.host.invalid")
 
 
 def test_limits(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,10 +190,14 @@ def test_pictures_archives_and_tables_at_addresses(server: Any, tmp_path: Path) 
     expected = omlzoo.embed(model, local).vectors
     addresses = [f"{server.place}/{value}.png" for value in (1, 2)]
     typed = omlzoo.embed(model, addresses)
-    assert (typed.vectors == expected).all() and typed.table["path"].tolist() == addresses
-    server.answers["/a.zip"] = [(200, {}, write_zip(tmp_path / "a.zip", {"1.png": png(1), "2.png": png(2)}).read_bytes())]
+    assert (typed.vectors == expected).all()
+    assert typed.table["path"].tolist() == addresses
+    server.answers["/a.zip"] = [
+        (200, {}, write_zip(tmp_path / "a.zip", {"1.png": png(1), "2.png": png(2)}).read_bytes())
+    ]
     whole = omlzoo.embed(model, f"{server.place}/a.zip")
-    assert (whole.vectors == expected).all() and whole.table["path"].tolist() == ["a.zip/1.png", "a.zip/2.png"]
+    assert (whole.vectors == expected).all()
+    assert whole.table["path"].tolist() == ["a.zip/1.png", "a.zip/2.png"]
     frame, before = pd.DataFrame({"path": addresses}), len(server.asked)
     with pytest.raises(BadTable, match="is an address"):
         omlzoo.embed(model, frame)
@@ -194,7 +209,8 @@ def test_pictures_archives_and_tables_at_addresses(server: Any, tmp_path: Path) 
     shards = omlzoo.embed_shards(model, frame, tmp_path / "s", remote=server.place)
     before = len(server.asked)
     omlzoo.embed_shards(model, frame, tmp_path / "s", remote=server.place)
-    assert len(shards) == 2 and len(server.asked) == before
+    assert len(shards) == 2
+    assert len(server.asked) == before
     index = omlzoo.build_index(whole)
     assert index.search(addresses, k=1).ids.ravel().tolist() == [0, 1]
     with pytest.raises(BadInput, match="the server answers 404"):
@@ -221,7 +237,8 @@ def test_buckets(bucket: MemoryFileSystem, tmp_path: Path) -> None:
     assert list_addresses("s3://shop/photos/")[0] == "s3://shop/photos/hats/2.png"
     embeddings = omlzoo.embed(toy("resnet_toy"), "s3://shop/photos")
     assert embeddings.table["path"].tolist() == ["s3://shop/photos/hats/2.png", "s3://shop/photos/shoes/1.png"]
-    assert embeddings.table["label"].tolist() == ["hats", "shoes"] and embeddings.good.all()
+    assert embeddings.table["label"].tolist() == ["hats", "shoes"]
+    assert embeddings.good.all()
     with pytest.raises(BadImage, match="there is no such file"):
         fetch("s3://shop/none.png", ["s3://shop"])
     with pytest.raises(BadImage, match="more than 10 bytes"):

@@ -36,7 +36,8 @@ def shown(source: Any) -> list[np.ndarray]:
 ])  # fmt: skip
 def test_arrays_of_each_layout_are_the_same_pictures(make: Any) -> None:
     found = shown(make(PIXELS))
-    assert len(found) == 5 and all((one == other).all() for one, other in zip(found, PIXELS, strict=True))
+    assert len(found) == 5
+    assert all((one == other).all() for one, other in zip(found, PIXELS, strict=True))
 
 
 def test_one_array_is_one_picture() -> None:
@@ -93,7 +94,8 @@ def test_which_part_of_an_item_is_its_label(value: Any, label: Any) -> None:
     if isinstance(item.picture, Path):
         assert (item.picture, item.name) == (Path("root/a.png"), "a.png")
     else:
-        assert item.name == "image 7" and (np.asarray(item.picture) == PIXELS[0]).all()
+        assert item.name == "image 7"
+        assert (np.asarray(item.picture) == PIXELS[0]).all()
 
 
 @pytest.mark.parametrize("value", [5, None, (1, 2), {}, (), [[1.0]], object()])
@@ -165,13 +167,15 @@ class Counting(IterableDataset[Any]):
 @pytest.mark.filterwarnings("ignore::omlzoo.errors.OmlzooWarning")
 def test_datasets_of_torch() -> None:
     opened = open_source(Faulty())
-    assert isinstance(opened, Stream) and opened.count == 5
+    assert isinstance(opened, Stream)
+    assert opened.count == 5
     items = list(opened.items)
     assert [item.label for item in items] == [0, 1, None, 1, 0]
     with pytest.raises(BadImage, match="item 2: KeyError: 'gone'"):
         to_rgb(items[2].picture)
     opened = open_source(Counting())
-    assert isinstance(opened, Stream) and opened.count is None
+    assert isinstance(opened, Stream)
+    assert opened.count is None
     assert [item.label for item in opened.items] == ["n0", "n1", "n2", "n3", "n4"]
 
 
@@ -199,7 +203,11 @@ def test_datasets_of_hugging_face(tmp_path: Path) -> None:
         buffers.append(buffer.getvalue())
     features = datasets.Features({"n": datasets.Value("int32"), "image": datasets.Image(),
                                   "label": datasets.ClassLabel(names=["cat", "dog"])})  # fmt: skip
-    rows = {"n": [*range(5)], "image": [{"bytes": one, "path": f"/x/{n}.png"} for n, one in enumerate(buffers)], "label": [0, 1, 0, 1, 1]}
+    rows = {
+        "n": [*range(5)],
+        "image": [{"bytes": one, "path": f"/x/{n}.png"} for n, one in enumerate(buffers)],
+        "label": [0, 1, 0, 1, 1],
+    }
     data = datasets.Dataset.from_dict(rows, features=features)
     opened = open_source(data)
     assert isinstance(opened, Pictures)
@@ -227,11 +235,14 @@ def test_what_comes_once_has_no_table() -> None:
 
 def test_pictures_that_are_read_late() -> None:
     late = LatePicture("row 3", lambda: Image.fromarray(PIXELS[0]))
-    assert str(late) == "row 3" and to_rgb(late).size == (9, 7)
+    assert str(late) == "row 3"
+    assert to_rgb(late).size == (9, 7)
     with pytest.raises(BadImage, match="row 4: ZeroDivisionError"):
         to_rgb(LatePicture("row 4", lambda: 1 // 0))  # type: ignore[arg-type, return-value]
     with pytest.raises(BadImage, match="row 5: because"):
         to_rgb(unread("row 5", "because"))
-    assert is_array(PIXELS) and is_array(torch.zeros(1)) and not is_array([1])
+    assert is_array(PIXELS)
+    assert is_array(torch.zeros(1))
+    assert not is_array([1])
     assert Item(Path("a"), "a").label is None
     check_pixels(PIXELS[0], "it", (3,))

@@ -47,10 +47,12 @@ def test_the_same_pictures_from_everywhere_have_the_same_vectors(files: list[Pat
     for name, source in sources.items():
         found = omlzoo.embed(model, source, **options)
         assert np.array_equal(found.vectors, expected), name
-        assert found.good.all() and len(found) == 70
+        assert found.good.all()
+        assert len(found) == 70
     both = [write_zip(tmp_path / f"{n}.zip", dict(list(members.items())[n : n + 35])) for n in (0, 35)]
     found = omlzoo.embed(model, both, **options)
-    assert np.array_equal(found.vectors, expected) and found.table["path"].iloc[35] == f"{tmp_path}/35.zip/035.png"
+    assert np.array_equal(found.vectors, expected)
+    assert found.table["path"].iloc[35] == f"{tmp_path}/35.zip/035.png"
 
 
 def test_an_interrupted_run_over_an_archive_goes_on(files: list[Path], tmp_path: Path) -> None:
@@ -58,7 +60,8 @@ def test_an_interrupted_run_over_an_archive_goes_on(files: list[Path], tmp_path:
     model = toy("resnet_toy")
     shards = omlzoo.embed_shards(model, archive, tmp_path / "v")
     again = omlzoo.embed_shards(model, archive, tmp_path / "v")
-    assert len(shards) == len(again) == 20 and len(again.files()) == 1
+    assert len(shards) == len(again) == 20
+    assert len(again.files()) == 1
     index = omlzoo.build_index(omlzoo.embed(model, archive))
     index.search([files[3]], k=2).html(tmp_path / "hits.html")
     assert (tmp_path / "hits.html").read_text().count("data:image/jpeg") >= 3
@@ -88,8 +91,10 @@ def test_only_what_is_at_work_is_held() -> None:
 def test_labels_and_errors_stay_with_their_rows() -> None:
     items = [(PIXELS[0], "a"), (PIXELS[1][..., 0], "b"), (PIXELS[2], None), (PIXELS[3], "d")]
     found = omlzoo.embed(toy("resnet_toy"), iter(items))
-    assert found.table["label"].tolist() == ["a", "", "", "d"] and found.table["path"].tolist()[1] == "item 1"
-    assert found.good.tolist() == [True, False, True, True] and "has the shape (40, 44)" in found.table["error"][1]
+    assert found.table["label"].tolist() == ["a", "", "", "d"]
+    assert found.table["path"].tolist()[1] == "item 1"
+    assert found.good.tolist() == [True, False, True, True]
+    assert "has the shape (40, 44)" in found.table["error"][1]
 
 
 def test_what_has_no_names_cannot_be_written_in_parts(tmp_path: Path) -> None:
@@ -109,10 +114,19 @@ def test_the_record_is_that_of_files(files: list[Path]) -> None:
     assert isinstance(stream, Stream)
     found = embed_stream(model, stream, options=ComputeOptions(precision="fp32"), progress=False)
     omlzoo.embed(model, files[:1], precision="fp32").record.check_comparable(found.record)
-    assert record_of.__module__ == "omlzoo.embedding.run_record" and found.stats["rows"] == 3
+    assert record_of.__module__ == "omlzoo.embedding.run_record"
+    assert found.stats["rows"] == 3
 
 
 def test_an_index_of_anything() -> None:
     with pytest.warns(OmlzooWarning, match="as its label"):
-        embeddings = omlzoo.embed(toy("resnet_toy"), TensorDataset(torch.from_numpy(PIXELS[:4]), torch.tensor([5, 5, 6, 6])))
+        embeddings = omlzoo.embed(
+            toy("resnet_toy"), TensorDataset(torch.from_numpy(PIXELS[:4]), torch.tensor([5, 5, 6, 6]))
+        )
     assert omlzoo.build_index(embeddings).search(PIXELS[2], k=1).table()["label"].tolist() == [6]
+    at_once = omlzoo.build_index(PIXELS[:4], model=embeddings.model)
+    assert np.array_equal(at_once.embeddings.vectors, embeddings.vectors)
+    with pytest.raises(BadInput, match="embed first, or give model="):
+        omlzoo.build_index(PIXELS)
+    with pytest.raises(BadInput, match="leave model out"):
+        omlzoo.build_index(embeddings, model=embeddings.model)

@@ -71,7 +71,8 @@ def test_kept_or_not_the_weights_are_the_same(
     plain = tune(photographs, tmp_path / "plain", decoded_gb=0)
     assert weights(kept) == weights(plain)
     assert kept.history["loss"].tolist() == plain.history["loss"].tolist()
-    assert sizes == [8 * 3 * 80 * 64], "each of the two labels that train once, a quarter of its sides"
+    (size,), one = sizes, 3 * 80 * 64  # bytes of a picture, a quarter of its sides
+    assert 8 * one <= size <= 10 * one, "each of the two labels' once; two workers may decode one at the same time"
     assert not (tmp_path / "kept/decoded.cache").exists()
 
 

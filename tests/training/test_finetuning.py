@@ -51,7 +51,9 @@ def weights(run: Run) -> bytes:
     return (run.folder / "model.safetensors").read_bytes()
 
 
-BY_NAME = sorted(set(catalog.names("losses")) - {"CrossBatch", "MatryoshkaLoss", "WeightedSum", "SimilarityDistillation"})
+BY_NAME = sorted(
+    set(catalog.names("losses")) - {"CrossBatch", "MatryoshkaLoss", "WeightedSum", "SimilarityDistillation"}
+)
 
 
 @pytest.mark.parametrize("loss", BY_NAME)

@@ -1,5 +1,6 @@
 """The same pieces train in Lightning's Trainer and in a plain loop of torch."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,15 @@ def installed() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_lightning_trains_and_measures(tmp_path: Path, drawn: Path) -> None:
-    import pytorch_lightning as pl
-
+@pytest.mark.parametrize("package", ["pytorch_lightning", "lightning.pytorch"])
+def test_lightning_trains_and_measures(
+    package: str, tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from omlzoo.training import lightning
     from omlzoo.training.lightning import MetricLearning, Retrieval, training_batches
+
+    pl = pytest.importorskip(package, reason=f"{package} is not installed")
+    monkeypatch.setattr(lightning, "_package", lambda: package)  # both may be imported by now
 
     pl.seed_everything(0)
     model = toy("resnet_toy")
@@ -64,3 +70,28 @@ def test_a_plain_loop_of_torch_trains(drawn: Path) -> None:
             optimizer.step()
             values.append(value.item())
     assert sum(values[-4:]) < sum(values[:4])
+
+
+@pytest.mark.parametrize("imported", ["pytorch_lightning", "lightning.pytorch"])
+def test_an_object_is_one_of_the_package_that_the_program_has_imported(
+    imported: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import copy
+    import pickle
+
+    from omlzoo.training.lightning import PACKAGES, MetricLearning
+
+    pl = pytest.importorskip(imported, reason=f"{imported} is not installed")
+    for name in set(PACKAGES) - {imported}:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    module = MetricLearning(toy("resnet_toy"), SupConLoss())
+    assert isinstance(module, pl.LightningModule)
+    assert isinstance(module, MetricLearning)
+    for again in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert type(again) is type(module)
+        assert again.state_dict().keys() == module.state_dict().keys()
+
+    class Mine(MetricLearning):
+        """A user's own subclass."""
+
+    assert isinstance(Mine(toy("resnet_toy"), SupConLoss()), pl.LightningModule)

@@ -11,6 +11,7 @@ from omlzoo.training.loop import train_epoch
 from omlzoo.training.objective import Outputs, Supervised
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.step import Optimization
+from omlzoo.training.teacher import Teacher
 
 PLAIN: dict[str, Any] = {"optimizer": "SGD", "lr": 0.1, "weight_decay": 0.0, "warmup": 0.0, "schedule": "constant"}
 VIEWS = [torch.randn(6, 5, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
@@ -63,7 +64,7 @@ def test_an_objective_over_two_views_is_trained_by_the_same_step(chunk: int) -> 
 
 @pytest.mark.parametrize("chunk", [0, 4])
 def test_an_objective_with_a_teacher_trains_the_student_alone(chunk: int) -> None:
-    trained, other, teacher = model(), model(), nn.Linear(5, 3)
+    trained, other, teacher = model(), model(), Teacher(nn.Linear(5, 3), 1.0, 10)
     before = copy.deepcopy(teacher.state_dict())
     work = Optimization(trained, Imitation(), Recipe(**PLAIN, chunk=chunk), 10, "fp32", teacher=teacher)
     work.batch(VIEWS, LABELS, ROWS, str)
@@ -74,7 +75,7 @@ def test_an_objective_with_a_teacher_trains_the_student_alone(chunk: int) -> Non
 
 
 def test_the_loop_hands_views_to_the_objective_and_counts_its_statistics() -> None:
-    work = Optimization(model(), Imitation(), Recipe(**PLAIN), 10, "fp32", teacher=model())
+    work = Optimization(model(), Imitation(), Recipe(**PLAIN), 10, "fp32", teacher=Teacher(model(), 1.0, 10))
     batches = [(VIEWS[0], LABELS, ROWS, []), (VIEWS[0], LABELS, ROWS + 6, [])]
     summary = train_epoch(work, batches, lambda pixels: [pixels, pixels + 1])
     assert (summary.trained, summary.pictures) == (2, 12)

@@ -17,12 +17,12 @@ def rows() -> Tensor:
 
 
 @pytest.mark.parametrize(("loss", "message"), [
-    (lambda e, l: e.sum(dim=1), r"loss mine returned float32 of the shape \(12,\); it must return a scalar"),
-    (lambda e, l: e.detach().sum(), "loss mine returned a number without a gradient"),
-    (lambda e, l: 3.0, "loss mine returned float; it must return a scalar tensor"),
-    (lambda e, l: (e > 0).sum(), "loss mine returned int64 of the shape"),
+    (lambda e, y: e.sum(dim=1), r"loss mine returned float32 of the shape \(12,\); it must return a scalar"),
+    (lambda e, y: e.detach().sum(), "loss mine returned a number without a gradient"),
+    (lambda e, y: 3.0, "loss mine returned float; it must return a scalar tensor"),
+    (lambda e, y: (e > 0).sum(), "loss mine returned int64 of the shape"),
     (lambda e: e.sum(), "loss mine raised an error: TypeError: .*positional argument"),
-    (lambda e, l: 1 / 0, "loss mine raised an error: ZeroDivisionError: division by zero"),
+    (lambda e, y: 1 / 0, "loss mine raised an error: ZeroDivisionError: division by zero"),
 ])  # fmt: skip
 def test_what_is_no_scalar_with_a_gradient_is_refused_in_one_line(loss: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message) as caught:

@@ -11,7 +11,15 @@ from omlzoo.losses import SupConLoss
 from omlzoo.models._trust import trusting
 from omlzoo.training import EarlyStopping, Recipe
 from omlzoo.training.own_parts import (
-    OwnPart, calling, from_worker, is_own, make_part, own_part, spelt, takes, trusted_part,
+    OwnPart,
+    calling,
+    from_worker,
+    is_own,
+    make_part,
+    own_part,
+    spelt,
+    takes,
+    trusted_part,
 )  # fmt: skip
 
 

@@ -4,4 +4,5 @@ from omlzoo.data.sources.hub_datasets import hugging_face as hugging_face
 from omlzoo.data.sources.parquet_bytes import ParquetBytes as ParquetBytes
 from omlzoo.data.sources.tar_archive import TarArchive as TarArchive
 from omlzoo.data.sources.torch_data import torch_items as torch_items
+from omlzoo.data.sources.video_file import VideoFile as VideoFile
 from omlzoo.data.sources.zip_archive import ZipArchive as ZipArchive

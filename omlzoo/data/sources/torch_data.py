@@ -74,7 +74,9 @@ def _height(columns: list[Any]) -> int | None:
     stacked = [column for column in columns if is_array(column) and column.ndim == 4]
     if stacked:
         return len(stacked[0])
-    listed = [isinstance(column, list | tuple) and bool(column) and all(map(is_one_picture, column)) for column in columns]
+    listed = [
+        isinstance(column, list | tuple) and bool(column) and all(map(is_one_picture, column)) for column in columns
+    ]
     return None if all(listed) or not any(listed) else len(columns[listed.index(True)])
 
 

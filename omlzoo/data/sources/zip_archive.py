@@ -11,6 +11,8 @@ from omlzoo.errors import BadImage, BadInput
 
 __all__ = ["ZipArchive"]
 
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for any amount of memory
+
 
 class ZipArchive:
     """A zip archive, whose members are read one by one and never unpacked to the disk.
@@ -53,6 +55,8 @@ class ZipArchive:
         if info is None:
             raise BadImage(f"{self.path}/{name}: there is no such member in the archive")
         check_size(f"{self.path}/{name}", info.file_size)
+        if info.compress_type not in METHODS:
+            raise BadImage(f"{self.path}/{name}: is compressed in another way than deflate, which is not read")
         try:
             with self.archive.open(info) as member:
                 content = member.read(info.file_size + 1)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from omlzoo.index.backends._part import Part
 
@@ -17,7 +16,7 @@ def test_a_range_with_few_holes_is_a_view(rows: range | list[int], is_view: bool
     assert np.shares_memory(part.vectors, VECTORS) == is_view
     assert part.rows.tolist() == list(rows)
     assert part.left == len(rows)
-    found = part.nearest(torch.from_numpy(VECTORS), 1, None, None)[1][:, 0]
+    found = part.nearest(VECTORS, 1, None, None)[1][:, 0]
     for row, query in enumerate(VECTORS):
         assert found[row] == min(rows, key=lambda other: float(np.linalg.norm(VECTORS[other] - query)))
 
@@ -28,12 +27,12 @@ def test_holes_that_would_spoil_products_are_left_out_of_a_copy(broken: float) -
     vectors[7] = broken
     part = Part(vectors, np.array([row for row in range(60) if row != 7]), "euclidean")
     assert not np.shares_memory(part.vectors, vectors)
-    assert (part.nearest(torch.from_numpy(VECTORS[:5]), 60, None, None)[1] != 7).all()
+    assert (part.nearest(VECTORS[:5], 60, None, None)[1] != 7).all()
 
 
 def test_what_was_prepared_serves_those_that_are_left_and_the_first_stays_as_it_was() -> None:
     part = Part(VECTORS, np.arange(60), "cosine")
-    queries = torch.from_numpy(VECTORS[:4])
+    queries = VECTORS[:4]
     before = part.nearest(queries, 60, None, None)[1]
     less = part.without(np.array([3, 99])).without(np.array([8]))
     assert less._search is not None
