@@ -3,17 +3,22 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.checkpoints.folder import open_entry
 from omlzoo.data.picture_list import Source
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.embedding.options import Runtime
+from omlzoo.embedding.plain_vectors import of_vectors
 from omlzoo.errors import BadInput, notice
 from omlzoo.index.addresses import absolute, named_options
 from omlzoo.index.index import Index
 from omlzoo.index.storage import read_index
 from omlzoo.jsonio import read_json
 from omlzoo.models._trust import Trust, as_packages
+from omlzoo.ops.codes import is_tensor
 from omlzoo.zoo.registry import get_weights
 
 if TYPE_CHECKING:
@@ -26,6 +31,7 @@ def build_index(
     embeddings: Embeddings | Source,
     *,
     model: "Extractor | str | Path | None" = None,
+    table: pd.DataFrame | str | Path | None = None,
     backend: str = "exact",
     calibration: Calibration | str | Path | None = None,
     **options: Any,
@@ -34,8 +40,9 @@ def build_index(
 
     Args:
         embeddings: Embeddings that ``omlzoo.embed`` or ``omlzoo.load_embeddings`` returned; or, with a model, the
-            pictures: anything that ``omlzoo.embed`` takes.
-        model: What embeds the pictures, as in ``omlzoo.embed``; None where embeddings are given.
+            pictures: anything that ``omlzoo.embed`` takes; or plain vectors (N, D), to be searched with vectors.
+        model: What embeds the pictures, as in ``omlzoo.embed``; None where embeddings or vectors are given.
+        table: A row for each of plain vectors: a DataFrame, or a csv or Parquet file.
         backend: A name of omlzoo.index.backends: "exact" looks at every vector, "faiss" at a graph of neighbours,
             "lancedb", "qdrant", "pgvector" and "milvus" are stores; docs/search.md has them all. Another package may
             offer one by the entry-point group ``omlzoo.backends``.
@@ -50,7 +57,7 @@ def build_index(
             backend refuses an option.
         MissingExtra: The backend's package is not installed.
     """
-    embeddings = _embedded(embeddings, model)
+    embeddings = _embedded(embeddings, model, table)
     if isinstance(calibration, str | Path):
         calibration = _read_calibration(Path(calibration))
     elif calibration is None:
@@ -61,8 +68,15 @@ def build_index(
     return index
 
 
-def _embedded(source: Embeddings | Source, model: "Extractor | str | Path | None") -> Embeddings:
-    """The embeddings as they are, or those of pictures."""
+def _embedded(
+    source: Embeddings | Source, model: "Extractor | str | Path | None", table: pd.DataFrame | str | Path | None
+) -> Embeddings:
+    """The embeddings as they are, or those of pictures or of plain vectors."""
+    numbers = isinstance(source, np.ndarray) or is_tensor(source)
+    if table is not None and (model is not None or not numbers):
+        raise BadInput("table is for plain vectors (N, D); embeddings and pictures have theirs, leave table out")
+    if numbers and model is None and getattr(source, "ndim", 0) == 2:
+        return of_vectors(source, table)
     if isinstance(source, Embeddings):
         if model is not None:
             raise BadInput("model is given together with embeddings, which have theirs; leave model out")
