@@ -69,7 +69,7 @@ def _are_pixels(array: object, *dimensions: int) -> bool:
     shape = tuple(getattr(array, "shape", ()))
     if len(shape) not in (dimensions or (3, 4)):
         return False
-    return len(shape) == 4 or 3 in (shape[-1], shape[-3])
+    return len(shape) == 4 or shape[-1] == 3 or (shape[-3] == 3 and shape[-1] > 1)  # a column of vectors is no picture
 
 
 @lru_cache(FEW)

@@ -38,7 +38,7 @@ RIGHT = {
     "nothing masked": np.ma.masked_array(GIVEN), "none": GIVEN[:0],
 }  # fmt: skip
 WRONG = {
-    "one": (GIVEN[0], "shape"), "three axes": (GIVEN[:, :, None], "pixels are uint8"), "no numbers": (GIVEN[:, :0], "at least one number"), "lists of nothing": ([[], []], "at least one"),
+    "one": (GIVEN[0], "shape"), "three axes": (GIVEN[:, :, None], "shape"), "no numbers": (GIVEN[:, :0], "at least one number"), "lists of nothing": ([[], []], "at least one"),
     "objects": (GIVEN.astype(object), "kind object"), "texts": (GIVEN.astype(str), "kind <U"), "bool": (GIVEN > 0, "bool"), "complex": (GIVEN * 1j, "complex"),
     "times": (np.zeros((3, 16), "M8[s]"), "kind datetime64"), "decimals": ([[Decimal(1)] * 16] * 3, "kind object"), "huge integers": ([[10**30] * 16] * 3, "kind object"),
     "ragged": ([[1.0], [1.0, 2.0]], "equal length"), "sparse tensor": (torch.tensor(GIVEN).to_sparse(), "sparse"), "sparse": (Sparse(), "are sparse"),
