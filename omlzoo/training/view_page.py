@@ -65,11 +65,10 @@ def preview_views(
                 image = to_rgb(files[number], boxes[number])
             except BadImage:
                 continue
-            drawn_views = shown(views(image))
-            cards = [
-                Card(thumbnail(view), f"view {place + 1}", f"{view.height} x {view.width} pixels")
-                for place, view in enumerate(drawn_views)
-            ]
+            cards = []
+            for place, view in enumerate(shown(views(image))):
+                size = f"{view.height} x {view.width} pixels"  # before a thumbnail is made of it
+                cards.append(Card(thumbnail(view), f"view {place + 1}", size))
             rows.append(Row(Card(thumbnail(image), str(table.frame["path"].iloc[number])), cards))
     if not rows:
         raise BadInput(f"{table.name}: none of the pictures can be read")

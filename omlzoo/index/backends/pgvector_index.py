@@ -137,8 +137,9 @@ class Postgres:
     def _nearest(self, queries: np.ndarray, count: int, where: str, rows: list[int], share: float) -> np.ndarray:
         wanted = self._sql(
             "SELECT q.place, f.row FROM unnest(%(queries)s::vector[]) WITH ORDINALITY q(v, place) CROSS JOIN LATERAL "
-            f"(SELECT t.row FROM {{table}} t {where} ORDER BY t.vector {self.order} q.v LIMIT %(count)s) f"
-        )
+            "(SELECT t.row FROM {table} t {where} ORDER BY t.vector {order} q.v LIMIT %(count)s) f",
+            where=where, order=self.order,
+        )  # fmt: skip
         width = min(WIDEST, max(count, round(self.search_width / max(share, 1e-3))))
         with self._connected() as connection:  # one statement, hence one way there and back
             if width != self._width:
@@ -165,10 +166,12 @@ class Postgres:
                         "AND NOT attisdropped", [self.collection])  # fmt: skip
             return {name for (name,) in found}
 
-    def _sql(self, text: str, **numbers: int) -> Any:
-        """A statement with the table's name quoted by the client, the operators of our own, and numbers."""
+    def _sql(self, text: str, **parts: int | str) -> Any:
+        """A statement with the table's name quoted by the client, clauses and operators of our own, and numbers."""
         sql = self.client.sql
-        names = {name: sql.Literal(int(number)) for name, number in numbers.items()}
+        names = {
+            name: sql.SQL(part) if isinstance(part, str) else sql.Literal(int(part)) for name, part in parts.items()
+        }
         return sql.SQL(text).format(table=sql.Identifier(self.collection), measure=sql.SQL(self.measure), **names)
 
     @contextmanager

@@ -22,7 +22,7 @@ ROWS = 512  # of an insertion
 PAGE = 10_000  # numbers of rows that are asked for at a time
 LOCAL = 20_000  # rows that local mode is for, say its makers
 PATIENCE = 60  # seconds that a server may take
-TOKEN = "OMLZOO_QDRANT_TOKEN"  # the variable that has the key
+KEY = "OMLZOO_QDRANT_TOKEN"  # the variable that has the key
 LOCAL_LOCK = threading.RLock()  # local mode is for one thread
 OPEN: WeakValueDictionary[Path, Any] = WeakValueDictionary()  # a path is opened once in a process
 
@@ -212,5 +212,5 @@ def _opened(package: Any, path: Path) -> Any:
 
 
 def _connected(package: Any, url: str, token: str) -> Any:
-    key = token or os.environ.get(TOKEN) or None
+    key = token or os.environ.get(KEY) or None
     return package.QdrantClient(url=url, api_key=key, timeout=PATIENCE, check_compatibility=False)
