@@ -162,7 +162,7 @@ def alarm(objective: str, arguments: dict[str, Any], broken: bool = False) -> di
 ROWS: dict[str, Callable[[], dict[str, Any]]] = {
     **{f"omniglot-{name.lower()}": lambda name=name: pretrained(name) for name in OBJECTIVES},  # type: ignore[misc]
     "omniglot-lightly-simclr": lightly_simclr,
-    "alarm-byol-without-predictor": lambda: alarm("BYOL", {}, broken=True),
+    "alarm-byol-without-predictor": lambda: alarm("BYOL", {"momentum": 0.5}, broken=True),
     "alarm-swav-epsilon-1": lambda: alarm("SwAV", {"prototypes": 512, "epsilon": 1.0}),
     "alarm-dino-temperature-0.1": lambda: alarm(
         "DINO", {"prototypes": 1024, "teacher_temperature": 0.1, "start_temperature": 0.1}
@@ -176,7 +176,8 @@ def run(name: str) -> None:
     values = ROWS[name]()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     row = {
-        "row": name, "what": (ROWS[name].__doc__ or pretrained.__doc__ or "").strip(), "values": values, "seed": 0,
+        "row": name, "what": ((alarm if name.startswith("alarm") else pretrained).__doc__ or "").strip(),
+        "values": values, "seed": 0,
         "command": f"python scripts/evidence.py {name}", "commit": commit.stdout.strip(),
         "seconds": round(time.perf_counter() - begun), "processor seconds": round(time.process_time() - processor),
         "threads": os.environ.get("OMP_NUM_THREADS", "all"), "machine": f"{platform.machine()}, {os.cpu_count()} cores",
