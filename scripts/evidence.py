@@ -67,7 +67,7 @@ def small_resnet() -> Any:
     return model.eval()
 
 
-def pretrained(objective: str) -> dict[str, Any]:
+def pretrained(objective: str, epochs: int = 60) -> dict[str, Any]:
     """Unseen alphabets after learning from 2,720 training drawings without their labels."""
     import omlzoo
 
@@ -75,7 +75,7 @@ def pretrained(objective: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = omlzoo.pretrain(
             small_resnet(), DATA / "omniglot" / "omniglot.csv", out=Path(folder) / "run", objective=objective,
-            objective_args=OBJECTIVES[objective], progress=False, **VIEWS, **several,
+            objective_args=OBJECTIVES[objective], progress=False, **VIEWS | {"epochs": epochs}, **several,
         )  # fmt: skip
         before = run.report.before or {}
         return {
@@ -161,6 +161,7 @@ def alarm(objective: str, arguments: dict[str, Any], broken: bool = False) -> di
 
 ROWS: dict[str, Callable[[], dict[str, Any]]] = {
     **{f"omniglot-{name.lower()}": lambda name=name: pretrained(name) for name in OBJECTIVES},  # type: ignore[misc]
+    "omniglot-simclr-20-epochs": lambda: pretrained("SimCLR", 20),
     "omniglot-lightly-simclr": lightly_simclr,
     "alarm-byol-without-predictor": lambda: alarm("BYOL", {"momentum": 0.5}, broken=True),
     "alarm-swav-epsilon-1": lambda: alarm("SwAV", {"prototypes": 512, "epsilon": 1.0}),
