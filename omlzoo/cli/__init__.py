@@ -18,8 +18,8 @@ from cyclopts import App, CycloptsError
 import omlzoo
 from omlzoo.cli.output import print_line
 from omlzoo.errors import OmlzooError, OmlzooWarning
-from omlzoo.models._trust import PROCESS
 from omlzoo.pages.labels import readable
+from omlzoo.zoo.trusting import forget_trust
 
 __all__ = ["app", "main"]
 
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_line("omlzoo: interrupted; what was finished is kept", error=True)
         return INTERRUPTED
     finally:
-        PROCESS.clear()
+        forget_trust()
     return code if isinstance(code, int) else 0
 
 

@@ -53,11 +53,12 @@ def pretrain_command(
     allow(trust)
     from omlzoo.training import Recipe, pretrain
     from omlzoo.training.distributed import is_first
-    from omlzoo.training.view_page import preview_views
 
     recipe = None if config is None else Recipe.read(config)
     settings = settings_of(flags)
     if preview:
+        from omlzoo.cli.view_page import preview_views
+
         page = preview_views(model, pictures, out, recipe, root, **settings)
         print_line(f"{page} shows ten pictures with their views")
         return 0

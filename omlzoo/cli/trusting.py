@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from omlzoo.models._trust import PROCESS, as_packages
+from omlzoo.zoo.trusting import trust_packages
 
 __all__ = ["Trusted", "allow"]
 
@@ -27,4 +27,4 @@ def allow(trust: list[str] | None) -> None:
     Raises:
         BadInput: It is no name of a package.
     """
-    PROCESS.update(as_packages(trust))
+    trust_packages(trust)

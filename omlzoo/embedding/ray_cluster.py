@@ -27,8 +27,8 @@ from omlzoo.embedding.replacement import shards_to_fill
 from omlzoo.embedding.shard_writer import embed_part, say_decoder, take_values
 from omlzoo.embedding.shards import ROWS, Shards
 from omlzoo.errors import BadInput, notice
-from omlzoo.models._trust import PROCESS
 from omlzoo.zoo.registry import get_model, open_model
+from omlzoo.zoo.trusting import trusted_packages
 
 __all__ = ["embed_on_ray", "ray_started"]
 
@@ -188,7 +188,7 @@ def _compute(
             str(shards.folder.resolve()),
             str(root.resolve()),
             asdict(options),
-            tuple(PROCESS),
+            trusted_packages(),
         ),
         num_cpus=cpus,
         num_gpus=gpus or None,

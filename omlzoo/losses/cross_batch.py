@@ -40,6 +40,18 @@ class CrossBatch(nn.Module):
             raise BadInput(f"after is {after}; it must be 0 or more")
         self.loss, self.memory, self.after = loss, memory, after
 
+    @classmethod
+    def over(cls, loss: Loss, size: int, dim: int, gather: bool = False) -> "CrossBatch":
+        """A loss over the batch and a new memory.
+
+        Args:
+            loss: A loss that can compare a batch with references and that does not gather itself.
+            size: Number of embeddings that the memory can hold.
+            dim: Dimension of the embeddings.
+            gather: Whether the memory and the loss have the batches of all processes.
+        """
+        return cls(loss, MemoryBank(size, dim, gather=gather))
+
     def __repr__(self) -> str:
         return described(self)
 

@@ -10,18 +10,49 @@ from torch import Tensor, nn
 from omlzoo.errors import BadEntry
 from omlzoo.models._extractor import Extractor
 
-__all__ = ["keep_settings", "with_derived_facts"]
+__all__ = ["Derived", "keep_settings", "with_derived_facts"]
 
 SETTINGS = "settings"
 
 
-def keep_settings(model: Extractor, settings: Sequence[float]) -> None:
-    """Keep what a model computes around its bodies as a tensor of its state dict, in millionths.
+class Derived(Extractor):
+    """An extractor around another one, whose embedding it changes.
 
-    Files and digests of the same weights with other settings are then others, wherever vectors are compared by them.
+    What it computes around the body is kept as a tensor of its state dict, in millionths: files and digests of the same
+    weights with other settings are then others, wherever vectors are compared by them. A state dict with other settings
+    is refused when it is loaded.
 
     Args:
-        model: The model. A state dict with other settings is refused when it is loaded.
+        body: The extractor.
+        dim: Dimension of the embedding.
+        normalize: Whether to divide the embedding by its L2 norm.
+        settings: The settings as numbers; None for one whose own weights tell it from others.
+    """
+
+    def __init__(self, body: Extractor, dim: int, normalize: bool, settings: Sequence[float] | None = None) -> None:
+        super().__init__(dim, normalize)
+        self.body = body
+        if settings is not None:
+            keep_settings(self, settings)
+
+    def fit(self, size: tuple[int, int]) -> bool:
+        """Adapt the body, see :meth:`omlzoo.models.Extractor.fit`."""
+        return self.body.fit(size)
+
+    def check_saving(self) -> None:
+        """Refuse to save a body that could never be opened again."""
+        self.body.check_saving()
+
+    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
+        """The stages of the body."""
+        return self.body.stages()
+
+
+def keep_settings(model: Extractor, settings: Sequence[float]) -> None:
+    """Keep what a model computes around others among its weights, see :class:`Derived`.
+
+    Args:
+        model: The model.
         settings: The settings as numbers.
     """
     wanted = [round(1e6 * value) for value in settings]

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from omlzoo.errors import BadEntry, BadInput
-from omlzoo.models._derived import keep_settings, with_derived_facts
+from omlzoo.models._derived import Derived, with_derived_facts
 from omlzoo.models._extractor import Extractor, unit
 from omlzoo.models._pooling import Pooling, pooled
 
@@ -15,7 +15,7 @@ __all__ = ["Layered", "with_layers"]
 POOLINGS: tuple[Pooling, ...] = ("mean", "gem", "max")
 
 
-class Layered(Extractor):
+class Layered(Derived):
     """The pooled maps of stages of another extractor, each divided by its L2 norm, one after the other.
 
     Earlier stages know colours, textures and letters, which later ones forget.
@@ -48,21 +48,8 @@ class Layered(Extractor):
             raise BadInput(f"layers is {list(layers)}; it must be different numbers of stages, from 0")
         if pooling not in POOLINGS or not power > 0:
             raise BadInput(f"pooling is {pooling!r} and power {power}; it must be {', '.join(POOLINGS)}, and above 0")
-        super().__init__(dim, normalize)
-        self.body, self.layers, self.own, self.pooling, self.power = body, tuple(layers), own, pooling, power
-        keep_settings(self, [*layers, own, POOLINGS.index(pooling), power])
-
-    def fit(self, size: tuple[int, int]) -> bool:
-        """Adapt the body, see :meth:`omlzoo.models.Extractor.fit`."""
-        return self.body.fit(size)
-
-    def check_saving(self) -> None:
-        """Refuse to save a body that could never be opened again."""
-        self.body.check_saving()
-
-    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """The stages of the body."""
-        return self.body.stages()
+        super().__init__(body, dim, normalize, [*layers, own, POOLINGS.index(pooling), power])
+        self.layers, self.own, self.pooling, self.power = tuple(layers), own, pooling, power
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
         """The named outputs of the body, with the embedding of the stages.

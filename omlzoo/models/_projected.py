@@ -6,14 +6,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
-from omlzoo.models._derived import with_derived_facts
+from omlzoo.models._derived import Derived, with_derived_facts
 from omlzoo.models._extractor import Extractor, unit
 from omlzoo.models._linear_map import Projection
 
 __all__ = ["Projected", "with_projection"]
 
 
-class Projected(Extractor):
+class Projected(Derived):
     """An extractor with a linear projection after it. The projection takes the embedding before its normalisation.
 
     The weight of the projection is initialised as an orthogonal matrix, and its bias as zeros.
@@ -26,19 +26,11 @@ class Projected(Extractor):
     """
 
     def __init__(self, body: Extractor, dim: int, normalize: bool = False, unit_input: bool = False) -> None:
-        super().__init__(dim, normalize)
-        self.body, self.unit_input = body, unit_input
+        super().__init__(body, dim, normalize)
+        self.unit_input = unit_input
         self.project = nn.Linear(body.dim, dim)
         nn.init.orthogonal_(self.project.weight)
         nn.init.zeros_(self.project.bias)
-
-    def fit(self, size: tuple[int, int]) -> bool:
-        """Adapt the body, see :meth:`omlzoo.models.Extractor.fit`."""
-        return self.body.fit(size)
-
-    def check_saving(self) -> None:
-        """Refuse to save a body that could never be opened again."""
-        self.body.check_saving()
 
     def stages(self) -> list[list[nn.Module | nn.Parameter]]:
         """The stages of the body, and the projection."""

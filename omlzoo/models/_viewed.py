@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
-from omlzoo.models._derived import keep_settings, with_derived_facts
+from omlzoo.models._derived import Derived, with_derived_facts
 from omlzoo.models._extractor import Extractor, unit
 
 __all__ = ["Viewed", "with_views"]
@@ -15,7 +15,7 @@ __all__ = ["Viewed", "with_views"]
 MOST, SMALLEST, LARGEST = 8, 0.25, 4.0
 
 
-class Viewed(Extractor):
+class Viewed(Derived):
     """The mean of another extractor's embeddings of several views of each image (test-time augmentation).
 
     Args:
@@ -42,22 +42,8 @@ class Viewed(Extractor):
         if not known or not all(isfinite(scale) and SMALLEST <= scale <= LARGEST for scale in scales):
             rule = f"1 to {MOST} different numbers from {SMALLEST} to {LARGEST}"
             raise BadInput(f"scales is {list(scales)}; it must be {rule}")
-        super().__init__(body.dim, normalize)
-        self.body = body
+        super().__init__(body, body.dim, normalize, [*scales, mirror, unit_views])
         self.scales, self.mirror, self.unit_views = tuple(scales), mirror, unit_views
-        keep_settings(self, [*scales, mirror, unit_views])
-
-    def fit(self, size: tuple[int, int]) -> bool:
-        """Adapt the body, see :meth:`omlzoo.models.Extractor.fit`."""
-        return self.body.fit(size)
-
-    def check_saving(self) -> None:
-        """Refuse to save a body that could never be opened again."""
-        self.body.check_saving()
-
-    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
-        """The stages of the body."""
-        return self.body.stages()
 
     def embed(self, images: Tensor) -> dict[str, Tensor]:
         """The named outputs of the body for the first view, and the embedding of all of them."""

@@ -10,9 +10,9 @@ from omlzoo.embedding.shards import load_embeddings
 from omlzoo.errors import BadInput
 from omlzoo.index.build import build_index
 from omlzoo.index.index import Index
-from omlzoo.models._trust import Trust
 from omlzoo.zoo.local_models import best_here
 from omlzoo.zoo.registry import get_model
+from omlzoo.zoo.trusting import Trust
 
 __all__ = ["open_photos"]
 

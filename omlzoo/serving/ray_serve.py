@@ -14,12 +14,12 @@ from omlzoo.embedding.options import Runtime
 from omlzoo.embedding.ray_cluster import ray_started
 from omlzoo.errors import BadInput
 from omlzoo.index.build import open_index
-from omlzoo.models._trust import PROCESS
 from omlzoo.serving.application import front, routed
 from omlzoo.serving.forwarding import Answer, Asked, Failures, Forwarding, answer_of
 from omlzoo.serving.limits import Limits
 from omlzoo.serving.service import Service
 from omlzoo.serving.tokens import check_token
+from omlzoo.zoo.trusting import trust_packages, trusted_packages
 
 __all__ = ["Replicas", "served_on_ray"]
 
@@ -65,7 +65,7 @@ class _Replica:
     """Opens the index and its model once and answers what the front passes on."""
 
     async def __init__(self, settings: _Settings) -> None:  # type: ignore[misc]  # Ray Serve awaits it
-        PROCESS.update(settings.trust)
+        trust_packages(settings.trust)
         service = Service(open_index(settings.index), settings.limits, settings.roots, settings.runtime)
         self.app = routed(service, settings.token)
         self.lifespan = self.app.router.lifespan_context(self.app)
@@ -108,7 +108,7 @@ def served_on_ray(
     limits = limits or Limits()
     serve = catalog.optional("ray.serve", "ray")
     settings = _Settings(str(Path(index).resolve()), limits, token, tuple(Path(root).resolve() for root in roots),
-                         runtime, tuple(PROCESS))  # fmt: skip
+                         runtime, trusted_packages())  # fmt: skip
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     with ray_started(replicas.address) as ray:
         _check_room(ray.cluster_resources(), replicas)

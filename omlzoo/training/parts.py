@@ -18,7 +18,6 @@ from omlzoo.data.dataset import Pixels
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.views import Views
 from omlzoo.errors import BadInput, notice
-from omlzoo.memory import MemoryBank
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._projected import Projected
 from omlzoo.objectives._objective import Objective
@@ -278,5 +277,5 @@ def _one_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool) -> nn.Modul
         return made
     if not getattr(made, "references", False):
         raise BadInput(f"memory is {recipe.memory}, but {recipe.loss} compares with no other items; set memory to 0")
-    longer: nn.Module = catalog.find("losses", "CrossBatch")(made, MemoryBank(recipe.memory, dim, gather=gather))
+    longer: nn.Module = catalog.find("losses", "CrossBatch").over(made, recipe.memory, dim, gather)
     return longer

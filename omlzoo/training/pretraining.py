@@ -1,7 +1,7 @@
 """pretrain(): learns from pictures without labels and writes a run folder, which the zoo opens as a checkpoint."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -30,7 +30,7 @@ from omlzoo.training.run_folder import Run
 from omlzoo.training.run_start import open_start, run_state
 from omlzoo.training.running import Running
 
-__all__ = ["picture_rows", "pretrain", "readable_rows"]
+__all__ = ["chosen_settings", "picture_rows", "pretrain", "readable_rows"]
 
 LOG = logging.getLogger(__name__)
 NAMED = 3  # files that a message names
@@ -94,9 +94,7 @@ def pretrain(
         begin = open_start(model, scratch)
         chosen: dict[str, Any] = {}
         if recipe is None:
-            start = start_model(begin, known)
-            train = table.rows((table.frame["split"] == "train").to_numpy())
-            chosen = suggest_pretraining(count, start, scratch, drawn(train.files()), settings)
+            chosen = chosen_settings(table, start_model(begin, known), scratch, settings)
         known = known.changed(chosen)
         if known.objective == "none":
             raise BadInput("the recipe's objective is none; name one of omlzoo.objectives, such as SimCLR")
@@ -115,6 +113,19 @@ def pretrain(
                 LOG.info("%s epochs of %s batches: %s", known.epochs, len(parts.data.batches), estimate)
                 facts["estimated before the first step"] = str(estimate)
             return Running(parts, facts, progress).run(resume)
+
+
+def chosen_settings(table: Table, model: Extractor, scratch: bool, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that follow from the pictures of a run, without those that were given.
+
+    Args:
+        table: The table of :func:`picture_rows`.
+        model: The model that is trained.
+        scratch: Whether it starts from random weights.
+        given: Settings that were decided.
+    """
+    train = table.rows((table.frame["split"] == "train").to_numpy())
+    return suggest_pretraining(_distinct(table), model, scratch, drawn(train.files()), given)
 
 
 def readable_rows(table: Table) -> tuple[np.ndarray, list[str]]:

@@ -1,22 +1,18 @@
 """The page that shows pictures with their views before training: the views decide what is learned."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from omlzoo.data.images import to_rgb
 from omlzoo.data.views import Views, shown
-from omlzoo.errors import BadImage, BadInput
+from omlzoo.errors import BadImage, BadInput, notice
 from omlzoo.files import check_free, new_file
-from omlzoo.models._extractor import Extractor
 from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
 from omlzoo.training.finetuning import start_model
-from omlzoo.training.pretraining import picture_rows
-from omlzoo.training.pretraining_defaults import drawn, suggest_pretraining
+from omlzoo.training.pretraining import chosen_settings, picture_rows
 from omlzoo.training.recipe import Recipe
 
 __all__ = ["preview_views"]
@@ -25,18 +21,13 @@ PICTURES = 10
 
 
 def preview_views(
-    model: Extractor | str | Path,
-    pictures: str | Path | pd.DataFrame | Sequence[str | Path],
-    out: str | Path,
-    recipe: Recipe | None = None,
-    root: str | Path | None = None,
-    **settings: Any,
+    model: str, pictures: Path, out: Path, recipe: Recipe | None = None, root: Path | None = None, **settings: Any
 ) -> Path:
     """Write a page with ten pictures, each with the views that ``pretrain`` would draw of it.
 
     Args:
-        model: The model, whose preprocessing gives the size of the views.
-        pictures: As in ``omlzoo.pretrain``.
+        model: What ``omlzoo.get_model`` opens, whose preprocessing gives the size of the views.
+        pictures: A folder or a table.
         out: The page; ".html" is added where it has no ending.
         recipe: All settings; None lets them follow from the pictures.
         root: The folder where relative paths start.
@@ -48,22 +39,23 @@ def preview_views(
     Raises:
         BadInput: There is a file of that name already, or no picture can be read.
     """
-    out = Path(out) if Path(out).suffix else Path(out).with_name(f"{Path(out).name}.html")
+    out = out if out.suffix else out.with_name(f"{out.name}.html")
     check_free(out, ())
     known = (recipe or Recipe()).changed(settings)
     table = picture_rows(pictures, root)
     start = start_model(model, known)
     if recipe is None:
-        known = known.changed(suggest_pretraining(len(table), start, False, drawn(table.files()), settings))
+        known = known.changed(chosen_settings(table, start, False, settings))
     views = Views(start.entry.preprocess, known.views, known.globals, known.locals)
-    rows = []
+    rows, unread = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(known.seed)
         files, boxes = table.files(), table.boxes()
         for number in np.linspace(0, len(files) - 1, min(PICTURES, len(files))).astype(int).tolist():
             try:
                 image = to_rgb(files[number], boxes[number])
-            except BadImage:
+            except BadImage as error:
+                unread.append(str(error))
                 continue
             cards = []
             for place, view in enumerate(shown(views(image))):
@@ -71,7 +63,9 @@ def preview_views(
                 cards.append(Card(thumbnail(view), f"view {place + 1}", size))
             rows.append(Row(Card(thumbnail(image), str(table.frame["path"].iloc[number])), cards))
     if not rows:
-        raise BadInput(f"{table.name}: none of the pictures can be read")
+        raise BadInput(f"{table.name}: none of the pictures can be read; the first: {unread[0]}")
+    if unread:
+        notice(f"{len(unread)} pictures cannot be read and are not shown; the first: {unread[0]}")
     facts = [
         f"views {known.views}: {known.globals} of the whole picture, {known.locals} of parts; objective "
         f"{known.objective}",
