@@ -122,7 +122,8 @@ def open_source(
             table = Table(opened.frame, place, opened.name, opened.notices)
             return Pictures(table, opened.pictures)
         if opened is not None:
-            return opened  # type: ignore[no-any-return]
+            stream: Stream = opened
+            return stream
     if isinstance(source, Iterable) and not isinstance(source, Sized | Image.Image):
         return Stream(items_of(source, f"the {type(source).__name__}", place), "the iterator")
     listed = list(source) if isinstance(source, Sequence) and not isinstance(source, bytes) else []

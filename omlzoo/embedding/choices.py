@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,7 +110,7 @@ def _choices(options: ComputeOptions, device: torch.device, kept: str | None) ->
     usable = {"torch": True, "onnx": device.type == "cpu" and exports}
     usable["openvino"] = usable["onnx"] and find_spec("openvino") is not None
     asked = options.runtime != "auto"  # what is not installed is then said when it is opened
-    pairs = [
+    pairs: list[tuple[Any, Any]] = [
         (runtime, precision)
         for runtime in runtimes
         for precision in (("fp32", "bf16") if precision_asked == "auto" else (precision_asked,))
@@ -117,7 +118,7 @@ def _choices(options: ComputeOptions, device: torch.device, kept: str | None) ->
         if precision_asked != "auto" or precision == "fp32" or (has_bf16(device) and runtime != "onnx")
         if asked or precision == "fp32" or runtime != "onnx"
     ]
-    return [Choice(runtime, precision) for runtime, precision in pairs]  # type: ignore[arg-type]
+    return [Choice(runtime, precision) for runtime, precision in pairs]
 
 
 def _plain(choices: Sequence[Choice], device: torch.device) -> Choice:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from io import StringIO
-from typing import Any
 
 import numpy as np
 import torch
@@ -128,8 +127,8 @@ def _decoded(
 def _labels(table: Table, rows: np.ndarray) -> np.ndarray:
     if "label" not in table.frame:
         return np.full(len(rows), "")
-    labels: Any = table.frame["label"].iloc[rows].astype("str").to_numpy(dtype=str)
-    return labels  # type: ignore[no-any-return]
+    labels: np.ndarray = table.frame["label"].iloc[rows].astype("str").to_numpy(dtype=str)
+    return labels
 
 
 def _batches(pixels: list[Tensor]) -> list[list[Tensor]]:

@@ -1,7 +1,7 @@
 """The base class of losses, which compute a scalar from embeddings and labels."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -84,10 +84,11 @@ class Loss(nn.Module):
                 the loss takes no references or no indices.
         """
         if isinstance(ref_embeddings, tuple | list) or isinstance(own, Tensor):  # indices, references and their labels
-            indices_tuple, ref_embeddings, ref_labels, own = ref_embeddings, ref_labels, own, None  # type: ignore
-        ref_embeddings = ref_emb if ref_embeddings is None else ref_embeddings
+            moved: Any = (ref_embeddings, ref_labels, own)
+            (indices_tuple, ref_embeddings, ref_labels), own = moved, None
+        references: Any = ref_emb if ref_embeddings is None else ref_embeddings
         name = type(self).__name__
-        if ref_embeddings is not None and not self.references:
+        if references is not None and not self.references:
             raise BadInput(f"{name} takes no references; call it with embeddings and labels only")
         if indices_tuple is not None and not (self.choosing and self.references):
             raise BadInput(f"{name} is not computed over chosen pairs; call it without a miner's indices")
@@ -101,7 +102,7 @@ class Loss(nn.Module):
             rows, labels = gather(embeddings, labels)
         with torch.autocast(embeddings.device.type, enabled=False):
             kind = torch.float32 if rows.dtype in (torch.float16, torch.bfloat16) else rows.dtype
-            pairs = pair_up(rows.to(kind), labels, ref_embeddings, ref_labels, own)  # type: ignore[arg-type]
+            pairs = pair_up(rows.to(kind), labels, references, ref_labels, own)
             if indices_tuple is not None:
                 chosen = check_indices(indices_tuple, len(pairs.rows), len(pairs.others))
                 pairs = replace(pairs, indices=tuple(each.to(pairs.rows.device) for each in chosen))

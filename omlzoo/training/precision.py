@@ -86,6 +86,7 @@ def _steps(
         if vectors.requires_grad:
             vectors.sum().backward()
             model.zero_grad(set_to_none=True)
-        return vectors.detach().cpu().numpy()  # type: ignore[no-any-return]
+        found: np.ndarray = vectors.detach().cpu().numpy()
+        return found
 
     return compute

@@ -1,6 +1,7 @@
 """The teacher of self-supervised objectives: an exponential average of the model that is trained."""
 
 import copy
+from collections.abc import Iterable
 from math import cos, pi
 from typing import Any
 
@@ -26,9 +27,10 @@ class Teacher(nn.Module):
     def __init__(self, student: nn.Module, momentum: float, steps: int, constant: bool = False) -> None:
         super().__init__()
         self.module = copy.deepcopy(student).requires_grad_(False)
-        for part in self.module.modules():
+        parts: Iterable[Any] = self.module.modules()
+        for part in parts:
             if hasattr(part, "drop_prob"):
-                part.drop_prob = 0.0  # type: ignore[assignment]
+                part.drop_prob = 0.0
         self.first, self.total, self.constant = momentum, steps, constant
 
     def momentum(self, step: int) -> float:

@@ -145,7 +145,8 @@ class ParquetBytes:
             while len(self.window) > KEPT:
                 self.window.popitem(last=False)
             if row < self.following:
-                return values[row - start]  # type: ignore[no-any-return]
+                value: bytes | None = values[row - start]
+                return value
 
     def size(self, name: str) -> int | None:
         """None where there is no such row. The number of bytes would be known only by reading them: it is left at 0."""
