@@ -4,10 +4,24 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["smooth_ranks"]
+from omlzoo.errors import BadInput
+
+__all__ = ["smooth_ranks", "whole_ranks"]
 
 # The largest number of (pair, item) that is kept at once; beyond it values are recomputed for the gradient.
 CELLS = 4_000_000
+
+
+def whole_ranks(k: int | tuple[int, ...]) -> tuple[int, ...]:
+    """The ranks that a loss counts up to, from one or several.
+
+    Raises:
+        BadInput: One is no whole number of 1 or more, or there is none.
+    """
+    ranks = tuple(k) if isinstance(k, tuple | list) else (k,)
+    if not ranks or any(not isinstance(each, int) or isinstance(each, bool) or each < 1 for each in ranks):
+        raise BadInput(f"k is {k}; it must be a whole number of 1 or more, or several of them")
+    return ranks
 
 
 def smooth_ranks(

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 
 from omlzoo.catalog import described
-from omlzoo.errors import BadInput
 from omlzoo.losses._loss import Loss, positive_number
-from omlzoo.losses._smooth_ranks import smooth_ranks
+from omlzoo.losses._smooth_ranks import smooth_ranks, whole_ranks
 from omlzoo.ops.distances import cosine
 from omlzoo.ops.pairs import Pairs
 
@@ -38,9 +37,7 @@ class RecallAtKLoss(Loss):
         gather: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(gather)
-        self.ks = tuple(k) if isinstance(k, tuple | list) else (k,)
-        if not self.ks or any(not isinstance(each, int) or isinstance(each, bool) or each < 1 for each in self.ks):
-            raise BadInput(f"k is {k}; it must be a whole number of 1 or more, or several of them")
+        self.ks = whole_ranks(k)
         self.temperature1 = positive_number("temperature1", temperature1)
         self.temperature2 = positive_number("temperature2", temperature2)
 

@@ -1,7 +1,7 @@
 """Rows in a database: what every store does alike, over the few things that each does in its own way."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.index.backends._rescore import rescored
 from omlzoo.ops.similarity import Similarity
 
-__all__ = ["Selection", "Store", "StoredRows", "by_query", "checked_name"]
+__all__ = ["Selection", "Store", "StoredRows", "by_query", "check_table", "checked_name"]
 
 SAMPLE = 64  # rows whose vectors are compared with those of the store
 SAME = 1e-5  # difference of numbers that are the same, in stores with forms of their own
@@ -243,6 +243,29 @@ def by_query(which: np.ndarray, rows: np.ndarray, queries: int, count: int) -> n
     found = np.full((queries, count), -1, dtype=np.int64)
     found[which[order], place] = rows[order]
     return found
+
+
+def check_table(address: str, table: str, columns: Collection[str], overwrite: bool) -> None:
+    """Refuse to replace a table that is there: one of ours without ``overwrite``, and one of others ever.
+
+    Args:
+        address: Of the database, without secrets.
+        table: Name of the table.
+        columns: Its columns; none where there is no such table.
+        overwrite: Whether one of ours may be replaced.
+
+    Raises:
+        BadInput: It must stay.
+    """
+    if columns and not overwrite:
+        raise BadInput(
+            f"{address} has a table {table!r} already; give collection= another name, or overwrite=True to replace it"
+        )
+    if columns and set(columns) != {"row", "vector"}:
+        raise BadInput(
+            f"the table {table!r} of {address} has the columns {sorted(columns)} and is none of ours, so it is not "
+            "replaced; give collection= another name"
+        )
 
 
 def checked_name(collection: Any) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
-from omlzoo.index.backends._store import Selection, StoredRows, by_query, checked_name
+from omlzoo.index.backends._store import Selection, StoredRows, by_query, check_table, checked_name
 from omlzoo.ops.similarity import Similarity
 
 __all__ = ["lancedb"]
@@ -56,16 +56,7 @@ class Lance:
             BadInput: There is one, or it is none of ours.
         """
         if self.exists():
-            if not overwrite:
-                raise BadInput(
-                    f"{self.address} has a table {self.collection!r} already; give collection= another name, or "
-                    "overwrite=True to replace it"
-                )
-            if self.table.schema.names != ["row", "vector"]:
-                raise BadInput(
-                    f"the table {self.collection!r} of {self.address} has the columns {self.table.schema.names} and is "
-                    "none of ours, so it is not replaced; give collection= another name"
-                )
+            check_table(self.address, self.collection, self.table.schema.names, overwrite)
             self.database.drop_table(self.collection)
         self.table = self.database.create_table(self.collection, _batches(numbers, vectors))
         self._index()

@@ -11,7 +11,7 @@ import numpy as np
 from omlzoo import catalog
 from omlzoo.errors import BadInput
 from omlzoo.index.backends._address import without_password
-from omlzoo.index.backends._store import Selection, StoredRows, by_query, checked_name
+from omlzoo.index.backends._store import Selection, StoredRows, by_query, check_table, checked_name
 from omlzoo.ops.similarity import Similarity
 
 __all__ = ["pgvector"]
@@ -69,16 +69,7 @@ class Postgres:
             )
         with self._transaction() as ask:
             columns = self._columns()
-            if columns and not overwrite:
-                raise BadInput(
-                    f"{self.address} has a table {self.collection!r} already; give collection= another name, or "
-                    "overwrite=True to replace it"
-                )
-            if columns and columns != {"row", "vector"}:
-                raise BadInput(
-                    f"the table {self.collection!r} of {self.address} has the columns {sorted(columns)} and is none of "
-                    "ours, so it is not replaced; give collection= another name"
-                )
+            check_table(self.address, self.collection, columns, overwrite)
             if columns:
                 ask(self._sql("DROP TABLE {table}"))
             ask(self._sql("CREATE TABLE {table} (row bigint PRIMARY KEY, vector vector({dim}) NOT NULL)", dim=dim))
