@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from omlzoo.errors import BadInput, OmlzooError, notice
@@ -35,7 +36,8 @@ __all__ = [
 ]
 
 NAME = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)(\(.*\))?(#[0-9a-f]+)?", re.DOTALL)
-OURS = "omlzoo."  # always trusted
+OURS = "omlzoo."
+PARTS = ("losses", "miners", "objectives", "samplers", "training.callbacks")  # of ours, whose classes a file may name
 SAID = 200  # characters of another's message that ours repeats
 
 
@@ -82,18 +84,35 @@ def own_part(given: Any, setting: str) -> OwnPart:
     return made
 
 
-def _named(text: str, setting: str) -> OwnPart:
-    """The part that a text names, imported on the user's word."""
+def _named(text: str, setting: str, from_file: bool = False) -> OwnPart:
+    """The part that a text names, imported on the user's word; of a file's text, only what is defined where he said."""
     module, name, arguments, digest = spelt(text, setting)
     thing: Any = _imported(module, setting, text)
     for step in name.split("."):
         if not hasattr(thing, step):
             raise BadInput(f"{setting} is {text!r}, but {module} has no {name}; check the name")
         thing = getattr(thing, step)
+    if from_file:
+        _check_home(thing, text, setting)
     made = _part(text, thing, {} if arguments is None and isinstance(thing, type) else arguments)
     if digest:
         made = _as_recorded(made, digest, setting)
     return made
+
+
+def _check_home(thing: Any, text: str, setting: str) -> None:
+    """Refuse what a file's text reaches through a trusted module, but is defined elsewhere: ``mypackage:os.system``.
+
+    Of this package's own modules a file may name the classes of parts, and nothing else.
+    """
+    home = f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
+    ours = isinstance(thing, type) and any(home.startswith(f"{OURS}{part}.") for part in PARTS)
+    if isinstance(thing, ModuleType) or not (ours or (not home.startswith(OURS) and is_trusted(home))):
+        found = home.strip(".") or type(thing).__name__
+        raise BadInput(
+            f"{setting} is {text!r}, a name in a file that leads to {found}; a file may name what is defined in a "
+            f"package that is named in this call (--trust): name its own, or give {setting} again"
+        )
 
 
 def _as_recorded(part: OwnPart, digest: str, setting: str) -> OwnPart:
@@ -158,7 +177,7 @@ def trusted_part(text: str, setting: str) -> OwnPart:
             f"{setting} is {text!r}, a name in a file, and files import nothing; name its package in this call "
             f'(--trust {package}, trust="{package}"), or give {setting} again'
         )
-    return _named(text, setting)
+    return _named(text, setting, from_file=True)
 
 
 def make_part(text: str, setting: str, context: Mapping[str, Any]) -> Any:

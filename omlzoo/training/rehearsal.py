@@ -50,6 +50,8 @@ def rehearse(parts: RunParts, steps: int = STEPS) -> Estimate | None:
         return None
     work = copy.deepcopy(parts.step)
     work.body.train()
+    if work.teacher is not None:
+        work.teacher.in_mode_of(work.body)
     parts.data.batches.set_epoch(0)
     taken, begun = 0, 0.0
     with torch.random.fork_rng():

@@ -165,6 +165,8 @@ class Running:
         for part in parts.frozen:
             part.eval()
         step.objective.train()
+        if step.teacher is not None:
+            step.teacher.in_mode_of(step.body)
         with bar(
             len(parts.data.batches), f"epoch {epoch + 1}/{parts.plan.epochs}", "batch", self.progress
         ) as shown_bar:

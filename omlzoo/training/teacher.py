@@ -39,6 +39,11 @@ class Teacher(nn.Module):
             return self.first
         return 1 - (1 - self.first) * (1 + cos(pi * min(step, self.total) / max(1, self.total))) / 2
 
+    def in_mode_of(self, student: nn.Module) -> None:
+        """Put each part into the mode of the student's: training, and evaluation where a stage is frozen."""
+        for ours, theirs in zip(self.module.modules(), student.modules(), strict=True):
+            ours.training = theirs.training
+
     @torch.no_grad()
     def follow(self, student: nn.Module, step: int) -> None:
         """Move the parameters towards the student's.

@@ -162,3 +162,26 @@ def test_what_a_users_code_raises_is_one_line(package: str) -> None:
 def test_is_own() -> None:
     assert is_own("a:b")
     assert not is_own("TripletLoss")
+
+
+@pytest.mark.parametrize("text", [
+    "omlzoo.training.building:os.getcwd()", "omlzoo.training.own_parts:sys.exit()", "omlzoo.zoo.exporting:export(model='x')",
+    "omlzoo.training.building:os", "omlzoo.files:new_file(path='x')", "trusted_of_mine:getcwd()", "trusted_of_mine:os.getcwd()",
+    "trusted_of_mine:os", "trusted_of_mine:HANDED",
+])  # fmt: skip
+def test_a_file_names_nothing_through_a_trusted_module(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trusted_of_mine.py").write_text(
+        "import os\nfrom os import getcwd\nfrom omlzoo.jsonio import to_json as HANDED\n"
+        "class Mine:\n    def __init__(self, **arguments): pass\n    def __call__(self, embeddings, labels): return 0\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with trusting("trusted_of_mine"):
+        assert trusted_part("trusted_of_mine:Mine()", "loss").thing.__name__ == "Mine"
+        assert trusted_part("omlzoo.losses.supcon:SupConLoss(temperature=0.2)", "loss").thing.__name__ == "SupConLoss"
+        assert (
+            trusted_part("omlzoo.training:EarlyStopping(metric='cmc@1')", "callbacks").thing.__name__ == "EarlyStopping"
+        )
+        with pytest.raises(BadInput, match="a name in a file that leads to"):
+            trusted_part(text, "loss")

@@ -248,6 +248,27 @@ def test_a_collapse_stops_the_run_and_the_last_healthy_epoch_is_kept(
     assert learn(model, folder, tmp_path / "on", **settings | {"epochs": 3}).history["epoch"].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("objective", ["BYOL", "DINO"])
+def test_the_teacher_learns_its_own_statistics(
+    tmp_path: Path, folder: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch, objective: str
+) -> None:
+    seen: list[dict[str, Tensor]] = []
+    finish = Running._finish
+
+    def looked(self: Running, interrupted: bool) -> Run:
+        teacher = self.parts.step.teacher
+        assert teacher is not None
+        seen.append({name: value.clone() for name, value in teacher.module.state_dict().items()})
+        return finish(self, interrupted)
+
+    monkeypatch.setattr(Running, "_finish", looked)
+    run = learn(model, folder, tmp_path / "run", objective=objective, objective_args=arguments(objective))
+    mean = seen[0]["body.bn1.running_mean"]
+    assert float((mean - model.state_dict()["bn1.running_mean"]).abs().max()) > 1e-3
+    if objective == "DINO":
+        assert torch.equal(run.model().state_dict()["bn1.running_mean"], mean)
+
+
 def test_clusters_are_made_of_all_pictures_before_an_epoch(
     tmp_path: Path, folder: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,15 @@ def test_batch_norm_has_statistics_of_its_own() -> None:
     assert float(teacher.module[0].running_mean.mean()) > 0.1, "statistics are not averaged with the student's"
 
 
+def test_its_parts_are_in_the_mode_of_the_students() -> None:
+    student = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())
+    teacher = Teacher(student.eval(), 0.5, 10)
+    student.train()
+    student[0].eval()  # a frozen stage
+    teacher.in_mode_of(student)
+    assert [part.training for part in teacher.module] == [False, True]
+
+
 def test_a_blank_model_can_be_followed() -> None:
     with Blank():
         student = nn.Linear(2, 2)
