@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from omlzoo.data.picture_list import source_table
 from omlzoo.data.table import Table
+from omlzoo.embedding.rehearsal import weights_digest
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.evaluation import evaluate_embeddings
 from omlzoo.files import writing
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._trust import Trust, trusting
+from omlzoo.training.acts import check_settings
 from omlzoo.training.building import build_run
 from omlzoo.training.distillation_defaults import suggest_distillation
 from omlzoo.training.distributed import is_first, join
 from omlzoo.training.finetuning import finished_run, start_model
 from omlzoo.training.label_budget import within_budget
 from omlzoo.training.lesson import Lesson
+from omlzoo.training.picture_rows import rows_of_pictures
 from omlzoo.training.pretraining_defaults import drawn
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.rehearsal import rehearse
@@ -35,8 +37,8 @@ from omlzoo.zoo.registry import open_model
 __all__ = ["distil"]
 
 LOG = logging.getLogger(__name__)
+TEACHER = "teacher's weights sha256"  # the fact of a report
 NAMED = 3  # pictures that a message names
-FLAGS = ("is_query", "is_gallery")
 
 
 def distil(
@@ -51,6 +53,7 @@ def distil(
     resume: bool = False,
     device: str = "auto",
     progress: bool = True,
+    trust: Trust = None,
     **settings: Any,
 ) -> Run:
     """Train a student on a teacher's vectors of all train rows, and on labels where there are some (arXiv 2006.10029).
@@ -71,6 +74,7 @@ def distil(
             begins. A finished run is returned as it is.
         device: "cpu", "cuda" or "auto".
         progress: Whether to show progress bars where standard error is a terminal.
+        trust: Packages that a recipe's own parts, named in a file, may be imported from, and a model's class.
         **settings: Settings of the recipe by name, such as ``teacher_weight=0.8``, ``labels=0.2``, ``epochs=50``.
 
     Raises:
@@ -80,12 +84,15 @@ def distil(
         WeightsUnavailable: The weights of student or teacher cannot be had.
     """
     known = (recipe or Recipe()).changed(settings)
-    _check(known)
+    check_settings(known, "distil")
     out = Path(out)
-    with writing(out) if is_first() else nullcontext():
+    with trusting(trust), writing(out) if is_first() else nullcontext():
         finished, resume = run_state(out, resume)
         rows, budget = within_budget(
-            _rows(table, root, known.teacher_weight < 1), known.labels, known.seed, keep_rows=True
+            rows_of_pictures(table, root, "distil", folders_are_labels=known.teacher_weight < 1),
+            known.labels,
+            known.seed,
+            keep_rows=True,
         )
         begin = open_start(student, scratch)
         chosen: dict[str, Any] = {}
@@ -99,7 +106,7 @@ def distil(
         if said:
             LOG.info("chosen from the table: %s", said)
         if finished:
-            return finished_run(out, known)
+            return _finished(out, known, teacher)
         for text in rows.notices:
             notice(text)
         with torch.random.fork_rng(devices=[]):
@@ -109,7 +116,7 @@ def distil(
             rows = _taught(rows, vectors)
             parts = build_run(model, rows, known, out, device, Lesson(vectors))
             facts = {
-                "teacher": vectors.record.model, "teacher's weights sha256": vectors.record.sha256,
+                "teacher": vectors.record.model, TEACHER: vectors.record.sha256,
                 "settings chosen from the table": said or "none", **_labels(parts.split.fit, known, budget),
                 **_of_teacher(vectors, parts.split.validation),
             }  # fmt: skip
@@ -120,44 +127,14 @@ def distil(
             return Running(parts, facts, progress).run(resume)
 
 
-def _check(recipe: Recipe) -> None:
-    """Refuse settings that another act takes."""
-    if recipe.objective != "none":
-        raise BadInput(f"objective is {recipe.objective!r}, which pretrain takes; distil learns from a teacher")
-    if recipe.poincare:
-        raise BadInput(f"poincare is {recipe.poincare}; a teacher's similarities lie in no ball, set it to 0")
-    if not recipe.teacher_weight:
-        raise BadInput("teacher_weight is 0, so the teacher would say nothing; raise it, or use finetune")
-
-
-def _rows(source: Any, root: str | Path | None, learned: bool) -> Table:
-    """The table with the columns label, "" where a row has none, and split.
-
-    Args:
-        source: As in :func:`distil`.
-        root: The folder where relative paths start.
-        learned: Whether labels are learned from; otherwise the sub-folders of a folder are none.
-
-    Raises:
-        BadTable: The table has faults; all are listed.
-        BadInput: Pictures are in memory, no row is train, a split is unknown, or validation rows have no role.
-    """
-    table, in_memory = source_table(source, root)
-    if in_memory is not None and not all(isinstance(each, Path) for each in in_memory):
-        raise BadInput("distil reads pictures from files, again in each epoch; give a folder, a table or paths")
-    frame = table.frame
-    frame = frame if "split" in frame else frame.assign(split="train")
-    bare = not learned and isinstance(source, str | Path) and Path(source).is_dir()
-    frame = frame.assign(label="") if bare or "label" not in frame else frame
-    wrong = sorted(set(frame["split"].astype(str)) - {"train", "validation"})
-    if wrong:
-        raise BadInput(f"{table.name}: split is {wrong[0]!r} in some rows; it must be train or validation")
-    if not (frame["split"] == "train").any():
-        raise BadInput(f"{table.name}: no row is train; distil learns from the train rows, or leave split out")
-    measured = (frame["split"] == "validation") & (frame["label"].astype(str) != "")
-    if measured.any() and not set(FLAGS) <= set(frame.columns):
-        raise BadInput(f"{table.name}: validation rows need {' and '.join(FLAGS)}; add them, or leave those rows out")
-    return replace(table, frame=frame)
+def _finished(out: Path, recipe: Recipe, teacher: Extractor | str | Path) -> Run:
+    """The finished run in the folder, if its recipe and its teacher are these."""
+    run = finished_run(out, recipe)
+    was, now = run.report.facts.get(TEACHER), weights_digest(open_model(teacher))
+    if was != now:
+        said = f"{out} is finished, with another teacher ({str(was)[:16]}, not {now[:16]})"
+        raise BadInput(f"{said}; give another name")
+    return run
 
 
 def _taught(rows: Table, teacher: TeacherVectors) -> Table:

@@ -15,6 +15,7 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.files import writing
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import Trust, trusting
+from omlzoo.training.acts import check_settings
 from omlzoo.training.building import build_run
 from omlzoo.training.defaults import suggest
 from omlzoo.training.distributed import is_first
@@ -31,7 +32,6 @@ from omlzoo.zoo.registry import open_model
 __all__ = ["finetune", "finished_run", "start_model"]
 
 LOG = logging.getLogger(__name__)
-OF_DISTIL = ("n_taught", "teacher_weight", "teacher_args")
 
 
 def finetune(
@@ -72,7 +72,7 @@ def finetune(
         UnknownName: There is no such setting, loss, miner or sampler.
     """
     known = (recipe or Recipe()).changed(settings)  # a wrong setting is refused before the table is read
-    _check(known)
+    check_settings(known, "finetune")
     out = Path(out)
     with trusting(trust), writing(out) if is_first() else nullcontext():
         finished, resume = run_state(out, resume)
@@ -96,13 +96,6 @@ def finetune(
                 {"labels drawn": budget} if budget else {}
             )
             return Running(parts, facts, progress).run(resume)
-
-
-def _check(recipe: Recipe) -> None:
-    """Refuse settings that would say nothing without a teacher."""
-    for name in OF_DISTIL:
-        if (value := getattr(recipe, name)) != getattr(Recipe(), name):
-            raise BadInput(f"{name} is {value!r}, which distil takes; leave it out, or give distil a teacher")
 
 
 def finished_run(out: Path, recipe: Recipe) -> Run:

@@ -139,10 +139,6 @@ def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objectiv
     """
     if recipe.objective == "none":
         return None
-    for name in ("loss", "miner"):
-        if is_own(part := getattr(recipe, name)):
-            rule = "leave it out, or train it by finetune"
-            raise BadInput(f"{name} is {part}, but the objective {recipe.objective} learns without labels; {rule}")
     if is_own(recipe.objective):
         own = make_part(recipe.objective, "objective", {"width": width, "gather": gather, **recipe.objective_args})
         if not isinstance(own, Objective):

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,17 @@ import pandas as pd
 import torch
 
 from omlzoo.data.images import read_size
-from omlzoo.data.picture_list import source_table
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.table import Table
 from omlzoo.errors import BadImage, BadInput, notice
 from omlzoo.files import writing
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import Trust, trusting
+from omlzoo.training.acts import check_settings
 from omlzoo.training.building import build_run
 from omlzoo.training.distributed import is_first
 from omlzoo.training.finetuning import finished_run, start_model
+from omlzoo.training.picture_rows import rows_of_pictures
 from omlzoo.training.pretraining_defaults import LEAST, drawn, suggest_pretraining
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.rehearsal import rehearse
@@ -81,6 +81,7 @@ def pretrain(
         WeightsUnavailable: The weights to start from cannot be had.
     """
     known = (recipe or Recipe()).changed(settings)
+    check_settings(known, "pretrain")
     out = Path(out)
     with trusting(trust), writing(out) if is_first() else nullcontext():
         finished, resume = run_state(out, resume)
@@ -156,22 +157,9 @@ def picture_rows(pictures: Any, root: str | Path | None) -> Table:
         BadTable: The table has faults; all are listed.
         BadInput: No picture can be read, pictures are in memory, or there are no train rows.
     """
-    table, listed = source_table(pictures, root)
-    if any(not isinstance(picture, Path) for picture in listed or ()):
-        raise BadInput("pretrain reads pictures from files, again in each epoch; give a folder, a table or paths")
-    frame = table.frame
-    if isinstance(pictures, str | Path) and Path(pictures).is_dir():  # the names of its sub-folders say nothing here
-        frame = frame.drop(columns=[column for column in ("label", "category") if column in frame])
-    if "split" not in frame:
-        frame = frame.assign(split="train")
-    elif not (frame["split"] == "train").any():
-        raise BadInput(f"{table.name}: no row is train; pretrain learns from the train rows, or leave split out")
-    labelled = "label" in frame and bool((frame["label"].astype(str) != "").any())
-    if "label" not in frame:
-        frame = frame.assign(label="")
-    if labelled:
+    table = rows_of_pictures(pictures, root, "pretrain", folders_are_labels=False)
+    if (table.frame["label"].astype(str) != "").any():
         notice(f"{table.name} has labels; they are not learned from, and only measure the model")
-    table = replace(table, frame=frame)
     good, reasons = readable_rows(table)
     if not good.any():
         raise BadInput(f"{table.name}: none of {len(table)} pictures can be read; the first: {reasons[0]}")

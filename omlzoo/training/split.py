@@ -56,12 +56,7 @@ def split_pictures(table: Table, recipe: Recipe) -> Split:
     Args:
         table: A table with the columns label, "" where a row has none, and split.
         recipe: The settings.
-
-    Raises:
-        BadInput: The recipe has a share of labels to learn from.
     """
-    if recipe.labels != 1:
-        raise BadInput(f"labels is {recipe.labels}, but pretrain learns from none; leave it out, and give it finetune")
     fit, selection, validation = _labels_apart(table, recipe)
     ids = pd.Series(np.arange(len(fit)).astype(str), fit.frame.index)
     if "sequence" in fit.frame:

@@ -129,6 +129,8 @@ def test_interrupted_it_ends_in_the_same_bytes(
     assert (resumed.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
     with pytest.warns(OmlzooWarning, match="is finished already"):
         teach(model, drawn, teacher, tmp_path / "killed", resume=True, **MIXED)
+    with pytest.raises(BadInput, match="is finished, with another teacher"):
+        teach(model, drawn, toy("vit_toy", seed=1), tmp_path / "killed", resume=True, **MIXED)
 
 
 @pytest.mark.slow
@@ -157,7 +159,7 @@ def test_the_rehearsal_changes_nothing(
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"objective": "SimCLR"}, "objective is 'SimCLR', which pretrain takes"),
-    ({"poincare": 8}, "poincare is 8; a teacher's similarities lie in no ball"),
+    ({"poincare": 8}, "poincare is 8, which finetune takes; distil has no use for it"),
     ({"teacher_weight": 0.0}, "teacher_weight is 0, so the teacher would say nothing"),
     ({"teacher_weight": 1.5}, "teacher_weight is 1.5; it must be a number, between 0 and 1"),
     ({"teacher_args": 3}, "teacher_args is 3; it must be a table"),

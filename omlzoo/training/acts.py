@@ -1,0 +1,48 @@
+"""Which act has a use for a setting of the recipe: one that would change nothing is refused, or said."""
+
+from typing import Literal
+
+from omlzoo.errors import BadInput, notice
+from omlzoo.training.own_parts import is_own
+from omlzoo.training.recipe import Recipe
+
+__all__ = ["Act", "check_settings"]
+
+Act = Literal["finetune", "pretrain", "distil"]
+
+OF_LABELS = ("loss", "loss_args", "add_losses", "miner", "memory")  # what learns from labels
+USED_BY: dict[str, tuple[Act, ...]] = {
+    **dict.fromkeys(("objective", "objective_args", "views", "globals", "locals", "alarm"), ("pretrain",)),
+    **dict.fromkeys(("n_taught", "teacher_weight", "teacher_args"), ("distil",)),
+    **dict.fromkeys((*OF_LABELS, "labels", "augment"), ("finetune", "distil")),
+    "poincare": ("finetune",),
+    "selection_by": ("finetune",),
+}  # settings that are not named here are used by all
+
+
+def check_settings(recipe: Recipe, act: Act) -> None:
+    """Refuse settings that were changed and that an act has no use for.
+
+    Args:
+        recipe: The settings as they were given.
+        act: What they were given for.
+
+    Raises:
+        BadInput: Another act takes one of them.
+    """
+    plain = Recipe()
+    changed = [name for name in USED_BY if getattr(recipe, name) != getattr(plain, name)]
+    for name in changed:
+        value, acts = getattr(recipe, name), USED_BY[name]
+        if act in acts or (name == "augment" and is_own(value)):  # an own one makes the views too
+            continue
+        takes = " and ".join(acts)
+        raise BadInput(f"{name} is {value!r}, which {takes} {'takes' if len(acts) == 1 else 'take'}; {act} has no use "
+                       "for it: leave it out")  # fmt: skip
+    if act != "distil":
+        return
+    if not recipe.teacher_weight:
+        raise BadInput("teacher_weight is 0, so the teacher would say nothing; raise it, or use finetune")
+    unused = [name for name in changed if name in OF_LABELS] if recipe.teacher_weight == 1 else []
+    if unused:
+        notice(f"{', '.join(unused)}: labels are not learned from at teacher_weight 1; lower it for a part of theirs")
