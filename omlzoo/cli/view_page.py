@@ -7,12 +7,13 @@ import numpy as np
 import torch
 
 from omlzoo.data.images import to_rgb
-from omlzoo.data.views import Views, shown
+from omlzoo.data.views import shown
 from omlzoo.errors import BadImage, BadInput, notice
 from omlzoo.files import check_free, new_file
 from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
 from omlzoo.training.finetuning import start_model
-from omlzoo.training.pretraining import chosen_settings, picture_rows
+from omlzoo.training.parts import make_augment
+from omlzoo.training.pretraining import check_objective, chosen_settings, picture_rows
 from omlzoo.training.recipe import Recipe
 
 __all__ = ["preview_views"]
@@ -46,7 +47,8 @@ def preview_views(
     start = start_model(model, known)
     if recipe is None:
         known = known.changed(chosen_settings(table, start, False, settings))
-    views = Views(start.entry.preprocess, known.views, known.globals, known.locals)
+    check_objective(known)
+    views, _ = make_augment(known, start.entry.preprocess)
     rows, unread = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(known.seed)
@@ -58,7 +60,8 @@ def preview_views(
                 unread.append(str(error))
                 continue
             cards = []
-            for place, view in enumerate(shown(views(image))):
+            made = views(image)
+            for place, view in enumerate(shown(made if isinstance(made, list) else [made])):
                 size = f"{view.height} x {view.width} pixels"  # before a thumbnail is made of it
                 cards.append(Card(thumbnail(view), f"view {place + 1}", size))
             rows.append(Row(Card(thumbnail(image), str(table.frame["path"].iloc[number])), cards))

@@ -35,6 +35,7 @@ class Objective(nn.Module):
         kept: Whose body becomes the entry.
         teacher_views: How many of the first views the teacher sees, which are the global ones; None for all.
         unseen: How many of the first views the student need not see; they may be None among its views.
+        two_views: Whether it compares one view with one other, so that more of them would be computed for nothing.
         clusters: Whether :meth:`begin_epoch` wants the vectors of all pictures.
         momentum: Momentum of the teacher at the first step.
         constant_momentum: Whether it stays; otherwise it rises to 1 as a cosine by step.
@@ -47,6 +48,7 @@ class Objective(nn.Module):
     at_least: ClassVar[int] = 2
     teacher_views: int | None = None
     unseen: int = 0
+    two_views: bool = False
     momentum: float = 0.996
     constant_momentum: bool = False
 
@@ -73,6 +75,11 @@ class Objective(nn.Module):
             step: The number of the step, from 0.
             steps: The number of steps of the whole run.
         """
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether :meth:`begin_epoch` has a use for the vectors of all pictures now; by default where ``clusters``."""
+        return self.clusters
 
     def begin_epoch(self, vectors: Tensor, ids: Tensor) -> None:
         """Look at all pictures, before an epoch; only objectives with ``clusters`` do.

@@ -34,6 +34,7 @@ class CURL(Objective):
     teacher = True
     teacher_views = 1
     unseen = 1
+    two_views = True
     constant_momentum = True
 
     def __init__(

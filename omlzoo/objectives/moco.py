@@ -70,6 +70,7 @@ class MoCo(Objective):
         self.queue_of_keys = None if third else KeyQueue(queue, self.dim)
         if not third:
             self.teacher_views, self.unseen = (None, 0) if symmetric else (1, 1)
+            self.two_views = not symmetric
 
     def make_projector(self) -> nn.Module:
         """The projector of the version."""

@@ -51,6 +51,7 @@ class PCL(Objective):
     clusters = True
     teacher_views = 1
     unseen = 1
+    two_views = True
     constant_momentum = True
 
     def __init__(
@@ -105,6 +106,11 @@ class PCL(Objective):
         """
         self._share = (step + 1) / steps
 
+    @property
+    def looks_around(self) -> bool:
+        """Not before the warm-up is over."""
+        return self._share >= self.warmup
+
     @torch.no_grad()
     def begin_epoch(self, vectors: Tensor, ids: Tensor) -> None:
         """Divide all pictures into clusters, once the warm-up is over; a burst is where its first picture is.
@@ -116,7 +122,7 @@ class PCL(Objective):
         Raises:
             BadInput: A granularity has more clusters than half of the vectors.
         """
-        if self._share < self.warmup:
+        if not self.looks_around:
             return
         if max(self.prototypes) > len(vectors) / 2:
             few = [max(2, len(vectors) // share) for share in (50, 25, 12)]

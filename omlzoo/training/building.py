@@ -110,6 +110,7 @@ class RunParts:
         probe: Measures models.
         identity: Texts by name that a saved state has to agree with.
         start: The address of the model that the run began with.
+        act: What the run is: "finetune", "pretrain" or "distil".
         source: What the entry says of the origin of the weights.
         entry: The entry of that model.
         recipe: The text of recipe.toml, with the command that runs it again.
@@ -131,6 +132,7 @@ class RunParts:
     probe: Probe
     identity: Mapping[str, str]
     start: str
+    act: str
     source: str
     entry: Entry
     recipe: str
@@ -205,6 +207,7 @@ def build_run(
         probe=probe,
         identity=identity,
         start=address,
+        act=act,
         source=f"{how} from {address}",
         entry=body.entry,
         recipe=recipe.to_toml(f"{command} --out <folder>"),

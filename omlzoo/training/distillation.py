@@ -28,7 +28,7 @@ from omlzoo.training.picture_rows import rows_of_pictures
 from omlzoo.training.pretraining_defaults import drawn
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.rehearsal import rehearse
-from omlzoo.training.run_folder import LOGGED, Run
+from omlzoo.training.run_folder import LOGGED, Run, read_run
 from omlzoo.training.run_start import open_start, run_state
 from omlzoo.training.running import Running
 from omlzoo.training.teacher_vectors import TeacherVectors
@@ -129,12 +129,11 @@ def distil(
 
 def _finished(out: Path, recipe: Recipe, teacher: Extractor | str | Path) -> Run:
     """The finished run in the folder, if its recipe and its teacher are these."""
-    run = finished_run(out, recipe)
-    was, now = run.report.facts.get(TEACHER), weights_digest(open_model(teacher))
+    was, now = read_run(out).report.facts.get(TEACHER), weights_digest(open_model(teacher))
     if was != now:
         said = f"{out} is finished, with another teacher ({str(was)[:16]}, not {now[:16]})"
         raise BadInput(f"{said}; give another name")
-    return run
+    return finished_run(out, recipe)
 
 
 def _taught(rows: Table, teacher: TeacherVectors) -> Table:

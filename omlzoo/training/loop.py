@@ -23,6 +23,7 @@ class EpochSummary:
         pictures: Number of pictures that were trained on.
         total: Sum of the losses of the batches.
         totals: Sums of the loss's own statistics.
+        said: In how many batches each of them was there; one that gave nothing to learn from has none.
         skipped: Row and error of each picture that could not be read.
         failures: Number of times that a picture could not be read.
     """
@@ -32,6 +33,7 @@ class EpochSummary:
     pictures: int = 0
     total: float = 0.0
     totals: dict[str, float] = field(default_factory=dict)
+    said: dict[str, int] = field(default_factory=dict)
     skipped: dict[int, str] = field(default_factory=dict)
     failures: int = 0
 
@@ -43,7 +45,7 @@ class EpochSummary:
     @property
     def stats(self) -> dict[str, float]:
         """Means of the loss's statistics; "empty_batches" is counted since the start."""
-        means = {name: total / max(1, self.trained) for name, total in self.totals.items()}
+        means = {name: total / max(1, self.said.get(name, self.trained)) for name, total in self.totals.items()}
         if "empty_batches" in self.totals:
             means["empty_batches"] = self.totals["empty_batches"]
         return means
@@ -60,6 +62,7 @@ class EpochSummary:
         for name, number in stats.items():
             before = 0.0 if name == "empty_batches" else self.totals.get(name, 0.0)
             self.totals[name] = before + number
+            self.said[name] = self.said.get(name, 0) + 1
 
 
 def train_epoch(

@@ -47,7 +47,7 @@ def _own_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.
     part = trusted_part(recipe.optimizer, "optimizer")
     if part.arguments is None and not callable(part.thing):
         raise BadInput(f"optimizer {part} is made already; give its class, or a function that makes it from groups of "
-                       "parameters, such as lambda groups: torch.optim.RMSprop(groups, lr=1e-3)")  # fmt: skip
+                       "parameters, such as lambda groups: torch.optim.RMSprop(groups, alpha=0.9)")  # fmt: skip
     known = {"lr": recipe.lr} if "lr" in takes(part.thing) else {}
     with calling("optimizer", part, "cannot be made"):
         made = part.thing(groups, **{**known, **(part.arguments or {})})
@@ -56,6 +56,10 @@ def _own_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.
     wanted = {id(each) for group in groups for each in group["params"]}
     if {id(each) for group in made.param_groups for each in group["params"]} != wanted:
         raise BadInput(f"optimizer {part} does not have the parameters that it was given; hand all groups on to it")
+    shared = {group["share"] for group in groups} != {1.0}
+    if shared and not all("share" in group for group in made.param_groups):
+        said = f"optimizer {part} makes groups of its own, so layer_decay and loss_lr would be lost"
+        raise BadInput(f"{said}; set both to 1")
     for group in made.param_groups:  # those of an optimizer that regroups them
         group.setdefault("share", 1.0)
     return made

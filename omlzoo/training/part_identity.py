@@ -55,7 +55,6 @@ def describe(thing: object) -> Described:
 def _arguments(thing: object) -> str:
     """The constructor's arguments that the object keeps under the same name, as far as they are plain."""
     shown: list[str] = []
-    names: set[str] = set()
     for kind in type(thing).__mro__[:-1]:
         try:
             parameters = inspect.signature(kind).parameters.values()
@@ -68,7 +67,6 @@ def _arguments(thing: object) -> str:
                 continue
             value = getattr(thing, each.name, each.empty)
             if value is not each.empty and _is_plain(value) and len(repr(value)) <= LONG:
-                names.add(each.name)
                 shown.append(f"{each.name}={value!r}")
         if not any(each.kind is each.VAR_KEYWORD for each in parameters):
             break

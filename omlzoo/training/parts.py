@@ -150,10 +150,15 @@ def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objectiv
     for name in arguments:
         if name not in takes:
             raise BadInput(f"objective_args has {name!r}; {recipe.objective} takes {', '.join(takes)}")
+    if "views" in takes and "views" not in arguments:
+        arguments["views"] = recipe.globals  # those that the teacher sees
     try:
         made: Objective = kind(width, gather=gather, **arguments)
     except TypeError as error:
         raise BadInput(f"objective_args {arguments} do not suit {recipe.objective}: {error}") from error
+    if made.two_views and (recipe.globals, recipe.locals) != (2, 0):
+        said = f"globals is {recipe.globals} and locals {recipe.locals}"
+        raise BadInput(f"{said}, but {recipe.objective} compares two views of the whole: set them to 2 and 0")
     return made
 
 

@@ -30,7 +30,7 @@ from omlzoo.training.run_folder import Run
 from omlzoo.training.run_start import open_start, run_state
 from omlzoo.training.running import Running
 
-__all__ = ["chosen_settings", "picture_rows", "pretrain", "readable_rows"]
+__all__ = ["check_objective", "chosen_settings", "picture_rows", "pretrain", "readable_rows"]
 
 LOG = logging.getLogger(__name__)
 NAMED = 3  # files that a message names
@@ -97,8 +97,7 @@ def pretrain(
         if recipe is None:
             chosen = chosen_settings(table, start_model(begin, known), scratch, settings)
         known = known.changed(chosen)
-        if known.objective == "none":
-            raise BadInput("the recipe's objective is none; name one of omlzoo.objectives, such as SimCLR")
+        check_objective(known)
         said = ", ".join(f"{name} = {value}" for name, value in chosen.items())
         if said:
             LOG.info("chosen from the pictures: %s", said)
@@ -114,6 +113,16 @@ def pretrain(
                 LOG.info("%s epochs of %s batches: %s", known.epochs, len(parts.data.batches), estimate)
                 facts["estimated before the first step"] = str(estimate)
             return Running(parts, facts, progress).run(resume)
+
+
+def check_objective(recipe: Recipe) -> None:
+    """Refuse a recipe that names no objective.
+
+    Raises:
+        BadInput: It is one.
+    """
+    if recipe.objective == "none":
+        raise BadInput("the recipe's objective is none; name one of omlzoo.objectives, such as SimCLR")
 
 
 def chosen_settings(table: Table, model: Extractor, scratch: bool, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,8 +91,9 @@ def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
 
 
 def write_run(
-    run: Run, model: nn.Module, entry: Entry, recipe: str, dataset: str, duplicates: list[dict[str, Any]] | None
-) -> None:
+    run: Run, model: nn.Module, entry: Entry, recipe: str, dataset: str, by: str,
+    duplicates: list[dict[str, Any]] | None,
+) -> None:  # fmt: skip
     """Write all files of a finished run, and then remove the saved state, which only resuming needs.
 
     Args:
@@ -101,10 +102,11 @@ def write_run(
         entry: The entry of the model that the run began with; its ``source`` describes the run.
         recipe: The text of recipe.toml.
         dataset: Name of the data that the metrics were measured on.
+        by: Who measured them, "omlzoo finetune" for instance.
         duplicates: Rows of duplicates.csv; without any, the file is not written.
     """
     metrics = tuple(
-        Metric(dataset, name, round(run.report.metrics[name], 4), "omlzoo finetune", REPORT, "upstream")
+        Metric(dataset, name, round(run.report.metrics[name], 4), by, REPORT, "upstream")
         for name in LOGGED
         if name in run.report.metrics
     )

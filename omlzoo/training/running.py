@@ -280,5 +280,5 @@ class Running:
                 parts.data.features.file.unlink(missing_ok=True)
             entry = replace(parts.entry, source=parts.source)
             dataset = Path(parts.split.table.name).stem
-            write_run(run, merge_lora(model), entry, parts.recipe, dataset, so_far.duplicates)
+            write_run(run, merge_lora(model), entry, parts.recipe, dataset, f"omlzoo {parts.act}", so_far.duplicates)
         return run

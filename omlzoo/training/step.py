@@ -87,7 +87,7 @@ class Optimization:
             embed: Embeds all N pictures with a model, one plain view of each, (N, D).
             ids: Which picture each is (N,).
         """
-        if not isinstance(self.objective, OverViews) or not self.objective.objective.clusters:
+        if not isinstance(self.objective, OverViews) or not self.objective.objective.looks_around:
             return
         model: Any = self.body if self.teacher is None else self.teacher.module
         with torch.no_grad():

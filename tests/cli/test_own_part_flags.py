@@ -39,7 +39,7 @@ def test_a_flag_is_the_users_word_and_a_file_is_not(
 ) -> None:
     toy("resnet_toy").save(tmp_path / "start")
     command = ["finetune", str(drawn), "--model", str(tmp_path / "start"), "--device", "cpu", *QUICK]
-    own = ["--loss", f"{package}:spread", "--callbacks", f"{package}:Stop(at=1)", "--no-alarm"]
+    own = ["--loss", f"{package}:spread", "--callbacks", f"{package}:Stop(at=1)"]
     assert main([*command, *own, "-o", str(tmp_path / "run")]) == 0
     kept = Recipe.read(tmp_path / "run" / "recipe.toml")
     assert (kept.loss, kept.miner, kept.callbacks) == (f"{package}:spread", "none", [f"{package}:Stop(at=1)"])

@@ -21,6 +21,7 @@ from omlzoo.evaluation import plots
 from omlzoo.models._extractor import Extractor
 from omlzoo.objectives import Objective
 from omlzoo.training import Recipe, Run
+from omlzoo.training.parts import make_objective
 from omlzoo.training.pretraining import picture_rows, readable_rows
 from omlzoo.training.pretraining_defaults import drawn as are_drawn
 from omlzoo.training.pretraining_defaults import suggest_pretraining
@@ -267,6 +268,23 @@ def test_the_teacher_learns_its_own_statistics(
     assert float((mean - model.state_dict()["bn1.running_mean"]).abs().max()) > 1e-3
     if objective == "DINO":
         assert torch.equal(run.model().state_dict()["bn1.running_mean"], mean)
+
+
+@pytest.mark.parametrize("objective", ["MoCo", "PCL", "CURL"])
+def test_views_that_would_be_computed_for_nothing_are_refused(
+    tmp_path: Path, folder: Path, model: Extractor, objective: str
+) -> None:
+    for views in ({"locals": 1}, {"globals": 3}, {"globals": 1}):
+        with pytest.raises(BadInput, match=f"{objective} compares two views of the whole: set them to 2 and 0"):
+            learn(model, folder, tmp_path / "run", objective=objective, objective_args=arguments(objective), **views)
+
+
+@pytest.mark.parametrize("objective", ["DINO", "SwAV"])
+def test_the_teacher_sees_all_views_of_the_whole_and_no_others(objective: str) -> None:
+    recipe = Recipe(objective=objective, globals=3, locals=2, objective_args=arguments(objective))
+    made = make_objective(recipe, 64)
+    assert made is not None
+    assert made.teacher_views == 3 or made.views == 3
 
 
 def test_clusters_are_made_of_all_pictures_before_an_epoch(
