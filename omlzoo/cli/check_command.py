@@ -31,14 +31,14 @@ def check_command(
     faults_file
         Write all faults to this csv file too: row, column, value, remedy.
     """
-    from omlzoo.data.faults import Faults, write_faults
+    from omlzoo.data.faults import write_faults
     from omlzoo.data.table import find_faults, read
 
     faults = find_faults(table, root)
     if faults_file is not None:
         write_faults(faults, faults_file)
     if faults:
-        raise BadTable(str(table), faults, faults.rest() if isinstance(faults, Faults) else ())
+        raise BadTable(str(table), faults)
     from omlzoo.evaluation.trivial_queries import find_trivial
 
     rows = read(table, "check", root)

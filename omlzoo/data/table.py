@@ -101,7 +101,7 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None, remot
         loaded = _load(source, purpose, root, as_named(remote))
         faults = loaded.lint.faults(purpose)
         if faults:
-            raise BadTable(loaded.lint.name, faults, faults.rest())
+            raise BadTable(loaded.lint.name, faults)
         return loaded.table()
 
 
