@@ -23,8 +23,6 @@ FLAGS = ("is_query", "is_gallery")
 # Words for a value, beside which a fault says the one that the table takes.
 SPLITS = dict.fromkeys(("val", "valid", "test", "testing", "dev", "validation"), "validation")
 SPLITS |= dict.fromkeys(("train", "training", "trn"), "train")
-    ("train", "training", "trn"), "train"
-)  # words for one, which must be written as the table's
 WORDS = dict.fromkeys(("yes", "y", "t", "on", "x"), "true") | dict.fromkeys(("no", "n", "f", "off"), "false")
 NAMED = 12  # columns that a message names
 SIDE = r"[0-9]{1,9}(?:\.0*)?"  # pixels; a longer number is beyond any picture
