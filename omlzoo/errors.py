@@ -16,6 +16,7 @@ __all__ = [
     "UnknownName",
     "WeightsMismatch",
     "WeightsUnavailable",
+    "counted",
     "notice",
 ]
 
@@ -104,6 +105,17 @@ class MissingExtra(OmlzooError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'omlzoo[{extra}]'")
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun, such as "1 picture" and "2,000 pictures".
+
+    Args:
+        number: The number.
+        one: The noun where there is one.
+        many: Where there is another number of them; by default ``one`` with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def notice(text: str) -> None:

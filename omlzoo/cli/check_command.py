@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from omlzoo.cli.output import print_line
-from omlzoo.errors import BadTable, notice
+from omlzoo.errors import BadTable, counted, notice
 
 __all__ = ["check_command"]
 
@@ -46,8 +46,10 @@ def check_command(
         notice(text)
     counts = rows.frame["split"].value_counts()
     labels = rows.frame.groupby("split")["label"].nunique()
-    parts = [f"{split} {counts[split]} pictures of {labels[split]} labels" for split in counts.index]
-    lines = "" if rows.lines is None else f"{len(rows)} rows of {rows.lines} lines; "
+    parts = [
+        f"{split} {counted(counts[split], 'picture')} of {counted(labels[split], 'label')}" for split in counts.index
+    ]
+    lines = "" if rows.lines is None else f"{counted(len(rows), 'row')} of {rows.lines} lines; "
     print_line(f"{table}: no faults; {lines}{', '.join(parts)}")
     if duplicates:
         from omlzoo.curation.leakage import find_duplicates

@@ -11,6 +11,7 @@ from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.data.late_picture import Picture
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings
+from omlzoo.errors import counted
 from omlzoo.files import new_file
 from omlzoo.ops.similarity import Similarity
 
@@ -106,7 +107,8 @@ class Hits:
             unknown = self.is_known is not None and not error and not self.is_known[number]
             rows.append(Row(Card(picture, f"query: {name}", "unknown" if unknown else error), cards))
         facts = [
-            f"{len(rows)} queries among {self.embeddings.good.sum():,} pictures, model {self.embeddings.record.model}",
+            f"{counted(len(rows), 'query', 'queries')} among {counted(int(self.embeddings.good.sum()), 'picture')}, "
+            f"model {self.embeddings.record.model}",
             _explain(self.similarity),
         ]
         with new_file(path) as temporary:
