@@ -25,6 +25,7 @@ def evaluate_command(
     thorough: bool = True,
     baselines: bool = False,
     probe: Literal["knn", "linear"] | None = None,
+    all: bool = False,
     options: Computing = DEFAULT,
     trust: Trusted = None,
 ) -> None:
@@ -53,6 +54,8 @@ def evaluate_command(
     probe
         Also measure how well labels can be read from the vectors: by the votes of the 20 nearest gallery rows, or by a
         logistic regression of the gallery rows. Where rows are query and gallery, in five folds by picture.
+    all
+        Print all metrics, not the first five.
     """
     allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
@@ -72,4 +75,4 @@ def evaluate_command(
         report.save(json_file)
     if html is not None:
         report.html(html)
-    print_report(report)
+    print_report(report, all)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from omlzoo.cli.output import print_columns, print_json, print_line
+from omlzoo.cli.output import print_columns, print_json, print_line, terminal_width
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import new_file
 from omlzoo.zoo.overview import Overview, number_of_params, overview
@@ -85,7 +85,8 @@ def list_command(
         pins = [one.entry.pin or ("" if pinned else "unpinned") for one in found]
         rows = [[*row, pin] for row, pin in zip(rows, pins, strict=True)]
     print_columns(header, fitted(header, rows))
-    print_line(LEGEND, error=True)
+    if terminal_width() is not None:
+        print_line(LEGEND, error=True)
 
 
 def _write_page(found: Sequence[Overview], path: Path) -> None:
