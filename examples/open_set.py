@@ -24,7 +24,7 @@ table = write_alphabets(Path("drawings"), drawers=4, size=64, **counts)
 
 # %%
 omlzoo.resnet_small_omniglot().save("runs/open_set", overwrite=True)
-omlzoo.calibrate("runs/open_set", table, unknown=(0.1, 0.3))
+omlzoo.calibrate("runs/open_set", table, far=(0.1,), unknown=(0.1, 0.3))
 embeddings = omlzoo.embed("runs/open_set", table)
 
 # %%
