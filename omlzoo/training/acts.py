@@ -39,6 +39,9 @@ def check_settings(recipe: Recipe, act: Act) -> None:
         takes = " and ".join(acts)
         raise BadInput(f"{name} is {value!r}, which {takes} {'takes' if len(acts) == 1 else 'take'}; {act} has no use "
                        "for it: leave it out")  # fmt: skip
+    if act != "finetune" and recipe.sampler == "NearestLabels":
+        raise BadInput(f"sampler is 'NearestLabels', which asks for labels as finetune learns them; in {act} it would "
+                       "draw as Balanced: leave it out")  # fmt: skip
     if act != "distil":
         return
     if not recipe.teacher_weight:

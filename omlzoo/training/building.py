@@ -18,7 +18,6 @@ from omlzoo.data.dataset import ImageTable, Seeded, collate
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
-from omlzoo.embedding.hardware import multiplies_bf16
 from omlzoo.models._extractor import Extractor
 from omlzoo.objectives._objective import Objective
 from omlzoo.ops.all_gather import processes
@@ -256,7 +255,7 @@ def build_step(
 
     Args:
         model: The model on its device, with its frozen stages frozen.
-        recipe: The settings.
+        recipe: The settings, whose precision is decided.
         data: The training data, which decides the number of labels and of steps.
         beyond: An objective over views, or that of a lesson; None trains the recipe's loss.
 
@@ -265,9 +264,7 @@ def build_step(
         UnknownName: There is no such loss or miner.
     """
     device = next(model.parameters()).device
-    steps = recipe.epochs * -(-len(data.batches) // recipe.accumulate)
-    half = "bf16" if multiplies_bf16(device) else "fp32"
-    precision = half if recipe.precision == "auto" else recipe.precision
+    steps, precision = recipe.epochs * -(-len(data.batches) // recipe.accumulate), recipe.precision
     if isinstance(beyond, Taught):
         return Optimization(share_model(model), beyond.to(device), recipe, steps, precision)
     if beyond is None:

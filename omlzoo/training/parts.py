@@ -143,7 +143,7 @@ def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objectiv
         own = make_part(recipe.objective, "objective", {"width": width, "gather": gather, **recipe.objective_args})
         if not isinstance(own, Objective):
             raise BadInput(f"objective {recipe.objective} is no omlzoo.objectives.Objective; make it a subclass")
-        return own
+        return _checked(own, recipe)
     kind = catalog.find("objectives", recipe.objective)
     takes = [name for name in inspect.signature(kind).parameters if name not in ("width", "gather")]
     arguments = {name: None if value == "none" else value for name, value in recipe.objective_args.items()}
@@ -156,10 +156,18 @@ def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objectiv
         made: Objective = kind(width, gather=gather, **arguments)
     except TypeError as error:
         raise BadInput(f"objective_args {arguments} do not suit {recipe.objective}: {error}") from error
-    if made.two_views and (recipe.globals, recipe.locals) != (2, 0):
+    return _checked(made, recipe)
+
+
+def _checked(objective: Objective, recipe: Recipe) -> Objective:
+    """The objective, if the recipe gives it what it can use."""
+    if objective.two_views and (recipe.globals, recipe.locals) != (2, 0):
         said = f"globals is {recipe.globals} and locals {recipe.locals}"
         raise BadInput(f"{said}, but {recipe.objective} compares two views of the whole: set them to 2 and 0")
-    return made
+    if objective.kept == "teacher" and recipe.ema:
+        raise BadInput(f"ema is {recipe.ema:g}, but {recipe.objective} keeps its teacher, which is an average already: "
+                       "set it to 0")  # fmt: skip
+    return objective
 
 
 def make_head(recipe: Recipe, width: int) -> PoincareHead | None:

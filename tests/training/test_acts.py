@@ -42,3 +42,10 @@ def test_labels_that_are_not_learned_from_are_said() -> None:
 def test_plain_settings_suit_all() -> None:
     for act in ("finetune", "pretrain", "distil"):
         check_settings(Recipe(), act)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("act", ["pretrain", "distil"])
+def test_a_sampler_that_would_draw_as_another_is_refused(act: Any) -> None:
+    check_settings(Recipe(sampler="NearestLabels"), "finetune")
+    with pytest.raises(BadInput, match=rf"sampler is 'NearestLabels'.*in {act} it would draw as Balanced"):
+        check_settings(Recipe(sampler="NearestLabels"), act)

@@ -287,6 +287,12 @@ def test_the_teacher_sees_all_views_of_the_whole_and_no_others(objective: str) -
     assert made.teacher_views == 3 or made.views == 3
 
 
+def test_an_average_of_what_is_not_kept_is_refused() -> None:
+    make_objective(Recipe(objective="SimCLR", ema=0.9), 64)
+    with pytest.raises(BadInput, match="ema is 0.9, but DINO keeps its teacher"):
+        make_objective(Recipe(objective="DINO", ema=0.9, objective_args=arguments("DINO")), 64)
+
+
 def test_clusters_are_made_of_all_pictures_before_an_epoch(
     tmp_path: Path, folder: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
