@@ -19,6 +19,7 @@ CHOICES = {  # of settings that may also be an own part
     "sampler": ("Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage", "NearestLabels"),
     "augment": ("photo", "hypvit", "rich", "drawing", "none"),
 }
+SAMPLED = {"MarginLoss": "DistanceWeighted"}  # losses whose paper has a miner of its own
 OWN = ("loss", "miner", "objective", *CHOICES)
 
 
@@ -104,7 +105,7 @@ class Recipe:
     loss: str = "TripletLoss"
     loss_args: dict[str, Any] = field(default_factory=dict)
     add_losses: dict[str, float] = field(default_factory=dict)
-    miner: str = ""  # HardTriplets, or none with an own loss
+    miner: str = ""  # HardTriplets, DistanceWeighted with MarginLoss, or none with an own loss
     memory: int = 0
     sampler: str = "Balanced"
     n_labels: int = 8
@@ -189,7 +190,7 @@ class Recipe:
         """Objects become texts that carry them; texts stay as they are, and import nothing."""
         if self.miner == "":
             own = not isinstance(self.loss, str) or is_own(self.loss)
-            object.__setattr__(self, "miner", "none" if own else "HardTriplets")
+            object.__setattr__(self, "miner", "none" if own else SAMPLED.get(self.loss, "HardTriplets"))
         for name in OWN:
             if not isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, own_part(value, name))
@@ -218,10 +219,13 @@ class Recipe:
         return self._replaced(given)
 
     def _replaced(self, settings: Mapping[str, Any]) -> Self:
-        """The recipe with other values; an own loss has no miner of ours unless one is named with it."""
+        """The recipe with other values; another loss has the miner that goes with it, unless one is named."""
         loss = settings.get("loss", "")
-        alone = "miner" not in settings and (not isinstance(loss, str) or is_own(loss))
-        return replace(self, **{**settings, **({"miner": "none"} if alone else {})})
+        if "miner" not in settings and (not isinstance(loss, str) or is_own(loss)):
+            settings = {**settings, "miner": "none"}
+        elif loss in SAMPLED and self.miner == "HardTriplets":
+            settings = {"miner": SAMPLED[loss], **settings}
+        return replace(self, **settings)
 
     def own(self) -> list[tuple[str, OwnPart]]:
         """The own parts that are objects in this process, each with its setting."""
