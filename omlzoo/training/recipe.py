@@ -16,7 +16,14 @@ __all__ = ["OWN", "Recipe"]
 READY = Path(__file__).parent / "recipes"
 CHOICES = {  # of settings that may also be an own part
     "optimizer": ("AdamW", "Adam", "SGD"),
-    "sampler": ("Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage", "NearestLabels"),
+    "sampler": (
+        "Balanced",
+        "CategoryBalanced",
+        "DistinctCategoryBalanced",
+        "FullCoverage",
+        "NearestLabels",
+        "HardNegatives",
+    ),
     "augment": ("photo", "hypvit", "rich", "drawing", "none"),
 }
 SAMPLED = {"MarginLoss": "DistanceWeighted"}  # losses whose paper has a miner of its own
@@ -44,8 +51,10 @@ class Recipe:
         add_losses: Further losses by name, each with its weight; the sum is trained.
         miner: A name of omlzoo.miners for losses that take one, or an own miner; "none" is that of an own loss.
         memory: How many past embeddings a loss with references also compares a batch with; 0 is none.
-        sampler: Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage or NearestLabels, which embeds the
-            training pictures before each epoch but the first; an own one makes it from the labels of the training rows.
+        sampler: Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage, NearestLabels, which embeds the
+            training pictures before each epoch but the first, or HardNegatives, which embeds them before each and mines
+            them all; an own one makes it from the labels of the training rows.
+        sampler_args: Further arguments of the sampler, such as relative_margin of HardNegatives.
         n_labels: Labels in a batch; for CategoryBalanced and DistinctCategoryBalanced, labels of each category.
         n_instances: Pictures of each label in a batch.
         n_categories: Categories in a batch, for CategoryBalanced and DistinctCategoryBalanced.
@@ -108,6 +117,7 @@ class Recipe:
     miner: str = ""  # HardTriplets, DistanceWeighted with MarginLoss, or none with an own loss
     memory: int = 0
     sampler: str = "Balanced"
+    sampler_args: dict[str, Any] = field(default_factory=dict)
     n_labels: int = 8
     n_instances: int = 4
     n_categories: int = 2
@@ -174,7 +184,7 @@ class Recipe:
                 raise BadInput(
                     f"add_losses has {name} = {weight!r}; give names of losses, each with a weight of 0 or more"
                 )
-        for name in ("loss_args", "objective_args", "teacher_args"):
+        for name in ("loss_args", "objective_args", "teacher_args", "sampler_args"):
             if not isinstance(getattr(self, name), dict):
                 rule = "it must be a table of arguments, such as {'margin': 0.2}"
                 raise BadInput(f"{name} is {getattr(self, name)!r}; {rule}")
