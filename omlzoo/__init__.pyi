@@ -69,6 +69,7 @@ def finetune(
     miner: Any = ...,
     memory: int = ...,
     sampler: Any = ...,
+    sampler_args: dict[str, Any] = ...,
     n_labels: int = ...,
     n_instances: int = ...,
     n_categories: int = ...,

@@ -7,12 +7,15 @@ from omlzoo.losses.cross_batch import CrossBatch as CrossBatch
 from omlzoo.losses.distillation import SimilarityDistillation as SimilarityDistillation
 from omlzoo.losses.fast_ap import FastAPLoss as FastAPLoss
 from omlzoo.losses.hyperbolic import HyperbolicContrastive as HyperbolicContrastive
+from omlzoo.losses.instance import InstanceLoss as InstanceLoss
 from omlzoo.losses.lifted_structure import LiftedStructureLoss as LiftedStructureLoss
+from omlzoo.losses.margin import MarginLoss as MarginLoss
 from omlzoo.losses.margin_softmax import ArcFaceLoss as ArcFaceLoss
 from omlzoo.losses.margin_softmax import CosFaceLoss as CosFaceLoss
 from omlzoo.losses.margin_softmax import SubCenterArcFaceLoss as SubCenterArcFaceLoss
 from omlzoo.losses.matryoshka import MatryoshkaLoss as MatryoshkaLoss
 from omlzoo.losses.multi_similarity import MultiSimilarityLoss as MultiSimilarityLoss
+from omlzoo.losses.n_pairs import NPairsLoss as NPairsLoss
 from omlzoo.losses.ntxent import NTXentLoss as NTXentLoss
 from omlzoo.losses.patch_contrast import PatchContrast as PatchContrast
 from omlzoo.losses.pnp import PNPLoss as PNPLoss

@@ -18,6 +18,7 @@ USED_BY: dict[str, tuple[Act, ...]] = {
     "poincare": ("finetune",),
     "selection_by": ("finetune",),
 }  # settings that are not named here are used by all
+TOLD: dict[str, tuple[Act, ...]] = {"HardNegatives": ("finetune",), "NearestLabels": ("finetune", "pretrain")}
 
 
 def check_settings(recipe: Recipe, act: Act) -> None:
@@ -39,9 +40,10 @@ def check_settings(recipe: Recipe, act: Act) -> None:
         takes = " and ".join(acts)
         raise BadInput(f"{name} is {value!r}, which {takes} {'takes' if len(acts) == 1 else 'take'}; {act} has no use "
                        "for it: leave it out")  # fmt: skip
-    if act != "finetune" and recipe.sampler == "NearestLabels":
-        raise BadInput(f"sampler is 'NearestLabels', which asks for labels as finetune learns them; in {act} it would "
-                       "draw as Balanced: leave it out")  # fmt: skip
+    if act not in TOLD.get(recipe.sampler, (act,)):
+        takes = " and ".join(TOLD[recipe.sampler])
+        raise BadInput(f"sampler is {recipe.sampler}, which is told the vectors of the training rows in {takes} alone; "
+                       f"{act} takes Balanced")  # fmt: skip
     if act != "distil":
         return
     if not recipe.teacher_weight:

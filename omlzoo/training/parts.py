@@ -49,29 +49,30 @@ def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
         raise BadInput(f"all {len(labels)} training rows have one label, {labels[0]!r}; training needs at least two")
     if is_own(recipe.sampler):
         return _own_sampler(rows, recipe)
-    if recipe.sampler in ("Balanced", "FullCoverage", "NearestLabels"):
-        distinct = len(set(labels))
-        if recipe.n_labels > distinct:
-            raise BadInput(f"n_labels is {recipe.n_labels}, but only {distinct} labels are trained on; lower n_labels")
-        sampler = catalog.find("samplers", recipe.sampler)(labels, recipe.n_labels, recipe.n_instances, recipe.seed)
-    else:
+    kind = catalog.find("samplers", recipe.sampler)
+    known = inspect.signature(kind).parameters
+    context: dict[str, Any] = {"labels": labels, "n_labels": recipe.n_labels, "n_instances": recipe.n_instances}
+    context["seed"] = recipe.seed
+    if "categories" in known:
         if "category" not in rows.frame:
             raise BadInput(f"sampler is {recipe.sampler}, but the table has no column category; use Balanced")
-        sampler = catalog.find("samplers", recipe.sampler)(
-            labels,
-            rows.frame["category"].to_numpy(),
-            recipe.n_categories,
-            recipe.n_labels,
-            recipe.n_instances,
-            recipe.seed,
-        )
-        if sampler.short:
-            notice(f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches")
+        context |= {"categories": rows.frame["category"].to_numpy(), "n_categories": recipe.n_categories}
+    elif recipe.n_labels > (distinct := len(set(labels))):
+        raise BadInput(f"n_labels is {recipe.n_labels}, but only {distinct} labels are trained on; lower n_labels")
+    further = [name for name in known if name not in context]
+    for name in recipe.sampler_args:
+        if name not in further:
+            raise BadInput(f"sampler_args has {name!r}; {recipe.sampler} takes {', '.join(further) or 'none'}")
+    arguments = {name: None if value == "none" else value for name, value in recipe.sampler_args.items()}
+    sampler: Any = kind(**context, **arguments)
+    if getattr(sampler, "short", 0):
+        notice(f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches")
     if sampler.repeating:
         notice(
             f"{sampler.repeating} labels have fewer than {recipe.n_instances} pictures, so some repeat within a batch"
         )
-    return sampler  # type: ignore[no-any-return]
+    made: Sampler[list[int]] = sampler
+    return made
 
 
 def make_augment(recipe: Recipe, preprocess: Preprocess) -> tuple[Callable[[Image.Image], Pixels], int | None]:
@@ -218,6 +219,9 @@ def add_projection(model: Extractor, dim: int, seed: int) -> Extractor:
 
 def _own_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
     labels = rows.frame["label"].to_numpy()
+    if recipe.sampler_args:
+        said = f"sampler_args {recipe.sampler_args} go with samplers of omlzoo"
+        raise BadInput(f"{said}; write those of an own one as module:Name(argument=value)")
     size = recipe.n_labels * recipe.n_instances
     context: dict[str, Any] = {"labels": labels, "n_labels": recipe.n_labels, "n_instances": recipe.n_instances}
     context |= {"seed": recipe.seed, "n_categories": recipe.n_categories, "m": recipe.n_instances, "batch_size": size}

@@ -16,9 +16,17 @@ __all__ = ["OWN", "Recipe"]
 READY = Path(__file__).parent / "recipes"
 CHOICES = {  # of settings that may also be an own part
     "optimizer": ("AdamW", "Adam", "SGD"),
-    "sampler": ("Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage", "NearestLabels"),
+    "sampler": (
+        "Balanced",
+        "CategoryBalanced",
+        "DistinctCategoryBalanced",
+        "FullCoverage",
+        "NearestLabels",
+        "HardNegatives",
+    ),
     "augment": ("photo", "hypvit", "rich", "drawing", "none"),
 }
+SAMPLED = {"MarginLoss": "DistanceWeighted"}  # losses whose paper has a miner of its own
 OWN = ("loss", "miner", "objective", *CHOICES)
 
 
@@ -43,8 +51,10 @@ class Recipe:
         add_losses: Further losses by name, each with its weight; the sum is trained.
         miner: A name of omlzoo.miners for losses that take one, or an own miner; "none" is that of an own loss.
         memory: How many past embeddings a loss with references also compares a batch with; 0 is none.
-        sampler: Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage or NearestLabels, which embeds the
-            training pictures before each epoch but the first; an own one makes it from the labels of the training rows.
+        sampler: Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage, NearestLabels, which embeds the
+            training pictures before each epoch but the first, or HardNegatives, which embeds them before each and mines
+            them all; an own one makes it from the labels of the training rows.
+        sampler_args: Further arguments of the sampler, such as relative_margin of HardNegatives.
         n_labels: Labels in a batch; for CategoryBalanced and DistinctCategoryBalanced, labels of each category.
         n_instances: Pictures of each label in a batch.
         n_categories: Categories in a batch, for CategoryBalanced and DistinctCategoryBalanced.
@@ -104,9 +114,10 @@ class Recipe:
     loss: str = "TripletLoss"
     loss_args: dict[str, Any] = field(default_factory=dict)
     add_losses: dict[str, float] = field(default_factory=dict)
-    miner: str = ""  # HardTriplets, or none with an own loss
+    miner: str = ""  # HardTriplets, DistanceWeighted with MarginLoss, or none with an own loss
     memory: int = 0
     sampler: str = "Balanced"
+    sampler_args: dict[str, Any] = field(default_factory=dict)
     n_labels: int = 8
     n_instances: int = 4
     n_categories: int = 2
@@ -173,7 +184,7 @@ class Recipe:
                 raise BadInput(
                     f"add_losses has {name} = {weight!r}; give names of losses, each with a weight of 0 or more"
                 )
-        for name in ("loss_args", "objective_args", "teacher_args"):
+        for name in ("loss_args", "objective_args", "teacher_args", "sampler_args"):
             if not isinstance(getattr(self, name), dict):
                 rule = "it must be a table of arguments, such as {'margin': 0.2}"
                 raise BadInput(f"{name} is {getattr(self, name)!r}; {rule}")
@@ -189,7 +200,7 @@ class Recipe:
         """Objects become texts that carry them; texts stay as they are, and import nothing."""
         if self.miner == "":
             own = not isinstance(self.loss, str) or is_own(self.loss)
-            object.__setattr__(self, "miner", "none" if own else "HardTriplets")
+            object.__setattr__(self, "miner", "none" if own else SAMPLED.get(self.loss, "HardTriplets"))
         for name in OWN:
             if not isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, own_part(value, name))
@@ -218,10 +229,13 @@ class Recipe:
         return self._replaced(given)
 
     def _replaced(self, settings: Mapping[str, Any]) -> Self:
-        """The recipe with other values; an own loss has no miner of ours unless one is named with it."""
+        """The recipe with other values; another loss has the miner that goes with it, unless one is named."""
         loss = settings.get("loss", "")
-        alone = "miner" not in settings and (not isinstance(loss, str) or is_own(loss))
-        return replace(self, **{**settings, **({"miner": "none"} if alone else {})})
+        if "miner" not in settings and (not isinstance(loss, str) or is_own(loss)):
+            settings = {**settings, "miner": "none"}
+        elif loss in SAMPLED and self.miner == "HardTriplets":
+            settings = {"miner": SAMPLED[loss], **settings}
+        return replace(self, **settings)
 
     def own(self) -> list[tuple[str, OwnPart]]:
         """The own parts that are objects in this process, each with its setting."""

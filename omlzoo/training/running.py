@@ -16,7 +16,7 @@ from omlzoo.errors import BadInput
 from omlzoo.evaluation.report import Report
 from omlzoo.models._extractor import Extractor
 from omlzoo.progress import bar
-from omlzoo.samplers.nearest_labels import NearestLabels
+from omlzoo.samplers._embedding_sampler import EmbeddingSampler
 from omlzoo.training import notices, state
 from omlzoo.training.building import RunParts
 from omlzoo.training.callbacks import StopRun, UnderWay
@@ -146,11 +146,11 @@ class Running:
         parts, so_far, sampler = self.parts, self.so_far, self.parts.data.sampler
         if not done:
             torch.manual_seed(parts.plan.seed * 1_000_003 + epoch)  # dropout and the like
-            if epoch and isinstance(sampler, NearestLabels):
+            if isinstance(sampler, EmbeddingSampler) and (epoch or sampler.from_first):
                 sampler.update(self._vectors(parts.step.measured))
                 so_far.neighbours = sampler.neighbours
             parts.step.look_around(self._vectors, torch.tensor(parts.data.pictures.codes))
-        if isinstance(sampler, NearestLabels):
+        if isinstance(sampler, EmbeddingSampler):
             sampler.neighbours = so_far.neighbours
         parts.data.batches.set_epoch(epoch, done)
 

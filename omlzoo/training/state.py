@@ -35,7 +35,7 @@ class Progress:
         best_value: Value of the metric that chose the best epoch.
         before: Metrics of the validation rows before training.
         ranking: The ranking of the validation rows before training, by ``pack_ranking`` of the module validation.
-        neighbours: The nearest labels that the sampler NearestLabels uses.
+        neighbours: What a sampler found that is told the vectors, such as NearestLabels.
         duplicates: Validation pictures that are also training pictures; None where they are not looked for.
         uncompared: Number of pictures that could not be compared for that.
         stopped: The callback that ended the run; empty while it goes on.

@@ -44,8 +44,9 @@ def test_plain_settings_suit_all() -> None:
         check_settings(Recipe(), act)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("act", ["pretrain", "distil"])
-def test_a_sampler_that_would_draw_as_another_is_refused(act: Any) -> None:
-    check_settings(Recipe(sampler="NearestLabels"), "finetune")
-    with pytest.raises(BadInput, match=rf"sampler is 'NearestLabels'.*in {act} it would draw as Balanced"):
-        check_settings(Recipe(sampler="NearestLabels"), act)
+@pytest.mark.parametrize(("act", "sampler"), [("pretrain", "HardNegatives"), ("distil", "HardNegatives"),
+                                             ("distil", "NearestLabels")])  # fmt: skip
+def test_a_sampler_that_would_draw_as_another_is_refused(act: Any, sampler: str) -> None:
+    check_settings(Recipe(sampler=sampler), "finetune")
+    with pytest.raises(BadInput, match=rf"sampler is {sampler}.*{act} takes Balanced"):
+        check_settings(Recipe(sampler=sampler), act)
