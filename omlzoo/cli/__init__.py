@@ -33,6 +33,7 @@ COMMANDS = (
     "push",
     "pack",
     "check",
+    "split",
     "embed",
     "index",
     "search",
