@@ -53,9 +53,13 @@ class TextModel:
         texts = [texts] if isinstance(texts, str) else list(texts)
         if not texts:
             raise BadInput("there is no text; give at least one")
-        token_ids = self.tokens(texts)
+        return self.embed(self.tokens(texts))
+
+    def embed(self, token_ids: Tensor) -> Tensor:
+        """Vectors (B, dim) with an L2 norm of 1, on the tower's device, of token ids (B, length)."""
+        device = self.tower.positional_embedding.device
         with torch.inference_mode():
-            return torch.cat([unit(self.tower(part)) for part in torch.split(token_ids, BATCH)])
+            return torch.cat([unit(self.tower(part.to(device))) for part in torch.split(token_ids, BATCH)])
 
     def __repr__(self) -> str:
         return f"TextModel({self.name}, dim={self.dim}, length={self.tower.length})"

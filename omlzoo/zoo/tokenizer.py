@@ -76,7 +76,23 @@ class Tokens:
         return bool(cleaned(text, self.clean))
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Token ids (B, length) int64 of B texts.
+        """Token ids (B, length) int64 of B texts; it is said how many were cut.
+
+        Raises:
+            BadInput: A text is empty after it is cleaned.
+        """
+        token_ids, cut = self.encode(texts)
+        if cut:
+            notice(f"{len(cut)} of {len(texts)} texts have more than {self.room} tokens and were cut")
+        return token_ids
+
+    @property
+    def room(self) -> int:
+        """How many tokens of a text are read, without those that are put before and after it."""
+        return self.length - (self.begin is not None) - 1
+
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, list[int]]:
+        """Token ids (B, length) int64 of B texts, and the numbers of those that were cut.
 
         Raises:
             BadInput: A text is empty after it is cleaned.
@@ -87,12 +103,10 @@ class Tokens:
                 raise BadInput(f"the text {text!r} has no words; describe what to look for")
         token_ids = torch.full((len(words), self.length), self.pad, dtype=torch.int64)
         first = [] if self.begin is None else [self.begin]
-        room = self.length - len(first) - 1
-        cut = 0
+        room = self.room
+        cut: list[int] = []
         for row, encoding in enumerate(self._tokenizer.encode_batch(words, add_special_tokens=False)):
-            cut += len(encoding.ids) > room
+            cut += [row] * (len(encoding.ids) > room)
             ids = [*first, *encoding.ids[:room], self.end]
             token_ids[row, : len(ids)] = torch.tensor(ids)
-        if cut:
-            notice(f"{cut} of {len(texts)} texts have more than {room} tokens and were cut")
-        return token_ids
+        return token_ids, cut
