@@ -51,6 +51,9 @@ class Tokens:
         end: Id of the token that is put after each text.
         pad: Id of the token that short texts are padded with.
 
+    Attributes:
+        file: The file.
+
     Raises:
         MissingExtra: The tokenizers package is not installed.
         WeightsMismatch: The file is not a tokenizer.
@@ -64,6 +67,7 @@ class Tokens:
             raise WeightsMismatch(f"{file} is no tokenizer.json ({error})") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self.file = file
         self.length, self.clean, self.begin, self.end, self.pad = length, clean, begin, end, pad
 
     @property
