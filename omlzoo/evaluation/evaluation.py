@@ -15,6 +15,7 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.baselines import picture_baselines, random_weights
+from omlzoo.evaluation.caption_recall import with_captions
 from omlzoo.evaluation.findings import Finding, find_issues
 from omlzoo.evaluation.probes import Probe, check_probe, probe_mean, with_probe
 from omlzoo.evaluation.report import Report
@@ -60,6 +61,8 @@ def evaluate(
     progress: bool = True,
 ) -> Report:
     """Retrieval metrics of a model on the validation rows of a table.
+
+    Where the table has a column ``text`` and the model a text tower, recall between pictures and texts is measured too.
 
     Args:
         model: An extractor, what ``omlzoo.get_model`` opens, or Embeddings with the columns of the table.
@@ -107,6 +110,7 @@ def evaluate(
             raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
         embeddings, name = embed_validation(open_model(model), table, root, remote, options, progress)
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
+    report = with_captions(report)
     if probe:
         report = with_probe(report, probe)
     if baselines:

@@ -40,6 +40,8 @@ DEFINITIONS = {
     "pcf@x": "Share of principal components that explain the share x of the variance.",
     "knn@k": "Share of queries whose label the k nearest rows that vote elect, a row at cosine s with exp(s / 0.07).",
     "linear": "Share of queries whose label a logistic regression of the other rows' vectors finds.",
+    "image_to_text_recall@k": "Share of pictures whose text is among the k nearest of all different texts of the rows.",
+    "text_to_image_recall@k": "Share of different texts with one of their pictures among the k nearest pictures.",
     "queries_without_relevant": "Queries whose label no gallery picture has; they are not averaged in.",
 }
 

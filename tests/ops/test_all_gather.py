@@ -45,7 +45,7 @@ for name in sorted(catalog.names("losses")):
     loss, values, gradients = make(name), [], []
     for rows, labels in batches:
         own = rows[share].clone().requires_grad_()
-        second = rows[share].flip(1) if name == "SimilarityDistillation" else labels[share]
+        second = rows[share].flip(1) if name in {"SimilarityDistillation", "CLIPLoss", "SigLIPLoss"} else labels[share]
         loss.zero_grad()
         value = loss(own, second)
         value.backward()

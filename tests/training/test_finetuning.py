@@ -52,7 +52,8 @@ def weights(run: Run) -> bytes:
 
 
 BY_NAME = sorted(
-    set(catalog.names("losses")) - {"CrossBatch", "MatryoshkaLoss", "WeightedSum", "SimilarityDistillation"}
+    set(catalog.names("losses"))
+    - {"CrossBatch", "MatryoshkaLoss", "WeightedSum", "SimilarityDistillation", "CLIPLoss", "SigLIPLoss"}
 )
 
 
