@@ -233,7 +233,7 @@ class Index:
         if k < 1:
             raise BadInput("the index has one row; recall needs two")
         vectors = rows.embeddings.vectors[drawn]
-        exact_scores, _ = rows.exactly(rows.numbers).search(vectors, k, drawn)
+        exact_scores, _ = rows.whole.search(vectors, k, drawn)
         scores, _ = rows.searcher.search(vectors, k, drawn)
         self.recall = Recall(k, len(drawn), float((scores >= exact_scores[:, -1:]).mean()))
         return self.recall
