@@ -25,6 +25,8 @@ def evaluate_command(
     thorough: bool = True,
     baselines: bool = False,
     probe: Literal["knn", "linear"] | None = None,
+    rerank: str | None = None,
+    candidates: int = 100,
     options: Computing = DEFAULT,
     trust: Trusted = None,
 ) -> None:
@@ -53,6 +55,10 @@ def evaluate_command(
     probe
         Also measure how well labels can be read from the vectors: by the votes of the 20 nearest gallery rows, or by a
         logistic regression of the gallery rows. Where rows are query and gallery, in five folds by picture.
+    rerank
+        Measure re-ranked lists, beside the same by distance: reciprocal, expansion or average_expansion.
+    candidates
+        First hits of each query that are compared with each other, for --rerank.
     """
     allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
@@ -66,6 +72,8 @@ def evaluate_command(
         thorough=thorough,
         baselines=baselines,
         probe=probe,
+        rerank=rerank,
+        candidates=candidates,
         **asdict(options),
     )
     if json_file is not None:

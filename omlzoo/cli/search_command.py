@@ -22,6 +22,8 @@ def search_command(
     threshold: str | None = None,
     where: dict[str, str] | None = None,
     text: bool | None = None,
+    rerank: str | None = None,
+    candidates: int = 100,
     runtime: Literal["torch", "onnx"] | None = None,
     trust: Trusted = None,
 ) -> None:
@@ -47,6 +49,11 @@ def search_command(
         Only rows whose column has that value: --where.category boot.
     text
         Whether queries are texts; by default those that name no file, end like no picture and have no slash.
+    rerank
+        Put the first hits in another order, by comparing them with each other: reciprocal, expansion or
+        average_expansion. Scores are then the method's, and no calibration holds for them.
+    candidates
+        First hits that are compared with each other for --rerank, at most 1,000.
     runtime
         torch, or onnx: ONNX Runtime, which keeps the model's exported file, so that later searches with a few pictures
         need no torch and start several times faster; by default such a file is taken where there is one, else torch.
@@ -57,8 +64,9 @@ def search_command(
     from omlzoo.index.build import open_index
 
     hits = open_index(index, runtime=runtime).search(
-        list(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text
-    )
+        list(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text,
+        rerank=rerank, candidates=candidates,
+    )  # fmt: skip
     if (hits.queries["error"] != "").all():
         raise BadInput(f"none of the {len(queries)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
     if html is not None:

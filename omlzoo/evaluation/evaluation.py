@@ -19,6 +19,7 @@ from omlzoo.evaluation.caption_recall import with_captions
 from omlzoo.evaluation.findings import Finding, find_issues
 from omlzoo.evaluation.probes import Probe, check_probe, probe_mean, with_probe
 from omlzoo.evaluation.report import Report
+from omlzoo.evaluation.reranking import check_rerank, with_rerank
 from omlzoo.evaluation.rows import embed_validation
 from omlzoo.evaluation.trivial_queries import find_certain, select_rows
 from omlzoo.metrics._selection import Selection
@@ -51,6 +52,8 @@ def evaluate(
     thorough: bool = True,
     baselines: bool = False,
     probe: Probe | None = None,
+    rerank: str | None = None,
+    candidates: int = 100,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -81,6 +84,9 @@ def evaluate(
         probe: Also measure how well labels can be read from the vectors: "knn", by the votes of the 20 nearest gallery
             rows ("knn@20"), or "linear", by a logistic regression of them. Query rows are asked; where rows are both,
             in five folds by picture, sequences kept whole.
+        rerank: Measure lists whose first hits were re-ranked, as ``index.search`` does by this name: "reciprocal",
+            "expansion" or "average_expansion". The same lists by distance are ``before``.
+        candidates: First hits of each query that are compared with each other, 1 to 1,000.
         batch_size: As in ``omlzoo.embed``, like the others below it.
         precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
@@ -93,10 +99,12 @@ def evaluate(
     Raises:
         BadTable: The table has faults; all are listed.
         BadInput: An option breaks its rule, or table and embeddings are given together.
+        UnknownName: There is no such re-ranking.
         MissingExtra: The probe is "linear" and scipy is not installed.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     check_probe(probe)
+    check_rerank(rerank, candidates)
     if against is not None:
         if isinstance(model, Embeddings):
             raise BadInput("against is given together with embeddings; give the model and the table")
@@ -115,11 +123,13 @@ def evaluate(
         report = with_probe(report, probe)
     if baselines:
         report = _with_baselines(report, options, probe)
+    if rerank is not None:
+        report = with_rerank(report, rerank, candidates)
     if against is None:
         return report
     other = evaluate(
         against, table, root=root, remote=remote, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
-        probe=probe, progress=progress, **asdict(options),
+        probe=probe, rerank=rerank, candidates=candidates, progress=progress, **asdict(options),
     )  # fmt: skip
     return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})
 
