@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from omlzoo.catalog import shared
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import HUB, Entry, Metric, without_address
 from omlzoo.checkpoints.entry_rules import name_of
@@ -32,6 +33,21 @@ class Weights:
     entry: Entry
     file: Path | None = None
     origin: str | None = None
+
+    def __repr__(self) -> str:
+        entry = self.entry
+        return f"Weights({entry.name}: {entry.arch}, dim {entry.dim}, {entry.license or 'licence unknown'})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the facts that one chooses by."""
+        entry = self.entry
+        figures = [f"{each.metric} {each.value:.3f} on {each.dataset}, by {each.by}" for each in entry.metrics]
+        facts = {
+            "architecture": entry.arch, "dim": entry.dim, "parameters": f"{entry.params:,}", "family": entry.family,
+            "licence": entry.license or "unknown", "images": " x ".join(map(str, entry.preprocess.crop)) + " pixels",
+            "figures": "; ".join(figures) or "none is known here", "pinned": "yes" if self.pinned else "no",
+        }  # fmt: skip
+        return str(shared("pages.notebook", "facts_html")(entry.name, facts))
 
     @property
     def name(self) -> str:

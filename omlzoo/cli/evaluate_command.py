@@ -27,6 +27,7 @@ def evaluate_command(
     probe: Literal["knn", "linear"] | None = None,
     rerank: str | None = None,
     candidates: int = 100,
+    all: bool = False,
     options: Computing = DEFAULT,
     trust: Trusted = None,
 ) -> None:
@@ -59,6 +60,8 @@ def evaluate_command(
         Measure re-ranked lists, beside the same by distance: reciprocal, expansion or average_expansion.
     candidates
         First hits of each query that are compared with each other, for --rerank.
+    all
+        Print all metrics, not the first five.
     """
     allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
@@ -80,4 +83,4 @@ def evaluate_command(
         report.save(json_file)
     if html is not None:
         report.html(html)
-    print_report(report)
+    print_report(report, all)

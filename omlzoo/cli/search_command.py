@@ -24,6 +24,8 @@ def search_command(
     text: bool | None = None,
     rerank: str | None = None,
     candidates: int = 100,
+    model: str | None = None,
+    root: Path | None = None,
     runtime: Literal["torch", "onnx"] | None = None,
     trust: Trusted = None,
 ) -> None:
@@ -34,7 +36,8 @@ def search_command(
     index
         A folder that `omlzoo index` wrote.
     queries
-        Pictures; or texts, such as "red trainers with white sole", for a model with a text tower.
+        Pictures, or one folder of them; or texts, such as "red trainers with white sole", for a model with a text
+        tower.
     k
         Number of hits for each query.
     json
@@ -54,6 +57,10 @@ def search_command(
         average_expansion. Scores are then the method's, and no calibration holds for them.
     candidates
         First hits that are compared with each other for --rerank, at most 1,000.
+    model
+        Where the model that made the vectors lies now, where it was moved.
+    root
+        Where the pictures of the index lie now, where they were moved.
     runtime
         torch, or onnx: ONNX Runtime, which keeps the model's exported file, so that later searches with a few pictures
         need no torch and start several times faster; by default such a file is taken where there is one, else torch.
@@ -63,12 +70,17 @@ def search_command(
         raise BadInput("give at least one picture, or one text, to search for")
     from omlzoo.index.build import open_index
 
-    hits = open_index(index, runtime=runtime).search(
-        list(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text,
-        rerank=rerank, candidates=candidates,
+    folders = [query for query in queries if Path(query).is_dir()]
+    if folders and len(queries) > 1:
+        raise BadInput(f"{folders[0]} is a folder; search for one folder, or for pictures")
+    hits = open_index(index, model=model, root=root, runtime=runtime).search(
+        folders[0] if folders else list(queries), k, where=where, exclude_self=exclude_self,
+        threshold=_number(threshold), text=text, rerank=rerank, candidates=candidates,
     )  # fmt: skip
     if (hits.queries["error"] != "").all():
-        raise BadInput(f"none of the {len(queries)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
+        unread = "the picture" if len(hits.queries) == 1 else f"none of the {len(hits.queries)} pictures"
+        could = "could not" if len(hits.queries) == 1 else "could"
+        raise BadInput(f"{unread} {could} be read: {hits.queries['error'].iloc[0]}")
     if html is not None:
         hits.html(html)
     table = hits.table()

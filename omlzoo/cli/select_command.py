@@ -44,7 +44,7 @@ def select_command(
     from omlzoo.data.written_text import escaped, is_writable
     from omlzoo.embedding.embeddings import ERROR
     from omlzoo.embedding.shards import load_embeddings
-    from omlzoo.errors import BadInput, UnknownName
+    from omlzoo.errors import BadInput, UnknownName, notice
     from omlzoo.files import new_file
 
     loaded = load_embeddings(embeddings)
@@ -58,6 +58,8 @@ def select_command(
         if balance not in loaded.table:
             raise UnknownName(str(embeddings), balance, [str(name) for name in loaded.table.columns])
         objectives.append(Balance(loaded.table[balance].astype(str).to_numpy(), count))
+    if count > len(loaded):
+        notice(f"--count is {count:,}, more than the {len(loaded):,} with a vector, so all are chosen")
     rows = choose(loaded.vectors, count, objectives)
     frame = loaded.table.iloc[rows].drop(columns=ERROR)
     root = Path(loaded.record.root)

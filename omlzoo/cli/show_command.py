@@ -56,7 +56,10 @@ def _what(weights: Weights) -> Section:
     yield "text tower", _text(entry.text) if entry.text else "none"
     yield "calibration", "thresholds and probabilities, by omlzoo calibrate" if entry.calibration else "none"
     yield "notes", entry.notes or "none"
-    yield "citation", entry.citation
+    yield (
+        "citation",
+        f"{'of the weights it started from: ' if weights.file is not None else ''}{entry.citation or 'none'}",
+    )
     yield "facts from", entry.source
 
 
@@ -85,7 +88,8 @@ def _address(weights: Weights) -> Section:
 
 
 def _licence(weights: Weights) -> Section:
-    yield "licence", weights.license
+    of = " (of the weights that it started from)" if weights.file is not None else ""
+    yield "licence", f"{_words(weights.license)}{of}"
     yield "commercial use", weights.entry.commercial
 
 

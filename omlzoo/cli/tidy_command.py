@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from omlzoo.cli.output import print_columns, print_line
+from omlzoo.errors import counted
 
 __all__ = ["tidy_command"]
 
@@ -46,7 +47,8 @@ def tidy_command(
     rows += [["kind", str(len(group)), " ".join(paths[group[:NAMED]])] for group in collection.kinds]
     print_columns(["what", "size", "pictures"], rows)
     left_out = f"; {collection.failed} without a vector were left out" if collection.failed else ""
-    print_line(f"{len(paths)} pictures, {sum(map(len, groups))} in {len(groups)} groups of near-duplicates{left_out}")
+    copies = f"{sum(map(len, groups))} in {counted(len(groups), 'group')} of near-duplicates"
+    print_line(f"{counted(len(paths), 'picture')}, {copies}{left_out}")
     print_line(collection.how)
     if html is not None:
         write_page(collection, html)

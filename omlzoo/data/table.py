@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from omlzoo.catalog import shared
 from omlzoo.data.addresses import Named, as_named, is_address, late_picture
 from omlzoo.data.containers import is_container
 from omlzoo.data.csv_file import MOST_COLUMNS
@@ -54,6 +55,9 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def _repr_html_(self) -> str:
+        return str(shared("pages.notebook", "table_html")(self))
 
     def files(self) -> list[Path]:
         """The picture file of each row."""
@@ -102,7 +106,7 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None, remot
         loaded = _load(source, purpose, root, as_named(remote))
         faults = loaded.lint.faults(purpose)
         if faults:
-            raise BadTable(loaded.lint.name, faults, faults.rest())
+            raise BadTable(loaded.lint.name, faults)
         return loaded.table()
 
 

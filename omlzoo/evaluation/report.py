@@ -11,7 +11,9 @@ from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput
 from omlzoo.evaluation import plots
 from omlzoo.evaluation.findings import Finding
+from omlzoo.evaluation.report_notebook import report_html
 from omlzoo.evaluation.report_page import CATEGORIES, calibration_of, number_table, query_sections, report_figures
+from omlzoo.evaluation.report_text import Measured, report_lines
 from omlzoo.files import new_file
 from omlzoo.jsonio import to_json
 from omlzoo.metrics._pair_curve import PairCurve
@@ -81,6 +83,29 @@ class Report:
     history: Mapping[Any, Sequence[float]] | None = field(default=None, repr=False, compare=False)
     curve: PairCurve | None = field(default=None, repr=False, compare=False)
     utilities: Utilities | None = field(default=None, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        """What ``omlzoo evaluate`` prints: five metrics, and what should be looked at."""
+        return "\n".join(self.lines())
+
+    def lines(self, everything: bool = False, width: int | None = None) -> list[str]:
+        """The numbers and findings as lines of text.
+
+        Args:
+            everything: All metrics, not the first five.
+            width: Columns of the terminal; None cuts nothing.
+        """
+        return report_lines(self._measured, [each.text for each in self.findings], everything, width)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the numbers, the findings, and the queries that went worst with their hits."""
+        title = " on ".join(str(self.facts[name]) for name in ("model", "table") if name in self.facts)
+        found = [each.text for each in self.findings]
+        return report_html(title, self._measured, found, self.embeddings, self.ranking)
+
+    @property
+    def _measured(self) -> Measured:
+        return Measured(self.metrics, self.before, self.intervals, self.comparison, self.baselines)
 
     def to_json(self) -> str:
         """Everything but the vectors, as JSON; docs/report.schema.json describes it."""

@@ -1,8 +1,12 @@
 """The results of a search: rows, scores, distances, probabilities, and whether a query is known."""
 
-from collections.abc import Mapping
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +15,14 @@ from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.data.late_picture import Picture
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings
+from omlzoo.errors import counted, notice
 from omlzoo.files import new_file
 from omlzoo.ops.similarity import Similarity
 
 __all__ = ["Hits"]
+
+QUERIES, HITS = 5, 8  # of which a notebook shows pictures
+LINES = 20  # hits that are printed
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,39 @@ class Hits:
         """(Q, k) chances that a hit is right, in a gallery like that of the calibration; None without one."""
         return None if self.calibration is None else self.calibration.probability.of(self.distances)
 
+    def __len__(self) -> int:
+        """Number of queries."""
+        return len(self.ids)
+
+    def __getitem__(self, query: int) -> pd.DataFrame:
+        """The hits of one query: rank, score, id, and the columns of the found rows."""
+        number = range(len(self))[query]
+        table = self.table()
+        return table[table["query"] == number].drop(columns="query").reset_index(drop=True)
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """The hits of each query."""
+        return (self[number] for number in range(len(self)))
+
+    def __str__(self) -> str:
+        """What ``omlzoo search`` prints, of the first queries."""
+        return "\n".join(_lines(self))
+
+    def __repr__(self) -> str:
+        return f"Hits({len(self)} queries, k = {self.ids.shape[1]}, {self.similarity}, {self.embeddings!r})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the pictures of the first queries with their first hits."""
+        return _pictures(self)
+
+    def show(self) -> Path | None:
+        """Show the pictures: in a notebook at once, else as a page in the browser, whose path is returned."""
+        return _show(self)
+
+    def pandas(self) -> pd.DataFrame:
+        """As :meth:`table`."""
+        return self.table()
+
     def table(self) -> pd.DataFrame:
         """A row per hit: query (its number), rank (from 1), score, id, and the columns of the found row.
 
@@ -109,8 +150,14 @@ class Hits:
             picture = None if self.texts else thumbnail(self.pictures.get(number, file), box)
             unknown = self.is_known is not None and not error and not self.is_known[number]
             rows.append(Row(Card(picture, f"query: {name}", "unknown" if unknown else error), cards))
+        absent = sum(card.picture is None for row in rows for card in row.hits)
+        if absent:
+            shown, are = sum(len(row.hits) for row in rows), "is" if absent == 1 else "are"
+            notice(f"{absent} of {counted(shown, 'hit')} {are} not to be found below {self.embeddings.record.root}; "
+                   "where the pictures were moved, open_index(..., root=FOLDER), --root FOLDER")  # fmt: skip
         facts = [
-            f"{len(rows)} queries among {self.embeddings.good.sum():,} pictures, model {self.embeddings.record.model}",
+            f"{counted(len(rows), 'query', 'queries')} among {counted(int(self.embeddings.good.sum()), 'picture')}, "
+            f"model {self.embeddings.record.model}",
             f"Hits are {self.how}: higher scores are better." if self.how else _explain(self.similarity),
         ]
         with new_file(path) as temporary:
@@ -122,3 +169,52 @@ class Hits:
 def _explain(similarity: Similarity) -> str:
     meaning = {"cosine": "the cosine similarity", "euclidean": "minus the Euclidean distance"}
     return f"The score is {meaning[similarity]}: higher is nearer."
+
+
+def _lines(hits: Hits) -> list[str]:
+    """The table that ``omlzoo search`` prints, its first 20 hits."""
+    from omlzoo.pages.columns import columns
+
+    table, paths = hits.table(), hits.queries["path"].astype(str).tolist()
+    rows = [
+        [paths[hit["query"]], str(hit["rank"]), f"{hit['score']:.4f}" + " rejected" * (hit.get("accepted") is False),
+         str(hit.get("label", "")), str(hit["path"])]
+        for hit in table.head(LINES).to_dict("records")
+    ]  # fmt: skip
+    lines = columns(["query", "rank", "score", "label", "path"], rows)
+    return lines + [f"and {len(table) - LINES:,} more hits"] * (len(table) > LINES)
+
+
+def _pictures(hits: Hits) -> str:
+    """The HTML of the first five queries with their first eight hits."""
+    from omlzoo.pages.notebook import Tile, tiles_html
+
+    found, asked = hits.embeddings.pictures("the index"), Table(hits.queries, hits.root, "queries")
+    boxes, labels = found.boxes(), found.frame.get("label")
+    lines = []
+    for number, (file, box) in enumerate(zip(asked.files()[:QUERIES], asked.boxes()[:QUERIES], strict=True)):
+        own = hits.queries["label"].iloc[number] if "label" in hits.queries else None
+        name = str(hits.queries["path"].iloc[number])
+        picture: Any = None if hits.texts else hits.pictures.get(number, file)
+        tiles = [Tile(picture, name if own is None else str(own), hits.queries[ERROR].iloc[number] or "query", box)]
+        for hit, score in zip(hits.ids[number][:HITS], hits.scores[number][:HITS], strict=True):
+            if hit >= 0:
+                path, label = str(found.frame["path"].iloc[hit]), None if labels is None else labels.iloc[hit]
+                right = None if own is None or label is None else str(own) == str(label)
+                title = Path(path).name if label is None else str(label)
+                tiles.append(Tile(found.root / path, title, f"{score:.3f}", boxes[hit], right))
+        lines.append(f"<div>{tiles_html(tiles)}</div>")
+    left = len(hits.ids) - len(lines)
+    return "".join(lines) + (f"<div>and {left:,} more queries; hits.html(path) has all</div>" if left else "")
+
+
+def _show(hits: Hits) -> Path | None:
+    """Show hits in the notebook that runs, else by a page in a new folder, whose path is returned."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None and shell.has_trait("kernel"):
+        sys.modules["IPython"].display.display(hits)
+        return None
+    page = Path(tempfile.mkdtemp(prefix="omlzoo-")) / "hits.html"
+    hits.html(page)
+    webbrowser.open(page.as_uri())
+    return page

@@ -65,6 +65,9 @@ class Index:
     def __repr__(self) -> str:
         return f"Index({self.size} rows, {self.backend}, {self.similarity}, model {self.embeddings.record.model})"
 
+    def __len__(self) -> int:
+        return self.size
+
     @property
     def embeddings(self) -> Embeddings:
         """All rows; those without a vector are never found."""

@@ -16,7 +16,7 @@ from omlzoo.data.table import Table
 from omlzoo.data.table_hints import alike, twice_written
 from omlzoo.embedding.embeddings import ERROR, Embeddings, joined_tables
 from omlzoo.embedding.unit_length import not_unit
-from omlzoo.errors import BadInput, notice
+from omlzoo.errors import BadInput, counted, notice
 from omlzoo.index.backends._backend import Backend
 from omlzoo.index.growing import Growing
 from omlzoo.index.row_keys import Key, RowKeys, keys_of
@@ -186,6 +186,10 @@ class Rows:
             BadInput: The new ones are of another model, preprocessing or normalisation, or are not finite, or have a
                 label, category or sequence that is here in another spelling.
         """
+        if not isinstance(embeddings, Embeddings):
+            raise BadInput(
+                f"add takes Embeddings, not a {type(embeddings).__name__}; give omlzoo.embed(model, pictures)"
+            )
         ours = self.embeddings
         ours.record.check_comparable(embeddings.record)
         differs = ours.record.decoding_differs(embeddings.record)
@@ -195,7 +199,9 @@ class Rows:
         files, keys = theirs.files(), keys_of(theirs)
         known = self._knows(embeddings, keys, [file.is_file() for file in files])
         if known.any():
-            notice(f"{known.sum()} of {len(known)} pictures are in the index already and were left out")
+            were = ("is", "was") if known.sum() == 1 else ("are", "were")
+            pictures = f"{known.sum()} of {counted(len(known), 'picture')}"
+            notice(f"{pictures} {were[0]} in the index already and {were[1]} left out")
         new = _scaled(embeddings.rows(~known), "the new rows")
         if embeddings.record.root != ours.record.root:
             kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]

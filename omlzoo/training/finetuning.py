@@ -83,8 +83,6 @@ def finetune(
         suggested = ", ".join(f"{name} = {value}" for name, value in chosen.items())
         if budget:
             LOG.info("labels drawn: %s", budget)
-        if suggested:
-            LOG.info("chosen from the table: %s", suggested)
         recipe = known.changed(chosen)
         if finished:
             return finished_run(out, recipe)
@@ -92,6 +90,8 @@ def finetune(
             notice(text)
         with torch.random.fork_rng(devices=[]):
             parts = build_run(start_model(model, recipe), rows, recipe, out, device)
+            if suggested:
+                LOG.info("chosen from the table: %s", suggested)
             facts = {"settings chosen from the table": suggested or "none"} | (
                 {"labels drawn": budget} if budget else {}
             )

@@ -176,7 +176,7 @@ class Running:
                 if value is not None:
                     stats = {name: f"{number:.3g}" for name, number in step.stats.items()}
                     rate = "" if done else f"{summary.pictures / max(1e-9, time.perf_counter() - begun):.0f}/s"
-                    shown_bar.set_postfix({"loss": f"{value:.4f}", "pictures": rate, **stats}, refresh=False)
+                    shown_bar.show_numbers({"loss": f"{value:.4f}", "pictures": rate, **stats})
                     self.log.add(step.steps, {"loss": value, "lr": self._rate(), **step.stats})
                 shown_bar.update()
                 if value is not None and parts.callbacks.listens("on_step"):
