@@ -25,6 +25,7 @@ from omlzoo.training.distributed import is_first
 from omlzoo.training.label_budget import within_budget
 from omlzoo.training.parts import add_projection
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.rehearsal import cost_facts
 from omlzoo.training.run_folder import LAST, RECIPE, Run, read_run
 from omlzoo.training.run_start import run_state
 from omlzoo.training.running import Running
@@ -109,6 +110,8 @@ def finetune(
             facts = {"settings chosen from the table": suggested or "none", **told} | (
                 {"labels drawn": budget} if budget else {}
             )
+            if not resume:
+                facts |= cost_facts(parts, rehearsed=False)
             run = Running(parts, facts, progress).run(resume)
         keep_trials(out)
         return run
