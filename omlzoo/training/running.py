@@ -1,5 +1,6 @@
 """A run under way: it trains the epochs, saves the state, keeps the best epoch and writes the run folder."""
 
+import logging
 import math
 import shutil
 import time
@@ -29,10 +30,12 @@ from omlzoo.training.monitors import collapse
 from omlzoo.training.own_parts import from_worker
 from omlzoo.training.run_folder import DECODED, LAST, LOGGED, Run, write_history, write_run
 from omlzoo.training.state import Progress
+from omlzoo.training.time_left import TimeLeft, in_words
 from omlzoo.training.validation import final_report, pack_ranking
 
 __all__ = ["Running"]
 
+LOG = logging.getLogger(__name__)
 NAMED = 4  # pictures of a bad batch that are named
 
 
@@ -52,6 +55,7 @@ class Running:
         self.log: Log = Nowhere()
         self.measured: dict[str, float] = {}  # metrics of the selection rows after the last epoch
         self.saved_steps = 0
+        self.left = TimeLeft(parts.plan.epochs, len(parts.data.batches))
         self.started = self.saved = time.perf_counter()
 
     def run(self, resume: bool) -> Run:
@@ -101,11 +105,15 @@ class Running:
         """Check and measure before the first step, and save the state."""
         parts, split = self.parts, self.parts.split
         if split.selection is not None:
+            begun = time.perf_counter()
             parts.probe.check(parts.step.measured, split.selection)
+            self.left.between = time.perf_counter() - begun
         if parts.plan.find_copies and len(split.validation):
             self.so_far.duplicates, self.so_far.uncompared = notices.of_duplicates(split.table)
         if len(split.validation):
+            begun = time.perf_counter()
             report = parts.probe.measure(parts.step.measured, split.validation, thorough=True)
+            self.left.finish = time.perf_counter() - begun
             self.so_far.before, self.so_far.ranking = report.metrics, pack_ranking(report.ranking)
         self._save()
 
@@ -167,16 +175,22 @@ class Running:
         step.objective.train()
         if step.teacher is not None:
             step.teacher.in_mode_of(step.body)
+        self.left.begin(epoch, done)
         with bar(
             len(parts.data.batches), f"epoch {epoch + 1}/{parts.plan.epochs}", "batch", self.progress
         ) as shown_bar:
             shown_bar.update(done)
 
             def after(summary: EpochSummary, value: float | None) -> None:
+                self.left.batch()
+                if (minute := self.left.after_a_minute()) is not None:
+                    LOG.info("%s left of %s epochs", in_words(minute), parts.plan.epochs)
                 if value is not None:
                     stats = {name: f"{number:.3g}" for name, number in step.stats.items()}
                     rate = "" if done else f"{summary.pictures / max(1e-9, time.perf_counter() - begun):.0f}/s"
-                    shown_bar.show_numbers({"loss": f"{value:.4f}", "pictures": rate, **stats})
+                    left = self.left.seconds()
+                    shown = {"left": "" if left is None else in_words(left), "loss": f"{value:.4f}", "pictures": rate}
+                    shown_bar.show_numbers({**shown, **stats})
                     self.log.add(step.steps, {"loss": value, "lr": self._rate(), **step.stats})
                 shown_bar.update()
                 if value is not None and parts.callbacks.listens("on_step"):
