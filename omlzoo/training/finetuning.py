@@ -17,6 +17,7 @@ from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import Trust, trusting
 from omlzoo.training.acts import check_settings
 from omlzoo.training.building import build_run
+from omlzoo.training.captioning import Captioning, learns_captions
 from omlzoo.training.defaults import suggest
 from omlzoo.training.distributed import is_first
 from omlzoo.training.label_budget import within_budget
@@ -77,8 +78,13 @@ def finetune(
     with trusting(trust), writing(out) if is_first() else nullcontext():
         finished, resume = run_state(out, resume)
         rows, budget = within_budget(tables.read(table, "train", root), known.labels, known.seed)
-        chosen: dict[str, Any] = {}
-        if recipe is None:
+        start, captioning, chosen = None, None, {}
+        if learns_captions(known):
+            start = start_model(model, known)
+            captioning = Captioning.of(start, rows, known)
+        if recipe is None and captioning is not None:
+            chosen = captioning.suggest(settings)
+        elif recipe is None:
             chosen = suggest(rows.frame[rows.frame["split"] == "train"], settings)
         suggested = ", ".join(f"{name} = {value}" for name, value in chosen.items())
         if budget:
@@ -91,9 +97,12 @@ def finetune(
         for text in rows.notices:
             notice(text)
         with torch.random.fork_rng(devices=[]):
-            parts = build_run(start_model(model, recipe), rows, recipe, out, device)
-            facts = {"settings chosen from the table": suggested or "none"} | (
-                {"labels drawn": budget} if budget else {}
+            start = start_model(model, recipe) if start is None else start
+            parts = build_run(start, rows, recipe, out, device, captioning=captioning)
+            facts = (
+                {"settings chosen from the table": suggested or "none"}
+                | ({"labels drawn": budget} if budget else {})
+                | ({} if captioning is None else captioning.facts)
             )
             return Running(parts, facts, progress).run(resume)
 
