@@ -22,7 +22,7 @@ __all__ = ["RECALLS", "with_captions", "with_recall"]
 
 RANKS = (1, 5, 10)
 RECALLS = ("image_to_text_recall", "text_to_image_recall")
-FACT = "captions"
+FACT, NO_TEXT = "captions", "no picture has a text"
 
 
 def with_captions(report: Report) -> Report:
@@ -49,7 +49,9 @@ def with_captions(report: Report) -> Report:
     except OmlzooError as error:
         return _without(report, str(error))
     captions = Captions.of(good.table[TEXT].tolist(), model.tokens)
-    for said in captions.remarks() if len(captions.token_ids) else []:
+    if not len(captions.token_ids):
+        return _without(report, NO_TEXT)
+    for said in captions.remarks():
         notice(f"recall between pictures and texts: {said}")
     return with_recall(report, model, captions)
 
@@ -71,7 +73,7 @@ def with_recall(
     captions = Captions.of(good.table[TEXT].tolist(), model.tokens) if captions is None else captions
     has = captions.codes >= 0
     if not has.any():
-        return _without(report, "no picture has a text")
+        return replace(report, facts={**report.facts, FACT: f"none: {NO_TEXT}"})
     metrics, ends = _recall(good.rows(has), captions.codes[has], captions, model, ranks)
     said = "; ".join([f"{int(has.sum())} pictures with {len(captions.token_ids)} texts", *captions.remarks()])
     ends = ends if report.intervals else {}

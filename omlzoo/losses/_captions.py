@@ -1,5 +1,7 @@
 """The base class of losses over pictures and their captions."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -24,10 +26,13 @@ class CaptionLoss(nn.Module):
         gather: Compute over the batches of all processes.
 
     Attributes:
+        of_captions: That the loss compares pictures with captions.
         log_scale: The logarithm of the scale, a trained parameter.
         stats: "temperature", "right_texts" (share of pictures whose nearest text of the batch is one of theirs),
             "right_pictures" (share of texts likewise), "empty_batches".
     """
+
+    of_captions: ClassVar[bool] = True
 
     def __init__(self, temperature: float, gather: bool = False) -> None:
         super().__init__()

@@ -5,8 +5,9 @@ from typing import Literal
 from omlzoo.errors import BadInput, notice
 from omlzoo.training.own_parts import is_own
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.run_folder import RECIPE
 
-__all__ = ["Act", "check_settings"]
+__all__ = ["Act", "check_settings", "described"]
 
 Act = Literal["finetune", "pretrain", "distil"]
 
@@ -17,6 +18,7 @@ USED_BY: dict[str, tuple[Act, ...]] = {
     **dict.fromkeys((*OF_LABELS, "labels", "augment"), ("finetune", "distil")),
     "poincare": ("finetune",),
     "selection_by": ("finetune",),
+    "towers": ("finetune",),
 }  # settings that are not named here are used by all
 TOLD: dict[str, tuple[Act, ...]] = {"HardNegatives": ("finetune",), "NearestLabels": ("finetune", "pretrain")}
 
@@ -51,3 +53,17 @@ def check_settings(recipe: Recipe, act: Act) -> None:
     unused = [name for name in changed if name in OF_LABELS] if recipe.teacher_weight == 1 else []
     if unused:
         notice(f"{', '.join(unused)}: labels are not learned from at teacher_weight 1; lower it for a part of theirs")
+
+
+def described(act: str, table: str, address: str, teacher: str = "") -> tuple[str, str]:
+    """What a run does with its model, and the beginning of the command that runs it again.
+
+    Args:
+        act: What the run is.
+        table: The name of its table.
+        address: The model that it begins with.
+        teacher: The name of the teacher, of distil.
+    """
+    command = f"omlzoo {act} {table} --model {address} {f'--teacher {teacher} ' * bool(teacher)}--config {RECIPE}"
+    how = {"distil": f"taught by {teacher},", "finetune": "fine-tuned", "pretrain": "pre-trained without labels"}[act]
+    return how, command

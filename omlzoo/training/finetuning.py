@@ -20,6 +20,7 @@ from omlzoo.models._trust import Trust, trusting
 from omlzoo.training.acts import check_settings
 from omlzoo.training.building import build_run
 from omlzoo.training.callbacks import Callbacks
+from omlzoo.training.captioning import Captioning, learns_captions
 from omlzoo.training.defaults import suggest
 from omlzoo.training.distributed import is_first
 from omlzoo.training.label_budget import within_budget
@@ -86,13 +87,21 @@ def finetune(
     """
     known = (recipe or Recipe()).changed(settings)  # a wrong setting is refused before the table is read
     check_settings(known, "finetune")
+    if sweep and learns_captions(known):
+        raise BadInput(f"sweep is {sweep}, but trials are compared by labels, and {known.loss} learns captions; leave "
+                       "sweep out")  # fmt: skip
     space = tried_settings(known, sweep, sweep_over)
     out = Path(out)
     with trusting(trust), writing(out) if is_first() else nullcontext():
         trials, (finished, resume) = resume, run_state(out, resume)
         rows, budget = within_budget(tables.read(table, "train", root), known.labels, known.seed)
-        chosen: dict[str, Any] = {}
-        if recipe is None:
+        start, captioning, chosen = None, None, {}
+        if learns_captions(known):
+            start = start_model(model, known)
+            captioning = Captioning.of(start, rows, known)
+        if recipe is None and captioning is not None:
+            chosen = captioning.suggest(settings)
+        elif recipe is None:
             chosen = suggest(rows.frame[rows.frame["split"] == "train"], settings)
         suggested = ", ".join(f"{name} = {value}" for name, value in chosen.items())
         if budget:
@@ -104,11 +113,14 @@ def finetune(
         for text in rows.notices:
             notice(text)
         with torch.random.fork_rng(devices=[]):
-            parts = build_run(start_model(model, recipe), rows, recipe, out, device)
+            start = start_model(model, recipe) if start is None else start
+            parts = build_run(start, rows, recipe, out, device, captioning=captioning)
             if suggested:
                 LOG.info("chosen from the table: %s", suggested)
-            facts = {"settings chosen from the table": suggested or "none", **told} | (
-                {"labels drawn": budget} if budget else {}
+            facts = (
+                {"settings chosen from the table": suggested or "none", **told}
+                | ({"labels drawn": budget} if budget else {})
+                | ({} if captioning is None else captioning.facts)
             )
             if not resume:
                 facts |= cost_facts(parts, rehearsed=False)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from omlzoo.models._extractor import unit
 from omlzoo.objectives._objective import Objective
 
-__all__ = ["Outputs", "OverViews", "Supervised"]
+__all__ = ["Captioned", "Outputs", "OverViews", "Supervised"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,19 @@ class Supervised(nn.Module):
     def stats(self) -> dict[str, float]:
         """The loss's own statistics of the last batch."""
         return dict(getattr(self.loss, "stats", {}))
+
+
+class Captioned(Supervised):
+    """The objective of a loss over pictures and their captions, whose outputs are those of the second view.
+
+    Args:
+        loss: Called with embeddings (B, D) of pictures, those of their captions, and the captions' numbers (B,).
+    """
+
+    def forward(self, outputs: Outputs) -> Tensor:
+        """The loss, a scalar."""
+        value: Tensor = self.loss(*outputs.student, outputs.labels)
+        return value
 
 
 class OverViews(nn.Module):

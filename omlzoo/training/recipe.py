@@ -46,7 +46,8 @@ class Recipe:
         warmup: Share of all steps in which the learning rate rises.
         layer_decay: The learning rate of a stage as a share of that of the stage after it; 1 trains all alike.
         loss_lr: The learning rate of the loss's own parameters as a multiple of the model's.
-        loss: A name of omlzoo.losses, or an own loss of embeddings (B, D) and labels (B,).
+        loss: A name of omlzoo.losses, or an own loss of embeddings (B, D) and labels (B,); CLIPLoss and SigLIPLoss
+            train image and text tower together, by the captions in the table's column text.
         loss_args: Arguments of the loss; the text "none" is None (``margin = "none"`` is the soft triplet loss).
         add_losses: Further losses by name, each with its weight; the sum is trained.
         miner: A name of omlzoo.miners for losses that take one, or an own miner; "none" is that of an own loss.
@@ -84,6 +85,7 @@ class Recipe:
         poincare: Dimension of a Poincare head that only training has, for HyperbolicContrastive; 0 adds none.
         cache: Views of each picture that go through the frozen stages once, on disk; 0 computes them in each step.
         lora: Rank of low-rank updates of the linear layers (arXiv 2106.09685), which alone are trained; 0 is none.
+        towers: Which towers a loss over pictures and captions trains, lora or not: both, image or text.
         drop_path: Probability that the last block is left out in a step (arXiv 1603.09382); it rises with depth from 0.
         accumulate: Number of batches whose mean gradient makes a step.
         chunk: Pictures that go through the model at once; the loss is that of the whole batch; 0 takes the whole batch.
@@ -142,6 +144,7 @@ class Recipe:
     poincare: int = 0
     cache: int = 0
     lora: int = 0
+    towers: Literal["both", "image", "text"] = "both"
     drop_path: float = 0.0
     accumulate: int = 1
     chunk: int = 0

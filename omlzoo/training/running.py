@@ -32,6 +32,7 @@ from omlzoo.training.run_folder import DECODED, LAST, LOGGED, Run, write_history
 from omlzoo.training.state import Progress
 from omlzoo.training.time_left import TimeLeft, in_words
 from omlzoo.training.validation import final_report, pack_ranking
+from omlzoo.zoo.text_model import TextModel
 
 __all__ = ["Running"]
 
@@ -106,13 +107,13 @@ class Running:
         parts, split = self.parts, self.parts.split
         if split.selection is not None:
             begun = time.perf_counter()
-            parts.probe.check(parts.step.measured, split.selection)
+            parts.probe.check(parts.step.measured, split.selection, self._texts())
             self.left.between = time.perf_counter() - begun
         if parts.plan.find_copies and len(split.validation):
             self.so_far.duplicates, self.so_far.uncompared = notices.of_duplicates(split.table)
         if len(split.validation):
             begun = time.perf_counter()
-            report = parts.probe.measure(parts.step.measured, split.validation, thorough=True)
+            report = parts.probe.measure(parts.step.measured, split.validation, True, self._texts())
             self.left.finish = time.perf_counter() - begun
             self.so_far.before, self.so_far.ranking = report.metrics, pack_ranking(report.ranking)
         self._save()
@@ -228,15 +229,23 @@ class Running:
         """Keep the weights if they are the best so far; returns what the selection rows gave."""
         parts, so_far = self.parts, self.so_far
         selection, step = parts.split.selection, parts.step
-        metrics = {} if selection is None else parts.probe.measure(step.measured, selection).metrics
+        texts = self._texts()
+        metrics = {} if selection is None else parts.probe.measure(step.measured, selection, texts=texts).metrics
         value = metrics.get(parts.probe.metric, float(epoch))
         if not so_far.best or value > so_far.best_value or math.isnan(so_far.best_value):
             so_far.best_value, so_far.best_epoch = value, epoch + 1
             weights = step.measured.state_dict()
             so_far.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+            if parts.captioning is not None and texts is not None:
+                so_far.best_text = parts.captioning.kept(texts.tower, step.objective)
         self.measured = {name: metrics[name] for name in LOGGED if name in metrics}
         self._tell("on_measure", epoch, row["loss"], self.measured)
         return {f"selection {name}": value for name, value in self.measured.items()}
+
+    def _texts(self) -> TextModel | None:
+        """The text model as it is now, where the run learns from captions."""
+        tower, captioning = self.parts.step.measured_text, self.parts.captioning
+        return None if captioning is None or tower is None else captioning.reader(tower)
 
     def _rate(self) -> float:
         step = self.parts.step
@@ -284,9 +293,12 @@ class Running:
         """Measure, write the run folder, and remove what was only for resuming."""
         parts, so_far, model = self.parts, self.so_far, self.parts.step.measured
         model.load_state_dict(so_far.best)
+        texts, text = self._texts(), None
+        if texts is not None and parts.captioning is not None:
+            text = parts.captioning.text, parts.captioning.files(texts.tower, so_far.best_text)
         report = Report({}, self._summary(interrupted))
         if len(parts.split.validation):
-            after = parts.probe.measure(model, parts.split.validation, thorough=True)
+            after = parts.probe.measure(model, parts.split.validation, True, texts)
             report = final_report(after, report.facts, so_far.before, so_far.ranking, so_far.history, parts.out)
         run = Run(parts.out, report, pd.DataFrame(so_far.history), interrupted)
         if is_first():
@@ -294,5 +306,6 @@ class Running:
                 parts.data.features.file.unlink(missing_ok=True)
             entry = replace(parts.entry, source=parts.source)
             dataset = Path(parts.split.table.name).stem
-            write_run(run, merge_lora(model), entry, parts.recipe, dataset, f"omlzoo {parts.act}", so_far.duplicates)
+            by = f"omlzoo {parts.act}"
+            write_run(run, merge_lora(model), entry, parts.recipe, dataset, by, so_far.duplicates, text)
         return run
