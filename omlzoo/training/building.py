@@ -181,7 +181,7 @@ def build_run(
     if recipe.precision == "bf16":
         catalog.shared("models._attention", "explicit_in_bf16")(body)
     stage = recipe.freeze if recipe.cache else 0
-    objective = make_objective(recipe, body.dim, processes() > 1)
+    objective = make_objective(recipe, body, processes() > 1)
     head = make_head(recipe, body.dim) if objective is None else objective.make_projector()
     trained = TrainingModel(body, head, stage).to(where)
     taught = None if lesson is None else lesson.objective(split.fit, recipe, body.dim, processes() > 1)
@@ -212,7 +212,8 @@ def build_run(
         entry=body.entry,
         recipe=recipe.to_toml(f"{command} --out <folder>"),
         open_log=partial(open_log, log, out, recipe),
-        monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform),
+        monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform,
+                                                            objective.can_collapse),
         callbacks=callbacks,
     )  # fmt: skip
 

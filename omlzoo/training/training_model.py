@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from omlzoo.models._dense_heads import OverPatches
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._last_block import class_token_alone
 
@@ -13,7 +14,8 @@ class TrainingModel(nn.Module):
 
     Args:
         body: The extractor that is kept after training.
-        head: Takes embeddings (B, D) and computes the input of the loss; None for no head.
+        head: Takes embeddings (B, D), or the body and its images where it looks at patches, and computes the input of
+            the loss; None for no head.
         stage: The first stage that a step computes, from 0; 0 takes images.
     """
 
@@ -22,6 +24,9 @@ class TrainingModel(nn.Module):
         self.body, self.head, self.stage = body, head, stage
 
     def forward(self, given: Tensor) -> Tensor:
+        if isinstance(self.head, OverPatches):
+            rows: Tensor = self.head(self.body, given)
+            return rows
         with class_token_alone(self.body):
             embeddings = self.body.onward(given, self.stage) if self.stage else self.body(given)
         return embeddings if self.head is None else self.head(embeddings)
