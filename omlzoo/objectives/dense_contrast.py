@@ -101,8 +101,9 @@ class DenseCL(Objective):
                 f"DenseCL was given rows of {view.shape[1]} numbers; they are {self.dim} and {each} for each place"
             )
         count = rest.shape[1] // each
-        places, maps = rest.split([count * self.dim, count * self.patch_width], dim=1)
-        return whole, places.unflatten(1, (count, self.dim)), maps.unflatten(1, (count, self.patch_width))
+        places, maps = torch.split(rest, [count * self.dim, count * self.patch_width], dim=1)
+        cells = torch.unflatten(places, 1, (count, self.dim)), torch.unflatten(maps, 1, (count, self.patch_width))
+        return whole, *cells
 
 
 def _unit(places: Tensor) -> Tensor:

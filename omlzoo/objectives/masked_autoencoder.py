@@ -75,7 +75,7 @@ class MAE(Objective):
                     f"MAE was given rows of {view.shape[1]} numbers; they are {self.width} and twice {self.pixels} for "
                     "each patch that was left out"
                 )
-            guessed, wanted = (half.unflatten(1, (-1, self.pixels)) for half in rest.chunk(2, dim=1))
+            guessed, wanted = (torch.unflatten(half, 1, (-1, self.pixels)) for half in rest.chunk(2, dim=1))
             middle = wanted.mean(dim=2, keepdim=True)
             if self.scaled:
                 wanted = (wanted - middle) / (wanted.var(dim=2, keepdim=True) + EPSILON).sqrt()

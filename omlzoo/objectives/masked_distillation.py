@@ -173,7 +173,8 @@ class IBOT(Objective):
                 f"IBOT was given rows of {view.shape[1]} numbers; those of a global view of {self.patches} patches "
                 f"have {first + cosines + mask}"
             )
-        return view[:, first : first + cosines].unflatten(1, (self.patches, -1)), view[:, first + cosines :] > 0.5
+        cells = torch.unflatten(view[:, first : first + cosines], 1, (self.patches, -1))
+        return cells, view[:, first + cosines :] > 0.5
 
     def _of_patches(self, student: list[Tensor], taught: list[Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """The value of hidden patches, the share of pictures that have some, and numbers for the statistics."""

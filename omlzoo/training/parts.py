@@ -168,7 +168,7 @@ def make_objective(recipe: Recipe, model: Extractor, gather: bool = False) -> Ob
 
 def _of_patches(kind: Any, model: Extractor) -> dict[str, int]:
     """What a run knows of the patches of its model, by the names of the arguments that an objective takes."""
-    needs = getattr(kind, "takes", "embedding")
+    needs: Any = getattr(kind, "takes", "embedding")
     if needs == "embedding":
         return {}
     found, known = patches_of(model, needs), takes(kind)
