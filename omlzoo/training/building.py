@@ -183,7 +183,7 @@ def build_run(
     tower = None if captioning is None else captioning.model.tower
     frozen = prepare(body, recipe, tower)
     stage = recipe.freeze if recipe.cache else 0
-    objective = make_objective(recipe, body.dim, processes() > 1)
+    objective = make_objective(recipe, body, processes() > 1)
     head = make_head(recipe, body.dim) if objective is None else objective.make_projector()
     trained = TrainingModel(body, head, stage, tower).to(where)
     taught = None if lesson is None else lesson.objective(split.fit, recipe, body.dim, processes() > 1)
@@ -213,7 +213,8 @@ def build_run(
         entry=body.entry,
         recipe=recipe.to_toml(f"{command} --out <folder>"),
         open_log=partial(open_log, log, out, recipe),
-        monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform),
+        monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform,
+                                                            objective.can_collapse),
         callbacks=callbacks,
         captioning=captioning,
     )  # fmt: skip

@@ -115,7 +115,8 @@ class OverViews(nn.Module):
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The objective, a scalar."""
-        first = unit(next(view for view in outputs.student if view is not None).detach().float())
+        seen = next(view for view in outputs.student if view is not None).detach()
+        first = unit(self.objective.vectors(seen).float())
         self.spread = float(first.std(dim=0).mean()) * first.shape[1] ** 0.5 if len(first) > 1 else float("nan")
         value: Tensor = self.objective(outputs.student, outputs.teacher, outputs.labels)
         return value

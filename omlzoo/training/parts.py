@@ -19,6 +19,7 @@ from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.views import Views
 from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._masking import patches_of
 from omlzoo.models._projected import Projected
 from omlzoo.objectives._objective import Objective
 from omlzoo.ops.poincare import PoincareHead
@@ -126,27 +127,30 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool = False) -> 
     return summed
 
 
-def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objective | None:
+def make_objective(recipe: Recipe, model: Extractor, gather: bool = False) -> Objective | None:
     """The recipe's objective over views; None where it trains a loss over labels.
 
     Args:
         recipe: The settings.
-        width: Dimension of the model's embeddings.
+        model: The model whose outputs it takes.
         gather: Whether the objective is that of the batches of all processes together.
 
     Raises:
         UnknownName: There is no such objective.
-        BadInput: It does not take the recipe's arguments.
+        BadInput: It does not take the recipe's arguments, or looks at patches, which the model does not have.
     """
     if recipe.objective == "none":
         return None
+    known: dict[str, Any] = {"width": model.dim, "gather": gather}
     if is_own(recipe.objective):
-        own = make_part(recipe.objective, "objective", {"width": width, "gather": gather, **recipe.objective_args})
+        known |= _of_patches(trusted_part(recipe.objective, "objective").thing, model)
+        own = make_part(recipe.objective, "objective", {**known, **recipe.objective_args})
         if not isinstance(own, Objective):
             raise BadInput(f"objective {recipe.objective} is no omlzoo.objectives.Objective; make it a subclass")
         return _checked(own, recipe)
     kind = catalog.find("objectives", recipe.objective)
-    takes = [name for name in inspect.signature(kind).parameters if name not in ("width", "gather")]
+    known |= _of_patches(kind, model)
+    takes = [name for name in inspect.signature(kind).parameters if name not in known]
     arguments = {name: None if value == "none" else value for name, value in recipe.objective_args.items()}
     for name in arguments:
         if name not in takes:
@@ -154,7 +158,7 @@ def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objectiv
     if "views" in takes and "views" not in arguments:
         arguments["views"] = recipe.globals  # those that the teacher sees
     try:
-        made: Objective = kind(width, gather=gather, **arguments)
+        made: Objective = kind(**known, **arguments)
     except TypeError as error:
         raise BadInput(f"objective_args {arguments} do not suit {recipe.objective}: {error}") from error
     return _checked(made, recipe)
@@ -169,6 +173,16 @@ def _checked(objective: Objective, recipe: Recipe) -> Objective:
         raise BadInput(f"ema is {recipe.ema:g}, but {recipe.objective} keeps its teacher, which is an average already: "
                        "set it to 0")  # fmt: skip
     return objective
+
+
+def _of_patches(kind: Any, model: Extractor) -> dict[str, int]:
+    """What a run knows of the patches of its model, by the names of the arguments that an objective takes."""
+    needs: Any = getattr(kind, "takes", "embedding")
+    if needs == "embedding":
+        return {}
+    found, known = patches_of(model, needs), takes(kind)
+    facts = {"patch_width": found.width, "patches": found.count, "pixels": found.pixels}
+    return {name: value for name, value in facts.items() if name in known}
 
 
 def make_head(recipe: Recipe, width: int) -> PoincareHead | None:

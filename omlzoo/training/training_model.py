@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from omlzoo.models._dense_heads import OverPatches
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._last_block import class_token_alone
 from omlzoo.models._text_tower import TextTower
@@ -15,7 +16,8 @@ class TrainingModel(nn.Module):
 
     Args:
         body: The extractor that is kept after training.
-        head: Takes embeddings (B, D) and computes the input of the loss; None for no head.
+        head: Takes embeddings (B, D), or the body and its images where it looks at patches, and computes the input of
+            the loss; None for no head.
         stage: The first stage that a step computes, from 0; 0 takes images.
         text: The tower that takes token ids (B, length) int64 in place of images; None for none.
     """
@@ -30,6 +32,9 @@ class TrainingModel(nn.Module):
         if self.text is not None and given.dtype == torch.int64:
             of_texts: Tensor = self.text(given)
             return of_texts
+        if isinstance(self.head, OverPatches):
+            rows: Tensor = self.head(self.body, given)
+            return rows
         with class_token_alone(self.body):
             embeddings = self.body.onward(given, self.stage) if self.stage else self.body(given)
         return embeddings if self.head is None else self.head(embeddings)
