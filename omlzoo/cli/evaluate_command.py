@@ -25,6 +25,7 @@ def evaluate_command(
     thorough: bool = True,
     baselines: bool = False,
     probe: Literal["knn", "linear"] | None = None,
+    queries: tuple[str, ...] = (),
     options: Computing = DEFAULT,
     trust: Trusted = None,
 ) -> None:
@@ -53,6 +54,9 @@ def evaluate_command(
     probe
         Also measure how well labels can be read from the vectors: by the votes of the 20 nearest gallery rows, or by a
         logistic regression of the gallery rows. Where rows are query and gallery, in five folds by picture.
+    queries
+        Rows of that kind are the queries and all others the gallery: --queries style=openmoji. Given several times, of
+        one column any value counts, and of several columns all must match.
     """
     allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
@@ -66,6 +70,7 @@ def evaluate_command(
         thorough=thorough,
         baselines=baselines,
         probe=probe,
+        queries=queries or None,
         **asdict(options),
     )
     if json_file is not None:
