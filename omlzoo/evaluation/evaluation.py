@@ -16,6 +16,7 @@ from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.baselines import picture_baselines, random_weights
 from omlzoo.evaluation.caption_recall import with_captions
+from omlzoo.evaluation.cross_domain import Asked, say_asked, with_queries
 from omlzoo.evaluation.findings import Finding, find_issues
 from omlzoo.evaluation.probes import Probe, check_probe, probe_mean, with_probe
 from omlzoo.evaluation.report import Report
@@ -54,6 +55,7 @@ def evaluate(
     probe: Probe | None = None,
     rerank: str | None = None,
     candidates: int = 100,
+    queries: Asked | None = None,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -87,6 +89,9 @@ def evaluate(
         rerank: Measure lists whose first hits were re-ranked, as ``index.search`` does by this name: "reciprocal",
             "expansion" or "average_expansion". The same lists by distance are ``before``.
         candidates: First hits of each query that are compared with each other, 1 to 1,000.
+        queries: Which rows are queries, the others being the gallery, such as "style=openmoji" for search from one
+            style in all others; several conditions, or a mapping as in ``where`` of a search. By default each row says
+            it by is_query and is_gallery.
         batch_size: As in ``omlzoo.embed``, like the others below it.
         precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
@@ -99,7 +104,7 @@ def evaluate(
     Raises:
         BadTable: The table has faults; all are listed.
         BadInput: An option breaks its rule, or table and embeddings are given together.
-        UnknownName: There is no such re-ranking.
+        UnknownName: There is no such re-ranking, or ``queries`` names a column that there is not.
         MissingExtra: The probe is "linear" and scipy is not installed.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
@@ -113,12 +118,16 @@ def evaluate(
         if table is not None:
             raise BadInput("table is given together with embeddings; embeddings have their own rows, leave table out")
         embeddings, name = model, "embeddings"
+        if queries is not None:
+            embeddings = replace(embeddings, table=with_queries(embeddings.table, queries))
     else:
         if table is None:
             raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
-        embeddings, name = embed_validation(open_model(model), table, root, remote, options, progress)
+        embeddings, name = embed_validation(open_model(model), table, root, remote, options, progress, queries)
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
     report = with_captions(report)
+    if queries is not None:
+        report = _said_of_queries(report, queries)
     if probe:
         report = with_probe(report, probe)
     if baselines:
@@ -129,7 +138,7 @@ def evaluate(
         return report
     other = evaluate(
         against, table, root=root, remote=remote, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
-        probe=probe, rerank=rerank, candidates=candidates, progress=progress, **asdict(options),
+        probe=probe, rerank=rerank, candidates=candidates, queries=queries, progress=progress, **asdict(options),
     )  # fmt: skip
     return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})
 
@@ -210,6 +219,13 @@ def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, se
     findings = (*report.findings, *find_issues(good.vectors, good.table, ranking))
     return replace(report, metrics=metrics, facts=facts, intervals=means, findings=findings, curve=curve,
                    utilities=usable)  # fmt: skip
+
+
+def _said_of_queries(report: Report, queries: Asked) -> Report:
+    said = say_asked(queries)
+    meaning = f"Queries are the rows to be measured with {said}, the gallery is all others; no query is in it."
+    facts = {**report.facts, "queries are": said, "gallery is": "all other rows"}
+    return replace(report, facts=facts, defined={**report.defined, "queries": meaning})
 
 
 def _with_baselines(report: Report, options: ComputeOptions, probe: Probe | None = None) -> Report:

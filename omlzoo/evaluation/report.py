@@ -67,6 +67,7 @@ class Report:
         history: History of the training, by column.
         curve: Counts of positive and negative pairs over distance.
         utilities: Utility of each label over thresholds.
+        defined: What else has a definition here, beside ``DEFINITIONS``.
     """
 
     metrics: dict[str, Any]
@@ -77,6 +78,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     comparison: dict[str, Comparison] = field(default_factory=dict)
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    defined: Mapping[str, str] = field(default_factory=dict)
     embeddings: Embeddings | None = field(default=None, repr=False, compare=False)
     ranking: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
     ranking_before: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
@@ -115,7 +117,7 @@ class Report:
             "comparison": {name: asdict(each) for name, each in self.comparison.items()},
             "baselines": self.baselines,
         }  # fmt: skip
-        text = to_json({**values, **more, "definitions": DEFINITIONS}) + "\n"
+        text = to_json({**values, **more, "definitions": {**DEFINITIONS, **self.defined}}) + "\n"
         return text.encode("utf-8", "backslashreplace").decode()  # of names that are no UTF-8: JSON's own escapes
 
     def save(self, path: str | Path) -> None:
@@ -144,7 +146,8 @@ class Report:
             facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
         heading = Heading("Retrieval report", str(self.facts.get("model", "")), str(self.facts.get("table", "")))
         sections = query_sections(self.embeddings, self.ranking, self.ranking_before)
-        page = report_page(heading, facts, numbers, head, list(DEFINITIONS.items()), sections, figures)
+        defined = [*DEFINITIONS.items(), *self.defined.items()]
+        page = report_page(heading, facts, numbers, head, defined, sections, figures)
         with new_file(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
 
