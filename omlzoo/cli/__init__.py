@@ -35,6 +35,7 @@ COMMANDS = (
     "check",
     "embed",
     "index",
+    "migrate",
     "search",
     "evaluate",
     "calibrate",
