@@ -134,7 +134,11 @@ class Faiss:
         np.savez(folder / KEPT, rows=rows, gone=gone, middle=middle, learnt=self.learnt)
 
     def restore(self, folder: Path, vectors: np.ndarray, rows: np.ndarray) -> None:
-        """Read what :meth:`save` wrote of the rows (M,) of ``vectors`` (N, dim)."""
+        """Read what :meth:`save` wrote of the rows (M,) of ``vectors`` (N, dim).
+
+        Raises:
+            BadInput: It cannot be read, or is of other rows.
+        """
         library = faiss_library()
         try:
             read = library.read_index_binary if self.binary else library.read_index
