@@ -76,7 +76,7 @@ def commands(described: bool = False) -> App:
     for number, (title, lines) in enumerate(COMMANDS.items()):
         shown = {"group": Group(title, sort_key=number)} if described else {}
         for name, line in lines.items():
-            texts = {"help": line, **shown} if described else {}
+            texts: dict[str, Any] = {"help": line, **shown} if described else {}
             made.command(f"omlzoo.cli.{name}_command:{name}_command", name=name, **texts)
     return made
 

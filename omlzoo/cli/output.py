@@ -48,7 +48,12 @@ def terminal_width() -> int | None:
 
 
 def print_report(report: "Report", everything: bool = False) -> None:
-    """Print five metrics with intervals and differences, or all, and the findings."""
+    """Print five metrics with intervals and differences, or all, and the findings.
+
+    Args:
+        report: The report.
+        everything: Print all metrics.
+    """
     for line in report.lines(everything, terminal_width()):
         print_line(f"{line}: --all" if line.startswith("and ") else line)
 

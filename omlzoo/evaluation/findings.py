@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from omlzoo.errors import counted
 from omlzoo.ops.codes import label_texts
 
 if TYPE_CHECKING:
-    from omlzoo.errors import counted
-from omlzoo.metrics.ranking import RetrievalPerQuery
+    from omlzoo.metrics.ranking import RetrievalPerQuery
 
 __all__ = ["SHOWN", "Finding", "find_issues"]
 

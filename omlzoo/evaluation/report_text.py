@@ -35,7 +35,7 @@ def report_rows(measured: Measured, everything: bool = False) -> tuple[list[str]
     """The headings, and the cells of each metric; columns without a value are left out.
 
     Args:
-        report: The measured.
+        measured: The numbers.
         everything: All metrics, not five.
     """
     names = [name for name in measured.metrics if name not in GROUPS]
@@ -60,7 +60,8 @@ def report_lines(
     """The table of metrics and the findings, a line each.
 
     Args:
-        report: The measured.
+        measured: The numbers.
+        findings: What should be looked at.
         everything: All metrics, not five.
         width: Columns of the terminal; None cuts nothing.
     """

@@ -33,6 +33,7 @@ def check_images(images: Any) -> None:
         raise BadInput(f"images have the shape {tuple(images.shape)}; a model takes (B, 3, H, W){one}; {REMEDY}")
     if not images.is_floating_point():
         raise BadInput(f"images are {images.dtype}; a model takes normalised floats: {REMEDY}")
-    if not torch.jit.is_tracing() and images.shape[1] != CHANNELS:
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if not tracing and images.shape[1] != CHANNELS:
         last = "; move the channels: images.permute(0, 3, 1, 2)" if images.shape[3] == CHANNELS else ""
         raise BadInput(f"images have the shape {tuple(images.shape)}; a model takes (B, 3, H, W){last}; {REMEDY}")

@@ -74,7 +74,12 @@ def rows_html(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str
 
 
 def facts_html(title: str, facts: Mapping[str, object]) -> str:
-    """A title and a line for each fact."""
+    """A title and a line for each fact.
+
+    Args:
+        title: The title.
+        facts: Values by the names of the facts.
+    """
     return rows_html(("", ""), [(name, str(value)) for name, value in facts.items()], title)
 
 
