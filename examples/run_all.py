@@ -15,6 +15,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 LIMIT = 120  # seconds of one
 NEEDS = {
+    "curl_pixels": "gymnasium",
     "ray_cluster": "ray",
     "lightning_loop": "pytorch_lightning",
     "pytorch_metric_learning": "pytorch_metric_learning",

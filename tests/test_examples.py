@@ -20,6 +20,7 @@ NEEDS = {
     "text_search": "tokenizers",
     "product_search": "scipy",
     "open_set": "scipy",
+    "curl_pixels": "gymnasium",
 }
 APART = ("pgvector_store", "ray_cluster")  # start a server
 

@@ -85,6 +85,11 @@ class Weights:
         return asdict(self.entry)
 
     @property
+    def folder(self) -> Path | None:
+        """The folder that the weights were opened from; None for others."""
+        return None if self.file is None else self.file.parent
+
+    @property
     def address(self) -> str:
         """The argument with which ``get_model`` opens these weights again, or a description if there is none."""
         if self.file is not None:
@@ -136,6 +141,7 @@ class Weights:
             BadInput: The folder has a checkpoint and ``overwrite`` is False, ``folder`` is a file, or another process
                 writes it.
         """
+        from omlzoo.checkpoints.fetch_text import beside_files
         from omlzoo.checkpoints.folder import check_vacant, save_folder
         from omlzoo.files import writing
 
@@ -148,8 +154,9 @@ class Weights:
             entry, name=name, repo=None, revision=None, upstream=None, package=None, mirrors=(), gated=False
         )
         check_vacant(folder, overwrite)
+        beside = {} if entry.text is None else beside_files(self.entry, entry.text, self.folder)
         with writing(folder):
-            save_folder(state, entry, folder, overwrite)
+            save_folder(state, entry, folder, overwrite, beside)
 
     def tensors(self, path: Path, names: Collection[str]) -> "Mapping[str, Tensor]":
         """The tensors of the weights' file, with the keys of the model.

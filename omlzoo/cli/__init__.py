@@ -35,6 +35,7 @@ COMMANDS = {
     "Search": {
         "embed": "pictures to vectors",
         "index": "vectors to an index",
+        "migrate": "an index to another model",
         "search": "the nearest pictures, for pictures or for words",
         "serve": "a page to drop a photo on, and an HTTP API",
         "tidy": "near-duplicates, oddities and kinds of pictures",
@@ -42,6 +43,7 @@ COMMANDS = {
     },
     "Measure": {
         "check": "every fault of a table, with row, value and remedy",
+        "split": "a table's rows for training and for measuring, without leaks",
         "evaluate": "how well a model searches your pictures, as a report",
         "calibrate": "thresholds: the same item, or one never seen",
     },
@@ -61,7 +63,7 @@ COMMANDS = {
 INTERRUPTED = 130
 
 RESUMING = ("finetune", "pretrain", "distil")  # go on with --resume
-CONTINUING = ("embed", "fetch")  # go on where they are given again
+CONTINUING = ("embed", "fetch", "migrate")  # go on where they are given again
 
 
 def commands(described: bool = False) -> App:

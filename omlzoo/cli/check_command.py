@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from omlzoo.cli.output import print_line
-from omlzoo.errors import BadTable, counted, notice
+from omlzoo.errors import BadInput, BadTable, counted, notice
 
 __all__ = ["check_command"]
 
@@ -16,6 +16,8 @@ def check_command(
     *,
     root: Path | None = None,
     duplicates: bool = False,
+    quality: bool = False,
+    html: Path | None = None,
     faults_file: Annotated[Path | None, Parameter(name="--faults")] = None,
 ) -> None:
     """Lint a table: columns, values, files, picture headers and boxes. Exit code 2 and the full list if it has faults.
@@ -28,9 +30,15 @@ def check_command(
         Where relative paths start; the table's folder by default.
     duplicates
         Also list validation pictures that are nearly the same as a training picture.
+    quality
+        Also list pictures that are dark, light, blurry, of an odd size or shape, with little in them, or near copies.
+    html
+        Also write what --quality finds as one page with the pictures.
     faults_file
         Write all faults to this csv file too: row, column, value, remedy.
     """
+    if html is not None and not quality:
+        raise BadInput("--html shows what --quality finds; give both")
     from omlzoo.data.faults import write_faults
     from omlzoo.data.table import find_faults, read
 
@@ -61,3 +69,7 @@ def check_command(
         )
         for one in copies.itertuples():
             print_line(f"  {one.path} ~ {one.train_path} ({one.correlation:.3f})")
+    if quality:
+        from omlzoo.cli.quality_page import print_quality
+
+        print_quality(rows, html)

@@ -25,6 +25,9 @@ def evaluate_command(
     thorough: bool = True,
     baselines: bool = False,
     probe: Literal["knn", "linear"] | None = None,
+    rerank: str | None = None,
+    candidates: int = 100,
+    queries: tuple[str, ...] = (),
     all: bool = False,
     options: Computing = DEFAULT,
     trust: Trusted = None,
@@ -54,6 +57,13 @@ def evaluate_command(
     probe
         Also measure how well labels can be read from the vectors: by the votes of the 20 nearest gallery rows, or by a
         logistic regression of the gallery rows. Where rows are query and gallery, in five folds by picture.
+    queries
+        Rows of that kind are the queries and all others the gallery: --queries style=openmoji. Given several times, of
+        one column any value counts, and of several columns all must match.
+    rerank
+        Measure re-ranked lists, beside the same by distance: reciprocal, expansion or average_expansion.
+    candidates
+        First hits of each query that are compared with each other, for --rerank.
     all
         Print all metrics, not the first five.
     """
@@ -69,6 +79,9 @@ def evaluate_command(
         thorough=thorough,
         baselines=baselines,
         probe=probe,
+        rerank=rerank,
+        candidates=candidates,
+        queries=queries or None,
         **asdict(options),
     )
     if json_file is not None:

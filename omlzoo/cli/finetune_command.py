@@ -9,6 +9,7 @@ from omlzoo.cli import INTERRUPTED
 from omlzoo.cli.output import print_report, print_run
 from omlzoo.cli.recipe_flags import NOTHING, Flags, settings_of
 from omlzoo.cli.trusting import Trusted, allow
+from omlzoo.errors import BadInput
 
 __all__ = ["finetune_command"]
 
@@ -22,6 +23,8 @@ def finetune_command(
     resume: bool = False,
     device: str = "auto",
     root: Path | None = None,
+    sweep: int = 0,
+    sweep_over: list[str] | None = None,
     all: bool = False,
     flags: Annotated[Flags, Parameter(name="*")] = NOTHING,
     trust: Trusted = None,
@@ -45,6 +48,12 @@ def finetune_command(
         cpu, cuda, or auto.
     root
         Where relative paths start; the table's folder by default.
+    sweep
+        Trials of settings by Optuna before the run, which has those of the best; 0 makes none.
+    sweep_over
+        A setting that is tried, with its values: lr=1e-6..1e-3, "loss=SupConLoss|TripletLoss", loss_args.margin=0.1..1.
+        It may be given several times; by default the learning rate, the weight decay, and the loss's margin or
+        temperature.
     all
         Print all metrics, not the first five.
     """
@@ -53,9 +62,20 @@ def finetune_command(
     from omlzoo.training.distributed import is_first
 
     recipe = None if config is None else Recipe.read(config)
-    run = finetune(model, table, out=out, recipe=recipe, resume=resume, device=device, root=root, **settings_of(flags))
+    run = finetune(model, table, out=out, recipe=recipe, resume=resume, device=device, root=root, sweep=sweep,
+                   sweep_over=_named(sweep_over), **settings_of(flags))  # fmt: skip
     if not is_first():
         return 0
     print_report(run.report, all)
     print_run(run)
     return INTERRUPTED if run.interrupted else 0
+
+
+def _named(over: list[str] | None) -> dict[str, str] | None:
+    """The values of each setting that is tried; None where none were named."""
+    if over is None:
+        return None
+    pairs = [text.partition("=") for text in over]
+    if wrong := [name for name, sign, _ in pairs if not sign]:
+        raise BadInput(f"--sweep-over is {wrong[0]!r}; name a setting with its values, such as lr=1e-6..1e-3")
+    return {name: values for name, _, values in pairs}

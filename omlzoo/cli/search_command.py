@@ -22,6 +22,8 @@ def search_command(
     threshold: str | None = None,
     where: dict[str, str] | None = None,
     text: bool | None = None,
+    rerank: str | None = None,
+    candidates: int = 100,
     model: str | None = None,
     root: Path | None = None,
     runtime: Literal["torch", "onnx"] | None = None,
@@ -50,6 +52,11 @@ def search_command(
         Only rows whose column has that value: --where.category boot.
     text
         Whether queries are texts; by default those that name no file, end like no picture and have no slash.
+    rerank
+        Put the first hits in another order, by comparing them with each other: reciprocal, expansion or
+        average_expansion. Scores are then the method's, and no calibration holds for them.
+    candidates
+        First hits that are compared with each other for --rerank, at most 1,000.
     model
         Where the model that made the vectors lies now, where it was moved.
     root
@@ -67,13 +74,9 @@ def search_command(
     if folders and len(queries) > 1:
         raise BadInput(f"{folders[0]} is a folder; search for one folder, or for pictures")
     hits = open_index(index, model=model, root=root, runtime=runtime).search(
-        folders[0] if folders else list(queries),
-        k,
-        where=where,
-        exclude_self=exclude_self,
-        threshold=_number(threshold),
-        text=text,
-    )
+        folders[0] if folders else list(queries), k, where=where, exclude_self=exclude_self,
+        threshold=_number(threshold), text=text, rerank=rerank, candidates=candidates,
+    )  # fmt: skip
     if (hits.queries["error"] != "").all():
         unread = "the picture" if len(hits.queries) == 1 else f"none of the {len(hits.queries)} pictures"
         could = "could not" if len(hits.queries) == 1 else "could"

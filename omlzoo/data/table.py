@@ -22,7 +22,7 @@ from omlzoo.data.images import Box, check_box, read_size
 from omlzoo.data.late_picture import Picture
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.table_hints import emptied, near_misses, shared_bursts
-from omlzoo.data.table_rules import BOX, COLUMNS, TRUE, Lint, Purpose
+from omlzoo.data.table_rules import BOX, COLUMNS, ROLES, TRUE, Lint, Purpose
 from omlzoo.data.table_source import Read, read_container, read_file, read_folder
 from omlzoo.data.written_text import escaped, is_writable
 from omlzoo.errors import BadImage, BadInput, BadTable
@@ -92,7 +92,8 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None, remot
         source: A csv or parquet file, a DataFrame, or a folder, which has a sub-folder for each label if labels are
             needed.
         purpose: What the table is for, which decides what it must have: "embed" needs paths only; "evaluate" also needs
-            label, split, is_query, is_gallery and validation rows; "train" also needs train rows.
+            label, split, is_query, is_gallery and validation rows; "train" also needs train rows; "split" needs
+            labels and passes over the splits that are there.
         root: The folder that relative paths start from. None is the folder of the table, or the working directory for
             a DataFrame.
         remote: Schemes and hosts of addresses that are followed, such as "s3://shop-photos"; none by default.
@@ -189,7 +190,7 @@ class _Loaded:
 
 def _load(source: Source, purpose: Purpose, root: str | Path | None, remote: tuple[str, ...] = ()) -> _Loaded:
     if isinstance(source, pd.DataFrame):
-        return _own(Read(source.reset_index(drop=True)), Path(root or "."), "the DataFrame", remote)
+        return _own(Read(source.reset_index(drop=True)), Path(root or "."), "the DataFrame", purpose, remote)
     if not isinstance(source, str | Path):
         raise BadInput(f"a table is a csv or parquet file, a folder or a DataFrame, not {type(source).__name__}")
     path = Path(source)
@@ -197,12 +198,12 @@ def _load(source: Source, purpose: Purpose, root: str | Path | None, remote: tup
         frame, notices, *_ = read_folder(path, purpose)
         return _Loaded(Lint(_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
     if is_container(path):
-        return _own(read_container(path, purpose), path.parent, str(path))
+        return _own(read_container(path, purpose), path.parent, str(path), purpose)
     root = Path(root or path.parent)
-    return _own(read_file(path, root), root, str(path), remote)
+    return _own(read_file(path, root), root, str(path), purpose, remote)
 
 
-def _own(source: Read, root: Path, name: str, remote: tuple[str, ...] = ()) -> _Loaded:
+def _own(source: Read, root: Path, name: str, purpose: Purpose, remote: tuple[str, ...] = ()) -> _Loaded:
     """The table without the columns that this package writes, and without blank rows."""
     frame, notices = source.frame, source.notices
     if len(frame.columns) > MOST_COLUMNS:
@@ -214,10 +215,10 @@ def _own(source: Read, root: Path, name: str, remote: tuple[str, ...] = ()) -> _
     twice = sorted(set(frame.columns[frame.columns.duplicated()].map(str)))
     if twice:
         raise BadTable(name, [Fault(None, ", ".join(twice), "", "the column stands in the table twice; keep one")])
-    ours = [column for column in ("vector", "error") if column in frame]
-    if ours:
-        notices += (f"{name}: the columns {', '.join(ours)} are written by embed; those given are left out",)
-        frame = frame.drop(columns=ours)
+    for ours, act in ((("vector", "error"), "embed"), (ROLES if purpose == "split" else (), "split")):
+        if given := [column for column in ours if column in frame]:
+            notices += (f"{name}: the columns {', '.join(given)} are written by {act}; those given are left out",)
+            frame = frame.drop(columns=given)
     order = list(frame.columns)
     others = [column for column in order if column not in COLUMNS]
     frame, unwritable = _escaped(frame, others, name)

@@ -14,12 +14,13 @@ from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.same_files import find_files
 from omlzoo.data.table_hints import alike, meaning, near_misses, twice_written
 
-__all__ = ["BOX", "COLUMNS", "FALSE", "TRUE", "Lint", "Purpose"]
+__all__ = ["BOX", "COLUMNS", "FALSE", "ROLES", "TRUE", "Lint", "Purpose"]
 
 COLUMNS = ("path", "label", "split", "is_query", "is_gallery", "category", "sequence", "x_1", "x_2", "y_1", "y_2")
 BOX = ("x_1", "x_2", "y_1", "y_2")
 TRUE, FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
 FLAGS = ("is_query", "is_gallery")
+ROLES = ("split", *FLAGS)
 # Words for a value, beside which a fault says the one that the table takes.
 SPLITS = dict.fromkeys(("val", "valid", "test", "testing", "dev", "validation"), "validation")
 SPLITS |= dict.fromkeys(("train", "training", "trn"), "train")
@@ -27,7 +28,7 @@ WORDS = dict.fromkeys(("yes", "y", "t", "on", "x"), "true") | dict.fromkeys(("no
 NAMED = 12  # columns that a message names
 SIDE = r"[0-9]{1,9}(?:\.0*)?"  # pixels; a longer number is beyond any picture
 
-Purpose = Literal["embed", "check", "evaluate", "train"]
+Purpose = Literal["embed", "check", "evaluate", "train", "split"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Lint:
         if not len(text):
             yield Fault(None, "(all)", self.name, "has no rows; a table needs at least one picture")
             return
-        needed = ["path"] if purpose == "embed" else ["path", "label", "split"]
+        needed = ["path", "label", "split"][: {"embed": 1, "split": 2}.get(purpose, 3)]
         if "split" in needed and "split" in text and (text["split"] == "validation").any():
             needed += FLAGS
         names = [*map(str, text.columns), *self.others]
@@ -112,6 +113,8 @@ class Lint:
             rule = "stands beside the same number without its zeros; write it in one way"
             yield _broken(twice_written(text[column]), column, rule)
             yield self._alike(column)
+        if purpose == "split":
+            return
         split = text["split"]
         wrong = ~split.isin(["train", "validation"])
         yield self._reworded(wrong, "split", "must be train or validation", SPLITS)

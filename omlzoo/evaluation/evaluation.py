@@ -15,9 +15,12 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.baselines import picture_baselines, random_weights
+from omlzoo.evaluation.caption_recall import with_captions
+from omlzoo.evaluation.cross_domain import Asked, say_asked, with_queries
 from omlzoo.evaluation.findings import Finding, find_issues
 from omlzoo.evaluation.probes import Probe, check_probe, probe_mean, with_probe
 from omlzoo.evaluation.report import Report
+from omlzoo.evaluation.reranking import check_rerank, with_rerank
 from omlzoo.evaluation.rows import embed_validation
 from omlzoo.evaluation.trivial_queries import find_certain, select_rows
 from omlzoo.metrics._selection import Selection
@@ -50,6 +53,9 @@ def evaluate(
     thorough: bool = True,
     baselines: bool = False,
     probe: Probe | None = None,
+    rerank: str | None = None,
+    candidates: int = 100,
+    queries: Asked | None = None,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -60,6 +66,8 @@ def evaluate(
     progress: bool = True,
 ) -> Report:
     """Retrieval metrics of a model on the validation rows of a table.
+
+    Where the table has a column ``text`` and the model a text tower, recall between pictures and texts is measured too.
 
     Args:
         model: An extractor, what ``omlzoo.get_model`` opens, or Embeddings with the columns of the table.
@@ -78,6 +86,12 @@ def evaluate(
         probe: Also measure how well labels can be read from the vectors: "knn", by the votes of the 20 nearest gallery
             rows ("knn@20"), or "linear", by a logistic regression of them. Query rows are asked; where rows are both,
             in five folds by picture, sequences kept whole.
+        rerank: Measure lists whose first hits were re-ranked, as ``index.search`` does by this name: "reciprocal",
+            "expansion" or "average_expansion". The same lists by distance are ``before``.
+        candidates: First hits of each query that are compared with each other, 1 to 1,000.
+        queries: Which rows are queries, the others being the gallery, such as "style=openmoji" for search from one
+            style in all others; several conditions, or a mapping as in ``where`` of a search. By default each row says
+            it by is_query and is_gallery.
         batch_size: As in ``omlzoo.embed``, like the others below it.
         precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
@@ -90,10 +104,12 @@ def evaluate(
     Raises:
         BadTable: The table has faults; all are listed.
         BadInput: An option breaks its rule, or table and embeddings are given together.
+        UnknownName: There is no such re-ranking, or ``queries`` names a column that there is not.
         MissingExtra: The probe is "linear" and scipy is not installed.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     check_probe(probe)
+    check_rerank(rerank, candidates)
     if against is not None:
         if isinstance(model, Embeddings):
             raise BadInput("against is given together with embeddings; give the model and the table")
@@ -102,20 +118,27 @@ def evaluate(
         if table is not None:
             raise BadInput("table is given together with embeddings; embeddings have their own rows, leave table out")
         embeddings, name = model, "embeddings"
+        if queries is not None:
+            embeddings = replace(embeddings, table=with_queries(embeddings.table, queries))
     else:
         if table is None:
             raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
-        embeddings, name = embed_validation(open_model(model), table, root, remote, options, progress)
+        embeddings, name = embed_validation(open_model(model), table, root, remote, options, progress, queries)
     report = evaluate_embeddings(embeddings, name, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough)
+    report = with_captions(report)
+    if queries is not None:
+        report = _said_of_queries(report, queries)
     if probe:
         report = with_probe(report, probe)
     if baselines:
         report = _with_baselines(report, options, probe)
+    if rerank is not None:
+        report = with_rerank(report, rerank, candidates)
     if against is None:
         return report
     other = evaluate(
         against, table, root=root, remote=remote, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
-        probe=probe, progress=progress, **asdict(options),
+        probe=probe, rerank=rerank, candidates=candidates, queries=queries, progress=progress, **asdict(options),
     )  # fmt: skip
     return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})
 
@@ -196,6 +219,13 @@ def _thoroughly(report: Report, good: Embeddings, ranking: RetrievalPerQuery, se
     findings = (*report.findings, *find_issues(good.vectors, good.table, ranking))
     return replace(report, metrics=metrics, facts=facts, intervals=means, findings=findings, curve=curve,
                    utilities=usable)  # fmt: skip
+
+
+def _said_of_queries(report: Report, queries: Asked) -> Report:
+    said = say_asked(queries)
+    meaning = f"Queries are the rows to be measured with {said}, the gallery is all others; no query is in it."
+    facts = {**report.facts, "queries are": said, "gallery is": "all other rows"}
+    return replace(report, facts=facts, defined={**report.defined, "queries": meaning})
 
 
 def _with_baselines(report: Report, options: ComputeOptions, probe: Probe | None = None) -> Report:

@@ -42,6 +42,8 @@ DEFINITIONS = {
     "pcf@x": "Share of principal components that explain the share x of the variance.",
     "knn@k": "Share of queries whose label the k nearest rows that vote elect, a row at cosine s with exp(s / 0.07).",
     "linear": "Share of queries whose label a logistic regression of the other rows' vectors finds.",
+    "image_to_text_recall@k": "Share of pictures whose text is among the k nearest of all different texts of the rows.",
+    "text_to_image_recall@k": "Share of different texts with one of their pictures among the k nearest pictures.",
     "queries_without_relevant": "Queries whose label no gallery picture has; they are not averaged in.",
 }
 
@@ -65,6 +67,7 @@ class Report:
         history: History of the training, by column.
         curve: Counts of positive and negative pairs over distance.
         utilities: Utility of each label over thresholds.
+        defined: What else has a definition here, beside ``DEFINITIONS``.
     """
 
     metrics: dict[str, Any]
@@ -75,6 +78,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     comparison: dict[str, Comparison] = field(default_factory=dict)
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    defined: Mapping[str, str] = field(default_factory=dict)
     embeddings: Embeddings | None = field(default=None, repr=False, compare=False)
     ranking: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
     ranking_before: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
@@ -113,7 +117,7 @@ class Report:
             "comparison": {name: asdict(each) for name, each in self.comparison.items()},
             "baselines": self.baselines,
         }  # fmt: skip
-        text = to_json({**values, **more, "definitions": DEFINITIONS}) + "\n"
+        text = to_json({**values, **more, "definitions": {**DEFINITIONS, **self.defined}}) + "\n"
         return text.encode("utf-8", "backslashreplace").decode()  # of names that are no UTF-8: JSON's own escapes
 
     def save(self, path: str | Path) -> None:
@@ -142,7 +146,8 @@ class Report:
             facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
         heading = Heading("Retrieval report", str(self.facts.get("model", "")), str(self.facts.get("table", "")))
         sections = query_sections(self.embeddings, self.ranking, self.ranking_before)
-        page = report_page(heading, facts, numbers, head, list(DEFINITIONS.items()), sections, figures)
+        defined = [*DEFINITIONS.items(), *self.defined.items()]
+        page = report_page(heading, facts, numbers, head, defined, sections, figures)
         with new_file(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
 

@@ -31,17 +31,20 @@ class Hits:
 
     Attributes:
         ids: (Q, k) rows of the index's table, the nearest first; -1 where there are fewer.
-        scores: (Q, k) float32, higher is nearer: the cosine of normalised vectors, else minus the Euclidean distance;
-            -inf where there is no hit or the query could not be read.
+        scores: (Q, k) float32, higher is nearer: the cosine of normalised vectors, else minus the Euclidean distance,
+            or what ``how`` says; -inf where there is no hit or the query could not be read.
         queries: A row per query, with columns such as path and label, and error.
         embeddings: All rows of the index.
         similarity: The kind of the scores: "cosine" or "euclidean".
-        calibration: The calibration of the distances. None where the index has none, or the queries are texts.
+        calibration: The calibration of the distances. None where the index has none, the queries are texts, or the
+            scores are others than those of a query and a row.
         root: Where the queries' relative paths start.
         pictures: The queries that were PIL images, by their number.
         accepted: (Q, k) bool, whether a hit passes the threshold of the search; None where it had none.
         texts: Whether the queries are texts.
-        notices: What was said of the filter: values that no row has, with the nearest that there are.
+        notices: What was said: values of the filter that no row has, with the nearest that there are, and that there
+            are no probabilities where an index that is calibrated was searched by other scores.
+        how: What the scores are of, where they are not those of a query and a row: a sentence.
     """
 
     ids: np.ndarray
@@ -55,6 +58,7 @@ class Hits:
     accepted: np.ndarray | None = None
     texts: bool = False
     notices: tuple[str, ...] = ()
+    how: str = ""
 
     @property
     def is_known(self) -> np.ndarray | None:
@@ -154,7 +158,7 @@ class Hits:
         facts = [
             f"{counted(len(rows), 'query', 'queries')} among {counted(int(self.embeddings.good.sum()), 'picture')}, "
             f"model {self.embeddings.record.model}",
-            _explain(self.similarity),
+            f"Hits are {self.how}: higher scores are better." if self.how else _explain(self.similarity),
         ]
         with new_file(path) as temporary:
             temporary.write_text(

@@ -25,11 +25,13 @@ class SearchOptions:
         k: Number of hits, at least 1.
         where: Columns and the value, or values, that a hit must have in each; None does not filter.
         threshold: The smallest score of an accepted hit, or the name of a cut-point of the calibration; None for none.
+        rerank: A method of re-ranking; None for none.
     """
 
     k: int
     where: tuple[tuple[str, Any], ...] | None
     threshold: float | str | None
+    rerank: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def _search(
         return list(index.encoder.encode_texts(texts or ()).vectors)
     where = None if options.where is None else dict(options.where)
     queries = vectors if texts is None else texts
-    hits = index.find(queries, options.k, where=where, threshold=options.threshold, text=texts is not None)
+    hits = index.find(queries, options.k, where=where, threshold=options.threshold, text=texts is not None,
+                      rerank=options.rerank)  # fmt: skip
     return _described(hits, rows)
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "Filter",
     "Least",
     "Number",
+    "Order",
     "Upload",
     "Words",
     "parse_box",
@@ -30,6 +31,7 @@ Upload = Annotated[UploadFile | None, File()]
 Box = Annotated[str | None, Form(max_length=200, description="left, top, right, bottom in pixels")]
 Filter = Annotated[str | None, Form(description='JSON, such as {"category": "boot"}')]
 Least = Annotated[str | None, Form(max_length=200, description="a least score or a name of the calibration")]
+Order = Annotated[str | None, Form(max_length=40, description="reciprocal, expansion or average_expansion")]
 Words = Annotated[str | None, Form(max_length=2000, description="for a model with a text tower")]
 
 

@@ -18,6 +18,7 @@ from omlzoo.serving.parsing import (
     Filter,
     Least,
     Number,
+    Order,
     Upload,
     Words,
     parse_threshold,
@@ -117,6 +118,7 @@ async def search(
     k: Number = 12,
     threshold: Least = None,
     where: Filter = None,
+    rerank: Order = None,
 ) -> Response:
     """The nearest rows to a picture, to a row, or to a text."""
     if [image, item, text].count(None) != 2:
@@ -124,7 +126,8 @@ async def search(
     if k > service.limits.hits:
         raise HTTPException(422, f"k is {k}; it must be at most {service.limits.hits}")
     columns = parse_where(where)
-    options = SearchOptions(k, None if columns is None else tuple(columns.items()), parse_threshold(threshold))
+    filters = None if columns is None else tuple(columns.items())
+    options = SearchOptions(k, filters, parse_threshold(threshold), rerank or None)
     if image is not None:
         request = Request(pixels=await service.pixels(image, box), options=options)
     elif text is not None:

@@ -5,8 +5,9 @@ from typing import Literal
 from omlzoo.errors import BadInput, notice
 from omlzoo.training.own_parts import is_own
 from omlzoo.training.recipe import Recipe
+from omlzoo.training.run_folder import RECIPE
 
-__all__ = ["Act", "check_settings"]
+__all__ = ["Act", "check_settings", "described"]
 
 Act = Literal["finetune", "pretrain", "distil"]
 
@@ -17,7 +18,9 @@ USED_BY: dict[str, tuple[Act, ...]] = {
     **dict.fromkeys((*OF_LABELS, "labels", "augment"), ("finetune", "distil")),
     "poincare": ("finetune",),
     "selection_by": ("finetune",),
+    "towers": ("finetune",),
 }  # settings that are not named here are used by all
+TOLD: dict[str, tuple[Act, ...]] = {"HardNegatives": ("finetune",), "NearestLabels": ("finetune", "pretrain")}
 
 
 def check_settings(recipe: Recipe, act: Act) -> None:
@@ -39,6 +42,10 @@ def check_settings(recipe: Recipe, act: Act) -> None:
         takes = " and ".join(acts)
         raise BadInput(f"{name} is {value!r}, which {takes} {'takes' if len(acts) == 1 else 'take'}; {act} has no use "
                        "for it: leave it out")  # fmt: skip
+    if act not in TOLD.get(recipe.sampler, (act,)):
+        takes = " and ".join(TOLD[recipe.sampler])
+        raise BadInput(f"sampler is {recipe.sampler}, which is told the vectors of the training rows in {takes} alone; "
+                       f"{act} takes Balanced")  # fmt: skip
     if act != "distil":
         return
     if not recipe.teacher_weight:
@@ -46,3 +53,17 @@ def check_settings(recipe: Recipe, act: Act) -> None:
     unused = [name for name in changed if name in OF_LABELS] if recipe.teacher_weight == 1 else []
     if unused:
         notice(f"{', '.join(unused)}: labels are not learned from at teacher_weight 1; lower it for a part of theirs")
+
+
+def described(act: str, table: str, address: str, teacher: str = "") -> tuple[str, str]:
+    """What a run does with its model, and the beginning of the command that runs it again.
+
+    Args:
+        act: What the run is.
+        table: The name of its table.
+        address: The model that it begins with.
+        teacher: The name of the teacher, of distil.
+    """
+    command = f"omlzoo {act} {table} --model {address} {f'--teacher {teacher} ' * bool(teacher)}--config {RECIPE}"
+    how = {"distil": f"taught by {teacher},", "finetune": "fine-tuned", "pretrain": "pre-trained without labels"}[act]
+    return how, command

@@ -31,7 +31,15 @@ class Inputs:
         return images.contiguous(memory_format=torch.channels_last)
 
     def views(self, loaded: Pixels) -> list[Tensor]:
-        """The views of each picture: the one that supervised training takes, or those of an objective over views."""
+        """The views of each picture: the one that supervised training takes, or those of an objective over views.
+
+        Token ids (B, length) int64 of captions are a view too, and stay as they are.
+        """
         if isinstance(loaded, list):
-            return [self.images(view) for view in loaded]
-        return [loaded.to(self.device) if self.kept else self.images(loaded)]
+            return [self._ready(view) for view in loaded]
+        return [self._ready(loaded)]
+
+    def _ready(self, view: Tensor) -> Tensor:
+        if self.kept or view.dtype == torch.int64:  # token ids of captions
+            return view.to(self.device)
+        return self.images(view)

@@ -36,7 +36,8 @@ from omlzoo.losses import (
 from omlzoo.memory import MemoryBank
 from omlzoo.miners import AllTriplets, GivenTriplets, HardTriplets, MultiSimilarityPairs, StackedTriplets
 
-LOSSES = sorted(set(catalog.names("losses")) - {"SimilarityDistillation"})  # that one is called with a teacher
+WITHOUT_LABELS = {"SimilarityDistillation", "CLIPLoss", "SigLIPLoss"}  # called with a teacher, or with texts
+LOSSES = sorted(set(catalog.names("losses")) - WITHOUT_LABELS)
 CASES = json.loads((DATA / "oml_pml_triplet.json").read_text())["cases"]
 DIM, LABELS = 6, 4
 
@@ -579,10 +580,10 @@ def test_half_precision_is_finite_and_close(name: str, kind: torch.dtype) -> Non
 SHELVES = {**catalog.names("losses"), **catalog.names("miners"), "MemoryBank": MemoryBank}
 
 
-@pytest.mark.parametrize("name", [*LOSSES, "SimilarityDistillation"])
+@pytest.mark.parametrize("name", [*LOSSES, *sorted(WITHOUT_LABELS)])
 def test_a_loss_is_printed_as_the_call_that_makes_it(name: str) -> None:
     kind = catalog.find("losses", name)
-    loss = kind() if name == "SimilarityDistillation" else make(name)
+    loss = kind() if name in WITHOUT_LABELS else make(name)
     text = repr(loss)
     assert "\n" not in text
     assert text.startswith(f"{name}(")

@@ -587,3 +587,16 @@ def test_the_server_computes_the_very_vectors_that_the_library_computes(
     assert told["dim"] == embeddings.record.dim
     assert told["vector"] == pytest.approx(embeddings.vectors[0].tolist(), abs=1e-6)
     assert hit["score"] == pytest.approx(index.search([tmp_path / "photo.jpg"], k=1).scores[0, 0], abs=1e-6)
+
+
+def test_re_ranked_hits_are_the_indexs_own(client: TestClient, index: Index) -> None:
+    with pytest.warns(OmlzooWarning, match="not calibrated"):
+        wanted = index.search(index.embeddings.vectors[[7]], k=6, rerank="reciprocal")
+    found = client.post("/search", data={"item": 7, "k": 6, "rerank": "reciprocal"}).json()
+    assert [hit["id"] for hit in found["hits"]] == wanted.ids[0].tolist()
+    assert [hit["score"] for hit in found["hits"]] == pytest.approx(wanted.scores[0].tolist())
+    assert "probability" not in found["hits"][0]
+    assert "not calibrated" in found["notices"][0]
+    assert client.get("/facts").json()["reranking"] == ["reciprocal", "expansion", "average_expansion"]
+    refused = client.post("/search", data={"item": 7, "rerank": "best"})
+    assert (refused.status_code, "has no 'best'" in refused.json()["detail"]) == (422, True)

@@ -52,7 +52,8 @@ def weights(run: Run) -> bytes:
 
 
 BY_NAME = sorted(
-    set(catalog.names("losses")) - {"CrossBatch", "MatryoshkaLoss", "WeightedSum", "SimilarityDistillation"}
+    set(catalog.names("losses"))
+    - {"CrossBatch", "MatryoshkaLoss", "WeightedSum", "SimilarityDistillation", "CLIPLoss", "SigLIPLoss"}
 )
 
 
@@ -196,10 +197,13 @@ def test_killed_at_random_moments_it_ends_the_same(tmp_path: Path, drawn: Path, 
     pd.testing.assert_series_equal(history["loss"], whole.history["loss"], check_exact=True)
 
 
+@pytest.mark.parametrize("sampler", [
+    {"sampler": "NearestLabels"}, {"sampler": "HardNegatives", "sampler_args": {"negatives": 1}},
+], ids=["labels", "rows"])  # fmt: skip
 def test_batches_of_near_labels_are_those_of_the_last_embeddings_also_after_a_kill(
-    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, drawn: Path, model: Extractor, monkeypatch: pytest.MonkeyPatch, sampler: dict[str, Any]
 ) -> None:
-    settings = {"sampler": "NearestLabels", "epochs": 3, "save_minutes": 0.0, "log": "none", "workers": 0}
+    settings = {**sampler, "epochs": 3, "save_minutes": 0.0, "log": "none", "workers": 0}
     whole = tune(model, drawn, tmp_path / "whole", **settings)
     batches = []
 

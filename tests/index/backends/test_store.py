@@ -1,9 +1,7 @@
 """Indexes over every store: what was saved is what is there, whatever a killed process left in the store."""
 
-import shutil
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +23,6 @@ Open = Callable[[], Index]
 def rows() -> Embeddings:
     """120 random unit vectors."""
     return random_embeddings(120)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: Qdrant's local mode waits for the disk at each row."""
-    memory = Path("/dev/shm")
-    if not memory.is_dir():
-        yield tmp_path
-        return
-    made = Path(tempfile.mkdtemp(dir=memory))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(params=STORES)
