@@ -73,9 +73,9 @@ def test_an_example_on_a_cluster_runs(
     assert "72 rows in 2 files" in capsys.readouterr().out
 
 
-def test_there_are_twelve_and_each_is_described() -> None:
+def test_there_are_twelve_or_more_and_each_is_described() -> None:
     text = (PROJECT / "examples/README.md").read_text()
-    assert len(SCRIPTS) == 12
+    assert len(SCRIPTS) >= 12
     assert [path.name for path in SCRIPTS if f"`{path.name}`" not in text] == []
     for path in SCRIPTS:
         code = path.read_text()
