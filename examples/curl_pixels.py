@@ -182,9 +182,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     args = parser.parse_args()
     known, asked = (played(seed, 150 if SMALL else 2_000) for seed in (1_000, 1_001))
-    print(
-        "| seed | contrast | last ten games | best ten | probe | untrained probe | seconds |\n|---|---|---|---|---|---|---|"
-    )
+    heads = ("seed", "contrast", "last ten games", "best ten", "probe", "untrained probe", "seconds")
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for seed in range(args.seeds):
         torch.manual_seed(seed)
         untrained = probe(Encoder(), known, asked)
