@@ -5,8 +5,8 @@
 # double Q-network, with and without the contrast of random crops. Afterwards a linear probe asks both encoders, and one
 # that was never trained, for the state that they never saw: positions, angles and their speeds.
 #
-# `python examples/curl_pixels.py [--frames 20000] [--seeds 3]`, after `pip install 'omlzoo[curl]'`; with those numbers it
-# takes a quarter of an hour on two cores, without them one seed of 3,000 frames
+# `python examples/curl_pixels.py [--frames 20000] [--seeds 3]`, after `pip install 'omlzoo[curl]'`; with those numbers
+# it takes a quarter of an hour on two cores, without them one seed of 3,000 frames.
 
 # %%
 import argparse
@@ -182,9 +182,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     args = parser.parse_args()
     known, asked = (played(seed, 150 if SMALL else 2_000) for seed in (1_000, 1_001))
-    print(
-        "| seed | contrast | last ten games | best ten | probe | untrained probe | seconds |\n|---|---|---|---|---|---|---|"
-    )
+    heads = ("seed", "contrast", "last ten games", "best ten", "probe", "untrained probe", "seconds")
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for seed in range(args.seeds):
         torch.manual_seed(seed)
         untrained = probe(Encoder(), known, asked)
@@ -192,9 +191,10 @@ def main() -> None:
             start = time.perf_counter()
             body, returns = learn(seed, args.frames, contrast)
             games = [value for _, value in returns] or [0.0]
-            tens = [float(np.mean(games[place : place + 10])) for place in range(0, max(1, len(games) - 9))]
-            print(f"| {seed} | {'yes' if contrast else 'no'} | {np.mean(games[-10:]):.1f} | {max(tens):.1f} | "
-                  f"{probe(body, known, asked):.3f} | {untrained:.3f} | {time.perf_counter() - start:.0f} |")  # fmt: skip
+            tens = [float(np.mean(games[place : place + 10])) for place in range(max(1, len(games) - 9))]
+            figures = np.mean(games[-10:]), max(tens), probe(body, known, asked), untrained
+            cells = [str(seed), "yes" if contrast else "no", *(f"{each:.3f}" for each in figures)]
+            print(f"| {' | '.join(cells)} | {time.perf_counter() - start:.0f} |")
 
 
 if __name__ == "__main__":
