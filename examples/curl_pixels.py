@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+# ---
+
 # %% [markdown]
 # # An agent that sees: CURL's contrast beside Q-learning (arXiv 2004.04136)
 #
