@@ -15,7 +15,7 @@ from omlzoo.evaluation.report_notebook import report_html
 from omlzoo.evaluation.report_page import CATEGORIES, calibration_of, number_table, query_sections, report_figures
 from omlzoo.evaluation.report_text import Measured, report_lines
 from omlzoo.files import new_file
-from omlzoo.jsonio import to_json
+from omlzoo.jsonio import made_with, to_json
 from omlzoo.metrics._pair_curve import PairCurve
 from omlzoo.metrics.bootstrap import Comparison, compare
 from omlzoo.metrics.consistency import Utilities
@@ -117,7 +117,9 @@ class Report:
             "comparison": {name: asdict(each) for name, each in self.comparison.items()},
             "baselines": self.baselines,
         }  # fmt: skip
-        text = to_json({**values, **more, "definitions": {**DEFINITIONS, **self.defined}}) + "\n"
+        text = (
+            to_json({"made_with": made_with(), **values, **more, "definitions": {**DEFINITIONS, **self.defined}}) + "\n"
+        )
         return text.encode("utf-8", "backslashreplace").decode()  # of names that are no UTF-8: JSON's own escapes
 
     def save(self, path: str | Path) -> None:
