@@ -93,6 +93,7 @@ def finetune(
     poincare: int = ...,
     cache: int = ...,
     lora: int = ...,
+    towers: Literal['both', 'image', 'text'] = ...,
     drop_path: float = ...,
     accumulate: int = ...,
     chunk: int = ...,
