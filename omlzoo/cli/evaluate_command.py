@@ -26,6 +26,7 @@ def evaluate_command(
     baselines: bool = False,
     probe: Literal["knn", "linear"] | None = None,
     queries: tuple[str, ...] = (),
+    relevance: Path | None = None,
     options: Computing = DEFAULT,
     trust: Trusted = None,
 ) -> None:
@@ -57,6 +58,9 @@ def evaluate_command(
     queries
         Rows of that kind are the queries and all others the gallery: --queries style=openmoji. Given several times, of
         one column any value counts, and of several columns all must match.
+    relevance
+        A csv or parquet file of pairs, query,item,grade, that says what is right in place of equal labels: paths, and a
+        number from 0 upwards or junk; or easy, hard and junk.
     """
     allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
@@ -71,6 +75,7 @@ def evaluate_command(
         baselines=baselines,
         probe=probe,
         queries=queries or None,
+        relevance=relevance,
         **asdict(options),
     )
     if json_file is not None:

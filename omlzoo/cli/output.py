@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["best_metric", "print_columns", "print_json", "print_line", "print_metrics", "print_report"]
 
+GROUPS = ("per_category", "per_label", "per_relevance")  # of metrics, which have columns of their own on a page
+
 
 def print_line(text: object = "", error: bool = False) -> None:
     """Print a line.
@@ -50,7 +52,7 @@ def print_metrics(metrics: Mapping[str, Any], before: Mapping[str, Any] | None =
         metrics: Values by metric.
         before: Values of the model before, by metric; no column by default.
     """
-    names = [name for name in metrics if name not in ("per_category", "per_label")]
+    names = [name for name in metrics if name not in GROUPS]
     columns = [("before", before)] if before else []
     columns += [("after" if before else "value", metrics)]
     rows = [[name, *(_shown(values.get(name)) for _, values in columns)] for name in names]
@@ -59,17 +61,17 @@ def print_metrics(metrics: Mapping[str, Any], before: Mapping[str, Any] | None =
 
 def print_report(report: "Report") -> None:
     """Print the metrics with intervals and differences, and the findings."""
-    rows = []
+    rows, beside = [], {**report.baselines, **report.metrics.get("per_relevance", {})}
     for name, value in report.metrics.items():
-        if name in ("per_category", "per_label"):
+        if name in GROUPS:
             continue
         ends, change = report.intervals.get(name), report.comparison.get(name)
         rows.append([name, _shown(report.before.get(name)) if report.before else "", _shown(value),
                      "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}",
                      "" if change is None else f"{change.difference:+.4f} ({change.low:+.4f} to {change.high:+.4f})",
-                     *(_shown(values.get(name)) for values in report.baselines.values()),
+                     *(_shown(values.get(name)) for values in beside.values()),
         ])  # fmt: skip
-    header = ["metric", "before", "value", "95 % of draws", "difference", *report.baselines]
+    header = ["metric", "before", "value", "95 % of draws", "difference", *beside]
     kept = [column for column in range(len(header)) if column in (0, 2) or any(row[column] for row in rows)]
     print_columns([header[column] for column in kept], [[row[column] for column in kept] for row in rows])
     for finding in report.findings:
