@@ -27,6 +27,8 @@ def evaluate_command(
     probe: Literal["knn", "linear"] | None = None,
     queries: tuple[str, ...] = (),
     relevance: Path | None = None,
+    separator: str | None = None,
+    hierarchy: tuple[str, ...] = (),
     options: Computing = DEFAULT,
     trust: Trusted = None,
 ) -> None:
@@ -61,6 +63,11 @@ def evaluate_command(
     relevance
         A csv or parquet file of pairs, query,item,grade, that says what is right in place of equal labels: paths, and a
         number from 0 upwards or junk; or easy, hard and junk.
+    separator
+        What stands between the labels of a picture that has several: what shares one with the query is right.
+    hierarchy
+        A column whose values stand above the labels, such as category, or several, each above the one before; or a csv
+        or parquet file with child,parent. Hits of a label near by count in part: hp@k.
     """
     allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
@@ -76,6 +83,8 @@ def evaluate_command(
         probe=probe,
         queries=queries or None,
         relevance=relevance,
+        separator=separator,
+        hierarchy=hierarchy or None,
         **asdict(options),
     )
     if json_file is not None:

@@ -17,6 +17,7 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.baselines import with_baselines
 from omlzoo.evaluation.cross_domain import Asked, say_asked, with_queries
 from omlzoo.evaluation.findings import find_issues
+from omlzoo.evaluation.label_rules import Hierarchy, SharedLabels, open_tree
 from omlzoo.evaluation.probes import Probe, check_probe, with_probe
 from omlzoo.evaluation.relevance import PairTable, open_pairs
 from omlzoo.evaluation.report import Report
@@ -54,6 +55,8 @@ def evaluate(
     probe: Probe | None = None,
     queries: Asked | None = None,
     relevance: PairTable | None = None,
+    separator: str | None = None,
+    hierarchy: Hierarchy | None = None,
     batch_size: int = 32,
     precision: Precision = "auto",
     workers: int | None = None,
@@ -89,6 +92,10 @@ def evaluate(
             paths of rows and a number from 0 upwards, or "junk" for what leaves that query's ranking; or "easy", "hard"
             and "junk", as revisited Oxford and Paris have them. Adds "per_relevance", the metrics by what counts as
             right.
+        separator: What stands between the labels of a picture that has several, such as "|": what shares one with the
+            query is right, and the gain in nDCG is how many.
+        hierarchy: Names above labels, in which a hit near by counts in part: a column of the table, or several from the
+            one above the label upwards; or a table of "child" and "parent", or a mapping. Adds "hp@k".
         batch_size: As in ``omlzoo.embed``, like the others below it.
         precision: "fp32", "bf16", "int8" or "auto".
         workers: Threads.
@@ -106,7 +113,7 @@ def evaluate(
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     check_probe(probe)
-    rule = None if relevance is None else open_pairs(relevance)
+    rule = _rule(relevance, separator, hierarchy)
     roles = partial(_with_roles, queries=queries, rule=rule)
     if against is not None:
         if isinstance(model, Embeddings):
@@ -133,7 +140,8 @@ def evaluate(
         return report
     other = evaluate(
         against, table, root=root, remote=remote, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
-        probe=probe, queries=queries, relevance=relevance, progress=progress, **asdict(options),
+        probe=probe, queries=queries, relevance=relevance, separator=separator,
+        hierarchy=hierarchy, progress=progress, **asdict(options),
     )  # fmt: skip
     return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})
 
@@ -173,16 +181,22 @@ def evaluate_embeddings(
     frame = good.table
     categories = frame["category"].to_numpy() if "category" in frame else None
     selection = select_rows(frame)
-    certain = find_certain(frame, selection) if rule is None else []
+    by_label = rule is None or rule.by_label
+    certain = find_certain(frame, selection) if by_label else []
     for finding in certain:
         notice(finding.text)
     say_if_long("evaluation", len(selection.queries), len(selection.gallery), good.vectors.shape[1])
-    ranks = {"cmc": cmc, "precision": precision_at, "map": map, "hits": (), "ndcg": (10,) if thorough or rule else ()}
+    ranks = {
+        "cmc": cmc,
+        "precision": precision_at,
+        "map": map,
+        "hits": (),
+        "ndcg": (10,) if thorough or not by_label else (),
+    }
     rankings = measured(good.vectors, frame, selection, ranks, rule, full_list=thorough)
     ranking = own_ranking(rankings)
     metrics = averages(ranking, **({} if categories is None else {"per_category": categories}))
-    if rule is not None:
-        metrics |= said_by_rule(rule, rankings, frame)
+    metrics |= said_by_rule(rule, rankings, frame)
     if metrics["queries_without_relevant"]:
         count = f"{metrics['queries_without_relevant']} of {metrics['queries']} queries"
         notice(f"{count} have no relevant picture in the gallery and are not averaged in")
@@ -200,8 +214,10 @@ def evaluate_embeddings(
     errors = dict(zip(failed["path"], failed[ERROR], strict=True))
     report = Report(metrics, facts, None, errors, findings=tuple(certain), embeddings=good, ranking=ranking)
     if rule is not None:
-        facts |= {"relevance": rule.said(), "metrics of pairs": "none: equal labels do not say what is right"}
+        facts["hierarchy" if by_label else "relevance"] = rule.said()
         report = replace(report, defined=rule.defined)
+    if not by_label:
+        facts["metrics of pairs"] = "none: equal labels do not say what is right"
         return _with_intervals(report, good, ranking) if thorough else report
     if not thorough:
         return report
@@ -227,6 +243,19 @@ def _with_intervals(report: Report, good: Embeddings, ranking: RetrievalPerQuery
     means = intervals(ranking.values, labels[ranking.queries]) if len(ranking.queries) else {}
     spread = pcf(good.vectors, (0.5, 0.9)) if len(good) > 1 else {}
     return replace(report, metrics={**report.metrics, **spread}, intervals=means)
+
+
+def _rule(relevance: PairTable | None, separator: str | None, hierarchy: Hierarchy | None) -> Rule:
+    """What is right in place of equal labels, checked as far as it can be without the rows."""
+    given = {"relevance": relevance, "separator": separator, "hierarchy": hierarchy}
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise BadInput(f"{' and '.join(names)} are given together; each says what is right, give one of them")
+    if separator is not None:
+        return SharedLabels(separator)
+    if hierarchy is not None:
+        return open_tree(hierarchy)
+    return None if relevance is None else open_pairs(relevance)
 
 
 def _with_roles(frame: pd.DataFrame, queries: Asked | None, rule: Rule) -> pd.DataFrame:

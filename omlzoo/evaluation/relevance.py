@@ -46,6 +46,7 @@ class Pairs:
     grades: np.ndarray
     words: bool
     numbers: np.ndarray
+    by_label = False
 
     @property
     def protocols(self) -> dict[str, Protocol]:
@@ -184,8 +185,8 @@ def open_pairs(source: PairTable) -> Pairs:
             f"{name}: {int(again.sum())} pairs stand there twice; the first: query {pair[0]!r} and item {pair[1]!r} in "
             f"rows {numbers[first]} and {numbers[place]}; keep one"
         )
-    sides = (text[column].to_numpy(object) for column in ("query", "item"))
-    return Pairs(name, *sides, grades, words, numbers)
+    queries, items = text["query"].to_numpy(object), text["item"].to_numpy(object)
+    return Pairs(name, queries, items, grades, words, numbers)
 
 
 def _grades(text: "pd.Series[str]", numbers: np.ndarray, name: str) -> tuple[np.ndarray, bool]:
