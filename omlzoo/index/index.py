@@ -1,5 +1,6 @@
 """The index: embeddings that answer pictures, paths and vectors with their nearest rows."""
 
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import check_free, writing
+from omlzoo.index.backends._ranges import check_whole
 from omlzoo.index.classifying import label_chances
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
@@ -144,8 +146,7 @@ class Index:
             UnknownName: The calibration has no such cut-point, or the table no such column.
             BadInput: As there.
         """
-        if k < 1:
-            raise BadInput(f"k is {k}; it must be at least 1")
+        check_whole(most=sys.maxsize, k=k)
         texts = texts_in(queries, text)
         if texts is not None and isinstance(threshold, str):
             raise BadInput(f"threshold is {threshold!r}, measured between pictures; for a text give a least score")
@@ -226,6 +227,7 @@ class Index:
         Raises:
             BadInput: The index has fewer than two rows, or ``k`` is below 1.
         """
+        check_whole(most=sys.maxsize, k=k, queries=queries)
         rows = self.rows
         drawn = np.random.default_rng(seed).choice(rows.numbers, min(queries, len(rows.numbers)), replace=False)
         drawn.sort()
@@ -285,6 +287,9 @@ class Index:
                                "change, or save under another name")  # fmt: skip
             if self.saved is None or self.saved[0] != path:
                 check_replaceable(path, self.embeddings, overwrite)
+                if self.saved is not None and hasattr(self.rows.searcher, "store"):
+                    notice(f"{folder} and {self.saved[0]} answer from the same rows of a store, where a change of one "
+                           "is none of the other: build an index of its own under another collection=")  # fmt: skip
             self.saved = path, write_index(path, self.rows, self.backend, self.options, self.recall, self.calibration)
 
 
