@@ -24,6 +24,8 @@ def search_command(
     text: bool | None = None,
     rerank: str | None = None,
     candidates: int = 100,
+    combine: Literal["average", "any", "all"] | None = None,
+    negatives: tuple[str, ...] = (),
     runtime: Literal["torch", "onnx"] | None = None,
     trust: Trusted = None,
 ) -> None:
@@ -54,6 +56,12 @@ def search_command(
         average_expansion. Scores are then the method's, and no calibration holds for them.
     candidates
         First hits that are compared with each other for --rerank, at most 1,000.
+    combine
+        Take all queries, pictures and texts, as examples of one thing: ask for the mean of their vectors, or give a row
+        the best or the least of its scores for each.
+    negatives
+        Pictures or texts that the hits shall be unlike: --negatives b.jpg --negatives "with laces"; --combine average
+        unless another is given.
     runtime
         torch, or onnx: ONNX Runtime, which keeps the model's exported file, so that later searches with a few pictures
         need no torch and start several times faster; by default such a file is taken where there is one, else torch.
@@ -65,7 +73,7 @@ def search_command(
 
     hits = open_index(index, runtime=runtime).search(
         list(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text,
-        rerank=rerank, candidates=candidates,
+        rerank=rerank, candidates=candidates, combine=combine, negatives=list(negatives) or None,
     )  # fmt: skip
     if (hits.queries["error"] != "").all():
         raise BadInput(f"none of the {len(queries)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
