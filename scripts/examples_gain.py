@@ -28,8 +28,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("embeddings")
     rows = omlzoo.load_embeddings(parser.parse_args().embeddings)
-    roles = (rows.table[name].astype(str).str.lower() == "true" for name in ("is_query", "is_gallery"))
-    asked, gallery = map(rows.rows, roles)
+    roles = ((rows.table[name].astype(str).str.lower() == "true").to_numpy() for name in ("is_query", "is_gallery"))
+    asked, gallery = (rows.rows(role) for role in roles)
     index, labels = omlzoo.build_index(gallery), gallery.table["label"].to_numpy()
     wanted, draw = asked.table["label"].to_numpy(), np.random.default_rng(0)
     found: dict[str, list[tuple[float, float]]] = {}
