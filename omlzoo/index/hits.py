@@ -41,7 +41,7 @@ class Hits:
         root: Where the queries' relative paths start.
         pictures: The queries that were PIL images, by their number.
         accepted: (Q, k) bool, whether a hit passes the threshold of the search; None where it had none.
-        texts: Whether the queries are texts.
+        texts: Whether the queries are texts, or several examples as one, and have no picture of their own.
         notices: What was said: values of the filter that no row has, with the nearest that there are, and that there
             are no probabilities where an index that is calibrated was searched by other scores.
         how: What the scores are of, where they are not those of a query and a row: a sentence.
