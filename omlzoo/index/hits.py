@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,10 @@ from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.files import new_file
 from omlzoo.ops.similarity import Similarity
+
+if TYPE_CHECKING:
+    from omlzoo.pages.album import Album
+    from omlzoo.pages.parts import Card
 
 __all__ = ["Hits"]
 
@@ -81,38 +86,55 @@ class Hits:
 
     def html(self, path: str | Path) -> None:
         """Write one page with the pictures: each query, its hits, scores, and right or wrong where labels are known."""
-        from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
+        from omlzoo.pages.album import Album
+        from omlzoo.pages.parts import Card, Heading, Row
+        from omlzoo.pages.render import gallery_page
 
-        gallery = self.embeddings.pictures("the index")
-        boxes, files = gallery.boxes(), gallery.files()
+        album, chances = Album(path), self.probabilities
         own = Table(self.queries, self.root, "queries")
         rows = []
         for number, (file, box) in enumerate(zip(own.files(), own.boxes(), strict=True)):
             label = self.queries["label"].iloc[number] if "label" in self.queries else None
-            error = self.queries[ERROR].iloc[number]
-            cards: list[Card] = []
-            for hit, score in zip(self.ids[number], self.scores[number], strict=True):
-                if hit < 0:
-                    continue
-                hit_label = gallery.frame["label"].iloc[hit] if "label" in gallery.frame else None
-                right = None if label is None or hit_label is None else str(label) == str(hit_label)
-                title = str(files[hit].name) if hit_label is None else str(hit_label)
-                caption = f"{score:.3f}"
-                if self.accepted is not None and not self.accepted[number][len(cards)]:
-                    caption += ", below the threshold"
-                cards.append(Card(thumbnail(files[hit], boxes[hit]), title, caption, right))
+            error = str(self.queries[ERROR].iloc[number])
             name = self.queries["path"].iloc[number] if self.texts else file.name if label is None else str(label)
-            picture = None if self.texts else thumbnail(self.pictures.get(number, file), box)
             unknown = self.is_known is not None and not error and not self.is_known[number]
-            rows.append(Row(Card(picture, f"query: {name}", "unknown" if unknown else error), cards))
+            said = "unknown" if unknown else error
+            if self.texts:
+                query = Card(None, f"query: {name}", said)
+            else:
+                path_of = str(self.queries["path"].iloc[number])
+                query = album.card(self.pictures.get(number, file), box, f"query: {name}", said, name=path_of)
+            rows.append(Row(query, self._cards(number, label, album, chances)))
+        queries = f"{len(rows):,} {'query' if len(rows) == 1 else 'queries'}"
         facts = [
-            f"{len(rows)} queries among {self.embeddings.good.sum():,} pictures, model {self.embeddings.record.model}",
-            _explain(self.similarity),
-        ]
+            f"{queries} among {self.embeddings.good.sum():,} pictures, model {self.embeddings.record.model}",
+            _explain(self.similarity), *album.notes(),
+        ]  # fmt: skip
         with new_file(path) as temporary:
-            temporary.write_text(
-                gallery_page(Heading("Search results", self.embeddings.record.model), facts, rows), encoding="utf-8"
-            )
+            page = gallery_page(Heading("Search results", self.embeddings.record.model), facts, rows)
+            temporary.write_text(page, encoding="utf-8")
+
+    def _cards(self, number: int, label: object, album: "Album", chances: np.ndarray | None) -> "list[Card]":
+        """The hits of a query, the label of which is None where it is not known."""
+        gallery = self.embeddings.pictures("the index").part(np.maximum(self.ids[number], 0))
+        cards: list[Card] = []
+        paths = gallery.frame["path"].astype(str).tolist()
+        files = zip(gallery.files(), gallery.boxes(), strict=True)
+        for place, (file, box) in enumerate(files):
+            if self.ids[number, place] < 0:
+                continue
+            hit_label = gallery.frame["label"].iloc[place] if "label" in gallery.frame else None
+            right = None if label is None or hit_label is None else str(label) == str(hit_label)
+            score = self.scores[number, place]
+            text = f"{score:.3f}"
+            if self.accepted is not None and not self.accepted[number, place]:
+                text += ", below the threshold"
+            why = f"hit {place + 1} of this query, score {score:.4f}"
+            if chances is not None:
+                why += f", right with a chance of {chances[number, place]:.0%}"
+            title = str(file.name) if hit_label is None else str(hit_label)
+            cards.append(album.card(file, box, title, text, right, name=paths[place], why=why))
+        return cards
 
 
 def _explain(similarity: Similarity) -> str:

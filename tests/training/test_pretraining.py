@@ -17,7 +17,6 @@ from toys import toy
 import omlzoo
 from omlzoo import catalog
 from omlzoo.errors import BadInput, OmlzooWarning, WeightsUnavailable
-from omlzoo.evaluation import plots
 from omlzoo.models._extractor import Extractor
 from omlzoo.objectives import Objective
 from omlzoo.training import Recipe, Run
@@ -32,11 +31,6 @@ QUICK: dict[str, Any] = {
     "selection": 0.0, "alarm": False,
 }  # fmt: skip
 SMALL = {"hidden": 32, "dim": 16, "predictor_hidden": 32, "queue": 32, "prototypes": 16, "bottleneck": 16}
-
-
-@pytest.fixture(autouse=True)
-def _plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
 @pytest.fixture(scope="session")
