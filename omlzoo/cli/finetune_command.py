@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from omlzoo.cli import INTERRUPTED
-from omlzoo.cli.output import print_report, print_run
+from omlzoo.cli.output import print_line, print_report, print_run
 from omlzoo.cli.recipe_flags import NOTHING, Flags, settings_of
 from omlzoo.cli.trusting import Trusted, allow
 from omlzoo.errors import BadInput

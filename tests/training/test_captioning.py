@@ -98,6 +98,9 @@ def test_the_folder_is_a_checkpoint_that_searches_by_words_without_network(
     assert run.report.before is not None
     assert "text_to_image_recall@1" in run.report.before
     assert run.report.facts["training captions"] == "6", "of the other two labels are those that choose the epoch"
+    tower = sum(value.numel() for value in tower_of(model).parameters())
+    both = (tower + sum(value.numel() for value in model.parameters())) / 1e6
+    assert f"{both:,.2f} million parameters, {both:,.2f} trained" in run.report.facts["cost of a step"]
     assert "text_to_image_recall@1 of 10 pictures" in run.report.facts["chosen on"]
     assert "text_to_image_recall@1" in {metric.metric for metric in run.model().entry.metrics}
     index = omlzoo.build_index(omlzoo.embed(run.folder, rows, progress=False))
