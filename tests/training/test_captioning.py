@@ -173,6 +173,16 @@ def test_towers_that_are_frozen_stay_and_the_others_learn(tmp_path: Path, drawn:
             assert not {name for name in changed if "blocks" not in name}
 
 
+def test_learning_rates_are_tried_on_the_batches_of_captions(drawn: Path, model: Extractor) -> None:
+    plain = {name: value for name, value in QUICK.items() if name not in ("epochs", "lr")}
+    found = omlzoo.training.lr_range_test(
+        model, described(drawn), steps=20, low=1e-6, high=1e-4, progress=False, **plain
+    )
+    assert len(found.curve) == 20
+    with pytest.raises(BadInput, match="trials are compared by labels, and CLIPLoss learns captions; leave sweep out"):
+        omlzoo.finetune(model, described(drawn), out="nowhere", loss="CLIPLoss", sweep=3)
+
+
 def test_low_rank_updates_of_a_text_tower_are_merged(model: Extractor) -> None:
     tower = tower_of(model)
     names = list(tower.state_dict())
