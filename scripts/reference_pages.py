@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "reference"
 
 # Pages that name what they have; the shelves follow.
-PAGES = {
+PAGES: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
     "zoo": ("The zoo and its models", {
         "zoo.registry": ("get_model", "get_weights", "list_models"), "zoo.wrapping": ("wrap",),
         "zoo.joining": ("ensemble",), "zoo.recommending": ("recommend",), "zoo.text_model": ("get_text_model",),

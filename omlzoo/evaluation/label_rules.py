@@ -93,8 +93,8 @@ class SharedLabels:
                     named, counts = np.unique(np.concatenate(shared), return_counts=True)
                     parts.append((np.full(len(named), number), named, counts.astype(np.float64)))
             empty = np.empty(0, np.int64)
-            whose, named, counts = zip(*parts, strict=True) if parts else ([empty], [empty], [np.empty(0)])
-            return np.concatenate(whose), np.concatenate(named), np.concatenate(counts)
+            whose, which, gains = zip(*parts, strict=True) if parts else ([empty], [empty], [np.empty(0)])
+            return np.concatenate(whose), np.concatenate(which), np.concatenate(gains)
 
         return of
 

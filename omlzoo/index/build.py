@@ -119,7 +119,7 @@ def open_index(
     """
     folder = Path(folder)
     embeddings, facts = read_index(folder)
-    moved = {"model": model and str(model), "root": root and str(Path(root).resolve())}
+    moved: dict[str, Any] = {"model": model and str(model), "root": root and str(Path(root).resolve())}
     record = replace(embeddings.record, **{name: place for name, place in moved.items() if place})
     embeddings = replace(embeddings, record=record)
     named = named_options(facts.backend, facts.options, absolute(options), folder)

@@ -11,8 +11,8 @@ import pandas as pd
 from omlzoo.data.images import Box
 from omlzoo.data.late_picture import Picture
 from omlzoo.data.table import Table
+from omlzoo.pages.album import Album
 from omlzoo.pages.labels import readable, shortened
-from omlzoo.pages.render import thumbnail
 
 __all__ = ["MOST", "Tile", "facts_html", "rows_html", "table_html", "tiles_html"]
 
@@ -44,11 +44,12 @@ class Tile:
 
 def tiles_html(tiles: Iterable[Tile]) -> str:
     """Small pictures beside each other."""
-    return "".join(map(_figure, tiles))
+    album = Album(large=0)
+    return "".join(_figure(tile, album) for tile in tiles)
 
 
-def _figure(tile: Tile) -> str:
-    source = None if tile.picture is None else thumbnail(tile.picture, tile.box)
+def _figure(tile: Tile, album: Album) -> str:
+    source = None if tile.picture is None else album.picture(tile.picture, tile.box)
     said = " ".join(part for part in (WORDS[tile.right], tile.text) if part)
     title, text = escape(shortened(tile.title, 32)), escape(shortened(said, 40))
     style = IMAGE.format(colour=COLOURS[tile.right])

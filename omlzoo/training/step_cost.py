@@ -129,7 +129,7 @@ def _both_ways(model: nn.Module, views: list[Tensor]) -> tuple[int, int]:
             outputs = [model(view).float().sum() for view in views]
         kept = sum(each.untyped_storage().nbytes() for each in seen.values())
         if any(each.requires_grad for each in outputs):
-            torch.stack(outputs).sum().backward()
+            torch.autograd.backward([torch.stack(outputs).sum()])
     return int(counter.get_total_flops()), kept
 
 
