@@ -12,8 +12,9 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import Trust, trusting
 from omlzoo.progress import bar
-from omlzoo.training.acts import check_settings
+from omlzoo.training.acts import check_settings, learns_captions
 from omlzoo.training.building import RunParts, build_run
+from omlzoo.training.captioning import Captioning
 from omlzoo.training.defaults import suggest
 from omlzoo.training.finetuning import start_model
 from omlzoo.training.label_budget import within_budget
@@ -85,9 +86,15 @@ def lr_range_test(
     with trusting(trust), torch.random.fork_rng(devices=[]):
         rows, _ = within_budget(tables.read(table, "train", root), known.labels, known.seed)
         rows = rows.rows((rows.frame["split"] == "train").to_numpy())
-        chosen = suggest(rows.frame, settings) if recipe is None else {}
+        start, captioning, chosen = None, None, {}
+        if learns_captions(known):
+            start = start_model(model, known)
+            captioning = Captioning.of(start, rows, known)
+        if recipe is None:
+            chosen = suggest(rows.frame, settings) if captioning is None else captioning.suggest(settings)
         plain = known.changed({**chosen, "cache": 0, "log": "none", "duplicates": False})
-        parts = build_run(start_model(model, plain), rows, plain, Path(), device)
+        start = start_model(model, plain) if start is None else start
+        parts = build_run(start, rows, plain, Path(), device, captioning=captioning)
         parts.step.schedule = lambda step: low * (high / low) ** (step / (steps - 1))
         curve = _rising(parts, steps, progress)
     lr = suggested_rate(curve)

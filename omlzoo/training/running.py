@@ -267,28 +267,6 @@ class Running:
     def _elapsed(self) -> float:
         return self.so_far.seconds + time.perf_counter() - self.started
 
-    def _summary(self, interrupted: bool) -> dict[str, Any]:
-        """The facts of the report."""
-        parts, so_far, fit = self.parts, self.so_far, self.parts.split.fit
-        copies = "not looked for" if so_far.duplicates is None else len(so_far.duplicates)
-        return {
-            "started from": parts.start,
-            "epochs": f"{len(so_far.history)} of {parts.plan.epochs}"
-            + (", interrupted" if interrupted else "")
-            + (f", ended by {so_far.stopped}" if so_far.stopped else ""),
-            "epoch kept": so_far.best_epoch,
-            "chosen on": notices.what_chose(parts.split.selection, parts.probe.metric),
-            "training pictures": len(fit),
-            "training labels": int(fit.frame["label"].nunique()),
-            "training pictures that could not be read": len(so_far.skipped),
-            "validation pictures that are also training pictures": copies,
-            "pictures not compared for that, unreadable or of one colour": so_far.uncompared,
-            "trained in": parts.step.precision,
-            "steps left out because fp16 overflowed": parts.step.overflows,
-            **self.facts,
-            "seconds": round(self._elapsed(), 1),
-        }
-
     def _finish(self, interrupted: bool) -> Run:
         """Measure, write the run folder, and remove what was only for resuming."""
         parts, so_far, model = self.parts, self.so_far, self.parts.step.measured
@@ -296,7 +274,8 @@ class Running:
         texts, text = self._texts(), None
         if texts is not None and parts.captioning is not None:
             text = parts.captioning.text, parts.captioning.files(texts.tower, so_far.best_text)
-        report = Report({}, self._summary(interrupted))
+        facts = {**notices.facts_of(parts, so_far, interrupted), **self.facts, "seconds": round(self._elapsed(), 1)}
+        report = Report({}, facts)
         if len(parts.split.validation):
             after = parts.probe.measure(model, parts.split.validation, True, texts)
             report = final_report(after, report.facts, so_far.before, so_far.ranking, so_far.history, parts.out)

@@ -65,7 +65,7 @@ def step_cost(parts: RunParts) -> StepCost | None:
         with torch.random.fork_rng(), step.autocast():
             if model.stage:
                 with torch.no_grad():
-                    views = [model.body.until(view, model.stage) for view in views]
+                    views = [view if _is_text(view) else model.body.until(view, model.stage) for view in views]
             forward = _forward(model, views)
             whole, kept = _both_ways(model, views)
             if step.teacher is not None:
@@ -94,10 +94,16 @@ def _views(parts: RunParts) -> list[Tensor] | None:
     for row in range(min(TRIED, len(pictures))):
         item = pictures[row, 0]
         if item[0] is not None:
-            loaded = collate([item] * PICTURES)[0]
+            joined = collate if parts.captioning is None else parts.captioning.collate
+            loaded = joined([item] * PICTURES)[0]
             each = loaded if isinstance(loaded, list) else [loaded]
-            return [parts.inputs.images(view) for view in each]
+            return [view.to(parts.inputs.device) if _is_text(view) else parts.inputs.images(view) for view in each]
     return None
+
+
+def _is_text(view: Tensor) -> bool:
+    """Whether a view is the token ids of captions."""
+    return view.dtype == torch.int64
 
 
 def _forward(model: nn.Module, views: list[Tensor]) -> int:

@@ -98,6 +98,9 @@ def test_the_folder_is_a_checkpoint_that_searches_by_words_without_network(
     assert run.report.before is not None
     assert "text_to_image_recall@1" in run.report.before
     assert run.report.facts["training captions"] == "6", "of the other two labels are those that choose the epoch"
+    tower = sum(value.numel() for value in tower_of(model).parameters())
+    both = (tower + sum(value.numel() for value in model.parameters())) / 1e6
+    assert f"{both:,.2f} million parameters, {both:,.2f} trained" in run.report.facts["cost of a step"]
     assert "text_to_image_recall@1 of 10 pictures" in run.report.facts["chosen on"]
     assert "text_to_image_recall@1" in {metric.metric for metric in run.model().entry.metrics}
     index = omlzoo.build_index(omlzoo.embed(run.folder, rows, progress=False))
@@ -168,6 +171,16 @@ def test_towers_that_are_frozen_stay_and_the_others_learn(tmp_path: Path, drawn:
         if lora:
             assert all(".mlp." in name for name in changed_words)
             assert not {name for name in changed if "blocks" not in name}
+
+
+def test_learning_rates_are_tried_on_the_batches_of_captions(drawn: Path, model: Extractor) -> None:
+    plain = {name: value for name, value in QUICK.items() if name not in ("epochs", "lr")}
+    found = omlzoo.training.lr_range_test(
+        model, described(drawn), steps=20, low=1e-6, high=1e-4, progress=False, **plain
+    )
+    assert len(found.curve) == 20
+    with pytest.raises(BadInput, match="trials are compared by labels, and CLIPLoss learns captions; leave sweep out"):
+        omlzoo.finetune(model, described(drawn), out="nowhere", loss="CLIPLoss", sweep=3)
 
 
 def test_low_rank_updates_of_a_text_tower_are_merged(model: Extractor) -> None:
