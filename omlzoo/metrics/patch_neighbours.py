@@ -45,7 +45,7 @@ def dense_knn(
     units = [torch.from_numpy(directions(rows.numpy())) for rows in (voters, asked)]
     found = vote(units[0], codes, units[1], k, temperature)
     shares = []
-    for label in torch.cat([wanted, found]).unique():
+    for label in torch.unique(torch.cat([wanted, found])):
         has, given = wanted == label, found == label
         shares.append(float((has & given).sum()) / float((has | given).sum()))
     return {f"miou@{k}": float(np.mean(shares)), f"patches@{k}": float((found == wanted).double().mean())}
