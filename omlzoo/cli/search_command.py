@@ -1,7 +1,8 @@
 """omlzoo search."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -26,6 +27,7 @@ def search_command(
     candidates: int = 100,
     combine: Literal["average", "any", "all"] | None = None,
     negatives: tuple[str, ...] = (),
+    distinct: str | None = None,
     runtime: Literal["torch", "onnx"] | None = None,
     trust: Trusted = None,
 ) -> None:
@@ -62,6 +64,8 @@ def search_command(
     negatives
         Pictures or texts that the hits shall be unlike: --negatives b.jpg --negatives "with laces"; --combine average
         unless another is given.
+    distinct
+        A column of which each value is found once: --distinct path where pictures have several parts.
     runtime
         torch, or onnx: ONNX Runtime, which keeps the model's exported file, so that later searches with a few pictures
         need no torch and start several times faster; by default such a file is taken where there is one, else torch.
@@ -73,7 +77,7 @@ def search_command(
 
     hits = open_index(index, runtime=runtime).search(
         list(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text,
-        rerank=rerank, candidates=candidates, combine=combine, negatives=list(negatives) or None,
+        rerank=rerank, candidates=candidates, combine=combine, negatives=list(negatives) or None, distinct=distinct,
     )  # fmt: skip
     if (hits.queries["error"] != "").all():
         raise BadInput(f"none of the {len(queries)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
@@ -95,13 +99,20 @@ def search_command(
             str(hit["rank"]),
             f"{hit['score']:.4f}" + " rejected" * (hit.get("accepted") is False),
             str(hit.get("label", "")),
-            hit["path"],
+            hit["path"] + place_of(hit),
         ]
         for hit in table.to_dict("records")
     ]
     print_columns(["query", "rank", "score", "label", "path"], rows)
     for number in [] if hits.is_known is None else (~hits.is_known).nonzero()[0]:
         print_line(f"{paths.iloc[number]}: unknown")
+
+
+def place_of(hit: Mapping[Any, Any]) -> str:
+    """The part of a picture that a hit is, as " [left,top,right,bottom]"; empty for a whole picture."""
+    sides = [hit.get(name) for name in ("x_1", "y_1", "x_2", "y_2")]
+    numbers = [str(int(side)) for side in sides if isinstance(side, int | float) and side == side]
+    return f" [{','.join(numbers)}]" if len(numbers) == len(sides) else ""
 
 
 def _number(threshold: str | None) -> float | str | None:
