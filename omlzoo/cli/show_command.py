@@ -64,7 +64,8 @@ def _what(weights: Weights) -> Section:
 
 
 def _text(text: Text) -> str:
-    return f"{text.arch}, {text.params:,} parameters, {text.repo or 'no repository known'} {text.file or ''}".rstrip()
+    where = "beside its weights:" if text.beside else text.repo or "no repository known"
+    return f"{text.arch}, {text.params:,} parameters, {where} {text.file or ''}".rstrip()
 
 
 def _address(weights: Weights) -> Section:

@@ -25,7 +25,7 @@ __all__ = ["CATEGORIES", "calibration_of", "number_table", "query_sections", "re
 SHOWN = 12  # queries in each section
 CATEGORIES = 20  # columns
 CHANGED = 6  # queries that gained or lost most
-GROUPS = ("per_category", "per_label")
+GROUPS = ("per_category", "per_label", "per_relevance")
 PANELS = {
     "Loss": ["loss"], "Selection rows": ["selection cmc@1", "selection map@5", "selection map@r"],
     "Active share": ["active"], "Learning rate": ["lr"],
@@ -45,7 +45,7 @@ def number_table(
     """The column headings, and the cells of each metric: values, intervals, differences, categories.
 
     Args:
-        metrics: Values by metric; "per_category" has those of each category.
+        metrics: Values by metric; "per_category" and "per_relevance" have those of each category, and by what is right.
         before: Values of the model before, by metric; no column by default.
         intervals: The two ends of the 95 % interval, by metric; no column by default.
         comparison: Paired differences, by metric; no column by default.
@@ -55,7 +55,7 @@ def number_table(
     columns.append(("after" if before else "value", metrics))
     categories = list(metrics.get("per_category", {}).items())[:CATEGORIES]
     head = [name for name, _ in columns] + ["95 % of draws"] * bool(intervals) + ["after - before"] * bool(comparison)
-    others = [*(baselines or {}).items(), *categories]
+    others = [*(baselines or {}).items(), *metrics.get("per_relevance", {}).items(), *categories]
     head += [name for name, _ in others]
     numbers = []
     for name in metrics:
@@ -155,9 +155,11 @@ class _Pictures:
     def row(self, ranking: RetrievalPerQuery, query: int, said: str = "", looks: bool = False) -> Row:
         """A query with its hits, and before them where the model looks."""
         row = int(ranking.queries[query])
+        first = ranking.first[query]
+        right = self.labels[first] == self.labels[row] if ranking.right is None else ranking.right[query]
         hits = [
-            self.card(int(hit), f"{-score:.3f} away", bool(self.labels[hit] == self.labels[row]))
-            for hit, score in zip(ranking.first[query], ranking.scores[query], strict=True)
+            self.card(int(hit), f"{-score:.3f} away", bool(is_right))
+            for hit, score, is_right in zip(first, ranking.scores[query], right, strict=True)
             if hit >= 0
         ]
         if looks and isinstance(self.model, Extractor):

@@ -10,14 +10,14 @@ __all__ = ["FIRST", "Measured", "report_lines", "report_rows"]
 
 FIRST = ("cmc@1", "cmc@10", "map@r", "ap", "tar@far=0.001")  # found first, among ten, all of them, pairs told apart
 PROBES = ("knn@20", "linear")
-GROUPS = ("per_category", "per_label")
+GROUPS = ("per_category", "per_label", "per_relevance")  # of metrics; the last are columns beside the others
 
 
 class Measured(NamedTuple):
     """The numbers of a report, by metric.
 
     Attributes:
-        metrics: Values.
+        metrics: Values; "per_relevance" has those by what counts as right.
         before: Values of the model before, if there is one.
         intervals: The two ends of 95 % of the draws.
         comparison: Paired differences.
@@ -40,16 +40,16 @@ def report_rows(measured: Measured, everything: bool = False) -> tuple[list[str]
     """
     names = [name for name in measured.metrics if name not in GROUPS]
     first = [name for name in names if name in (*FIRST, *PROBES)]
-    rows = []
+    rows, beside = [], {**measured.baselines, **measured.metrics.get("per_relevance", {})}
     for name in first if first and not everything else names:
         ends, change = measured.intervals.get(name), measured.comparison.get(name)
         rows.append([name, _shown(measured.before, name), _shown(measured.metrics, name),
                      "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}",
                      "" if change is None else f"{change.difference:+.4f} ({change.low:+.4f} to {change.high:+.4f})",
-                     *(_shown(values, name) for values in measured.baselines.values()),
+                     *(_shown(values, name) for values in beside.values()),
         ])  # fmt: skip
     header = ["metric", "before", "after" if measured.before else "value", "95 % of draws", "difference"]
-    header += measured.baselines
+    header += beside
     kept = [place for place in range(len(header)) if place in (0, 2) or any(row[place] for row in rows)]
     return [header[place] for place in kept], [[row[place] for place in kept] for row in rows]
 

@@ -1,5 +1,6 @@
 """The rows that a model is measured on, embedded: of a table its validation rows, of any other source all."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions
 from omlzoo.embedding.streaming import embed_stream
 from omlzoo.errors import BadInput
-from omlzoo.evaluation.cross_domain import Asked, with_queries
 from omlzoo.models._extractor import Extractor
 
 __all__ = ["embed_validation"]
@@ -27,7 +27,7 @@ def embed_validation(
     remote: Named,
     options: ComputeOptions,
     progress: bool,
-    queries: Asked | None = None,
+    roles: Callable[[pd.DataFrame], pd.DataFrame] = pd.DataFrame,
 ) -> tuple[Embeddings, str]:
     """Embeddings of the rows to measure on, and the name of their source.
 
@@ -40,25 +40,23 @@ def embed_validation(
         remote: Schemes and hosts of addresses that are followed.
         options: How the model computes.
         progress: Draw a bar where standard error is a terminal.
-        queries: Which rows are queries in a gallery of the others; by default each row says it.
+        roles: Gives the rows to be measured their roles, or refuses them, before anything is computed; by default
+            they keep those they have.
 
     Raises:
         BadTable: The table has faults; all are listed.
-        UnknownName: ``queries`` names a column that there is not.
-        BadInput: Pictures in memory have no labels, or ``queries`` fits no row or all.
+        BadInput: Pictures in memory have no labels.
     """
     opened = open_source(source, root, "evaluate", remote)
     if isinstance(opened, Stream):
         embeddings = embed_stream(model, opened, options=options, progress=progress)
-        frame = _flagged(embeddings.table, opened.name)
-        return replace(embeddings, table=frame if queries is None else with_queries(frame, queries)), opened.name
+        return replace(embeddings, table=roles(_flagged(embeddings.table, opened.name))), opened.name
     table, pictures = opened
     if pictures is not None:
         table = replace(table, frame=_flagged(table.frame, table.name))
     if "split" in table.frame:
         table = table.rows((table.frame["split"] == "validation").to_numpy()) if pictures is None else table
-    if queries is not None:
-        table = replace(table, frame=with_queries(table.frame, queries))
+    table = replace(table, frame=roles(table.frame))
     return embed_table(model, table, pictures, options=options, progress=progress), table.name
 
 

@@ -211,6 +211,7 @@ class Index:
         Raises:
             BadInput: The index has fewer than two rows, or ``k`` is below 1.
         """
+        check_whole(most=sys.maxsize, k=k, queries=queries)
         rows = self.rows
         drawn = np.random.default_rng(seed).choice(rows.numbers, min(queries, len(rows.numbers)), replace=False)
         drawn.sort()
@@ -245,4 +246,7 @@ class Index:
                                "change, or save under another name")  # fmt: skip
             if self.saved is None or self.saved[0] != path:
                 check_replaceable(path, self.embeddings, overwrite)
+                if self.saved is not None and hasattr(self.rows.searcher, "store"):
+                    notice(f"{folder} and {self.saved[0]} answer from the same rows of a store, where a change of one "
+                           "is none of the other: build an index of its own under another collection=")  # fmt: skip
             self.saved = path, write_index(path, self.rows, self.backend, self.options, self.recall, self.calibration)

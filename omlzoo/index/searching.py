@@ -1,5 +1,6 @@
 """A search of an index: queries to vectors, vectors to hits, hits judged by a threshold."""
 
+import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from omlzoo.catalog import shared
 from omlzoo.checkpoints.calibration import Calibration, CutPoint, energy
 from omlzoo.data.filters import Where
 from omlzoo.errors import BadInput
+from omlzoo.index.backends._ranges import check_whole
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
 from omlzoo.index.rows import Rows
@@ -50,8 +52,7 @@ class Search:
             UnknownName: There is no such method of re-ranking.
             BadInput: A number is out of its range, or a cut-point is named for scores that no calibration is of.
         """
-        if self.k < 1:
-            raise BadInput(f"k is {self.k}; it must be at least 1")
+        check_whole(most=sys.maxsize, k=self.k)
         if self.rerank is None:
             return
         shared("rerank._candidates", "check_method")(self.rerank, self.candidates)

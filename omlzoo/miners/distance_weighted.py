@@ -61,4 +61,4 @@ class DistanceWeighted(TripletMiner):
 
     def _generator(self, rows: Tensor) -> torch.Generator:
         shown = rows.float().cpu().contiguous().numpy()
-        return torch.Generator().manual_seed(crc32(shown, self.seed))
+        return torch.Generator().manual_seed(crc32(shown.tobytes(), self.seed))

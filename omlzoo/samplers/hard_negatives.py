@@ -153,7 +153,7 @@ def _least_similar(unit: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
     """The smallest cosine (N,) of each row to another of its label; minus infinity for a row that has none."""
     least = torch.full((len(unit),), -torch.inf)
     order = codes.argsort(stable=True)
-    for rows in order.split(torch.unique(codes, return_counts=True)[1].tolist()):
+    for rows in torch.split(order, torch.unique(codes, return_counts=True)[1].tolist()):
         if len(rows) > 1:
             own, step = unit[rows], max(1, CELLS // len(rows))
             for start in range(0, len(rows), step):

@@ -189,8 +189,8 @@ def build_run(
     taught = None if lesson is None else lesson.objective(split.fit, recipe, body.dim, processes() > 1)
     step = build_step(trained, recipe, data, taught or objective or captioning)
     if recipe.recompute:
-        for stages in trained.towers():
-            checkpoint_blocks(stages[: len(body.stages())])
+        for each in (body, tower):
+            checkpoint_blocks([] if each is None else each.stages())
     how, command = described(act, table.name, address, "" if lesson is None else lesson.teacher.record.model)
     probe = Probe(recipe.select, "fp32" if recipe.precision == "fp16" else recipe.precision, where)
     return RunParts(

@@ -6,7 +6,7 @@ that samplers and losses know which are equal.
 """
 
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from omlzoo import catalog
 from omlzoo.checkpoints.entry import Text
 from omlzoo.checkpoints.folder import TEXT as TEXT_FILE
 from omlzoo.checkpoints.folder import TOKENIZER, Beside
@@ -25,37 +24,17 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._text_tower import TextTower
 from omlzoo.training.lora import merge_lora
-from omlzoo.training.own_parts import is_own
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.split import Split, split_rows
 from omlzoo.zoo.captions import TEXT, Captions
 from omlzoo.zoo.text_model import LEARNED, TextModel, open_text_model
 
-__all__ = ["Captioning", "learns_captions"]
+__all__ = ["Captioning"]
 
 BATCH = 64  # captions, about
 RATE = 1e-5  # of towers that were trained together
 SELECT = "text_to_image_recall@1"
 ALIKE = ("caption", "captions", "description", "title")
-
-
-def learns_captions(recipe: Recipe) -> bool:
-    """Whether the recipe's loss compares pictures with their captions.
-
-    Raises:
-        UnknownName: There is no such loss.
-        BadInput: Other settings do not suit such a loss, or suit only such a loss.
-    """
-    if is_own(recipe.loss) or not getattr(catalog.find("losses", recipe.loss), "of_captions", False):
-        if recipe.towers != "both":
-            raise BadInput(f"towers is {recipe.towers!r}, but {recipe.loss} compares with no texts; leave towers out")
-        return False
-    for name, remedy in (("add_losses", "{}"), ("project", "0"), ("poincare", "0")):
-        if value := getattr(recipe, name):
-            raise BadInput(f"{name} is {value}, which does not go with {recipe.loss}; set {name} to {remedy}")
-    if recipe.towers == "text" and (recipe.freeze or recipe.drop_path):
-        raise BadInput("towers is 'text', so nothing of the image tower is trained; set freeze and drop_path to 0")
-    return True
 
 
 @dataclass(frozen=True)
@@ -109,18 +88,19 @@ class Captioning:
                            f"{recipe.loss} needs two or more")  # fmt: skip
         fit = split.fit.rows(captions.codes >= 0)
         fit = replace(fit, frame=fit.frame.assign(label=captions.codes[captions.codes >= 0]))
-        facts = {"training captions": str(len(captions.token_ids)), "captions": "; ".join(said) or "every row has one"}
+        facts = {"texts of the table": "; ".join(said) or "every row has one",
+                 "training captions": str(len(captions.token_ids))}  # fmt: skip
         return cls(model, entry.text, replace(split, fit=fit), captions.token_ids, facts)
 
-    def suggest(self, given: Collection[str]) -> dict[str, Any]:
-        """Settings that suit captions, without those that were given.
+    def suggest(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings that suit captions, without those that were given: one picture of each caption in a batch.
 
         Args:
-            given: Names of settings that were decided.
+            given: Settings that were decided.
         """
-        chosen: dict[str, Any] = {"lr": RATE, "select": SELECT}
-        if not {"n_labels", "n_instances", "n_categories", "sampler"} & set(given):
-            chosen |= {"n_instances": 1, "n_labels": min(BATCH, len(self.token_ids))}
+        chosen: dict[str, Any] = {"lr": RATE, "select": SELECT, "n_instances": 1}
+        if not {"n_categories", "sampler"} & set(given):
+            chosen["n_labels"] = max(1, min(BATCH // int(given.get("n_instances", 1)), len(self.token_ids)))
         return {name: value for name, value in chosen.items() if name not in given}
 
     def identity(self) -> str:

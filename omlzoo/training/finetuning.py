@@ -17,10 +17,10 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.files import writing
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import Trust, trusting
-from omlzoo.training.acts import check_settings
+from omlzoo.training.acts import check_settings, learns_captions
 from omlzoo.training.building import build_run
 from omlzoo.training.callbacks import Callbacks
-from omlzoo.training.captioning import Captioning, learns_captions
+from omlzoo.training.captioning import Captioning
 from omlzoo.training.defaults import suggest
 from omlzoo.training.distributed import is_first
 from omlzoo.training.label_budget import within_budget

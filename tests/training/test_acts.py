@@ -12,7 +12,7 @@ OTHER: dict[str, Any] = {
     "objective": "SimCLR", "objective_args": {"version": 1}, "views": "photo", "globals": 3, "locals": 2, "alarm": False,
     "n_taught": 5, "teacher_weight": 0.5, "teacher_args": {"queue": 3}, "loss": "SupConLoss", "loss_args": {"a": 1},
     "add_losses": {"SupConLoss": 1.0}, "miner": "AllTriplets", "memory": 3, "labels": 0.5, "augment": "rich",
-    "poincare": 4, "selection_by": "category",
+    "poincare": 4, "selection_by": "category", "towers": "text",
 }  # fmt: skip
 
 

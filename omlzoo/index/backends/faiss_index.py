@@ -8,11 +8,13 @@ from typing import Any
 
 from omlzoo.errors import BadInput
 from omlzoo.index.backends._faiss import Faiss, faiss_library
+from omlzoo.index.backends._ranges import check_whole
 from omlzoo.ops.similarity import Similarity
 
 __all__ = ["faiss", "faiss_binary", "faiss_float16", "faiss_int8", "faiss_ivfpq"]
 
 CODES = 256  # of a product quantiser's byte
+LINKS, SPARE = 1024, 10_000  # the most links of a row, and candidates for each hit
 IN_BYTES = 2  # candidates for each hit, where bytes have the candidates in nearly the right order
 
 
@@ -29,10 +31,11 @@ def faiss(
         search_width: Candidates that are looked at in a search. More candidates take more time and raise the recall.
 
     Raises:
-        BadInput: A number is below 1.
+        BadInput: A number is out of its range.
         MissingExtra: faiss is not installed.
     """
-    _positive(neighbours=neighbours, build_width=build_width, search_width=search_width)
+    check_whole(most=LINKS, neighbours=neighbours)
+    check_whole(build_width=build_width, search_width=search_width)
     library = faiss_library()
 
     def make(rows: int) -> Any:
@@ -67,10 +70,12 @@ def faiss_ivfpq(
         spare: Candidates scored exactly for each hit.
 
     Raises:
-        BadInput: A number is below 1, ``code_bytes`` does not divide ``dim``, or rows are too few to learn the codes.
+        BadInput: A number is out of its range, ``code_bytes`` does not divide ``dim``, or rows are too few to learn
+            the codes.
         MissingExtra: faiss is not installed.
     """
-    _positive(lists=lists or 1, probes=probes, code_bytes=code_bytes, spare=spare)
+    check_whole(lists=1 if lists is None else lists, probes=probes, code_bytes=code_bytes)
+    check_whole(most=SPARE, spare=spare)
     if dim % code_bytes:
         raise BadInput(f"code_bytes is {code_bytes}; it must divide the length of a vector, {dim}")
     library = faiss_library()
@@ -98,7 +103,7 @@ def faiss_float16(similarity: Similarity, dim: int, *, spare: int = 2) -> Faiss:
         spare: Candidates scored exactly for each hit, at least 1.
 
     Raises:
-        BadInput: ``spare`` is below 1.
+        BadInput: ``spare`` is out of its range.
         MissingExtra: faiss is not installed.
     """
     return _scalar(similarity, dim, "QT_fp16", spare)
@@ -113,7 +118,7 @@ def faiss_int8(similarity: Similarity, dim: int, *, spare: int = 4) -> Faiss:
         spare: Candidates scored exactly for each hit, at least 1.
 
     Raises:
-        BadInput: ``spare`` is below 1.
+        BadInput: ``spare`` is out of its range.
         MissingExtra: faiss is not installed.
     """
     return _scalar(similarity, dim, "QT_8bit", spare)
@@ -128,10 +133,10 @@ def faiss_binary(similarity: Similarity, dim: int, *, spare: int = 20) -> Faiss:
         spare: Candidates scored exactly for each hit, at least 1.
 
     Raises:
-        BadInput: ``spare`` is below 1.
+        BadInput: ``spare`` is out of its range.
         MissingExtra: faiss is not installed.
     """
-    _positive(spare=spare)
+    check_whole(most=SPARE, spare=spare)
     library = faiss_library()
 
     def parameters(selector: Any, count: int, wider: float) -> Any:
@@ -141,7 +146,7 @@ def faiss_binary(similarity: Similarity, dim: int, *, spare: int = 20) -> Faiss:
 
 
 def _scalar(similarity: Similarity, dim: int, form: str, spare: int) -> Faiss:
-    _positive(spare=spare)
+    check_whole(most=SPARE, spare=spare)
     library = faiss_library()
 
     def parameters(selector: Any, count: int, wider: float) -> Any:
@@ -149,9 +154,3 @@ def _scalar(similarity: Similarity, dim: int, form: str, spare: int) -> Faiss:
 
     kind = getattr(library.ScalarQuantizer, form)
     return Faiss(similarity, lambda rows: library.IndexScalarQuantizer(dim, kind, library.METRIC_L2), spare, parameters)
-
-
-def _positive(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise BadInput(f"{name} is {value}; it must be at least 1")
