@@ -30,8 +30,8 @@ def print_quality(table: Table, html: Path | None = None) -> None:
     rows = [[name, str(len(found)), " ".join(paths[found[:NAMED]]), RULES[name]]
             for name, found in quality.issues.items()]  # fmt: skip
     copied = sum(map(len, quality.copies))
-    first = quality.copies[0] if quality.copies else []
-    rows.append(["near copies", str(copied), " ".join(paths[first[:NAMED]]), RULES["near copies"]])
+    first = " ".join(paths[quality.copies[0][:NAMED]]) if quality.copies else ""
+    rows.append(["near copies", str(copied), first, RULES["near copies"]])
     print_columns(["look", "pictures", "the first", "rule"], rows)
     unreadable = quality.unreadable
     print_line(

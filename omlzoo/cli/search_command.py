@@ -26,6 +26,8 @@ def search_command(
     candidates: int = 100,
     model: str | None = None,
     root: Path | None = None,
+    combine: Literal["average", "any", "all"] | None = None,
+    negatives: tuple[str, ...] = (),
     runtime: Literal["torch", "onnx"] | None = None,
     trust: Trusted = None,
 ) -> None:
@@ -61,6 +63,12 @@ def search_command(
         Where the model that made the vectors lies now, where it was moved.
     root
         Where the pictures of the index lie now, where they were moved.
+    combine
+        Take all queries, pictures and texts, as examples of one thing: ask for the mean of their vectors, or give a row
+        the best or the least of its scores for each.
+    negatives
+        Pictures or texts that the hits shall be unlike: --negatives b.jpg --negatives "with laces"; --combine average
+        unless another is given.
     runtime
         torch, or onnx: ONNX Runtime, which keeps the model's exported file, so that later searches with a few pictures
         need no torch and start several times faster; by default such a file is taken where there is one, else torch.
@@ -75,7 +83,8 @@ def search_command(
         raise BadInput(f"{folders[0]} is a folder; search for one folder, or for pictures")
     hits = open_index(index, model=model, root=root, runtime=runtime).search(
         folders[0] if folders else list(queries), k, where=where, exclude_self=exclude_self,
-        threshold=_number(threshold), text=text, rerank=rerank, candidates=candidates,
+        threshold=_number(threshold), text=text, rerank=rerank, candidates=candidates, combine=combine,
+        negatives=list(negatives) or None,
     )  # fmt: skip
     if (hits.queries["error"] != "").all():
         unread = "the picture" if len(hits.queries) == 1 else f"none of the {len(hits.queries)} pictures"

@@ -140,14 +140,14 @@ def _measures(grey: Image.Image) -> dict[str, float]:
 
 def _issues(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """The rows of each issue, the worst first; NaN is none."""
-    times = frame["side"] / frame["side"].median()
+    times = (frame["side"] / frame["side"].median()).to_numpy(dtype=np.float64)
     odd = np.maximum(times, 1 / times)
     found = {
         "dark": BRIGHTEST - frame["brightest"], "light": frame["darkest"] - DARKEST,
         "blurry": SHARPNESS - frame["sharpness"], "low information": ENTROPY - frame["entropy"],
         "odd size": odd - TIMES, "odd shape": frame["shape"] - SHAPE,
     }  # fmt: skip
-    return {name: _worst(beyond.to_numpy(dtype=np.float64)) for name, beyond in found.items()}
+    return {name: _worst(np.asarray(beyond, dtype=np.float64)) for name, beyond in found.items()}
 
 
 def _worst(beyond: np.ndarray) -> np.ndarray:

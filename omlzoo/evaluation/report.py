@@ -9,19 +9,22 @@ import numpy as np
 
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput
-from omlzoo.evaluation import plots
+from omlzoo.evaluation.answer import answer, answering
+from omlzoo.evaluation.finding_cards import finding_cards
 from omlzoo.evaluation.findings import Finding
 from omlzoo.evaluation.report_notebook import report_html
-from omlzoo.evaluation.report_page import CATEGORIES, calibration_of, number_table, query_sections, report_figures
+from omlzoo.evaluation.report_page import calibration_of, category_table, number_table, query_sections, report_charts
 from omlzoo.evaluation.report_text import Measured, report_lines
 from omlzoo.files import new_file
 from omlzoo.jsonio import made_with, to_json
 from omlzoo.metrics._pair_curve import PairCurve
-from omlzoo.metrics.bootstrap import Comparison, compare
+from omlzoo.metrics.bootstrap import Comparison, compare, intervals
 from omlzoo.metrics.consistency import Utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery
 from omlzoo.ops.codes import label_texts
-from omlzoo.pages.render import Heading, report_page
+from omlzoo.pages.album import Album
+from omlzoo.pages.parts import Heading
+from omlzoo.pages.render import report_page
 
 __all__ = ["DEFINITIONS", "Report", "compare_rankings"]
 
@@ -128,30 +131,34 @@ class Report:
             temporary.write_text(self.to_json(), encoding="utf-8")
 
     def html(self, path: str | Path) -> None:
-        """Write one page: numbers, definitions, figures, and the worst, best and most changed queries with their hits.
-
-        Figures need matplotlib; without it the page says so.
-        """
+        """Write one page: the answer in words, findings and queries with their pictures, charts, and all numbers."""
         head, numbers = number_table(self.metrics, self.before, self.intervals, self.comparison, self.baselines)
-        calibration = calibration_of(self.embeddings)
+        calibration, album = calibration_of(self.embeddings), Album(path)
         facts = [f"{name}: {value}" for name, value in self.facts.items() if name not in ("model", "table")]
-        facts += [f"Look: {each.text}." for each in self.findings]
         facts += [f"Threshold {each.name}: {each.value:.4f}, {each.rule}." for each in calibration.cut_points
                   ] if calibration else []  # fmt: skip
-        categories = len(self.metrics.get("per_category", {}))
-        if categories > CATEGORIES:
-            facts.append(f"The table shows the first {CATEGORIES} of {categories} categories; the JSON has all.")
-        figures = []
-        if plots.can_draw():
-            figures = report_figures(self.history, self.embeddings, self.curve, self.utilities, calibration)
-        else:
-            facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
-        heading = Heading("Retrieval report", str(self.facts.get("model", "")), str(self.facts.get("table", "")))
-        sections = query_sections(self.embeddings, self.ranking, self.ranking_before)
+        answered = answer(
+            self.metrics, self.intervals, self.before, self._intervals_before(), self.comparison, self.baselines
+        )
+        found = finding_cards(self.findings, None if self.embeddings is None else self.embeddings.pictures(), album)
+        sections = query_sections(self.embeddings, self.ranking, self.ranking_before, album)
+        charts = report_charts(self.history, self.embeddings, self.ranking, self.curve, self.utilities, calibration)
         defined = [*DEFINITIONS.items(), *self.defined.items()]
-        page = report_page(heading, facts, numbers, head, defined, sections, figures)
+        page = report_page(
+            Heading("Retrieval report", str(self.facts.get("model", "")), str(self.facts.get("table", ""))),
+            facts + album.notes(), numbers, head, defined, sections, charts, answer=answered,
+            findings=found, groups=category_table(self.metrics, self.before), folded=bool(answered),
+        )  # fmt: skip
         with new_file(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
+
+    def _intervals_before(self) -> dict[str, tuple[float, float]]:
+        """The intervals of the model before, where there was one whose ranking is at hand."""
+        ranking = self.ranking_before
+        if ranking is None or not len(ranking.queries) or not self.intervals:
+            return {}
+        values = {name: ranking.values[name] for name in answering(self.metrics) if name in ranking.values}
+        return intervals(values, self.labels_of_queries()) if values else {}
 
     def compared_with(self, other: "Report") -> "Report":
         """This report with the metrics of a model before it, and by how much each query's differ.

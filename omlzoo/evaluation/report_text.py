@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from omlzoo.metrics.bootstrap import Comparison
 from omlzoo.pages.columns import columns
 
-__all__ = ["FIRST", "Measured", "report_lines", "report_rows"]
+__all__ = ["FIRST", "GROUPS", "Measured", "report_lines", "report_rows"]
 
 FIRST = ("cmc@1", "cmc@10", "map@r", "ap", "tar@far=0.001")  # found first, among ten, all of them, pairs told apart
 PROBES = ("knn@20", "linear")

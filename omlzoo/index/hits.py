@@ -6,7 +6,7 @@ import webbrowser
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,10 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.errors import counted, notice
 from omlzoo.files import new_file
 from omlzoo.ops.similarity import Similarity
+
+if TYPE_CHECKING:
+    from omlzoo.pages.album import Album
+    from omlzoo.pages.parts import Card
 
 __all__ = ["Hits"]
 
@@ -41,7 +45,7 @@ class Hits:
         root: Where the queries' relative paths start.
         pictures: The queries that were PIL images, by their number.
         accepted: (Q, k) bool, whether a hit passes the threshold of the search; None where it had none.
-        texts: Whether the queries are texts.
+        texts: Whether the queries are texts, or several examples as one, and have no picture of their own.
         notices: What was said: values of the filter that no row has, with the nearest that there are, and that there
             are no probabilities where an index that is calibrated was searched by other scores.
         how: What the scores are of, where they are not those of a query and a row: a sentence.
@@ -126,30 +130,25 @@ class Hits:
 
     def html(self, path: str | Path) -> None:
         """Write one page with the pictures: each query, its hits, scores, and right or wrong where labels are known."""
-        from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
+        from omlzoo.pages.album import Album
+        from omlzoo.pages.parts import Card, Heading, Row
+        from omlzoo.pages.render import gallery_page
 
-        gallery = self.embeddings.pictures("the index")
-        boxes, files = gallery.boxes(), gallery.files()
+        album, chances = Album(path), self.probabilities
         own = Table(self.queries, self.root, "queries")
         rows = []
         for number, (file, box) in enumerate(zip(own.files(), own.boxes(), strict=True)):
             label = self.queries["label"].iloc[number] if "label" in self.queries else None
-            error = self.queries[ERROR].iloc[number]
-            cards: list[Card] = []
-            for hit, score in zip(self.ids[number], self.scores[number], strict=True):
-                if hit < 0:
-                    continue
-                hit_label = gallery.frame["label"].iloc[hit] if "label" in gallery.frame else None
-                right = None if label is None or hit_label is None else str(label) == str(hit_label)
-                title = str(files[hit].name) if hit_label is None else str(hit_label)
-                caption = f"{score:.3f}"
-                if self.accepted is not None and not self.accepted[number][len(cards)]:
-                    caption += ", below the threshold"
-                cards.append(Card(thumbnail(files[hit], boxes[hit]), title, caption, right))
+            error = str(self.queries[ERROR].iloc[number])
             name = self.queries["path"].iloc[number] if self.texts else file.name if label is None else str(label)
-            picture = None if self.texts else thumbnail(self.pictures.get(number, file), box)
             unknown = self.is_known is not None and not error and not self.is_known[number]
-            rows.append(Row(Card(picture, f"query: {name}", "unknown" if unknown else error), cards))
+            said = "unknown" if unknown else error
+            if self.texts:
+                query = Card(None, f"query: {name}", said)
+            else:
+                path_of = str(self.queries["path"].iloc[number])
+                query = album.card(self.pictures.get(number, file), box, f"query: {name}", said, name=path_of)
+            rows.append(Row(query, self._cards(number, label, album, chances)))
         absent = sum(card.picture is None for row in rows for card in row.hits)
         if absent:
             shown, are = sum(len(row.hits) for row in rows), "is" if absent == 1 else "are"
@@ -159,11 +158,33 @@ class Hits:
             f"{counted(len(rows), 'query', 'queries')} among {counted(int(self.embeddings.good.sum()), 'picture')}, "
             f"model {self.embeddings.record.model}",
             f"Hits are {self.how}: higher scores are better." if self.how else _explain(self.similarity),
+            *album.notes(),
         ]
         with new_file(path) as temporary:
-            temporary.write_text(
-                gallery_page(Heading("Search results", self.embeddings.record.model), facts, rows), encoding="utf-8"
-            )
+            page = gallery_page(Heading("Search results", self.embeddings.record.model), facts, rows)
+            temporary.write_text(page, encoding="utf-8")
+
+    def _cards(self, number: int, label: object, album: "Album", chances: np.ndarray | None) -> "list[Card]":
+        """The hits of a query, the label of which is None where it is not known."""
+        gallery = self.embeddings.pictures("the index").part(np.maximum(self.ids[number], 0))
+        cards: list[Card] = []
+        paths = gallery.frame["path"].astype(str).tolist()
+        files = zip(gallery.files(), gallery.boxes(), strict=True)
+        for place, (file, box) in enumerate(files):
+            if self.ids[number, place] < 0:
+                continue
+            hit_label = gallery.frame["label"].iloc[place] if "label" in gallery.frame else None
+            right = None if label is None or hit_label is None else str(label) == str(hit_label)
+            score = self.scores[number, place]
+            text = f"{score:.3f}"
+            if self.accepted is not None and not self.accepted[number, place]:
+                text += ", below the threshold"
+            why = f"hit {place + 1} of this query, score {score:.4f}"
+            if chances is not None:
+                why += f", right with a chance of {chances[number, place]:.0%}"
+            title = str(file.name) if hit_label is None else str(hit_label)
+            cards.append(album.card(file, box, title, text, right, name=paths[place], why=why))
+        return cards
 
 
 def _explain(similarity: Similarity) -> str:

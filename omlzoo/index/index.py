@@ -1,5 +1,6 @@
 """The index: embeddings that answer pictures, paths and vectors with their nearest rows."""
 
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,9 @@ from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import check_free, writing
+from omlzoo.index.backends._ranges import check_whole
 from omlzoo.index.classifying import label_chances
+from omlzoo.index.combining import Combination
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder
 from omlzoo.index.rows import Rows
@@ -93,6 +96,8 @@ class Index:
         text: bool | None = None,
         rerank: str | None = None,
         candidates: int = 100,
+        combine: Combination | None = None,
+        negatives: "Queries | None" = None,
     ) -> Hits:
         """The k nearest rows of each query.
 
@@ -115,6 +120,11 @@ class Index:
                 "expansion" (the query moved towards its first hits) or "average_expansion". Scores are then the
                 method's, for which no calibration holds.
             candidates: First hits that are compared with each other for ``rerank``, at most 1,000; at least k are.
+            combine: Take all queries as examples of one thing: "average" asks for the mean of their vectors, "any"
+                gives a row the best of its scores for each, "all" the least. Pictures, vectors and texts may then stand
+                in one list. No calibration holds for these scores. None asks for each query by itself.
+            negatives: What the hits of that one shall be unlike, of the same kinds: each example is moved away from
+                their mean by a quarter of its distance (Rocchio). They combine by "average" where nothing is said.
 
         Raises:
             UnknownName: The calibration has no such cut-point, the table no such column, or there is no such method.
@@ -122,7 +132,7 @@ class Index:
                 text tower.
         """
         hits = self.find(queries, k, where=where, exclude_self=exclude_self, threshold=threshold, text=text,
-                         rerank=rerank, candidates=candidates)  # fmt: skip
+                         rerank=rerank, candidates=candidates, combine=combine, negatives=negatives)  # fmt: skip
         for said in hits.notices:
             notice(said)
         return hits
@@ -138,6 +148,8 @@ class Index:
         text: bool | None = None,
         rerank: str | None = None,
         candidates: int = 100,
+        combine: Combination | None = None,
+        negatives: "Queries | None" = None,
     ) -> Hits:
         """As :meth:`search`, in silence: what that says of the filter stands in ``hits.notices``.
 
@@ -150,12 +162,14 @@ class Index:
             text: Whether strings are texts.
             rerank: A method of re-ranking.
             candidates: First hits that are compared with each other.
+            combine: How all queries are one.
+            negatives: What its hits shall be unlike.
 
         Raises:
             UnknownName: As there.
             BadInput: As there.
         """
-        asked = Search(k, where, exclude_self, threshold, text, rerank, candidates)
+        asked = Search(k, where, exclude_self, threshold, text, rerank, candidates, combine, negatives)
         return found(self.rows, self.encoder, self.calibration, queries, asked)
 
     def classify(

@@ -1,17 +1,21 @@
 """A search of an index: queries to vectors, vectors to hits, hits judged by a threshold."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from omlzoo.catalog import shared
 from omlzoo.checkpoints.calibration import Calibration, CutPoint, energy
 from omlzoo.data.filters import Where
+from omlzoo.data.late_picture import Picture
 from omlzoo.errors import BadInput
 from omlzoo.index.backends._ranges import check_whole
+from omlzoo.index.combining import Combination, nearest_to_all, nearest_to_any, read_examples
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
 from omlzoo.index.rows import Rows
@@ -20,6 +24,7 @@ from omlzoo.ops.similarity import Similarity
 
 __all__ = ["Search", "found"]
 
+COMBINED = {"any": nearest_to_any, "all": nearest_to_all}  # the others ask for one vector
 LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
@@ -35,6 +40,8 @@ class Search:
         text: Whether strings are texts.
         rerank: A method of re-ranking.
         candidates: First hits that are compared with each other.
+        combine: How all queries are one.
+        negatives: What the hits of that one shall be unlike.
     """
 
     k: int = 10
@@ -44,6 +51,13 @@ class Search:
     text: bool | None = None
     rerank: str | None = None
     candidates: int = 100
+    combine: Combination | None = None
+    negatives: "Queries | None" = None
+
+    @property
+    def combined(self) -> Combination | None:
+        """How all queries are one; None where each is for itself."""
+        return "average" if self.combine is None and self.negatives is not None else self.combine
 
     def check(self) -> None:
         """Refuse what cannot be searched by, before anything is computed.
@@ -53,14 +67,19 @@ class Search:
             BadInput: A number is out of its range, or a cut-point is named for scores that no calibration is of.
         """
         check_whole(most=sys.maxsize, k=self.k)
-        if self.rerank is None:
-            return
-        shared("rerank._candidates", "check_method")(self.rerank, self.candidates)
-        shared("rerank._candidates", "check_method")(self.rerank, self.k)
-        if isinstance(self.threshold, str):
+        if self.rerank is not None:
+            shared("rerank._candidates", "check_method")(self.rerank, self.candidates)
+            shared("rerank._candidates", "check_method")(self.rerank, self.k)
+            if self.combined in ("any", "all"):
+                raise BadInput(
+                    f"rerank {self.rerank!r} needs one vector, and combine {self.combined!r} has one for each example; "
+                    "take combine='average'"
+                )
+        other = f"rerank {self.rerank!r}" if self.rerank else self.combined and f"combine {self.combined!r}"
+        if other and isinstance(self.threshold, str):
             raise BadInput(
-                f"threshold is {self.threshold!r}, measured on distances, and rerank {self.rerank!r} gives other "
-                "scores; leave one of them out, or give a least score"
+                f"threshold is {self.threshold!r}, measured between two pictures, and {other} gives other scores; "
+                "leave one of them out, or give a least score"
             )
 
 
@@ -79,48 +98,94 @@ def found(rows: Rows, encoder: QueryEncoder, calibration: Calibration | None, qu
         BadInput: As in ``Index.search``.
     """
     asked.check()
-    texts = texts_in(queries, asked.text)
-    if texts is not None and isinstance(asked.threshold, str):
+    words = None if asked.combined else texts_in(queries, asked.text)
+    if words is not None and isinstance(asked.threshold, str):
         raise BadInput(f"threshold is {asked.threshold!r}, measured between pictures; for a text give a least score")
     cut = _cut_point(asked.threshold, calibration)
     selected = None if asked.where is None else rows.select(asked.where)
+    read = _read(rows, encoder, queries, words, asked)
     allowed = None if selected is None else selected.rows
-    encoded = encoder.encode_images(queries) if texts is None else encoder.encode_texts(texts)
-    good = encoded.good
+    if read.hidden is not None:
+        allowed = ~read.hidden & (rows.good if allowed is None else allowed)
     looked_at = max(asked.k, _looked_at(cut, calibration), asked.candidates if asked.rerank else 1)
     width = min(looked_at, len(rows.numbers))
-    ids = np.full((len(encoded), width), -1, dtype=np.int64)
-    scores = np.full((len(encoded), width), -np.inf, dtype=np.float32)
-    similarity: Similarity = rows.similarity if texts is None else "cosine"
+    ids = np.full((len(read.table), width), -1, dtype=np.int64)
+    scores = np.full((len(read.table), width), -np.inf, dtype=np.float32)
+    similarity: Similarity = "cosine" if read.by_cosine else rows.similarity
+    how, good = read.how, read.good
     if good.any():
-        vectors = encoded.vectors[good]
-        own = rows.own(encoded)[good] if asked.exclude_self and texts is None else None
-        scores[good], ids[good] = rows.find(vectors, width, own, allowed, by_cosine=texts is not None)
+        if asked.combined in COMBINED:
+            scores, ids = COMBINED[asked.combined](rows, read.vectors, width, allowed, read.by_cosine)
+        else:
+            scores[good], ids[good] = rows.find(read.vectors, width, read.own, allowed, by_cosine=read.by_cosine)
         if asked.rerank:
-            scores[good], ids[good], similarity = _reranked(rows, asked.rerank, vectors, ids[good], texts is not None)
-    own_scores = texts is None and asked.rerank is None
+            scores[good], ids[good], similarity = _reranked(rows, asked.rerank, read, ids[good])
+            how += " and " * bool(how) + shared("rerank._candidates", "described_method")(asked.rerank, width)
     said = () if selected is None else selected.notices
-    if calibration is not None and asked.rerank:
-        said = (*said, f"scores of rerank {asked.rerank!r} are not calibrated, so hits have no probabilities")
-    how = shared("rerank._candidates", "described_method")(asked.rerank, width) if asked.rerank else ""
-    hits = Hits(ids, scores, encoded.table, rows.embeddings, similarity, calibration if own_scores else None,
-                _folder(encoded.record.root), pictures_in(queries), texts=texts is not None, notices=said,
-                how=how)  # fmt: skip
+    if calibration is not None and how:
+        other = f"rerank {asked.rerank!r}" if asked.rerank else f"combine {asked.combined!r}"
+        said = (*said, f"scores of {other} are not calibrated, so hits have no probabilities")
+    held = None if read.texts or how else calibration
+    hits = Hits(ids, scores, read.table, rows.embeddings, similarity, held, read.root, read.pictures,
+                texts=read.texts, notices=said, how=how)  # fmt: skip
     if cut is None and width <= asked.k:
         return hits
     k, accepted = asked.k, None if cut is None else _accepted(hits, cut)
     return replace(hits, ids=ids[:, :k], scores=scores[:, :k], accepted=None if accepted is None else accepted[:, :k])
 
 
-def _reranked(
-    rows: Rows, method: str, vectors: np.ndarray, ids: np.ndarray, by_cosine: bool
-) -> tuple[np.ndarray, np.ndarray, Similarity]:
-    """Scores and rows (Q, C) of queries (Q, dim) and their hits in the method's order, and how scores are read."""
+@dataclass(frozen=True)
+class _Read:
+    """Queries as a search takes them.
+
+    Attributes:
+        vectors: (P, dim) of the queries that could be read, or of the examples of one.
+        table: A row for each query.
+        good: (Q,) bool, which could be read.
+        by_cosine: Whether rows are compared by cosine, whatever the index compares by.
+        texts: Whether the queries have no pictures of their own.
+        root: Where relative paths start.
+        pictures: Those in memory, by number.
+        own: (P,) numbers of the queries' own rows, which are left out; None for none.
+        hidden: (N,) bool, rows that are left out for all; None for none.
+        how: A sentence on what the scores are of; empty where they are those of a query and a row.
+    """
+
+    vectors: np.ndarray
+    table: pd.DataFrame
+    good: np.ndarray
+    by_cosine: bool
+    texts: bool
+    root: Path
+    pictures: Mapping[int, Picture]
+    own: np.ndarray | None = None
+    hidden: np.ndarray | None = None
+    how: str = ""
+
+
+def _read(rows: Rows, encoder: QueryEncoder, queries: Queries, words: list[str] | None, asked: Search) -> _Read:
+    if asked.combined:
+        one = read_examples(encoder, queries, asked.text, asked.combined, asked.negatives)
+        hidden = one.own(rows) if asked.exclude_self else None
+        return _Read(one.vectors, one.table, np.array([True]), one.by_cosine, True, Path(), {}, None, hidden, one.how)
+    if words is not None:
+        encoded = encoder.encode_texts(words)
+        good, root = encoded.good, _folder(encoded.record.root)
+        return _Read(encoded.vectors[good], encoded.table, good, True, True, root, {})
+    encoded = encoder.encode_images(queries)
+    good = encoded.good
+    own = rows.own(encoded)[good] if asked.exclude_self and good.any() else None
+    root, pictures = _folder(encoded.record.root), pictures_in(queries)
+    return _Read(encoded.vectors[good], encoded.table, good, False, False, root, pictures, own)
+
+
+def _reranked(rows: Rows, method: str, read: _Read, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, Similarity]:
+    """Scores and rows (Q, C) of queries and their hits in the method's order, and how scores are read."""
     some, places = np.unique(ids, return_inverse=True)
     places = places.reshape(ids.shape) - int(some[0] < 0)  # -1 again where there is no hit
     near = rows.embeddings.vectors[some[some >= 0]]
-    near = directions(near) if by_cosine else near
-    scores, order, similarity = shared("rerank._candidates", "reranked")(method, vectors, near, places)
+    near = directions(near) if read.by_cosine else near
+    scores, order, similarity = shared("rerank._candidates", "reranked")(method, read.vectors, near, places)
     return scores, np.take_along_axis(ids, order, axis=1), similarity
 
 

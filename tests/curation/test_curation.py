@@ -274,7 +274,7 @@ def test_the_commands(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "kind" in capsys.readouterr().out
     page = (tmp_path / "t.html").read_text()
     assert "What is there" in page
-    assert page.count("<image") == 5  # of the map, where matplotlib is installed
+    assert all(f"kind {number}" in page for number in range(1, 6))
     assert (
         main(["select", str(tmp_path / "e.parquet"), "-n", "2", "-o", str(tmp_path / "x.csv"), "--balance", "colour"])
         == 2

@@ -79,7 +79,9 @@ def test_no_calibration_is_of_re_ranked_scores(drawn: Path, model: Extractor, tm
         hits = index.search(query, rerank="reciprocal")
     assert hits.probabilities is None
     assert "probability" not in hits.table()
-    with pytest.raises(BadInput, match="threshold is 'far=0.001', measured on distances, and rerank 'expansion' gives"):
+    with pytest.raises(
+        BadInput, match="threshold is 'far=0.001', measured between two pictures, and rerank 'expansion' gives"
+    ):
         index.search(query, rerank="expansion", threshold="far=0.001")
     with pytest.warns(OmlzooWarning, match="not calibrated"):
         known = index.search(query, rerank="reciprocal", threshold=-0.5, k=150)

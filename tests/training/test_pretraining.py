@@ -17,7 +17,6 @@ from toys import toy
 import omlzoo
 from omlzoo import catalog
 from omlzoo.errors import BadInput, OmlzooWarning, WeightsUnavailable
-from omlzoo.evaluation import plots
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._projected import Projected
 from omlzoo.objectives import IBOT, Objective
@@ -35,11 +34,6 @@ QUICK: dict[str, Any] = {
 SMALL = {"hidden": 32, "dim": 16, "predictor_hidden": 32, "queue": 32, "prototypes": 16, "bottleneck": 16, "heads": 4,
          "depth": 2}  # fmt: skip
 MASKING = ("IBOT", "MAE")  # take a vision transformer
-
-
-@pytest.fixture(autouse=True)
-def _plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
 @pytest.fixture(scope="session")
