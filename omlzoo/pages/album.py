@@ -29,11 +29,9 @@ class Album:
 
     Args:
         page: The file of the page, for the addresses of pictures that lie beside it; None gives no addresses.
-        large: How many open at 320 pixels.
     """
 
-    def __init__(self, page: str | Path | None = None, large: int = LARGE) -> None:
-        self.most = large
+    def __init__(self, page: str | Path | None = None) -> None:
         self.folder = None if page is None else Path(page).absolute().parent
         self.known: dict[tuple[int | str, Box | None], str | None] = {}
         self.kept: list[Picture] = []  # so that no other picture in memory gets the number of one that is gone
@@ -78,7 +76,7 @@ class Album:
             image = to_rgb(source, box, (SIDE, SIDE))
         except BadImage:
             return None
-        if self.large < self.most:
+        if self.large < LARGE:
             text = data_uri(_within(image, SIDE))
             if len(text) <= self.room:
                 self.room -= len(text)
