@@ -66,7 +66,7 @@ def write_page(collection: Collection, path: str | Path) -> None:
         f"Near-duplicates and outliers: {collection.how}.", *cards.album.notes(),
     ]  # fmt: skip
     table, how = _packed(collection)
-    labels = sorted(set(good.table["label"].dropna().astype(str)))[:LABELS] if "label" in good.table else []
+    labels = sorted({str(label) for label in good.table["label"].dropna()})[:LABELS] if "label" in good.table else []
     charts = plots.drawn(map_of_kinds, collection)
     page = tidy_page(
         Heading("What is there", good.record.model), facts if table else [*facts, how], sections, charts, table=table,
@@ -100,7 +100,7 @@ class _Cards:
     def __init__(self, collection: Collection, album: Album) -> None:
         table = collection.embeddings.pictures()
         self.files, self.boxes, self.frame, self.album = table.files(), table.boxes(), table.frame, album
-        self.paths, self.vectors = table.frame["path"].astype(str).tolist(), collection.embeddings.vectors
+        self.paths, self.vectors = [str(path) for path in table.frame["path"]], collection.embeddings.vectors
 
     def group(self, rows: np.ndarray, title: str = "") -> Row:
         """A group beside its first picture, with the distances to it."""

@@ -62,7 +62,18 @@ class Album:
         why: str = "",
         row: int | None = None,
     ) -> Card:
-        """A card with the picture; the arguments after the box are its attributes."""
+        """A card with the picture.
+
+        Args:
+            source: A picture's file, or a picture in memory.
+            box: The part to show; None shows the whole picture.
+            title: As the attribute of :class:`omlzoo.pages.parts.Card`, like those below it.
+            text: The second line.
+            right: Whether its label is that of the query.
+            name: What it is called in its table.
+            why: Why it is shown.
+            row: Its row, where the reader may decide about it.
+        """
         return Card(self.picture(source, box), title, text, right, name, why, self._link(source), row)
 
     def notes(self) -> list[str]:
