@@ -54,9 +54,9 @@ def write_page(collection: Collection, path: str | Path) -> None:
         title, text = WORDS[kind]
         more = f" The first {GROUPS} of {len(groups):,} groups." if len(groups) > GROUPS else ""
         sections.append(Section(title, [cards.group(rows) for rows in groups[:GROUPS]], text + more, kind))
-    strange = [Row(cards.card(int(row), f"{collection.strangeness[row]:.1f} x"), []) for row in collection.strangest]
+    strange = [cards.card(int(row), f"{collection.strangeness[row]:.1f} x") for row in collection.strangest]
     text = "How far the fifth nearest picture is, as a multiple of what is usual; from 2 or 3 on they are worth a look."
-    sections.append(Section("Unlike all others", strange, text, "strange"))
+    sections.append(Section("Unlike all others", [Row(strange[0], strange[1:])], text, "strange"))
     kinds = [cards.group(rows, f"kind {number}") for number, rows in enumerate(collection.kinds, 1)]
     sections.append(Section("Kinds of pictures", kinds, "Clusters; the most central picture comes first.", "kinds"))
     left_out = f"; {collection.failed:,} without a vector are left out" if collection.failed else ""

@@ -10,6 +10,7 @@ from PIL import Image, features
 
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.data.late_picture import Picture
+from omlzoo.data.written_text import is_writable
 from omlzoo.errors import BadImage
 from omlzoo.pages.charts import Atlas
 from omlzoo.pages.parts import Card
@@ -100,7 +101,9 @@ class Album:
         if self.folder is None or not isinstance(source, Path):
             return ""
         file = source.absolute()
-        return quote(file.relative_to(self.folder).as_posix()) if file.is_relative_to(self.folder) else ""
+        if not file.is_relative_to(self.folder) or not is_writable(str(file)):
+            return ""
+        return quote(file.relative_to(self.folder).as_posix())
 
 
 def data_uri(image: Image.Image, quality: int = 45) -> str:
