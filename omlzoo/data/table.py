@@ -21,8 +21,9 @@ from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.images import Box, check_box, read_size
 from omlzoo.data.late_picture import Picture
 from omlzoo.data.remarks import Remarks
+from omlzoo.data.table_cells import as_text, as_typed
 from omlzoo.data.table_hints import emptied, near_misses, shared_bursts
-from omlzoo.data.table_rules import BOX, COLUMNS, ROLES, TRUE, Lint, Purpose
+from omlzoo.data.table_rules import BOX, COLUMNS, ROLES, Lint, Purpose
 from omlzoo.data.table_source import Read, read_container, read_file, read_folder
 from omlzoo.data.written_text import escaped, is_writable
 from omlzoo.errors import BadImage, BadInput, BadTable
@@ -189,7 +190,7 @@ class _Loaded:
         text, others = self.lint.text, self.others
         if keep is not None:
             text, others = text[keep], others[keep]
-        typed = pd.concat([_typed(text), others], axis=1)[self.order].reset_index(drop=True)
+        typed = pd.concat([as_typed(text), others], axis=1)[self.order].reset_index(drop=True)
         return Table(typed, self.lint.root, self.lint.name, self.notices, self.lines, tuple(self.lint.remote))
 
 
@@ -201,7 +202,7 @@ def _load(source: Source, purpose: Purpose, root: str | Path | None, remote: tup
     path = Path(source)
     if os.path.isdir(path):  # where Path.is_dir raises errors
         frame, notices, *_ = read_folder(path, purpose)
-        return _Loaded(Lint(_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
+        return _Loaded(Lint(as_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
     if is_container(path):
         return _own(read_container(path, purpose), path.parent, str(path), purpose)
     root = Path(root or path.parent)
@@ -227,7 +228,7 @@ def _own(source: Read, root: Path, name: str, purpose: Purpose, remote: tuple[st
     order = list(frame.columns)
     others = [column for column in order if column not in COLUMNS]
     frame, unwritable = _escaped(frame, others, name)
-    text, rest = _text(frame), frame[others]
+    text, rest = as_text(frame), frame[others]
     first, lines = source.first_row, source.lines
     del frame, source  # or its memory would be held until the end of the check
     blank = (text == "").all(axis=1).to_numpy() & bool(len(text.columns))
@@ -262,44 +263,3 @@ def _escaped(frame: pd.DataFrame, others: list[str], name: str) -> tuple[pd.Data
         message = "the column's name or values are not UTF-8, so they cannot be written; rename them"
         raise BadTable(name, [Fault(None, escaped(str(column)), "", message) for column in wrong])
     return frame.assign(**changed) if changed else frame, unwritable
-
-
-def _text(frame: pd.DataFrame) -> pd.DataFrame:
-    """The known columns as text, "" for missing values, floats that are whole numbers without a decimal point.
-
-    Spaces around a value do not count, but for paths: a file's name may begin or end with one.
-    """
-    columns = {}
-    for column in (c for c in COLUMNS if c in frame):
-        values = frame[column]
-        empty = values.isna()
-        if pd.api.types.is_float_dtype(values):
-            values = values.map(lambda v: str(int(v)) if float(v).is_integer() else str(v), na_action="ignore")
-        if not isinstance(values.dtype, pd.StringDtype):
-            values = values.astype(object).where(~empty, "").map(str)
-        text = values.fillna("").astype("str")
-        columns[column] = text if column == "path" else text.str.strip()
-    return pd.DataFrame(columns, index=frame.index, dtype="str")
-
-
-def _typed(text: pd.DataFrame) -> pd.DataFrame:
-    """The known columns converted to their types."""
-    typed = text.copy()
-    for column in text.columns:
-        value = text[column]
-        if column in BOX:
-            typed[column] = pd.to_numeric(value.where(value != "")).astype("Int64")
-        elif column in ("is_query", "is_gallery"):
-            typed[column] = value.str.lower().isin(TRUE)
-        elif column in ("label", "category", "sequence"):
-            typed[column] = _ids(value)
-        else:
-            typed[column] = value
-    return typed
-
-
-def _ids(value: "pd.Series[str]") -> "pd.Series[str] | pd.Series[int]":
-    """The ids as integers if all are written as integers, else as text; "007" is text."""
-    if len(value) and value.str.fullmatch(r"0|-?[1-9][0-9]{0,17}").all():
-        return value.astype("int64")
-    return value

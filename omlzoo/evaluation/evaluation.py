@@ -24,7 +24,7 @@ from omlzoo.evaluation.relevance import PairTable, open_pairs
 from omlzoo.evaluation.report import Report
 from omlzoo.evaluation.reranking import check_rerank, with_rerank
 from omlzoo.evaluation.right_rows import Rule, measured, own_ranking, said_by_rule
-from omlzoo.evaluation.rows import embed_validation
+from omlzoo.evaluation.rows import rows_to_measure
 from omlzoo.evaluation.trivial_queries import find_certain, select_rows
 from omlzoo.metrics._selection import Selection
 from omlzoo.metrics.bootstrap import intervals
@@ -132,15 +132,7 @@ def evaluate(
         if isinstance(model, Embeddings):
             raise BadInput("against is given together with embeddings; give the model and the table")
         against = open_model(against)  # before anything is computed
-    if isinstance(model, Embeddings):
-        if table is not None:
-            raise BadInput("table is given together with embeddings; embeddings have their own rows, leave table out")
-        embeddings, name = model, "embeddings"
-        embeddings = replace(embeddings, table=roles(embeddings.table))
-    else:
-        if table is None:
-            raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
-        embeddings, name = embed_validation(open_model(model), table, root, remote, options, progress, roles)
+    embeddings, name = rows_to_measure(model, table, root, remote, options, progress, roles)
     measure = partial(evaluate_embeddings, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough, rule=rule)
     report = with_captions(measure(embeddings, name))
     if queries is not None:

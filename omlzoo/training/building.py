@@ -1,6 +1,5 @@
 """The parts of a run, built once from a model, a table and a recipe."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +23,7 @@ from omlzoo.samplers.share import Share
 from omlzoo.training.acts import described
 from omlzoo.training.callbacks import Callbacks, make_callbacks
 from omlzoo.training.captioning import Captioning
+from omlzoo.training.defaults import loader_workers
 from omlzoo.training.distributed import join, share_model
 from omlzoo.training.freezing import check_cache, checkpoint_blocks, prepare
 from omlzoo.training.frozen_features import FrozenFeatures
@@ -34,7 +34,7 @@ from omlzoo.training.monitors import Monitor, make_monitor
 from omlzoo.training.objective import Captioned, OverViews, Supervised
 from omlzoo.training.own_augment import try_first
 from omlzoo.training.own_parts import is_own
-from omlzoo.training.parts import make_augment, make_head, make_loss, make_objective, make_sampler
+from omlzoo.training.parts import make_augment, make_head, make_loss, make_sampler
 from omlzoo.training.patch_loss import mask_head, over_rows, training_masks
 from omlzoo.training.precision import decide_precision
 from omlzoo.training.recipe import Recipe
@@ -44,8 +44,9 @@ from omlzoo.training.step import Optimization
 from omlzoo.training.teacher import Teacher
 from omlzoo.training.training_model import TrainingModel
 from omlzoo.training.validation import Probe
+from omlzoo.training.view_objective import make_objective
 
-__all__ = ["Plan", "RunParts", "TrainingData", "build_data", "build_run", "build_step", "loader_workers"]
+__all__ = ["Plan", "RunParts", "TrainingData", "build_data", "build_run", "build_step"]
 
 
 @dataclass(frozen=True)
@@ -186,8 +187,7 @@ def build_run(
     stage = recipe.freeze if recipe.cache else 0
     objective = make_objective(recipe, body, processes() > 1)
     head = make_head(recipe, body.dim) if objective is None else objective.make_projector()
-    head = head if data.pictures.masks is None else mask_head(body)
-    trained = TrainingModel(body, head, stage, tower).to(where)
+    trained = TrainingModel(body, head if data.pictures.masks is None else mask_head(body), stage, tower).to(where)
     taught = None if lesson is None else lesson.objective(split.fit, recipe, body.dim, processes() > 1)
     step = build_step(trained, recipe, data, taught or objective or captioning)
     if recipe.recompute:
@@ -287,14 +287,6 @@ def build_step(
     if beyond.teacher:
         teacher = Teacher(model, beyond.momentum, steps, beyond.constant_momentum)
     return Optimization(share_model(model), objective, recipe, steps, precision, teacher)
-
-
-def loader_workers(rows: int) -> int:
-    """Number of processes that load ``rows`` pictures: 0 below 512, otherwise one fewer than cores, from 1 to 8."""
-    if rows < 512:
-        return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores - 1))
 
 
 def _frozen_stages(body: Extractor, inputs: Inputs, step: Optimization, stage: int, pixels: Tensor) -> Tensor:

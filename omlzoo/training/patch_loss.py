@@ -73,7 +73,8 @@ def over_rows(loss: nn.Module, head: nn.Module | None, dim: int) -> nn.Module:
     if isinstance(loss, catalog.find("losses", "WeightedSum")):
         summed: Any = loss
         summed.losses = nn.ModuleList(RowLoss(each, dim, head.patch_width) for each in summed.losses)
-        return loss
+        made: nn.Module = summed
+        return made
     return RowLoss(loss, dim, head.patch_width)
 
 

@@ -18,10 +18,8 @@ import omlzoo
 from omlzoo import catalog
 from omlzoo.errors import BadInput, OmlzooWarning, WeightsUnavailable
 from omlzoo.models._extractor import Extractor
-from omlzoo.models._projected import Projected
-from omlzoo.objectives import IBOT, Objective
+from omlzoo.objectives import Objective
 from omlzoo.training import Recipe, Run
-from omlzoo.training.parts import make_objective
 from omlzoo.training.pretraining import picture_rows, readable_rows
 from omlzoo.training.pretraining_defaults import drawn as are_drawn
 from omlzoo.training.pretraining_defaults import suggest_pretraining
@@ -174,13 +172,6 @@ def test_a_body_without_patches_is_refused_in_a_line(
 def test_what_a_run_knows_of_patches_is_no_setting(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(BadInput, match="objective_args has 'patches'; IBOT takes prototypes, weight, masked"):
         learn(toy("vit_toy"), folder, tmp_path / "run", objective="IBOT", objective_args={"patches": 4})
-    narrow = Projected(toy("vit_toy"), 8)
-    narrow.weights = toy("vit_toy").weights
-    made = make_objective(Recipe(objective="IBOT", objective_args={"separate": True}), narrow)
-    assert isinstance(made, IBOT)
-    assert (made.width, made.patch_width, made.patches) == (8, 16, 16)
-    with pytest.raises(BadInput, match="the embedding has 8 numbers and a patch 16; one head cannot take both"):
-        make_objective(Recipe(objective="IBOT"), narrow)
 
 
 @pytest.mark.parametrize(
@@ -344,20 +335,6 @@ def test_views_that_would_be_computed_for_nothing_are_refused(
     for views in ({"locals": 1}, {"globals": 3}, {"globals": 1}):
         with pytest.raises(BadInput, match=f"{objective} compares two views of the whole: set them to 2 and 0"):
             learn(model, folder, tmp_path / "run", objective=objective, objective_args=arguments(objective), **views)
-
-
-@pytest.mark.parametrize("objective", ["DINO", "SwAV"])
-def test_the_teacher_sees_all_views_of_the_whole_and_no_others(objective: str) -> None:
-    recipe = Recipe(objective=objective, globals=3, locals=2, objective_args=arguments(objective))
-    made = make_objective(recipe, toy("resnet_toy"))
-    assert made is not None
-    assert made.teacher_views == 3 or made.views == 3
-
-
-def test_an_average_of_what_is_not_kept_is_refused() -> None:
-    make_objective(Recipe(objective="SimCLR", ema=0.9), 64)
-    with pytest.raises(BadInput, match="ema is 0.9, but DINO keeps its teacher"):
-        make_objective(Recipe(objective="DINO", ema=0.9, objective_args=arguments("DINO")), 64)
 
 
 def test_clusters_are_made_of_all_pictures_before_an_epoch(
