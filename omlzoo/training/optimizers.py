@@ -71,6 +71,9 @@ def _same_order(optimizer: torch.optim.Optimizer) -> None:
     The fused kernels of torch go through memory in its order and do not look at strides, so a gradient that is laid
     out otherwise would change other weights than its own. Autograd lays out as the parameter; this holds whatever else
     writes a gradient.
+
+    The kernel of SGD takes kept means of all parameters or of none. One that had no gradient before, such as a held
+    prototype, gets a mean of 0, after which its first step is what it would have been.
     """
     for group in optimizer.param_groups:
         for parameter in group["params"]:
@@ -79,6 +82,8 @@ def _same_order(optimizer: torch.optim.Optimizer) -> None:
             if parameter.grad.stride() != parameter.stride():
                 parameter.grad = torch.empty_like(parameter).copy_(parameter.grad)
             kept = optimizer.state[parameter]
+            if isinstance(optimizer, torch.optim.SGD) and kept.get("momentum_buffer") is None:
+                kept["momentum_buffer"] = torch.zeros_like(parameter)
             for name, value in kept.items():
                 if torch.is_tensor(value) and value.ndim and value.stride() != parameter.stride():
                     kept[name] = torch.empty_like(parameter).copy_(value)

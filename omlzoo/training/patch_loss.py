@@ -70,8 +70,8 @@ def over_rows(loss: nn.Module, head: nn.Module | None, dim: int) -> nn.Module:
     """
     if not isinstance(head, LabelledPatches):
         return loss
-    if isinstance(loss, catalog.find("losses", "WeightedSum")):
-        summed: Any = loss
+    summed: Any = loss
+    if isinstance(summed, catalog.find("losses", "WeightedSum")):
         summed.losses = nn.ModuleList(RowLoss(each, dim, head.patch_width) for each in summed.losses)
         made: nn.Module = summed
         return made
