@@ -70,6 +70,8 @@ def finetune_command(
 
     recipe = None if config is None else Recipe.read(config)
     if lr_range:
+        if sweep or resume:
+            raise BadInput("--lr-range trains no run; leave --sweep and --resume out")
         return _try_rates(out, model=model, table=table, recipe=recipe, device=device, root=root, **settings_of(flags))
     run = finetune(model, table, out=out, recipe=recipe, resume=resume, device=device, root=root, sweep=sweep,
                    sweep_over=_named(sweep_over), **settings_of(flags))  # fmt: skip

@@ -65,7 +65,7 @@ def swept(
     if not sweep:
         return recipe, {}
     if (out / TRIALS).is_file():
-        return best_of(recipe, space, out / TRIALS)
+        return best_of(recipe, sweep, space, out / TRIALS)
     if (folder := _beside(out)).exists() and not resume:
         raise BadInput(f"{folder} holds the trials of an unfinished sweep; go on with resume, or remove it")
     return run_trials(recipe, sweep, space, folder, table, train)

@@ -102,18 +102,22 @@ def run_trials(
     return _best(recipe, space, rows[:count])
 
 
-def best_of(recipe: Recipe, space: Mapping[str, Span], path: Path) -> tuple[Recipe, dict[str, str]]:
+def best_of(recipe: Recipe, count: int, space: Mapping[str, Span], path: Path) -> tuple[Recipe, dict[str, str]]:
     """The same of a table of trials that is complete.
 
     Args:
         recipe: The settings.
+        count: Number of trials.
         space: The settings that were tried.
         path: The table.
 
     Raises:
-        BadInput: It is no table of trials of these settings.
+        BadInput: It is no table of trials of these settings, or has another number of them.
     """
-    return _best(recipe, space, _read(path, space))
+    rows = _read(path, space)
+    if len(rows) != count:
+        raise BadInput(f"{path} has {len(rows)} trials, and sweep is {count}; give the same, or another run folder")
+    return _best(recipe, space, rows)
 
 
 def _same_sweep(folder: Path, recipe: Recipe, space: Mapping[str, Span], table: str) -> None:

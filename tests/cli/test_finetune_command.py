@@ -52,3 +52,5 @@ def test_a_range_test_writes_its_curve_and_no_run(
     assert "run.lr_range.csv has all; begin with --lr 1.0e-07" in capsys.readouterr().out
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "run.lr_range.csv"), curve)
     assert not (tmp_path / "run").exists()
+    assert main([*words, "--sweep", "3"]) == 2
+    assert "--lr-range trains no run; leave --sweep and --resume out" in capsys.readouterr().err

@@ -55,7 +55,9 @@ def test_the_best_trial_gives_the_recipe(tmp_path: Path) -> None:
     assert (table["state"] == "pruned").any(), "the worst ones end early"
     assert facts["best trial"] == (f"trial {row['trial']}, map@r of the selection rows {row['value']:.4f} "
                                    f"(trial 1 {good(RECIPE):.4f})")  # fmt: skip
-    assert best_of(RECIPE, SPACE, tmp_path / "s/trials.csv") == (best, facts)
+    assert best_of(RECIPE, 20, SPACE, tmp_path / "s/trials.csv") == (best, facts)
+    with pytest.raises(BadInput, match="has 20 trials, and sweep is 30; give the same"):
+        best_of(RECIPE, 30, SPACE, tmp_path / "s/trials.csv")
     assert not list((tmp_path / "s").glob("trial_*"))
 
 
