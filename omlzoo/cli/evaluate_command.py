@@ -25,10 +25,13 @@ def evaluate_command(
     thorough: bool = True,
     baselines: bool = False,
     probe: Literal["knn", "linear"] | None = None,
+    rerank: str | None = None,
+    candidates: int = 100,
     queries: tuple[str, ...] = (),
     relevance: Path | None = None,
     separator: str | None = None,
     hierarchy: tuple[str, ...] = (),
+    all: bool = False,
     options: Computing = DEFAULT,
     trust: Trusted = None,
 ) -> None:
@@ -68,6 +71,12 @@ def evaluate_command(
     hierarchy
         A column whose values stand above the labels, such as category, or several, each above the one before; or a csv
         or parquet file with child,parent. Hits of a label near by count in part: hp@k.
+    rerank
+        Measure re-ranked lists, beside the same by distance: reciprocal, expansion or average_expansion.
+    candidates
+        First hits of each query that are compared with each other, for --rerank.
+    all
+        Print all metrics, not the first five.
     """
     allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
@@ -81,6 +90,8 @@ def evaluate_command(
         thorough=thorough,
         baselines=baselines,
         probe=probe,
+        rerank=rerank,
+        candidates=candidates,
         queries=queries or None,
         relevance=relevance,
         separator=separator,
@@ -91,4 +102,4 @@ def evaluate_command(
         report.save(json_file)
     if html is not None:
         report.html(html)
-    print_report(report)
+    print_report(report, all)

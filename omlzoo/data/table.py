@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from omlzoo.catalog import shared
 from omlzoo.data.addresses import Named, as_named, is_address, late_picture
 from omlzoo.data.containers import is_container
 from omlzoo.data.csv_file import MOST_COLUMNS
@@ -55,6 +56,9 @@ class Table:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def _repr_html_(self) -> str:
+        return str(shared("pages.notebook", "table_html")(self))
+
     def files(self) -> list[Path]:
         """The picture file of each row."""
         return [self.root / path for path in self.frame["path"]]
@@ -71,6 +75,11 @@ class Table:
             return [None] * len(self)
         sides = self.frame[["x_1", "y_1", "x_2", "y_2"]].itertuples(index=False)
         return [None if pd.isna(box[0]) else (int(box[0]), int(box[1]), int(box[2]), int(box[3])) for box in sides]
+
+    def masks(self) -> list[Path | None]:
+        """The label image of each row; None where it has none."""
+        names = self.frame["mask"] if "mask" in self.frame else [""] * len(self)
+        return [self.root / name if name else None for name in names]
 
     def rows(self, keep: np.ndarray) -> "Table":
         """A table of the rows where ``keep`` (N,) bool is true."""
@@ -102,7 +111,7 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None, remot
         loaded = _load(source, purpose, root, as_named(remote))
         faults = loaded.lint.faults(purpose)
         if faults:
-            raise BadTable(loaded.lint.name, faults, faults.rest())
+            raise BadTable(loaded.lint.name, faults)
         return loaded.table()
 
 

@@ -15,12 +15,14 @@ from omlzoo.embedding.embeddings import ERROR, Embeddings
 from omlzoo.embedding.options import ComputeOptions, Precision, Runtime
 from omlzoo.errors import BadInput, notice
 from omlzoo.evaluation.baselines import with_baselines
+from omlzoo.evaluation.caption_recall import with_captions
 from omlzoo.evaluation.cross_domain import Asked, say_asked, with_queries
 from omlzoo.evaluation.findings import find_issues
 from omlzoo.evaluation.label_rules import Hierarchy, SharedLabels, open_tree
 from omlzoo.evaluation.probes import Probe, check_probe, with_probe
 from omlzoo.evaluation.relevance import PairTable, open_pairs
 from omlzoo.evaluation.report import Report
+from omlzoo.evaluation.reranking import check_rerank, with_rerank
 from omlzoo.evaluation.right_rows import Rule, measured, own_ranking, said_by_rule
 from omlzoo.evaluation.rows import embed_validation
 from omlzoo.evaluation.trivial_queries import find_certain, select_rows
@@ -53,6 +55,8 @@ def evaluate(
     thorough: bool = True,
     baselines: bool = False,
     probe: Probe | None = None,
+    rerank: str | None = None,
+    candidates: int = 100,
     queries: Asked | None = None,
     relevance: PairTable | None = None,
     separator: str | None = None,
@@ -67,6 +71,8 @@ def evaluate(
     progress: bool = True,
 ) -> Report:
     """Retrieval metrics of a model on the validation rows of a table.
+
+    Where the table has a column ``text`` and the model a text tower, recall between pictures and texts is measured too.
 
     Args:
         model: An extractor, what ``omlzoo.get_model`` opens, or Embeddings with the columns of the table.
@@ -85,6 +91,9 @@ def evaluate(
         probe: Also measure how well labels can be read from the vectors: "knn", by the votes of the 20 nearest gallery
             rows ("knn@20"), or "linear", by a logistic regression of them. Query rows are asked; where rows are both,
             in five folds by picture, sequences kept whole.
+        rerank: Measure lists whose first hits were re-ranked, as ``index.search`` does by this name: "reciprocal",
+            "expansion" or "average_expansion". The same lists by distance are ``before``.
+        candidates: First hits of each query that are compared with each other, 1 to 1,000.
         queries: Which rows are queries, the others being the gallery, such as "style=openmoji" for search from one
             style in all others; several conditions, or a mapping as in ``where`` of a search. By default each row says
             it by is_query and is_gallery.
@@ -108,12 +117,16 @@ def evaluate(
     Raises:
         BadTable: The table has faults; all are listed.
         BadInput: An option breaks its rule, or table and embeddings are given together.
-        UnknownName: ``queries`` names a column that there is not.
+        UnknownName: There is no such re-ranking, or ``queries`` names a column that there is not.
         MissingExtra: The probe is "linear" and scipy is not installed.
     """
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     check_probe(probe)
     rule = _rule(relevance, separator, hierarchy)
+    check_rerank(rerank, candidates)
+    if rerank is not None and rule is not None:
+        raise BadInput(f"rerank is {rerank!r}, which is measured by equal labels alone; leave out relevance, separator "
+                       "and hierarchy, or rerank")  # fmt: skip
     roles = partial(_with_roles, queries=queries, rule=rule)
     if against is not None:
         if isinstance(model, Embeddings):
@@ -129,18 +142,20 @@ def evaluate(
             raise BadInput("table is missing; give a csv, a parquet file, a DataFrame or a folder")
         embeddings, name = embed_validation(open_model(model), table, root, remote, options, progress, roles)
     measure = partial(evaluate_embeddings, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough, rule=rule)
-    report = measure(embeddings, name)
+    report = with_captions(measure(embeddings, name))
     if queries is not None:
         report = _said_of_queries(report, queries)
     if probe:
         report = with_probe(report, probe)
     if baselines:
         report = with_baselines(report, options, probe, rule)
+    if rerank is not None:
+        report = with_rerank(report, rerank, candidates)
     if against is None:
         return report
     other = evaluate(
         against, table, root=root, remote=remote, cmc=cmc, precision_at=precision_at, map=map, thorough=thorough,
-        probe=probe, queries=queries, relevance=relevance, separator=separator,
+        probe=probe, rerank=rerank, candidates=candidates, queries=queries, relevance=relevance, separator=separator,
         hierarchy=hierarchy, progress=progress, **asdict(options),
     )  # fmt: skip
     return replace(report.compared_with(other), facts={**report.facts, "compared with": other.facts["model"]})

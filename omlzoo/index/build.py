@@ -1,5 +1,6 @@
 """build_index() and open_index()."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ def build_index(
     *,
     model: "Extractor | str | Path | None" = None,
     table: pd.DataFrame | str | Path | None = None,
+    grid: int | None = None,
     backend: str = "exact",
     calibration: Calibration | str | Path | None = None,
     **options: Any,
@@ -43,6 +45,7 @@ def build_index(
             pictures: anything that ``omlzoo.embed`` takes; or plain vectors (N, D), to be searched with vectors.
         model: What embeds the pictures, as in ``omlzoo.embed``; None where embeddings or vectors are given.
         table: A row for each of plain vectors: a DataFrame, or a csv or Parquet file.
+        grid: Where a model embeds the pictures: also so many parts of each, as in ``omlzoo.embed``.
         backend: A name of omlzoo.index.backends: "exact" looks at every vector, "faiss" at a graph of neighbours,
             "lancedb", "qdrant", "pgvector" and "milvus" are stores; docs/search.md has them all. Another package may
             offer one by the entry-point group ``omlzoo.backends``.
@@ -57,7 +60,7 @@ def build_index(
             backend refuses an option.
         MissingExtra: The backend's package is not installed.
     """
-    embeddings = _embedded(embeddings, model, table)
+    embeddings = _embedded(embeddings, model, table, grid)
     if isinstance(calibration, str | Path):
         calibration = _read_calibration(Path(calibration))
     elif calibration is None:
@@ -69,9 +72,14 @@ def build_index(
 
 
 def _embedded(
-    source: Embeddings | Source, model: "Extractor | str | Path | None", table: pd.DataFrame | str | Path | None
+    source: Embeddings | Source,
+    model: "Extractor | str | Path | None",
+    table: pd.DataFrame | str | Path | None,
+    grid: int | None,
 ) -> Embeddings:
     """The embeddings as they are, or those of pictures or of plain vectors."""
+    if grid is not None and model is None:
+        raise BadInput("grid is for pictures that a model embeds; give model=, or embed with grid= first")
     numbers = isinstance(source, np.ndarray) or is_tensor(source)
     if table is not None and (model is not None or not numbers):
         raise BadInput("table is for plain vectors (N, D); embeddings and pictures have theirs, leave table out")
@@ -85,14 +93,24 @@ def _embedded(
         raise BadInput(f"an index is built over embeddings, not {type(source).__name__}; embed first, or give model=")
     from omlzoo.embedding.extraction import embed
 
-    return embed(model, source)
+    return embed(model, source, grid=grid)
 
 
-def open_index(folder: str | Path, *, trust: Trust = None, runtime: Runtime | None = None, **options: Any) -> Index:
+def open_index(
+    folder: str | Path,
+    *,
+    model: str | Path | None = None,
+    root: str | Path | None = None,
+    trust: Trust = None,
+    runtime: Runtime | None = None,
+    **options: Any,
+) -> Index:
     """The index that ``Index.save`` wrote.
 
     Args:
         folder: The folder of the index.
+        model: Where the model that made the vectors lies now, where it was moved; its weights must be the same.
+        root: Where the pictures lie now, where they were moved: the folder that relative paths start from.
         trust: As in ``omlzoo.get_model``: the package of the model's class, where the vectors are of a module of one's
             own.
         runtime: What computes the vectors of query pictures: "torch", or "onnx" as in ``omlzoo.embed``. With "onnx"
@@ -108,6 +126,9 @@ def open_index(folder: str | Path, *, trust: Trust = None, runtime: Runtime | No
     """
     folder = Path(folder)
     embeddings, facts = read_index(folder)
+    moved: dict[str, Any] = {"model": model and str(model), "root": root and str(Path(root).resolve())}
+    record = replace(embeddings.record, **{name: place for name, place in moved.items() if place})
+    embeddings = replace(embeddings, record=record)
     named = named_options(facts.backend, facts.options, absolute(options), folder)
     index = Index(embeddings, facts.backend, facts.calibration, named, kept=folder)
     index.encoder.trust, index.encoder.runtime = as_packages(trust), runtime

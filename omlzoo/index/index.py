@@ -1,32 +1,32 @@
 """The index: embeddings that answer pictures, paths and vectors with their nearest rows."""
 
+import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from omlzoo.checkpoints.calibration import Calibration, CutPoint, energy
+from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.data.filters import Where
 from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import check_free, writing
+from omlzoo.index.backends._ranges import check_whole
 from omlzoo.index.classifying import label_chances
+from omlzoo.index.combining import Combination
 from omlzoo.index.hits import Hits
-from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
+from omlzoo.index.queries import Queries, QueryEncoder
 from omlzoo.index.rows import Rows
 from omlzoo.index.searcher import made_searcher
+from omlzoo.index.searching import Search, found
 from omlzoo.index.storage import OWNED, Recall, check_replaceable, generation_of, write_index
 from omlzoo.ops.similarity import Similarity
 
 __all__ = ["Index"]
-
-LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
 class Index:
@@ -68,6 +68,9 @@ class Index:
     def __repr__(self) -> str:
         return f"Index({self.size} rows, {self.backend}, {self.similarity}, model {self.embeddings.record.model})"
 
+    def __len__(self) -> int:
+        return self.size
+
     @property
     def embeddings(self) -> Embeddings:
         """All rows; those without a vector are never found."""
@@ -91,6 +94,11 @@ class Index:
         exclude_self: bool = False,
         threshold: float | str | None = None,
         text: bool | None = None,
+        rerank: str | None = None,
+        candidates: int = 100,
+        combine: Combination | None = None,
+        negatives: "Queries | None" = None,
+        distinct: str | None = None,
     ) -> Hits:
         """The k nearest rows of each query.
 
@@ -109,13 +117,26 @@ class Index:
                 A calibration is measured between pictures, so texts have scores only.
             text: Whether strings are texts; by default they are where none of them names a file or folder, ends like a
                 picture's name, or has a slash.
+            rerank: Put the first hits in the order of another method: "reciprocal" (neighbours that have each other),
+                "expansion" (the query moved towards its first hits) or "average_expansion". Scores are then the
+                method's, for which no calibration holds.
+            candidates: First hits that are compared with each other for ``rerank``, at most 1,000; at least k are.
+            combine: Take all queries as examples of one thing: "average" asks for the mean of their vectors, "any"
+                gives a row the best of its scores for each, "all" the least. Pictures, vectors and texts may then stand
+                in one list. No calibration holds for these scores. None asks for each query by itself.
+            negatives: What the hits of that one shall be unlike, of the same kinds: each example is moved away from
+                their mean by a quarter of its distance (Rocchio). They combine by "average" where nothing is said.
+            distinct: A column of which each value is found once, by its best row: "path" where pictures have several
+                rows, as with ``omlzoo.embed(..., grid=3)``. With ``exclude_self`` the query's own value is left out.
 
         Raises:
-            UnknownName: The calibration has no such cut-point, or the table no such column.
+            UnknownName: The calibration has no such cut-point, the table no such column, or there is no such method.
             BadInput: The queries are of another model, preprocessing or normalisation, or texts for a model without a
                 text tower.
         """
-        hits = self.find(queries, k, where=where, exclude_self=exclude_self, threshold=threshold, text=text)
+        hits = self.find(queries, k, where=where, exclude_self=exclude_self, threshold=threshold, text=text,
+                         rerank=rerank, candidates=candidates, combine=combine, negatives=negatives,
+                         distinct=distinct)  # fmt: skip
         for said in hits.notices:
             notice(said)
         return hits
@@ -129,6 +150,11 @@ class Index:
         exclude_self: bool = False,
         threshold: float | str | None = None,
         text: bool | None = None,
+        rerank: str | None = None,
+        candidates: int = 100,
+        combine: Combination | None = None,
+        negatives: "Queries | None" = None,
+        distinct: str | None = None,
     ) -> Hits:
         """As :meth:`search`, in silence: what that says of the filter stands in ``hits.notices``.
 
@@ -139,39 +165,18 @@ class Index:
             exclude_self: Leave out the row with the query's own path.
             threshold: The least score of a hit that is accepted, or the name of a cut-point.
             text: Whether strings are texts.
+            rerank: A method of re-ranking.
+            candidates: First hits that are compared with each other.
+            combine: How all queries are one.
+            negatives: What its hits shall be unlike.
+            distinct: A column of which each value is found once.
 
         Raises:
-            UnknownName: The calibration has no such cut-point, or the table no such column.
+            UnknownName: As there.
             BadInput: As there.
         """
-        if k < 1:
-            raise BadInput(f"k is {k}; it must be at least 1")
-        texts = texts_in(queries, text)
-        if texts is not None and isinstance(threshold, str):
-            raise BadInput(f"threshold is {threshold!r}, measured between pictures; for a text give a least score")
-        cut = self._cut_point(threshold)
-        rows = self.rows  # those of this moment, whatever other threads add meanwhile
-        selected = None if where is None else rows.select(where)
-        allowed = None if selected is None else selected.rows
-        encoded = self.encoder.encode_images(queries) if texts is None else self.encoder.encode_texts(texts)
-        good = encoded.good
-        width = min(max(k, self._looked_at(cut)), len(rows.numbers))
-        ids = np.full((len(encoded), width), -1, dtype=np.int64)
-        scores = np.full((len(encoded), width), -np.inf, dtype=np.float32)
-        if good.any():
-            own = rows.own(encoded)[good] if exclude_self and texts is None else None
-            scores[good], ids[good] = rows.find(encoded.vectors[good], width, own, allowed, by_cosine=texts is not None)
-        pictures = pictures_in(queries)
-        similarity, calibration = (self.similarity, self.calibration) if texts is None else ("cosine", None)
-        root, said = _folder(encoded.record.root), () if selected is None else selected.notices
-        hits = Hits(ids, scores, encoded.table, rows.embeddings, similarity, calibration, root, pictures,
-                    texts=texts is not None, notices=said)  # fmt: skip
-        if cut is None and width <= k:
-            return hits
-        accepted = None if cut is None else self._accepted(hits, cut)
-        return replace(
-            hits, ids=ids[:, :k], scores=scores[:, :k], accepted=None if accepted is None else accepted[:, :k]
-        )
+        asked = Search(k, where, exclude_self, threshold, text, rerank, candidates, combine, negatives, distinct)
+        return found(self.rows, self.encoder, self.calibration, queries, asked)
 
     def classify(
         self, queries: Queries, k: int = 20, temperature: float = 0.07, *, exclude_self: bool = False
@@ -226,6 +231,7 @@ class Index:
         Raises:
             BadInput: The index has fewer than two rows, or ``k`` is below 1.
         """
+        check_whole(most=sys.maxsize, k=k, queries=queries)
         rows = self.rows
         drawn = np.random.default_rng(seed).choice(rows.numbers, min(queries, len(rows.numbers)), replace=False)
         drawn.sort()
@@ -233,35 +239,10 @@ class Index:
         if k < 1:
             raise BadInput("the index has one row; recall needs two")
         vectors = rows.embeddings.vectors[drawn]
-        exact_scores, _ = rows.exactly(rows.numbers).search(vectors, k, drawn)
+        exact_scores, _ = rows.whole.search(vectors, k, drawn)
         scores, _ = rows.searcher.search(vectors, k, drawn)
         self.recall = Recall(k, len(drawn), float((scores >= exact_scores[:, -1:]).mean()))
         return self.recall
-
-    def _cut_point(self, threshold: float | str | None) -> CutPoint | float | None:
-        if not isinstance(threshold, str):
-            if threshold is not None and np.isnan(threshold):
-                raise BadInput("threshold is not a number, so no hit could pass it; give a least score")
-            return threshold
-        if self.calibration is None:
-            raise BadInput(
-                f"threshold is {threshold!r}, but this index has no calibration; run `omlzoo calibrate` and give the "
-                "folder it wrote to build_index(..., calibration=...), or give a least score"
-            )
-        return self.calibration.find(threshold)
-
-    def _looked_at(self, cut: CutPoint | float | None) -> int:
-        """Hits that the cut-point needs."""
-        energetic = isinstance(cut, CutPoint) and cut.statistic == "energy" and self.calibration is not None
-        return self.calibration.energy.k if energetic and self.calibration else 1
-
-    def _accepted(self, hits: Hits, cut: CutPoint | float) -> np.ndarray:
-        if not isinstance(cut, CutPoint):
-            least = np.float32(np.clip(cut, -LARGEST_SCORE, LARGEST_SCORE))  # scores are float32
-            return np.asarray((hits.scores >= least) & (hits.ids >= 0))
-        if cut.statistic == "distance" or self.calibration is None:
-            return np.asarray(hits.distances <= cut.value)
-        return np.asarray((energy(hits.distances, self.calibration.energy) <= cut.value)[:, None] & (hits.ids >= 0))
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a folder that :func:`open_index` opens. A process that is killed leaves the old index or the new one.
@@ -285,10 +266,7 @@ class Index:
                                "change, or save under another name")  # fmt: skip
             if self.saved is None or self.saved[0] != path:
                 check_replaceable(path, self.embeddings, overwrite)
+                if self.saved is not None and hasattr(self.rows.searcher, "store"):
+                    notice(f"{folder} and {self.saved[0]} answer from the same rows of a store, where a change of one "
+                           "is none of the other: build an index of its own under another collection=")  # fmt: skip
             self.saved = path, write_index(path, self.rows, self.backend, self.options, self.recall, self.calibration)
-
-
-@lru_cache(64)
-def _folder(root: str) -> Path:
-    """The folder of a record; to make a path takes a part of the time of a search."""
-    return Path(root)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # imported where they are used: a query of vectors, or by an 
     from omlzoo.models._extractor import Extractor
     from omlzoo.zoo.text_model import TextModel
 
-__all__ = ["Queries", "QueryEncoder", "pictures_in", "texts_in"]
+__all__ = ["Queries", "QueryEncoder", "is_text", "pictures_in", "texts_in"]
 
 Queries: TypeAlias = (
     "Sequence[str | Path | Image.Image] | Sequence[Sequence[float]] | str | Path | Image.Image | np.ndarray "
@@ -195,6 +195,9 @@ class QueryEncoder:
                 record.model, image_size=record.preprocessing().crop, normalize=record.normalized, trust=self.trust
             )
         except OmlzooError as error:
+            if not in_no_file and Path(record.model).is_absolute() and not Path(record.model).exists():
+                raise BadInput(f"the vectors are of {record.model}, which is not there; where it was moved, say where: "
+                               "open_index(..., model=FOLDER), --model FOLDER") from error  # fmt: skip
             if not in_no_file:
                 raise
             raise BadInput(
@@ -261,7 +264,7 @@ def texts_in(queries: Queries, text: bool | None = None) -> list[str] | None:
     texts = [one for one in listed if isinstance(one, str)]
     strings = bool(texts) and len(texts) == len(listed)
     if text is None and strings:
-        worded = [_is_text(one) for one in texts]
+        worded = [is_text(one) for one in texts]
         if any(worded) and not all(worded):
             first, other = texts[worded.index(True)][:SAID], texts[worded.index(False)][:SAID]
             raise BadInput(
@@ -274,7 +277,8 @@ def texts_in(queries: Queries, text: bool | None = None) -> list[str] | None:
     return texts if text else None
 
 
-def _is_text(query: str) -> bool:
+def is_text(query: str) -> bool:
+    """Whether a string is a text: it names no file or folder, ends like no picture's name, and has no slash."""
     try:
         exists = Path(query).exists()
     except (OSError, ValueError):  # too long for a file's name, or with a character that none has

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from omlzoo.index.combining import Combination
 from omlzoo.index.hits import Hits
 from omlzoo.index.index import Index
 from omlzoo.index.queries import QueryEncoder
@@ -25,28 +26,40 @@ class SearchOptions:
         k: Number of hits, at least 1.
         where: Columns and the value, or values, that a hit must have in each; None does not filter.
         threshold: The smallest score of an accepted hit, or the name of a cut-point of the calibration; None for none.
+        rerank: A method of re-ranking; None for none.
+        combine: How the examples of a request are one query: "average", "any" or "all"; None where it has one alone.
+        distinct: A column of which each value is found once; None for none.
     """
 
     k: int
     where: tuple[tuple[str, Any], ...] | None
     threshold: float | str | None
+    rerank: str | None = None
+    combine: Combination | None = None
+    distinct: str | None = None
 
 
 @dataclass(frozen=True)
 class Request:
     """One request: a picture, a vector or a text, and how to search for it; without options the answer is its vector.
 
+    Where the options combine, it may have several, and rows as further examples.
+
     Attributes:
         pixels: A picture (3, H, W) uint8, or None.
         vector: A vector (D,), or None.
         text: A text to search for, or None.
         options: How to search; None asks for the vector.
+        items: Rows that are examples too.
+        negatives: Rows that the hits shall be unlike.
     """
 
     pixels: Tensor | None = None
     vector: np.ndarray | None = None
     text: str | None = None
     options: SearchOptions | None = None
+    items: tuple[int, ...] = ()
+    negatives: tuple[int, ...] = ()
 
 
 def answers(index: Index, encoder: QueryEncoder, rows: RowFacts, batch: Sequence[Request]) -> list[Any]:
@@ -67,7 +80,12 @@ def answers(index: Index, encoder: QueryEncoder, rows: RowFacts, batch: Sequence
     for number, request in enumerate(batch):
         if request.vector is not None:
             vectors[number] = request.vector
-        if request.options is not None or request.text is not None:
+        if request.options is not None and request.options.combine is not None:
+            try:
+                results[number] = _combined(index, rows, request, request.options, vectors[number])
+            except Exception as error:
+                results[number] = error
+        elif request.options is not None or request.text is not None:
             alike.setdefault((repr(request.options), request.text is not None), []).append(number)
     for (_, in_words), numbers in alike.items():
         options = batch[numbers[0]].options
@@ -89,8 +107,22 @@ def _search(
         return list(index.encoder.encode_texts(texts or ()).vectors)
     where = None if options.where is None else dict(options.where)
     queries = vectors if texts is None else texts
-    hits = index.find(queries, options.k, where=where, threshold=options.threshold, text=texts is not None)
+    hits = index.find(queries, options.k, where=where, threshold=options.threshold, text=texts is not None,
+                      rerank=options.rerank, distinct=options.distinct)  # fmt: skip
     return _described(hits, rows)
+
+
+def _combined(index: Index, rows: RowFacts, request: Request, options: SearchOptions, vector: np.ndarray) -> Any:
+    """The answer to a request of several examples, whose picture or vector has this vector (D,)."""
+    every = index.embeddings.vectors
+    examples: list[Any] = [] if request.pixels is None and request.vector is None else [vector]
+    examples += [every[row] for row in request.items]
+    examples += [] if request.text is None else [request.text]
+    where = None if options.where is None else dict(options.where)
+    hits = index.find(examples, options.k, where=where, threshold=options.threshold, text=True, rerank=options.rerank,
+                      combine=options.combine, negatives=[every[row] for row in request.negatives] or None,
+                      distinct=options.distinct)  # fmt: skip
+    return _described(hits, rows)[0]
 
 
 def _described(hits: Hits, rows: RowFacts) -> list[dict[str, Any]]:

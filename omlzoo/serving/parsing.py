@@ -6,30 +6,42 @@ from typing import Annotated, Any
 
 from fastapi import File, Form, HTTPException, UploadFile
 
+from omlzoo.index.combining import COMBINATIONS, Combination
 from omlzoo.index.index import Index
 from omlzoo.jsonio import parse_json
 
 __all__ = [
     "Box",
+    "Column",
+    "Combined",
     "Filter",
     "Least",
     "Number",
+    "Order",
+    "RowNumbers",
     "Upload",
     "Words",
     "parse_box",
+    "parse_combine",
     "parse_threshold",
     "parse_where",
     "row_of",
+    "rows_of",
 ]
 
 REPEATED = 80  # characters of a field that a message repeats
 FILTER = 20_000  # characters of a filter
+EXAMPLES = 32  # rows that are examples, and as many negatives
 
 Number = Annotated[int, Form(ge=1)]
 Upload = Annotated[UploadFile | None, File()]
 Box = Annotated[str | None, Form(max_length=200, description="left, top, right, bottom in pixels")]
 Filter = Annotated[str | None, Form(description='JSON, such as {"category": "boot"}')]
 Least = Annotated[str | None, Form(max_length=200, description="a least score or a name of the calibration")]
+Order = Annotated[str | None, Form(max_length=40, description="reciprocal, expansion or average_expansion")]
+Column = Annotated[str | None, Form(max_length=200, description="a column of which each value is found once")]
+Combined = Annotated[str | None, Form(max_length=40, description="average, any or all: several examples as one")]
+RowNumbers = Annotated[list[int] | None, Form(description=f"rows as further examples, at most {EXAMPLES}")]
 Words = Annotated[str | None, Form(max_length=2000, description="for a model with a text tower")]
 
 
@@ -46,6 +58,39 @@ def row_of(index: Index, row: int | None) -> int:
     if row is None or not 0 <= row < len(index.embeddings) or not index.embeddings.good[row]:
         raise HTTPException(404, f"there is no row {row}")
     return row
+
+
+def rows_of(index: Index, rows: list[int] | None) -> tuple[int, ...]:
+    """The numbers of rows that are examples, checked.
+
+    Args:
+        index: The index that has the rows.
+        rows: Their numbers; None for none.
+
+    Raises:
+        HTTPException: Status 404: there is no such row. Status 422: they are too many.
+    """
+    if len(rows or ()) > EXAMPLES:
+        raise HTTPException(422, f"{len(rows or ())} rows are given as examples; at most {EXAMPLES} can be")
+    return tuple(row_of(index, row) for row in rows or ())
+
+
+def parse_combine(text: str | None, further: bool) -> Combination | None:
+    """How several examples are one query; None for an empty field.
+
+    Args:
+        text: The field.
+        further: Whether the request has further examples or negatives, which are averaged where nothing is said.
+
+    Raises:
+        HTTPException: Status 422: there is no such way.
+    """
+    if not text:
+        return "average" if further else None
+    for name in COMBINATIONS:
+        if text == name:
+            return name
+    raise HTTPException(422, f"combine is {text!r}; it must be one of {', '.join(COMBINATIONS)}")
 
 
 def parse_box(text: str | None) -> tuple[int, int, int, int] | None:

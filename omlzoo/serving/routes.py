@@ -15,14 +15,20 @@ from omlzoo.pages.render import search_page
 from omlzoo.serving.answers import Request, SearchOptions
 from omlzoo.serving.parsing import (
     Box,
+    Column,
+    Combined,
     Filter,
     Least,
     Number,
+    Order,
+    RowNumbers,
     Upload,
     Words,
+    parse_combine,
     parse_threshold,
     parse_where,
     row_of,
+    rows_of,
 )
 from omlzoo.serving.service import Service
 from omlzoo.serving.tokens import COOKIE
@@ -117,21 +123,31 @@ async def search(
     k: Number = 12,
     threshold: Least = None,
     where: Filter = None,
+    rerank: Order = None,
+    combine: Combined = None,
+    items: RowNumbers = None,
+    negatives: RowNumbers = None,
+    distinct: Column = None,
 ) -> Response:
-    """The nearest rows to a picture, to a row, or to a text."""
-    if [image, item, text].count(None) != 2:
+    """The nearest rows to a picture, to a row, or to a text; or to several of them and further rows, as one query."""
+    together = parse_combine(combine, bool(items or negatives))
+    absent = [image, item, text].count(None)
+    if together is None and absent != 2:
         raise HTTPException(422, "give either image, a picture, or item, the number of a row, or text, words")
+    if together is not None and ((absent == 3 and not items) or (image is not None and item is not None)):
+        raise HTTPException(422, "combine takes image or item, with or without text and items, or one of these alone")
     if k > service.limits.hits:
         raise HTTPException(422, f"k is {k}; it must be at most {service.limits.hits}")
-    columns = parse_where(where)
-    options = SearchOptions(k, None if columns is None else tuple(columns.items()), parse_threshold(threshold))
-    if image is not None:
-        request = Request(pixels=await service.pixels(image, box), options=options)
-    elif text is not None:
-        request = Request(text=service.words(text), options=options)
-    else:
-        vectors = service.index.embeddings.vectors
-        request = Request(vector=vectors[row_of(service.index, item)], options=options)
+    columns, index = parse_where(where), service.index
+    further, against = rows_of(index, items), rows_of(index, negatives)
+    filters = None if columns is None else tuple(columns.items())
+    options = SearchOptions(k, filters, parse_threshold(threshold), rerank or None, together, distinct or None)
+    request = Request(
+        pixels=None if image is None else await service.pixels(image, box),
+        vector=None if item is None else index.embeddings.vectors[row_of(index, item)],
+        text=None if text is None else service.words(text), options=options, items=further,
+        negatives=against,
+    )  # fmt: skip
     return as_json(await service.answer(request))
 
 

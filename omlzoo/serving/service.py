@@ -10,6 +10,7 @@ from fastapi import HTTPException, UploadFile
 from prometheus_client import CollectorRegistry, Histogram
 from starlette.concurrency import run_in_threadpool
 
+from omlzoo.catalog import shared
 from omlzoo.embedding.options import Runtime
 from omlzoo.errors import BadImage, OmlzooError, notice
 from omlzoo.index.index import Index
@@ -132,6 +133,7 @@ class Service:
             "backend": index.backend, "recall": None if index.recall is None else index.recall.value,
             "thresholds": [] if index.calibration is None else [cut.name for cut in index.calibration.cut_points],
             "filters": self.row_facts.choices(), "limits": vars(self.limits), "texts": self.reads_texts,
+            "parts": "x_1" in index.embeddings.table, "reranking": list(shared("rerank._candidates", "METHODS")),
         }  # fmt: skip
 
     def _compute(self, batch: Sequence[Request]) -> list[Any]:

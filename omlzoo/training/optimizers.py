@@ -100,11 +100,12 @@ def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[
         its learning rate does not fall.
     """
     share: dict[int, float] = {}
-    stages = model.stages() if isinstance(model, Extractor | TrainingModel) else []
-    for number, stage in enumerate(stages):
-        for part in stage:
-            for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
-                share[id(parameter)] = recipe.layer_decay ** (len(stages) - 1 - number)
+    towers = [model.stages()] if isinstance(model, Extractor) else []
+    for stages in model.towers() if isinstance(model, TrainingModel) else towers:
+        for number, stage in enumerate(stages):
+            for part in stage:
+                for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
+                    share[id(parameter)] = recipe.layer_decay ** (len(stages) - 1 - number)
     objectives = [part for part in loss.modules() if isinstance(part, Objective)]
     bare = {id(parameter) for each in objectives for parameter in each.without_decay()}
     constant = {id(parameter) for each in objectives for parameter in each.constant_rate()}

@@ -19,6 +19,7 @@ from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.views import Views
 from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._masking import patches_of
 from omlzoo.models._projected import Projected
 from omlzoo.objectives._objective import Objective
 from omlzoo.ops.poincare import PoincareHead
@@ -49,29 +50,30 @@ def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
         raise BadInput(f"all {len(labels)} training rows have one label, {labels[0]!r}; training needs at least two")
     if is_own(recipe.sampler):
         return _own_sampler(rows, recipe)
-    if recipe.sampler in ("Balanced", "FullCoverage", "NearestLabels"):
-        distinct = len(set(labels))
-        if recipe.n_labels > distinct:
-            raise BadInput(f"n_labels is {recipe.n_labels}, but only {distinct} labels are trained on; lower n_labels")
-        sampler = catalog.find("samplers", recipe.sampler)(labels, recipe.n_labels, recipe.n_instances, recipe.seed)
-    else:
+    kind = catalog.find("samplers", recipe.sampler)
+    known = inspect.signature(kind).parameters
+    context: dict[str, Any] = {"labels": labels, "n_labels": recipe.n_labels, "n_instances": recipe.n_instances}
+    context["seed"] = recipe.seed
+    if "categories" in known:
         if "category" not in rows.frame:
             raise BadInput(f"sampler is {recipe.sampler}, but the table has no column category; use Balanced")
-        sampler = catalog.find("samplers", recipe.sampler)(
-            labels,
-            rows.frame["category"].to_numpy(),
-            recipe.n_categories,
-            recipe.n_labels,
-            recipe.n_instances,
-            recipe.seed,
-        )
-        if sampler.short:
-            notice(f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches")
+        context |= {"categories": rows.frame["category"].to_numpy(), "n_categories": recipe.n_categories}
+    elif recipe.n_labels > (distinct := len(set(labels))):
+        raise BadInput(f"n_labels is {recipe.n_labels}, but only {distinct} labels are trained on; lower n_labels")
+    further = [name for name in known if name not in context]
+    for name in recipe.sampler_args:
+        if name not in further:
+            raise BadInput(f"sampler_args has {name!r}; {recipe.sampler} takes {', '.join(further) or 'none'}")
+    arguments = {name: None if value == "none" else value for name, value in recipe.sampler_args.items()}
+    sampler: Any = kind(**context, **arguments)
+    if getattr(sampler, "short", 0):
+        notice(f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches")
     if sampler.repeating:
         notice(
             f"{sampler.repeating} labels have fewer than {recipe.n_instances} pictures, so some repeat within a batch"
         )
-    return sampler  # type: ignore[no-any-return]
+    made: Sampler[list[int]] = sampler
+    return made
 
 
 def make_augment(recipe: Recipe, preprocess: Preprocess) -> tuple[Callable[[Image.Image], Pixels], int | None]:
@@ -125,27 +127,30 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool = False) -> 
     return summed
 
 
-def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objective | None:
+def make_objective(recipe: Recipe, model: Extractor, gather: bool = False) -> Objective | None:
     """The recipe's objective over views; None where it trains a loss over labels.
 
     Args:
         recipe: The settings.
-        width: Dimension of the model's embeddings.
+        model: The model whose outputs it takes.
         gather: Whether the objective is that of the batches of all processes together.
 
     Raises:
         UnknownName: There is no such objective.
-        BadInput: It does not take the recipe's arguments.
+        BadInput: It does not take the recipe's arguments, or looks at patches, which the model does not have.
     """
     if recipe.objective == "none":
         return None
+    known: dict[str, Any] = {"width": model.dim, "gather": gather}
     if is_own(recipe.objective):
-        own = make_part(recipe.objective, "objective", {"width": width, "gather": gather, **recipe.objective_args})
+        known |= _of_patches(trusted_part(recipe.objective, "objective").thing, model)
+        own = make_part(recipe.objective, "objective", {**known, **recipe.objective_args})
         if not isinstance(own, Objective):
             raise BadInput(f"objective {recipe.objective} is no omlzoo.objectives.Objective; make it a subclass")
-        return own
+        return _checked(own, recipe)
     kind = catalog.find("objectives", recipe.objective)
-    takes = [name for name in inspect.signature(kind).parameters if name not in ("width", "gather")]
+    known |= _of_patches(kind, model)
+    takes = [name for name in inspect.signature(kind).parameters if name not in known]
     arguments = {name: None if value == "none" else value for name, value in recipe.objective_args.items()}
     for name in arguments:
         if name not in takes:
@@ -153,13 +158,31 @@ def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objectiv
     if "views" in takes and "views" not in arguments:
         arguments["views"] = recipe.globals  # those that the teacher sees
     try:
-        made: Objective = kind(width, gather=gather, **arguments)
+        made: Objective = kind(**known, **arguments)
     except TypeError as error:
         raise BadInput(f"objective_args {arguments} do not suit {recipe.objective}: {error}") from error
-    if made.two_views and (recipe.globals, recipe.locals) != (2, 0):
+    return _checked(made, recipe)
+
+
+def _checked(objective: Objective, recipe: Recipe) -> Objective:
+    """The objective, if the recipe gives it what it can use."""
+    if objective.two_views and (recipe.globals, recipe.locals) != (2, 0):
         said = f"globals is {recipe.globals} and locals {recipe.locals}"
         raise BadInput(f"{said}, but {recipe.objective} compares two views of the whole: set them to 2 and 0")
-    return made
+    if objective.kept == "teacher" and recipe.ema:
+        raise BadInput(f"ema is {recipe.ema:g}, but {recipe.objective} keeps its teacher, which is an average already: "
+                       "set it to 0")  # fmt: skip
+    return objective
+
+
+def _of_patches(kind: Any, model: Extractor) -> dict[str, int]:
+    """What a run knows of the patches of its model, by the names of the arguments that an objective takes."""
+    needs: Any = getattr(kind, "takes", "embedding")
+    if needs == "embedding":
+        return {}
+    found, known = patches_of(model, needs), takes(kind)
+    facts = {"patch_width": found.width, "patches": found.count, "pixels": found.pixels}
+    return {name: value for name, value in facts.items() if name in known}
 
 
 def make_head(recipe: Recipe, width: int) -> PoincareHead | None:
@@ -210,6 +233,9 @@ def add_projection(model: Extractor, dim: int, seed: int) -> Extractor:
 
 def _own_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
     labels = rows.frame["label"].to_numpy()
+    if recipe.sampler_args:
+        said = f"sampler_args {recipe.sampler_args} go with samplers of omlzoo"
+        raise BadInput(f"{said}; write those of an own one as module:Name(argument=value)")
     size = recipe.n_labels * recipe.n_instances
     context: dict[str, Any] = {"labels": labels, "n_labels": recipe.n_labels, "n_instances": recipe.n_instances}
     context |= {"seed": recipe.seed, "n_categories": recipe.n_categories, "m": recipe.n_instances, "batch_size": size}

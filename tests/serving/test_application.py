@@ -509,7 +509,23 @@ def test_a_person_searches_in_a_browser(server: Server, index: Index, tmp_path: 
         assert part[0] < wanted.scores[0, 0] - 1e-6  # the whole picture is there, its part is not
         said.not_to_have_text("searching ...")
         with page.expect_response("**/search"):
-            page.locator(".hit button").nth(2).click()
+            page.locator(".hit button:first-child").nth(2).click()
+        for button, kind in (("+", "items"), ("−", "negatives")):
+            with page.expect_request("**/search") as sent:
+                page.locator(".hit").nth(4).get_by_text(button, exact=True).click()
+            assert f'name="{kind}"' in (sent.value.post_data or "")
+            said.not_to_have_text("searching ...")
+        playwright.expect(page.locator("#counted")).to_have_text("1 more, unlike 1:")
+        with page.expect_response("**/search") as answered:
+            page.select_option("#combine", "any")
+        assert len(answered.value.json()["hits"]) == 12
+        page.click("#alone")
+        playwright.expect(page.locator("#examples")).to_be_hidden()
+        with page.expect_response("**/search") as answered:
+            page.select_option("#rerank", "reciprocal")
+        assert "not calibrated" in answered.value.json()["notices"][0]
+        with page.expect_response("**/search"):
+            page.select_option("#rerank", "")
         Image.effect_noise((64, 64), 120).convert("RGB").save(tmp_path / "noise.png")
         page.set_input_files("#file", tmp_path / "noise.png")
         said.to_have_text("unknown: nothing in the index is near enough")
@@ -587,3 +603,66 @@ def test_the_server_computes_the_very_vectors_that_the_library_computes(
     assert told["dim"] == embeddings.record.dim
     assert told["vector"] == pytest.approx(embeddings.vectors[0].tolist(), abs=1e-6)
     assert hit["score"] == pytest.approx(index.search([tmp_path / "photo.jpg"], k=1).scores[0, 0], abs=1e-6)
+
+
+def test_re_ranked_hits_are_the_indexs_own(client: TestClient, index: Index) -> None:
+    with pytest.warns(OmlzooWarning, match="not calibrated"):
+        wanted = index.search(index.embeddings.vectors[[7]], k=6, rerank="reciprocal")
+    found = client.post("/search", data={"item": 7, "k": 6, "rerank": "reciprocal"}).json()
+    assert [hit["id"] for hit in found["hits"]] == wanted.ids[0].tolist()
+    assert [hit["score"] for hit in found["hits"]] == pytest.approx(wanted.scores[0].tolist())
+    assert "probability" not in found["hits"][0]
+    assert "not calibrated" in found["notices"][0]
+    assert client.get("/facts").json()["reranking"] == ["reciprocal", "expansion", "average_expansion"]
+    refused = client.post("/search", data={"item": 7, "rerank": "best"})
+    assert (refused.status_code, "has no 'best'" in refused.json()["detail"]) == (422, True)
+
+
+def test_several_examples_are_one_query(client: TestClient, index: Index) -> None:
+    vectors = index.embeddings.vectors
+    with pytest.warns(OmlzooWarning, match="not calibrated"):
+        wanted = index.search(vectors[[7, 9]], k=5, combine="any", negatives=vectors[[20]])
+    form = {"item": 7, "items": [9], "negatives": [20], "combine": "any", "k": 5}
+    found = client.post("/search", data=form).json()
+    assert [hit["id"] for hit in found["hits"]] == wanted.ids[0].tolist()
+    assert [hit["score"] for hit in found["hits"]] == pytest.approx(wanted.scores[0].tolist())
+    pictured = client.post("/search", files={"image": first(index)}, data={"items": [9], "k": 5}).json()
+    with pytest.warns(OmlzooWarning, match="not calibrated"):
+        wanted = index.search([index.table().files()[0], vectors[9]], k=5, combine="average")
+    assert [hit["id"] for hit in pictured["hits"]] == wanted.ids[0].tolist()
+    alone = client.post("/search", data={"items": [7, 9], "k": 5}).json()
+    assert len(alone["hits"]) == 5
+
+
+def test_each_value_of_a_column_is_found_once(client: TestClient, index: Index) -> None:
+    found = client.post("/search", data={"item": 7, "k": 5, "distinct": "label"}).json()
+    assert [hit["id"] for hit in found["hits"]] == index.search(
+        index.embeddings.vectors[[7]], k=5, distinct="label"
+    ).ids[0].tolist()
+    assert len({hit["label"] for hit in found["hits"]}) == 5
+    together = client.post("/search", data={"item": 7, "items": [9], "k": 3, "distinct": "label"}).json()
+    assert len({hit["label"] for hit in together["hits"]}) == 3
+    refused = client.post("/search", data={"item": 7, "distinct": "colour"})
+    assert (refused.status_code, "has no 'colour'" in refused.json()["detail"]) == (422, True)
+    assert client.get("/facts").json()["parts"] is False
+
+
+def test_a_picture_and_words_are_one_query(worded: Index) -> None:
+    with TestClient(application(worded, limits=FREE)) as client:
+        wanted = worded.search([worded.embeddings.vectors[3], "a/b red"], k=4, combine="average", text=True)
+        form = {"item": 3, "text": "a/b red", "combine": "average", "k": 4}
+        found = client.post("/search", data=form).json()
+        assert [hit["id"] for hit in found["hits"]] == wanted.ids[0].tolist()
+
+
+@pytest.mark.parametrize(("form", "status", "said"), [
+    ({"item": 1, "combine": "sum"}, 422, "combine is 'sum'; it must be one of average, any, all"),
+    ({"negatives": [1]}, 422, "combine takes image or item"), ({"item": 1, "items": [99999]}, 404, "no row 99999"),
+    ({"item": 1, "negatives": [1] * 33}, 422, "33 rows are given as examples; at most 32"),
+    ({"item": 1, "items": [2], "combine": "any", "rerank": "reciprocal"}, 422, "needs one vector"),
+    ({"item": 1, "items": [2], "threshold": "far=0.001"}, 422, "measured between two pictures"),
+    ({"item": 1, "items": ["x"]}, 422, "integer"),
+])  # fmt: skip
+def test_wrong_examples_are_told_why(client: TestClient, form: dict[str, Any], status: int, said: str) -> None:
+    answer = client.post("/search", data=form)
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
