@@ -1,6 +1,6 @@
 """What a second example and negatives gain in a search: CMC@1 and MAP@R of embeddings with queries and a gallery.
 
-    omlzoo embed ../shared/data/grocery/grocery_cross.csv --model efficientnet_lite0_in1k -o vectors.parquet
+    omlzoo embed efficientnet_lite0_in1k ../shared/data/grocery/grocery_cross.csv -o vectors.parquet
     python scripts/examples_gain.py vectors.parquet
 
 Each query is asked alone; with a query of its label drawn at random; and with what a person would call wrong among its

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import runpy
+import sys
 import warnings
 from pathlib import Path
 
@@ -28,6 +29,7 @@ APART = ("pgvector_store", "ray_cluster")  # start a server
 def run_small(script: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "can_draw", lambda: False)  # figures have their own tests
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", [str(script)])
     monkeypatch.setenv("OMLZOO_EXAMPLE", "small")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -27,6 +27,7 @@ def embed_command(
     overwrite: bool = False,
     root: Path | None = None,
     remote: tuple[str, ...] = (),
+    grid: int | None = None,
     engine: Literal["local", "ray"] = "local",
     cpus: float = 1.0,
     address: str | None = None,
@@ -55,6 +56,9 @@ def embed_command(
         Where a table's relative paths start; its folder by default.
     remote
         Scheme and host, or bucket, of addresses in a table that are followed: --remote s3://shop-photos. No others are.
+    grid
+        Also embed so many parts of each picture in a row and in a column, 2 to 16, as rows with a box: a search then
+        finds what is somewhere in a picture, and where.
     engine
         local, or ray: a Ray cluster, for a folder of Parquet files that all its machines see.
     cpus
@@ -69,8 +73,8 @@ def embed_command(
         raise BadInput(f"{out} ends in {out.suffix}; vectors are written as .parquet, or as a folder without an ending")
     if out.suffix.lower() != ".parquet":
         if engine == "ray":
-            if prune or remote:
-                raise BadInput("--prune and --remote are for --engine local")
+            if prune or remote or grid is not None:
+                raise BadInput("--prune, --remote and --grid are for --engine local")
             from omlzoo.embedding.ray_cluster import embed_on_ray
 
             shards = embed_on_ray(
@@ -81,13 +85,24 @@ def embed_command(
             print_line(_folder(out, shards))
             return
         shards = embed_shards(
-            model, source, out, root=root, remote=remote, form=form, prune=prune, overwrite=overwrite, **asdict(options)
+            model,
+            source,
+            out,
+            root=root,
+            remote=remote,
+            grid=grid,
+            form=form,
+            prune=prune,
+            overwrite=overwrite,
+            **asdict(options),
         )
         print_line(_folder(out, shards))
         return
     if prune or form != "float32" or engine == "ray":
         raise BadInput("--form, --prune and --engine ray are for a folder; do not end --out in .parquet")
-    embeddings = embed(model, source, root=root, remote=remote, out=out, overwrite=overwrite, **asdict(options))
+    embeddings = embed(
+        model, source, root=root, remote=remote, grid=grid, out=out, overwrite=overwrite, **asdict(options)
+    )
     good = int(embeddings.good.sum())
     failed = f", {len(embeddings) - good} without a vector (column error says why)" if good < len(embeddings) else ""
     print_line(f"{out}: {counted(good, 'vector')} of {embeddings.record.dim} numbers{failed}")

@@ -1,7 +1,8 @@
 """omlzoo search."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -9,7 +10,7 @@ from omlzoo.cli.output import print_columns, print_json, print_line
 from omlzoo.cli.trusting import Trusted, allow
 from omlzoo.errors import BadInput
 
-__all__ = ["search_command"]
+__all__ = ["place_of", "search_command"]
 
 
 def search_command(
@@ -28,6 +29,7 @@ def search_command(
     root: Path | None = None,
     combine: Literal["average", "any", "all"] | None = None,
     negatives: tuple[str, ...] = (),
+    distinct: str | None = None,
     runtime: Literal["torch", "onnx"] | None = None,
     trust: Trusted = None,
 ) -> None:
@@ -69,6 +71,8 @@ def search_command(
     negatives
         Pictures or texts that the hits shall be unlike: --negatives b.jpg --negatives "with laces"; --combine average
         unless another is given.
+    distinct
+        A column of which each value is found once: --distinct path where pictures have several parts.
     runtime
         torch, or onnx: ONNX Runtime, which keeps the model's exported file, so that later searches with a few pictures
         need no torch and start several times faster; by default such a file is taken where there is one, else torch.
@@ -78,18 +82,11 @@ def search_command(
         raise BadInput("give at least one picture, or one text, to search for")
     from omlzoo.index.build import open_index
 
-    folders = [query for query in queries if Path(query).is_dir()]
-    if folders and len(queries) > 1:
-        raise BadInput(f"{folders[0]} is a folder; search for one folder, or for pictures")
     hits = open_index(index, model=model, root=root, runtime=runtime).search(
-        folders[0] if folders else list(queries), k, where=where, exclude_self=exclude_self,
-        threshold=_number(threshold), text=text, rerank=rerank, candidates=candidates, combine=combine,
-        negatives=list(negatives) or None,
+        _asked(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text,
+        rerank=rerank, candidates=candidates, combine=combine, negatives=list(negatives) or None, distinct=distinct,
     )  # fmt: skip
-    if (hits.queries["error"] != "").all():
-        unread = "the picture" if len(hits.queries) == 1 else f"none of the {len(hits.queries)} pictures"
-        could = "could not" if len(hits.queries) == 1 else "could"
-        raise BadInput(f"{unread} {could} be read: {hits.queries['error'].iloc[0]}")
+    _check_read(hits.queries["error"].tolist())
     if html is not None:
         hits.html(html)
     table = hits.table()
@@ -108,13 +105,35 @@ def search_command(
             str(hit["rank"]),
             f"{hit['score']:.4f}" + " rejected" * (hit.get("accepted") is False),
             str(hit.get("label", "")),
-            hit["path"],
+            hit["path"] + place_of(hit),
         ]
         for hit in table.to_dict("records")
     ]
     print_columns(["query", "rank", "score", "label", "path"], rows)
     for number in [] if hits.is_known is None else (~hits.is_known).nonzero()[0]:
         print_line(f"{paths.iloc[number]}: unknown")
+
+
+def _asked(queries: Sequence[str]) -> str | list[str]:
+    """The queries, or the one folder of them."""
+    folders = [query for query in queries if Path(query).is_dir()]
+    if folders and len(queries) > 1:
+        raise BadInput(f"{folders[0]} is a folder; search for one folder, or for pictures")
+    return folders[0] if folders else list(queries)
+
+
+def _check_read(errors: Sequence[str]) -> None:
+    """Refuse to answer where no query could be read."""
+    if all(errors):
+        unread = "the picture could not" if len(errors) == 1 else f"none of the {len(errors)} pictures could"
+        raise BadInput(f"{unread} be read: {errors[0]}")
+
+
+def place_of(hit: Mapping[Any, Any]) -> str:
+    """The part of a picture that a hit is, as " [left,top,right,bottom]"; empty for a whole picture."""
+    sides = [hit.get(name) for name in ("x_1", "y_1", "x_2", "y_2")]
+    numbers = [str(int(side)) for side in sides if isinstance(side, int | float) and side == side]
+    return f" [{','.join(numbers)}]" if len(numbers) == len(sides) else ""
 
 
 def _number(threshold: str | None) -> float | str | None:

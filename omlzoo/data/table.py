@@ -76,6 +76,11 @@ class Table:
         sides = self.frame[["x_1", "y_1", "x_2", "y_2"]].itertuples(index=False)
         return [None if pd.isna(box[0]) else (int(box[0]), int(box[1]), int(box[2]), int(box[3])) for box in sides]
 
+    def masks(self) -> list[Path | None]:
+        """The label image of each row; None where it has none."""
+        names = self.frame["mask"] if "mask" in self.frame else [""] * len(self)
+        return [self.root / name if name else None for name in names]
+
     def rows(self, keep: np.ndarray) -> "Table":
         """A table of the rows where ``keep`` (N,) bool is true."""
         return replace(self, frame=self.frame[keep].reset_index(drop=True), lines=None)

@@ -16,7 +16,20 @@ from omlzoo.data.table_hints import alike, meaning, near_misses, twice_written
 
 __all__ = ["BOX", "COLUMNS", "FALSE", "ROLES", "TRUE", "Lint", "Purpose"]
 
-COLUMNS = ("path", "label", "split", "is_query", "is_gallery", "category", "sequence", "x_1", "x_2", "y_1", "y_2")
+COLUMNS = (
+    "path",
+    "label",
+    "split",
+    "is_query",
+    "is_gallery",
+    "category",
+    "sequence",
+    "x_1",
+    "x_2",
+    "y_1",
+    "y_2",
+    "mask",
+)
 BOX = ("x_1", "x_2", "y_1", "y_2")
 TRUE, FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
 FLAGS = ("is_query", "is_gallery")
@@ -106,6 +119,9 @@ class Lint:
         for column in (c for c in FLAGS if c in text):
             value = text[column].str.lower()
             yield self._reworded(~value.isin({*TRUE, *FALSE, ""}), column, "must be true or false, 1 or 0", WORDS)
+        if purpose in ("train", "check") and "mask" in text:
+            lost = (text["mask"] != "").to_numpy() & ~find_files(self.root, text["mask"])[0]
+            yield _broken(lost, "mask", f"there is no such label image below {self.root}; empty is none")
         if purpose == "embed":
             return
         yield _broken(text["label"] == "", "label", "is empty; give the item's id, an integer or text")

@@ -185,12 +185,7 @@ def evaluate_embeddings(
     Raises:
         BadInput: A column or a label is missing, there is no query or no gallery row, or a rank is below 1.
     """
-    missing = {"label", "is_query", "is_gallery"} - set(embeddings.table.columns)
-    if missing:
-        raise BadInput(f"the embeddings lack the columns {', '.join(sorted(missing))}; embed a table that has them")
-    empty = int((label_texts(embeddings.table["label"], "labels") == "").sum())
-    if empty:
-        raise BadInput(f"{empty} of {len(embeddings)} rows have no label; give each one, or leave those rows out")
+    _check_columns(embeddings.table)
     failed = embeddings.table[~embeddings.good]
     good = embeddings.rows(embeddings.good)
     frame = good.table
@@ -201,13 +196,8 @@ def evaluate_embeddings(
     for finding in certain:
         notice(finding.text)
     say_if_long("evaluation", len(selection.queries), len(selection.gallery), good.vectors.shape[1])
-    ranks = {
-        "cmc": cmc,
-        "precision": precision_at,
-        "map": map,
-        "hits": (),
-        "ndcg": (10,) if thorough or not by_label else (),
-    }
+    gains = (10,) if thorough or not by_label else ()
+    ranks = {"cmc": cmc, "precision": precision_at, "map": map, "hits": (), "ndcg": gains}
     rankings = measured(good.vectors, frame, selection, ranks, rule, full_list=thorough)
     ranking = own_ranking(rankings)
     metrics = averages(ranking, **({} if categories is None else {"per_category": categories}))
@@ -238,6 +228,15 @@ def evaluate_embeddings(
         return report
     report = _with_intervals(_with_pairs(report, good, selection), good, ranking)
     return replace(report, findings=(*report.findings, *find_issues(good.vectors, frame, ranking)))
+
+
+def _check_columns(frame: pd.DataFrame) -> None:
+    missing = {"label", "is_query", "is_gallery"} - set(frame.columns)
+    if missing:
+        raise BadInput(f"the embeddings lack the columns {', '.join(sorted(missing))}; embed a table that has them")
+    empty = int((label_texts(frame["label"], "labels") == "").sum())
+    if empty:
+        raise BadInput(f"{empty} of {len(frame)} rows have no label; give each one, or leave those rows out")
 
 
 def _with_pairs(report: Report, good: Embeddings, selection: Selection) -> Report:
@@ -278,6 +277,7 @@ def _with_roles(frame: pd.DataFrame, queries: Asked | None, rule: Rule) -> pd.Da
     if queries is not None:
         frame = with_queries(frame, queries)
     if rule is not None:
+        _check_columns(frame)
         rule.check(frame)
     return frame
 

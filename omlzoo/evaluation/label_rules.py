@@ -79,22 +79,22 @@ class SharedLabels:
         """
         texts = label_texts(frame["label"], "labels")
         sets = [list(dict.fromkeys(part.strip() for part in text.split(self.separator))) for text in texts]
-        rows: dict[str, list[int]] = {}
+        listed: dict[str, list[int]] = {}
         for row in selection.gallery.tolist():
             for label in sets[row]:
-                rows.setdefault(label, []).append(row)
-        members = {label: np.array(each) for label, each in rows.items()}
+                listed.setdefault(label, []).append(row)
+        members = {label: np.array(each) for label, each in listed.items()}
 
         def of(start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            parts = []
+            none = np.empty(0, np.int64)
+            whose, named, counts = [none], [none], [none]
             for number, query in enumerate(selection.queries[start:stop].tolist()):
                 shared = [members[label] for label in sets[query] if label in members]
-                if shared:
-                    named, counts = np.unique(np.concatenate(shared), return_counts=True)
-                    parts.append((np.full(len(named), number), named, counts.astype(np.float64)))
-            empty = np.empty(0, np.int64)
-            whose, which, gains = zip(*parts, strict=True) if parts else ([empty], [empty], [np.empty(0)])
-            return np.concatenate(whose), np.concatenate(which), np.concatenate(gains)
+                rows, times = np.unique(np.concatenate([none, *shared]), return_counts=True)
+                whose.append(np.full(len(rows), number))
+                named.append(rows)
+                counts.append(times)
+            return np.concatenate(whose), np.concatenate(named), np.concatenate(counts).astype(np.float64)
 
         return of
 

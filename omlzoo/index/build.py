@@ -33,6 +33,7 @@ def build_index(
     *,
     model: "Extractor | str | Path | None" = None,
     table: pd.DataFrame | str | Path | None = None,
+    grid: int | None = None,
     backend: str = "exact",
     calibration: Calibration | str | Path | None = None,
     **options: Any,
@@ -44,6 +45,7 @@ def build_index(
             pictures: anything that ``omlzoo.embed`` takes; or plain vectors (N, D), to be searched with vectors.
         model: What embeds the pictures, as in ``omlzoo.embed``; None where embeddings or vectors are given.
         table: A row for each of plain vectors: a DataFrame, or a csv or Parquet file.
+        grid: Where a model embeds the pictures: also so many parts of each, as in ``omlzoo.embed``.
         backend: A name of omlzoo.index.backends: "exact" looks at every vector, "faiss" at a graph of neighbours,
             "lancedb", "qdrant", "pgvector" and "milvus" are stores; docs/search.md has them all. Another package may
             offer one by the entry-point group ``omlzoo.backends``.
@@ -58,7 +60,7 @@ def build_index(
             backend refuses an option.
         MissingExtra: The backend's package is not installed.
     """
-    embeddings = _embedded(embeddings, model, table)
+    embeddings = _embedded(embeddings, model, table, grid)
     if isinstance(calibration, str | Path):
         calibration = _read_calibration(Path(calibration))
     elif calibration is None:
@@ -70,9 +72,14 @@ def build_index(
 
 
 def _embedded(
-    source: Embeddings | Source, model: "Extractor | str | Path | None", table: pd.DataFrame | str | Path | None
+    source: Embeddings | Source,
+    model: "Extractor | str | Path | None",
+    table: pd.DataFrame | str | Path | None,
+    grid: int | None,
 ) -> Embeddings:
     """The embeddings as they are, or those of pictures or of plain vectors."""
+    if grid is not None and model is None:
+        raise BadInput("grid is for pictures that a model embeds; give model=, or embed with grid= first")
     numbers = isinstance(source, np.ndarray) or is_tensor(source)
     if table is not None and (model is not None or not numbers):
         raise BadInput("table is for plain vectors (N, D); embeddings and pictures have theirs, leave table out")
@@ -86,7 +93,7 @@ def _embedded(
         raise BadInput(f"an index is built over embeddings, not {type(source).__name__}; embed first, or give model=")
     from omlzoo.embedding.extraction import embed
 
-    return embed(model, source)
+    return embed(model, source, grid=grid)
 
 
 def open_index(

@@ -138,7 +138,7 @@ def _chance(odds: np.ndarray) -> np.ndarray:
 def _columns(indexes: Sequence[Index], rows: np.ndarray) -> pd.DataFrame:
     """The columns of each picture (P, I) in the first index that has it."""
     first = (rows >= 0).argmax(axis=1) if len(rows) else np.array([], dtype=np.int64)
-    parts = []
+    parts: list[pd.DataFrame] = []
     for number, index in enumerate(indexes):
         mine = np.flatnonzero(first == number)
         part = index.embeddings.table.drop(columns="error").iloc[rows[mine, number]]

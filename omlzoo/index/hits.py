@@ -4,7 +4,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +88,11 @@ class Hits:
     def __getitem__(self, query: int) -> pd.DataFrame:
         """The hits of one query: rank, score, id, and the columns of the found rows."""
         number = range(len(self))[query]
-        table = self.table()
-        return table[table["query"] == number].drop(columns="query").reset_index(drop=True)
+        one = slice(number, number + 1)
+        accepted = None if self.accepted is None else self.accepted[one]
+        return (
+            replace(self, ids=self.ids[one], scores=self.scores[one], accepted=accepted).table().drop(columns="query")
+        )
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """The hits of each query."""
@@ -168,7 +171,7 @@ class Hits:
         """The hits of a query, the label of which is None where it is not known."""
         gallery = self.embeddings.pictures("the index").part(np.maximum(self.ids[number], 0))
         cards: list[Card] = []
-        paths = gallery.frame["path"].astype(str).tolist()
+        paths = [str(path) for path in gallery.frame["path"]]
         files = zip(gallery.files(), gallery.boxes(), strict=True)
         for place, (file, box) in enumerate(files):
             if self.ids[number, place] < 0:
@@ -210,20 +213,19 @@ def _pictures(hits: Hits) -> str:
     """The HTML of the first five queries with their first eight hits."""
     from omlzoo.pages.notebook import Tile, tiles_html
 
-    found, asked = hits.embeddings.pictures("the index"), Table(hits.queries, hits.root, "queries")
-    boxes, labels = found.boxes(), found.frame.get("label")
+    asked = Table(hits.queries.head(QUERIES), hits.root, "queries")
     lines = []
-    for number, (file, box) in enumerate(zip(asked.files()[:QUERIES], asked.boxes()[:QUERIES], strict=True)):
+    for number, (file, box) in enumerate(zip(asked.files(), asked.boxes(), strict=True)):
         own = hits.queries["label"].iloc[number] if "label" in hits.queries else None
         name = str(hits.queries["path"].iloc[number])
         picture: Any = None if hits.texts else hits.pictures.get(number, file)
         tiles = [Tile(picture, name if own is None else str(own), hits.queries[ERROR].iloc[number] or "query", box)]
-        for hit, score in zip(hits.ids[number][:HITS], hits.scores[number][:HITS], strict=True):
-            if hit >= 0:
-                path, label = str(found.frame["path"].iloc[hit]), None if labels is None else labels.iloc[hit]
-                right = None if own is None or label is None else str(own) == str(label)
-                title = Path(path).name if label is None else str(label)
-                tiles.append(Tile(found.root / path, title, f"{score:.3f}", boxes[hit], right))
+        ids = hits.ids[number][:HITS]
+        found = hits.embeddings.pictures("the index").part(ids[ids >= 0])
+        labels = found.frame["label"].tolist() if "label" in found.frame else [None] * len(found)
+        for file, part, label, score in zip(found.files(), found.boxes(), labels, hits.scores[number], strict=False):
+            right = None if own is None or label is None else str(own) == str(label)
+            tiles.append(Tile(file, file.name if label is None else str(label), f"{score:.3f}", part, right))
         lines.append(f"<div>{tiles_html(tiles)}</div>")
     left = len(hits.ids) - len(lines)
     return "".join(lines) + (f"<div>and {left:,} more queries; hits.html(path) has all</div>" if left else "")

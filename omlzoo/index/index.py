@@ -98,6 +98,7 @@ class Index:
         candidates: int = 100,
         combine: Combination | None = None,
         negatives: "Queries | None" = None,
+        distinct: str | None = None,
     ) -> Hits:
         """The k nearest rows of each query.
 
@@ -125,6 +126,8 @@ class Index:
                 in one list. No calibration holds for these scores. None asks for each query by itself.
             negatives: What the hits of that one shall be unlike, of the same kinds: each example is moved away from
                 their mean by a quarter of its distance (Rocchio). They combine by "average" where nothing is said.
+            distinct: A column of which each value is found once, by its best row: "path" where pictures have several
+                rows, as with ``omlzoo.embed(..., grid=3)``. With ``exclude_self`` the query's own value is left out.
 
         Raises:
             UnknownName: The calibration has no such cut-point, the table no such column, or there is no such method.
@@ -132,7 +135,8 @@ class Index:
                 text tower.
         """
         hits = self.find(queries, k, where=where, exclude_self=exclude_self, threshold=threshold, text=text,
-                         rerank=rerank, candidates=candidates, combine=combine, negatives=negatives)  # fmt: skip
+                         rerank=rerank, candidates=candidates, combine=combine, negatives=negatives,
+                         distinct=distinct)  # fmt: skip
         for said in hits.notices:
             notice(said)
         return hits
@@ -150,6 +154,7 @@ class Index:
         candidates: int = 100,
         combine: Combination | None = None,
         negatives: "Queries | None" = None,
+        distinct: str | None = None,
     ) -> Hits:
         """As :meth:`search`, in silence: what that says of the filter stands in ``hits.notices``.
 
@@ -164,12 +169,13 @@ class Index:
             candidates: First hits that are compared with each other.
             combine: How all queries are one.
             negatives: What its hits shall be unlike.
+            distinct: A column of which each value is found once.
 
         Raises:
             UnknownName: As there.
             BadInput: As there.
         """
-        asked = Search(k, where, exclude_self, threshold, text, rerank, candidates, combine, negatives)
+        asked = Search(k, where, exclude_self, threshold, text, rerank, candidates, combine, negatives, distinct)
         return found(self.rows, self.encoder, self.calibration, queries, asked)
 
     def classify(

@@ -187,9 +187,7 @@ class Rows:
                 label, category or sequence that is here in another spelling.
         """
         if not isinstance(embeddings, Embeddings):
-            raise BadInput(
-                f"add takes Embeddings, not a {type(embeddings).__name__}; give omlzoo.embed(model, pictures)"
-            )
+            raise BadInput(f"add takes Embeddings, not {type(embeddings).__name__}; give omlzoo.embed(model, pictures)")
         ours = self.embeddings
         ours.record.check_comparable(embeddings.record)
         differs = ours.record.decoding_differs(embeddings.record)

@@ -16,6 +16,7 @@ from omlzoo.data.late_picture import Picture
 from omlzoo.errors import BadInput
 from omlzoo.index.backends._ranges import check_whole
 from omlzoo.index.combining import Combination, nearest_to_all, nearest_to_any, read_examples
+from omlzoo.index.distinct import check_column, first_of_each
 from omlzoo.index.hits import Hits
 from omlzoo.index.queries import Queries, QueryEncoder, pictures_in, texts_in
 from omlzoo.index.rows import Rows
@@ -25,6 +26,7 @@ from omlzoo.ops.similarity import Similarity
 __all__ = ["Search", "found"]
 
 COMBINED = {"any": nearest_to_any, "all": nearest_to_all}  # the others ask for one vector
+REPEATED = 4  # times as many hits are looked at first where values are to be distinct
 LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
@@ -42,6 +44,7 @@ class Search:
         candidates: First hits that are compared with each other.
         combine: How all queries are one.
         negatives: What the hits of that one shall be unlike.
+        distinct: A column of which each value is found once.
     """
 
     k: int = 10
@@ -53,6 +56,7 @@ class Search:
     candidates: int = 100
     combine: Combination | None = None
     negatives: "Queries | None" = None
+    distinct: str | None = None
 
     @property
     def combined(self) -> Combination | None:
@@ -103,24 +107,14 @@ def found(rows: Rows, encoder: QueryEncoder, calibration: Calibration | None, qu
         raise BadInput(f"threshold is {asked.threshold!r}, measured between pictures; for a text give a least score")
     cut = _cut_point(asked.threshold, calibration)
     selected = None if asked.where is None else rows.select(asked.where)
+    if asked.distinct is not None:
+        check_column(rows.embeddings.table, asked.distinct)
     read = _read(rows, encoder, queries, words, asked)
     allowed = None if selected is None else selected.rows
     if read.hidden is not None:
         allowed = ~read.hidden & (rows.good if allowed is None else allowed)
-    looked_at = max(asked.k, _looked_at(cut, calibration), asked.candidates if asked.rerank else 1)
-    width = min(looked_at, len(rows.numbers))
-    ids = np.full((len(read.table), width), -1, dtype=np.int64)
-    scores = np.full((len(read.table), width), -np.inf, dtype=np.float32)
-    similarity: Similarity = "cosine" if read.by_cosine else rows.similarity
-    how, good = read.how, read.good
-    if good.any():
-        if asked.combined in COMBINED:
-            scores, ids = COMBINED[asked.combined](rows, read.vectors, width, allowed, read.by_cosine)
-        else:
-            scores[good], ids[good] = rows.find(read.vectors, width, read.own, allowed, by_cosine=read.by_cosine)
-        if asked.rerank:
-            scores[good], ids[good], similarity = _reranked(rows, asked.rerank, read, ids[good])
-            how += " and " * bool(how) + shared("rerank._candidates", "described_method")(asked.rerank, width)
+    kept = max(asked.k, _looked_at(cut, calibration))
+    scores, ids, similarity, how = _ranked(rows, read, asked, kept, allowed)
     said = () if selected is None else selected.notices
     if calibration is not None and how:
         other = f"rerank {asked.rerank!r}" if asked.rerank else f"combine {asked.combined!r}"
@@ -128,7 +122,7 @@ def found(rows: Rows, encoder: QueryEncoder, calibration: Calibration | None, qu
     held = None if read.texts or how else calibration
     hits = Hits(ids, scores, read.table, rows.embeddings, similarity, held, read.root, read.pictures,
                 texts=read.texts, notices=said, how=how)  # fmt: skip
-    if cut is None and width <= asked.k:
+    if cut is None and ids.shape[1] <= asked.k:
         return hits
     k, accepted = asked.k, None if cut is None else _accepted(hits, cut)
     return replace(hits, ids=ids[:, :k], scores=scores[:, :k], accepted=None if accepted is None else accepted[:, :k])
@@ -162,6 +156,16 @@ class _Read:
     hidden: np.ndarray | None = None
     how: str = ""
 
+    def own_rows(self) -> list[np.ndarray] | None:
+        """For each query the rows that are its own; None where they are not left out."""
+        if self.hidden is not None:
+            return [np.flatnonzero(self.hidden)] * len(self.table)
+        if self.own is None:
+            return None
+        every = np.full(len(self.table), -1)
+        every[self.good] = self.own
+        return [every[place : place + 1][every[place : place + 1] >= 0] for place in range(len(every))]
+
 
 def _read(rows: Rows, encoder: QueryEncoder, queries: Queries, words: list[str] | None, asked: Search) -> _Read:
     if asked.combined:
@@ -177,6 +181,49 @@ def _read(rows: Rows, encoder: QueryEncoder, queries: Queries, words: list[str] 
     own = rows.own(encoded)[good] if asked.exclude_self and good.any() else None
     root, pictures = _folder(encoded.record.root), pictures_in(queries)
     return _Read(encoded.vectors[good], encoded.table, good, False, False, root, pictures, own)
+
+
+def _ranked(
+    rows: Rows, read: _Read, asked: Search, kept: int, allowed: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, Similarity, str]:
+    """Scores and rows (Q, W) of the best hits, how scores are read, and what they are of.
+
+    Where values are to be distinct the list grows until it has ``kept`` of them; re-ranked lists have their candidates.
+    """
+    most = len(rows.numbers)
+    width = min(max(kept, asked.candidates if asked.rerank else 1), most)
+    if asked.distinct is not None and not asked.rerank:
+        width = min(REPEATED * width, most)
+    scores, ids, similarity = _nearest(rows, read, asked, width, allowed)
+    if asked.distinct is not None:
+        values = rows.embeddings.table[asked.distinct]
+        chosen = first_of_each(values, scores, ids, min(kept, most), read.own_rows())
+        while chosen[2] and width < most and not asked.rerank:
+            width = min(REPEATED * width, most)
+            scores, ids, similarity = _nearest(rows, read, asked, width, allowed)
+            chosen = first_of_each(values, scores, ids, min(kept, most), read.own_rows())
+        scores, ids, _ = chosen
+    if not asked.rerank:
+        return scores, ids, similarity, read.how
+    method = shared("rerank._candidates", "described_method")(asked.rerank, width)
+    return scores, ids, similarity, f"{read.how} and {method}" if read.how else method
+
+
+def _nearest(
+    rows: Rows, read: _Read, asked: Search, width: int, allowed: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, Similarity]:
+    ids = np.full((len(read.table), width), -1, dtype=np.int64)
+    scores = np.full((len(read.table), width), -np.inf, dtype=np.float32)
+    similarity: Similarity = "cosine" if read.by_cosine else rows.similarity
+    good = read.good
+    if good.any():
+        if asked.combined in COMBINED:
+            scores, ids = COMBINED[asked.combined](rows, read.vectors, width, allowed, read.by_cosine)
+        else:
+            scores[good], ids[good] = rows.find(read.vectors, width, read.own, allowed, by_cosine=read.by_cosine)
+        if asked.rerank:
+            scores[good], ids[good], similarity = _reranked(rows, asked.rerank, read, ids[good])
+    return scores, ids, similarity
 
 
 def _reranked(rows: Rows, method: str, read: _Read, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, Similarity]:

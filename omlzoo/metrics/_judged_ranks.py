@@ -102,10 +102,11 @@ class _Block:
         self.squares, self.rows, self.apart = squares, rows, apart
         self.present = np.isfinite(apart).sum(axis=1)
         self.rank = np.empty(len(self.query), dtype=np.int64)
-        ends = np.searchsorted(self.query, np.arange(len(rows) + 1))
-        for number, (first, last) in enumerate(pairwise(ends.tolist())):
-            if last > first:
-                self.rank[first:last] = _ranks(_keys(apart[number]), self.position[first:last])
+        ends = np.searchsorted(self.query, np.arange(len(rows) + 1)).tolist()
+        self.pairs = [slice(first, last) for first, last in pairwise(ends)]  # of each query
+        for number, mine in enumerate(self.pairs):
+            if mine.stop > mine.start:
+                self.rank[mine] = _ranks(_keys(apart[number]), self.position[mine])
 
     def measure(self, protocol: Protocol, ranks: Mapping[str, Sequence[int]], shown: int) -> RetrievalPerQuery:
         relevant, ignored = protocol.relevant(self.grade), protocol.ignored(self.grade)
@@ -115,15 +116,15 @@ class _Block:
         first, scores = np.full((len(self.rows), shown), NOBODY), np.full((len(self.rows), shown), -np.inf, np.float32)
         right = np.zeros(first.shape, dtype=bool)
         for number in np.flatnonzero(possible).tolist():
-            mine = self.query == number
+            mine = self.pairs[number]
             keys = _keys(self.apart[number])
-            keys[self.position[mine & ignored]] = np.iinfo(np.int64).max
+            keys[self.position[mine][ignored[mine]]] = np.iinfo(np.int64).max
             nearest = np.sort(np.partition(keys, shown - 1)[:shown])
             nearest = nearest[nearest < _END] & 0xFFFFFFFF
             first[number, : len(nearest)] = self.squares.selection.gallery[nearest]
             row = np.full(len(nearest), self.rows[number])
             scores[number, : len(nearest)] = self.squares.direct(row, nearest)
-            right[number, : len(nearest)] = np.isin(nearest, self.position[mine & relevant])
+            right[number, : len(nearest)] = np.isin(nearest, self.position[mine][relevant[mine]])
         kept = {name: each[possible] for name, each in values.items()}
         return RetrievalPerQuery(
             self.rows[possible], kept, first[possible], scores[possible], self.rows[~possible], right[possible]

@@ -66,7 +66,12 @@ class Squares:
         return squares
 
     def direct(self, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Direct scores (P,) of pairs of a query's row and a gallery position."""
+        """Direct scores (P,) of pairs.
+
+        Args:
+            rows: (P,) row numbers of queries.
+            positions: (P,) gallery positions.
+        """
         queries, gallery = torch.from_numpy(rows), torch.from_numpy(self.selection.gallery[positions])
         vectors, step, found = self.vectors.detach(), max(1, DIRECT // self.vectors.shape[1]), [torch.empty(0)]
         for start in range(0, len(rows), step):

@@ -9,7 +9,7 @@ from omlzoo.models._masking import block_masks, hidden_patches, patch_rows, visi
 from omlzoo.models._staged import as_grid
 from omlzoo.models._transformer_blocks import Attention, Block, Mlp
 
-__all__ = ["MaskedPrototypes", "OverPatches", "PatchProjector", "PixelDecoder", "grid_positions"]
+__all__ = ["LabelledPatches", "MaskedPrototypes", "OverPatches", "PatchProjector", "PixelDecoder", "grid_positions"]
 
 
 class OverPatches(nn.Module):
@@ -47,6 +47,29 @@ class PatchProjector(OverPatches):
         projected = self.cells(cells)
         parts = [self.whole(outputs["embedding"]), projected.flatten(1), cells.detach().flatten(1).to(projected.dtype)]
         return torch.cat(parts, dim=1)
+
+
+class LabelledPatches(OverPatches):
+    """The embedding, every patch or place of the feature map, and its label, for losses over labels of patches.
+
+    It is called with images (B, 4, H, W), the last of them the labels of the pixels. A row has the embedding, the
+    vectors of the S patches (S x patch_width), and their labels (S), those of the pixels at their middles.
+
+    Args:
+        patch_width: Dimension of the patches.
+    """
+
+    def __init__(self, patch_width: int) -> None:
+        super().__init__()
+        self.patch_width = patch_width
+
+    def forward(self, body: Extractor, images: Tensor) -> Tensor:
+        pictures = images[:, :3].contiguous(memory_format=torch.channels_last)
+        outputs = body.features(pictures)
+        cells = as_grid(outputs, pictures)
+        labels = nn.functional.interpolate(images[:, 3:].float(), cells.shape[2:], mode="nearest-exact")
+        vectors = cells.flatten(2).transpose(1, 2).flatten(1)  # (B, S x width)
+        return torch.cat([outputs["embedding"], vectors, labels.flatten(1)], dim=1)
 
 
 class MaskedPrototypes(OverPatches):
@@ -180,7 +203,12 @@ def as_patches(images: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def grid_positions(grid: tuple[int, int], dim: int) -> Tensor:
-    """Fixed positions (S, dim) of patches row by row: sines and cosines of the column, then of the row."""
+    """Fixed positions (S, dim) of patches row by row: sines and cosines of the column, then of the row.
+
+    Args:
+        grid: Rows and columns.
+        dim: A multiple of 4.
+    """
     waves = 10_000.0 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
     row, column = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in grid), indexing="ij")
     angles = [place.flatten()[:, None] * waves for place in (column, row)]

@@ -68,7 +68,11 @@ def patches_of(model: Extractor, needs: Needs) -> Patches:
 
 
 def patch_rows(model: nn.Module, images: Tensor) -> tuple[int, int]:
-    """The rows and columns of patches that a vision transformer makes of images (B, 3, H, W).
+    """The rows and columns of patches that a vision transformer makes of images.
+
+    Args:
+        model: A vision transformer, or a model around one.
+        images: (B, 3, H, W).
 
     Raises:
         BadInput: It is no vision transformer.

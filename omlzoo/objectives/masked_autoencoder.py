@@ -69,13 +69,7 @@ class MAE(Objective):
     def compute(self, student: list[Tensor], teacher: list[Tensor], ids: Tensor) -> Tensor | None:
         errors, simple = [], []
         for view in student:
-            rest = view[:, self.width :]
-            if not rest.shape[1] or rest.shape[1] % (2 * self.pixels):
-                raise BadInput(
-                    f"MAE was given rows of {view.shape[1]} numbers; they are {self.width} and twice {self.pixels} for "
-                    "each patch that was left out"
-                )
-            guessed, wanted = (torch.unflatten(half, 1, (-1, self.pixels)) for half in rest.chunk(2, dim=1))
+            guessed, wanted = self._halves(view)
             middle = wanted.mean(dim=2, keepdim=True)
             if self.scaled:
                 wanted = (wanted - middle) / (wanted.var(dim=2, keepdim=True) + EPSILON).sqrt()
@@ -85,3 +79,14 @@ class MAE(Objective):
         value = torch.stack(errors).mean()
         self.note(explained=1 - value.detach() / (torch.stack(simple).mean() + EPSILON))
         return value
+
+    def _halves(self, view: Tensor) -> tuple[Tensor, Tensor]:
+        """The guessed and the right pixels (B, M, pixels) of the patches that were left out."""
+        rest = view[:, self.width :]
+        if not rest.shape[1] or rest.shape[1] % (2 * self.pixels):
+            raise BadInput(
+                f"MAE was given rows of {view.shape[1]} numbers; they are {self.width} and twice {self.pixels} for "
+                "each patch that was left out"
+            )
+        guessed, wanted = (torch.unflatten(half, 1, (-1, self.pixels)) for half in rest.chunk(2, dim=1))
+        return guessed, wanted

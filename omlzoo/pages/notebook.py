@@ -1,5 +1,7 @@
 """What a notebook shows of results: tables, and a bounded number of small pictures as data URIs."""
 
+import base64
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -8,15 +10,16 @@ from typing import Any
 
 import pandas as pd
 
-from omlzoo.data.images import Box
+from omlzoo.data.images import Box, to_rgb
 from omlzoo.data.late_picture import Picture
 from omlzoo.data.table import Table
-from omlzoo.pages.album import Album
+from omlzoo.errors import BadImage
 from omlzoo.pages.labels import readable, shortened
 
 __all__ = ["MOST", "Tile", "facts_html", "rows_html", "table_html", "tiles_html"]
 
 MOST = 12  # pictures of a table
+SIDE = 128  # pixels of a picture's longer side
 FIGURE = "display:inline-block;width:112px;margin:2px;vertical-align:top;font-size:11px;line-height:1.3;text-align:left"
 IMAGE = "max-width:108px;max-height:108px;display:block;border:2px solid {colour}"
 COLOURS = {True: "#1a7f37", False: "#b42318", None: "transparent"}
@@ -44,17 +47,28 @@ class Tile:
 
 def tiles_html(tiles: Iterable[Tile]) -> str:
     """Small pictures beside each other."""
-    album = Album(large=0)
-    return "".join(_figure(tile, album) for tile in tiles)
+    return "".join(map(_figure, tiles))
 
 
-def _figure(tile: Tile, album: Album) -> str:
-    source = None if tile.picture is None else album.picture(tile.picture, tile.box)
+def _figure(tile: Tile) -> str:
+    source = None if tile.picture is None else _uri(tile.picture, tile.box)
     said = " ".join(part for part in (WORDS[tile.right], tile.text) if part)
     title, text = escape(shortened(tile.title, 32)), escape(shortened(said, 40))
     style = IMAGE.format(colour=COLOURS[tile.right])
     picture = f'<img src="{source}" alt="{title}" style="{style}">' if source else "<i>no picture</i><br>"
     return f'<div style="{FIGURE}">{picture}<b>{title}</b><br>{text}</div>'
+
+
+def _uri(picture: Picture, box: Box | None) -> str | None:
+    """A picture as a small JPEG in a data URI; None where it cannot be read."""
+    try:
+        image = to_rgb(picture, box)
+    except BadImage:
+        return None
+    image.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=75)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def rows_html(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:

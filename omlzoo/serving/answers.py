@@ -28,6 +28,7 @@ class SearchOptions:
         threshold: The smallest score of an accepted hit, or the name of a cut-point of the calibration; None for none.
         rerank: A method of re-ranking; None for none.
         combine: How the examples of a request are one query: "average", "any" or "all"; None where it has one alone.
+        distinct: A column of which each value is found once; None for none.
     """
 
     k: int
@@ -35,6 +36,7 @@ class SearchOptions:
     threshold: float | str | None
     rerank: str | None = None
     combine: Combination | None = None
+    distinct: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _search(
     where = None if options.where is None else dict(options.where)
     queries = vectors if texts is None else texts
     hits = index.find(queries, options.k, where=where, threshold=options.threshold, text=texts is not None,
-                      rerank=options.rerank)  # fmt: skip
+                      rerank=options.rerank, distinct=options.distinct)  # fmt: skip
     return _described(hits, rows)
 
 
@@ -118,7 +120,8 @@ def _combined(index: Index, rows: RowFacts, request: Request, options: SearchOpt
     examples += [] if request.text is None else [request.text]
     where = None if options.where is None else dict(options.where)
     hits = index.find(examples, options.k, where=where, threshold=options.threshold, text=True, rerank=options.rerank,
-                      combine=options.combine, negatives=[every[row] for row in request.negatives] or None)  # fmt: skip
+                      combine=options.combine, negatives=[every[row] for row in request.negatives] or None,
+                      distinct=options.distinct)  # fmt: skip
     return _described(hits, rows)[0]
 
 

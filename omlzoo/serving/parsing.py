@@ -12,6 +12,7 @@ from omlzoo.jsonio import parse_json
 
 __all__ = [
     "Box",
+    "Column",
     "Combined",
     "Filter",
     "Least",
@@ -38,6 +39,7 @@ Box = Annotated[str | None, Form(max_length=200, description="left, top, right, 
 Filter = Annotated[str | None, Form(description='JSON, such as {"category": "boot"}')]
 Least = Annotated[str | None, Form(max_length=200, description="a least score or a name of the calibration")]
 Order = Annotated[str | None, Form(max_length=40, description="reciprocal, expansion or average_expansion")]
+Column = Annotated[str | None, Form(max_length=200, description="a column of which each value is found once")]
 Combined = Annotated[str | None, Form(max_length=40, description="average, any or all: several examples as one")]
 RowNumbers = Annotated[list[int] | None, Form(description=f"rows as further examples, at most {EXAMPLES}")]
 Words = Annotated[str | None, Form(max_length=2000, description="for a model with a text tower")]

@@ -15,6 +15,7 @@ from omlzoo.pages.render import search_page
 from omlzoo.serving.answers import Request, SearchOptions
 from omlzoo.serving.parsing import (
     Box,
+    Column,
     Combined,
     Filter,
     Least,
@@ -126,6 +127,7 @@ async def search(
     combine: Combined = None,
     items: RowNumbers = None,
     negatives: RowNumbers = None,
+    distinct: Column = None,
 ) -> Response:
     """The nearest rows to a picture, to a row, or to a text; or to several of them and further rows, as one query."""
     together = parse_combine(combine, bool(items or negatives))
@@ -139,7 +141,7 @@ async def search(
     columns, index = parse_where(where), service.index
     further, against = rows_of(index, items), rows_of(index, negatives)
     filters = None if columns is None else tuple(columns.items())
-    options = SearchOptions(k, filters, parse_threshold(threshold), rerank or None, together)
+    options = SearchOptions(k, filters, parse_threshold(threshold), rerank or None, together, distinct or None)
     request = Request(
         pixels=None if image is None else await service.pixels(image, box),
         vector=None if item is None else index.embeddings.vectors[row_of(index, item)],

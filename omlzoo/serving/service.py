@@ -133,7 +133,7 @@ class Service:
             "backend": index.backend, "recall": None if index.recall is None else index.recall.value,
             "thresholds": [] if index.calibration is None else [cut.name for cut in index.calibration.cut_points],
             "filters": self.row_facts.choices(), "limits": vars(self.limits), "texts": self.reads_texts,
-            "reranking": list(shared("rerank._candidates", "METHODS")),
+            "parts": "x_1" in index.embeddings.table, "reranking": list(shared("rerank._candidates", "METHODS")),
         }  # fmt: skip
 
     def _compute(self, batch: Sequence[Request]) -> list[Any]:

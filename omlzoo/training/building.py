@@ -35,6 +35,7 @@ from omlzoo.training.objective import Captioned, OverViews, Supervised
 from omlzoo.training.own_augment import try_first
 from omlzoo.training.own_parts import is_own
 from omlzoo.training.parts import make_augment, make_head, make_loss, make_objective, make_sampler
+from omlzoo.training.patch_loss import mask_head, over_rows, training_masks
 from omlzoo.training.precision import decide_precision
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.run_folder import CACHE, LAST
@@ -185,6 +186,7 @@ def build_run(
     stage = recipe.freeze if recipe.cache else 0
     objective = make_objective(recipe, body, processes() > 1)
     head = make_head(recipe, body.dim) if objective is None else objective.make_projector()
+    head = head if data.pictures.masks is None else mask_head(body)
     trained = TrainingModel(body, head, stage, tower).to(where)
     taught = None if lesson is None else lesson.objective(split.fit, recipe, body.dim, processes() > 1)
     step = build_step(trained, recipe, data, taught or objective or captioning)
@@ -239,7 +241,8 @@ def build_data(
         BadInput: The sampler cannot draw such batches from these rows.
     """
     augment, side = make_augment(recipe, preprocess)
-    pictures = ImageTable(rows, augment, side if recipe.decode == "fast" else None)
+    masks = training_masks(rows, recipe) if lesson is None else None
+    pictures = ImageTable(rows, augment, side if recipe.decode == "fast" else None, masks)
     if is_own(recipe.augment):
         try_first(pictures)
     features = FrozenFeatures(pictures, recipe.cache, cache, recipe.seed) if recipe.cache else None
@@ -274,7 +277,8 @@ def build_step(
     if isinstance(beyond, Taught):
         return Optimization(share_model(model), beyond.to(device), recipe, steps, precision)
     if beyond is None or isinstance(beyond, Captioning):
-        loss = make_loss(recipe, recipe.poincare or model.body.dim, data.labels, processes() > 1).to(device)
+        loss = make_loss(recipe, recipe.poincare or model.body.dim, data.labels, processes() > 1)
+        loss = over_rows(loss, model.head, model.body.dim).to(device)
         if beyond is not None:
             beyond.begin(loss, recipe)
         supervised = Supervised(loss) if beyond is None else Captioned(loss)

@@ -26,8 +26,14 @@ class Inputs:
     kept: bool = False
 
     def images(self, pixels: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) float, channels last, of pixels (B, 3, H, W) uint8."""
-        images = self.transform.normalize(pixels.to(self.device, non_blocking=True))
+        """Normalised images (B, 3, H, W) float, channels last, of pixels (B, 3, H, W) uint8.
+
+        Of pixels (B, 4, H, W), the last of them labels, images (B, 4, H, W), whose labels stay as they are.
+        """
+        moved = pixels.to(self.device, non_blocking=True)
+        images = self.transform.normalize(moved[:, :3])
+        if moved.shape[1] > 3:
+            images = torch.cat([images, moved[:, 3:].to(images.dtype)], dim=1)
         return images.contiguous(memory_format=torch.channels_last)
 
     def views(self, loaded: Pixels) -> list[Tensor]:

@@ -121,7 +121,9 @@ def suggested_rate(curve: pd.DataFrame) -> float | None:
 
 def _rising(parts: RunParts, steps: int, progress: bool) -> pd.DataFrame:
     """A row for each step."""
-    step, rows, losses, mean, epoch = parts.step, list[dict[str, float]](), list[float](), 0.0, 0
+    rows: list[dict[str, float]] = []
+    losses: list[float] = []
+    step, mean, epoch = parts.step, 0.0, 0
     parts.model.train()
     for part in parts.frozen:
         part.eval()

@@ -78,7 +78,12 @@ def space_of(recipe: Recipe, over: Mapping[str, Any] | None = None) -> dict[str,
 
 
 def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """The recipe with the values of a trial, by the names of :func:`space_of`."""
+    """The recipe with the values of a trial.
+
+    Args:
+        recipe: The settings around them.
+        values: A value for each of the names of :func:`space_of`.
+    """
     settings: dict[str, Any] = {}
     for name, value in values.items():
         table, _, argument = name.partition(".")
@@ -87,7 +92,12 @@ def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
 
 
 def current(recipe: Recipe, space: Mapping[str, Span]) -> dict[str, Any] | None:
-    """The recipe's own values of the settings that are tried; None where one is outside of its span."""
+    """The recipe's own values of the settings that are tried; None where one is outside of its span.
+
+    Args:
+        recipe: The settings.
+        space: The settings that are tried.
+    """
     values = {name: _value(recipe, name) for name in space}
     return values if all(space[name].has(value) for name, value in values.items()) else None
 

@@ -34,7 +34,12 @@ class TimeLeft:
         self.said = False
 
     def begin(self, epoch: int, done: int) -> None:
-        """An epoch begins, from 0, of which ``done`` batches were trained before."""
+        """An epoch begins.
+
+        Args:
+            epoch: Its number, from 0.
+            done: Number of its batches that were trained before.
+        """
         if epoch > self.epoch and self.counted:
             self.pace, self.between = self._pace(), self.clock() - self.last
         self.epoch, self.done, self.counted = epoch, done, -1

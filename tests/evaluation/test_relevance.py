@@ -86,6 +86,13 @@ def test_a_table_of_pairs_that_breaks_a_rule(table: pd.DataFrame, message: str) 
     assert "\n" not in str(caught.value)
 
 
+def test_embeddings_without_roles_say_so() -> None:
+    rows = made()
+    del rows.table["is_query"]
+    with pytest.raises(BadInput, match="the embeddings lack the columns is_query"):
+        omlzoo.evaluate(rows, relevance=pairs(a=1))
+
+
 def test_a_picture_with_several_boxes_is_no_single_row() -> None:
     rows = made()
     rows.table.loc[2, "path"] = "a.png"

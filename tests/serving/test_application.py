@@ -634,6 +634,19 @@ def test_several_examples_are_one_query(client: TestClient, index: Index) -> Non
     assert len(alone["hits"]) == 5
 
 
+def test_each_value_of_a_column_is_found_once(client: TestClient, index: Index) -> None:
+    found = client.post("/search", data={"item": 7, "k": 5, "distinct": "label"}).json()
+    assert [hit["id"] for hit in found["hits"]] == index.search(
+        index.embeddings.vectors[[7]], k=5, distinct="label"
+    ).ids[0].tolist()
+    assert len({hit["label"] for hit in found["hits"]}) == 5
+    together = client.post("/search", data={"item": 7, "items": [9], "k": 3, "distinct": "label"}).json()
+    assert len({hit["label"] for hit in together["hits"]}) == 3
+    refused = client.post("/search", data={"item": 7, "distinct": "colour"})
+    assert (refused.status_code, "has no 'colour'" in refused.json()["detail"]) == (422, True)
+    assert client.get("/facts").json()["parts"] is False
+
+
 def test_a_picture_and_words_are_one_query(worded: Index) -> None:
     with TestClient(application(worded, limits=FREE)) as client:
         wanted = worded.search([worded.embeddings.vectors[3], "a/b red"], k=4, combine="average", text=True)

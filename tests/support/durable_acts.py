@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from drawn_rows import random_embeddings
@@ -142,5 +143,5 @@ def prepare(root: Path, table: Path) -> None:
     omlzoo.embed_shards(other, root / "t.csv", root / "old", progress=False)
     rows = random_embeddings(60)
     for backend in ("exact", "faiss", "milvus"):
-        options = {"uri": str(root / "rows.db"), "kind": "FLAT"} if backend == "milvus" else {}
+        options: dict[str, Any] = {"uri": str(root / "rows.db"), "kind": "FLAT"} if backend == "milvus" else {}
         omlzoo.build_index(rows, backend=backend, **options).save(root / f"{backend}.index")

@@ -16,7 +16,7 @@ __all__ = ["Faiss", "faiss_library"]
 
 FILE, KEPT = "backend.faiss", "backend.npz"
 GROWN = 2  # times the rows that the codes were learnt from, from which on they are learnt again
-WIDER = 4  # times the rows that a walk brings, where too few of them may be found
+WIDER, WIDEST = 4, 100  # how many times as wide a walk is where too few may be found, and from where on it is the last
 LEAST, SHARE = 1024, 50  # the widest walk: so many rows, or one of so many where there are more
 BLOCK = 1 << 21  # rows that walks bring at a time
 
@@ -171,9 +171,10 @@ class Faiss:
         found = np.full((len(codes), count), -1, dtype=np.int64)
         may, asked = int(np.count_nonzero(among)), np.arange(len(codes))
         enough, widest = min(count, may), min(len(among), max(LEAST, len(among) // SHARE, 2 * count))
-        width = min(widest, -(-count * len(among) // may)) if may else 0
-        while len(asked) and width:
-            parameters, short = self.parameters(None, width, width / count), []
+        wider, lists = len(among) / max(1, may), hasattr(self.index, "invlists")
+        while len(asked) and may:
+            width, short = min(widest, round(count * wider + 0.5)), []
+            parameters = self.parameters(None, width, wider)
             step = max(1, BLOCK // width)
             for part in (asked[start : start + step] for start in range(0, len(asked), step)):
                 _, numbers = self.index.search(codes[part], width, params=parameters)
@@ -183,7 +184,9 @@ class Faiss:
                 found[part, : picked.shape[1]] = picked
                 short.append(part[good.sum(axis=1) < enough])
             asked = np.concatenate(short)
-            width = 0 if width == widest else min(widest, WIDER * width)
+            if (width == widest and not lists) or wider > WIDEST:
+                break
+            wider *= WIDER
         return found
 
     def _selector(self, allowed: np.ndarray | None) -> Any:
