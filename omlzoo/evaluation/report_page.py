@@ -31,7 +31,17 @@ HITS = 6  # of a query
 CHANGED = 6  # queries that gained or lost most
 PANELS = (
     ("Loss", "loss", ["loss"]),
-    ("Selection rows", "metric", ["selection cmc@1", "selection map@5", "selection map@r"]),
+    (
+        "Selection rows",
+        "metric",
+        [
+            "selection cmc@1",
+            "selection map@5",
+            "selection map@r",
+            "selection image_to_text_recall@1",
+            "selection text_to_image_recall@1",
+        ],
+    ),
     ("Active share", "share of pairs or triplets", ["active"]),
     ("Learning rate", "learning rate", ["lr"]),
 )

@@ -126,7 +126,8 @@ class Colouring:
             return {"name": shortened(self.name), "kind": self.kind, "values": _numbers(self.values)}
         names: dict[str, int] = {}
         codes = [names.setdefault(readable(str(value)), len(names)) for value in self.values]
-        return {"name": shortened(self.name), "kind": self.kind, "names": [shortened(name) for name in names], "codes": codes}
+        shown = [shortened(name) for name in names]
+        return {"name": shortened(self.name), "kind": self.kind, "names": shown, "codes": codes}
 
 
 @dataclass(frozen=True)

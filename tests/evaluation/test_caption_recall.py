@@ -116,5 +116,5 @@ def test_the_command_prints_it(
         main(["evaluate", model.facts.address, str(tmp_path / "described.csv"), "--html", str(tmp_path / "r.html")])
         == 0
     )
-    assert "text_to_image_recall@10" in capsys.readouterr().out
+    assert "text_to_image_recall@1 " in capsys.readouterr().out
     assert "Share of different texts with one of their pictures" in (tmp_path / "r.html").read_text()
