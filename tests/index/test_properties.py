@@ -68,6 +68,7 @@ def test_the_hits_are_those_of_the_exact_index(
     backend: str, seed: int, few: int, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("omlzoo.index.rows.FEW", few)
+    slack = 1e-2 if backend == "faiss" else 1e-5  # a byte for each number proposes twice as many as are asked for
     options = WHOLE.get(backend) or options_of(backend, folder, request)
     random, rows = np.random.default_rng(seed + few), strange(seed)
     begun = rows.rows(np.arange(MOST) < 200)
@@ -86,9 +87,10 @@ def test_the_hits_are_those_of_the_exact_index(
         for where in (every[number] for number in random.choice(len(every), 3, replace=False)):
             for k in (3, 500):
                 found, wanted = (each.search(queries, k=k, where=where, exclude_self=k == 3) for each in (ours, exact))
-                assert found.scores == pytest.approx(wanted.scores, rel=1e-5, abs=1e-4)
+                assert found.scores == pytest.approx(wanted.scores, rel=slack, abs=slack)
                 assert (found.ids >= 0).tolist() == (wanted.ids >= 0).tolist()
                 with np.errstate(invalid="ignore"):  # where there is none beside none
                     tied = np.diff(wanted.scores, axis=1, append=np.nan, prepend=np.nan)
-                alone = (np.abs(tied[:, 1:]) > 1e-4) & (np.abs(tied[:, :-1]) > 1e-4)
+                least = 20 * slack * np.maximum(1, np.abs(wanted.scores))
+                alone = (np.abs(tied[:, 1:]) > least) & (np.abs(tied[:, :-1]) > least)
                 assert (found.ids == wanted.ids)[alone].all()

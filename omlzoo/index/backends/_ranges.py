@@ -25,10 +25,9 @@ def check_whole(least: int = 1, most: int = MOST, **values: Any) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Integral):
             raise BadInput(f"{name} is {value!r}; it must be a whole number")
-        number = int(value)
-        if number < least:
+        if int(value) < least:
             raise BadInput(f"{name} is {value}; it must be at least {least}")
-        if number > most:
+        if int(value) > most:
             raise BadInput(f"{name} is {value}; it must be at most {most}")
 
 
