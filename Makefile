@@ -24,7 +24,7 @@ setup: $(FOR_TESTS)
 setup-all: $(FOR_ALL)
 
 $(FOR_DEMO): pyproject.toml | $(RUN)/uv
-	$(INSTALL) '.[photos,plots,serve]'
+	$(INSTALL) '.[photos,serve]'
 	touch $(FOR_DEMO)
 
 $(FOR_TESTS): pyproject.toml | $(RUN)/uv

@@ -37,7 +37,6 @@ IDS = torch.tensor([[2, 4, 6, 7, 8, 1], [3, 5, 1, 1, 1, 1], [4, 1, 1, 1, 1, 1], 
 
 @pytest.fixture(autouse=True)
 def _plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
 @pytest.fixture

@@ -31,7 +31,6 @@ QUICK: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
 def textured(random: np.random.Generator) -> tuple[Image.Image, Image.Image]:
