@@ -16,7 +16,6 @@ import omlzoo
 from omlzoo.cli import main
 from omlzoo.data import table
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
-from omlzoo.evaluation import plots
 from omlzoo.losses import CLIPLoss, SigLIPLoss
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._text_tower import TextTower
@@ -33,10 +32,6 @@ QUICK: dict[str, Any] = {
 }  # fmt: skip
 WORDS = ["red", "blue", "shoe", "hat", "with", "white", "sole"]
 IDS = torch.tensor([[2, 4, 6, 7, 8, 1], [3, 5, 1, 1, 1, 1], [4, 1, 1, 1, 1, 1], [5, 8, 1, 1, 1, 1]])
-
-
-@pytest.fixture(autouse=True)
-def _plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
