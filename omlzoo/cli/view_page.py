@@ -54,7 +54,7 @@ def preview_views(
     rows, unread, album = [], [], Album(out)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(known.seed)
-        files, boxes, names = table.files(), table.boxes(), table.frame["path"].astype(str).tolist()
+        files, boxes, names = table.files(), table.boxes(), [str(path) for path in table.frame["path"]]
         for number in np.linspace(0, len(files) - 1, min(PICTURES, len(files))).astype(int).tolist():
             try:
                 image = to_rgb(files[number], boxes[number])

@@ -11,10 +11,10 @@ def card_titles(frame: pd.DataFrame) -> list[str]:
     Args:
         frame: Rows with the column "label", and perhaps "category".
     """
-    labels = frame["label"].astype(str)
+    labels = [str(label) for label in frame["label"]]
     if "category" not in frame:
-        return labels.tolist()
-    categories = frame["category"].astype(str).where(frame["category"].notna(), "")
+        return labels
+    categories = ["" if each is None or each != each else str(each) for each in frame["category"]]
     return [
         f"{label}, {category}" if category and category != label else label
         for label, category in zip(labels, categories, strict=True)

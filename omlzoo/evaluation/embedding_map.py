@@ -22,7 +22,12 @@ HIDDEN = {"path", "error", "x_1", "x_2", "y_1", "y_2", "is_query", "is_gallery"}
 
 
 def rows_on_map(count: int, seed: int = 0) -> np.ndarray:
-    """Which of so many rows a map shows: all in a random order, or 3,000 drawn ones."""
+    """Which of so many rows a map shows: all in a random order, or 3,000 drawn ones.
+
+    Args:
+        count: How many rows there are.
+        seed: Seed of the drawing.
+    """
     return np.random.default_rng(seed).permutation(count)[:POINTS]
 
 
@@ -35,7 +40,12 @@ def principal_components(vectors: np.ndarray) -> np.ndarray:
 
 
 def outcomes(table: pd.DataFrame, ranking: RetrievalPerQuery) -> list[str]:
-    """Of each row of a table whether its first hit is "right" or "wrong"; "not asked" for those that are no queries."""
+    """Of each row whether its first hit is "right" or "wrong"; "not asked" for those that are no queries.
+
+    Args:
+        table: N rows with a column "label".
+        ranking: The first hits of the queries among them.
+    """
     labels = label_texts(table["label"], "labels")
     found = np.full(len(table), "not asked", dtype=object)
     right = (labels[ranking.first[:, 0]] == labels[ranking.queries]) & (ranking.first[:, 0] >= 0)

@@ -49,8 +49,8 @@ def finding_cards(findings: Sequence[Finding], table: Table | None, album: Album
 class _Pictures:
     def __init__(self, table: Table, album: Album) -> None:
         self.files, self.boxes, self.album = table.files(), table.boxes(), album
-        paths = table.frame["path"].astype(str).tolist()
-        labels = table.frame["label"].astype(str).tolist()
+        paths = [str(path) for path in table.frame["path"]]
+        labels = [str(label) for label in table.frame["label"]]
         self.titles = card_titles(table.frame)
         self.paths = paths
         self.row_of = {path: row for row, path in reversed(list(enumerate(paths)))}

@@ -202,7 +202,7 @@ class _Pictures:
         table = embeddings.pictures()
         self.files, self.boxes, self.labels = table.files(), table.boxes(), table.frame["label"].to_numpy()
         self.titles = card_titles(table.frame)
-        self.names = table.frame["path"].astype(str).to_numpy()
+        self.names = [str(path) for path in table.frame["path"]]
         self.model, self.album = embeddings.model, album
 
     def card(self, row: int, text: str, right: bool | None, why: str) -> Card:

@@ -54,9 +54,9 @@ def write_page(collection: Collection, path: str | Path) -> None:
         title, text = WORDS[kind]
         more = f" The first {GROUPS} of {len(groups):,} groups." if len(groups) > GROUPS else ""
         sections.append(Section(title, [cards.group(rows) for rows in groups[:GROUPS]], text + more, kind))
-    strange = [Row(cards.card(int(row), f"{collection.strangeness[row]:.1f} x"), []) for row in collection.strangest]
+    strange = [cards.card(int(row), f"{collection.strangeness[row]:.1f} x") for row in collection.strangest]
     text = "How far the fifth nearest picture is, as a multiple of what is usual; from 2 or 3 on they are worth a look."
-    sections.append(Section("Unlike all others", strange, text, "strange"))
+    sections.append(Section("Unlike all others", [Row(strange[0], strange[1:])], text, "strange"))
     kinds = [cards.group(rows, f"kind {number}") for number, rows in enumerate(collection.kinds, 1)]
     sections.append(Section("Kinds of pictures", kinds, "Clusters; the most central picture comes first.", "kinds"))
     left_out = f"; {collection.failed:,} without a vector are left out" if collection.failed else ""
@@ -66,7 +66,7 @@ def write_page(collection: Collection, path: str | Path) -> None:
         f"Near-duplicates and outliers: {collection.how}.", *cards.album.notes(),
     ]  # fmt: skip
     table, how = _packed(collection)
-    labels = sorted(set(good.table["label"].dropna().astype(str)))[:LABELS] if "label" in good.table else []
+    labels = sorted({str(label) for label in good.table["label"].dropna()})[:LABELS] if "label" in good.table else []
     charts = plots.drawn(map_of_kinds, collection)
     page = tidy_page(
         Heading("What is there", good.record.model), facts if table else [*facts, how], sections, charts, table=table,
@@ -100,7 +100,7 @@ class _Cards:
     def __init__(self, collection: Collection, album: Album) -> None:
         table = collection.embeddings.pictures()
         self.files, self.boxes, self.frame, self.album = table.files(), table.boxes(), table.frame, album
-        self.paths, self.vectors = table.frame["path"].astype(str).tolist(), collection.embeddings.vectors
+        self.paths, self.vectors = [str(path) for path in table.frame["path"]], collection.embeddings.vectors
 
     def group(self, rows: np.ndarray, title: str = "") -> Row:
         """A group beside its first picture, with the distances to it."""

@@ -171,7 +171,7 @@ class Hits:
         """The hits of a query, the label of which is None where it is not known."""
         gallery = self.embeddings.pictures("the index").part(np.maximum(self.ids[number], 0))
         cards: list[Card] = []
-        paths = gallery.frame["path"].astype(str).tolist()
+        paths = [str(path) for path in gallery.frame["path"]]
         files = zip(gallery.files(), gallery.boxes(), strict=True)
         for place, (file, box) in enumerate(files):
             if self.ids[number, place] < 0:

@@ -10,6 +10,7 @@ from PIL import Image, features
 
 from omlzoo.data.images import Box, to_rgb
 from omlzoo.data.late_picture import Picture
+from omlzoo.data.written_text import is_writable
 from omlzoo.errors import BadImage
 from omlzoo.pages.charts import Atlas
 from omlzoo.pages.parts import Card
@@ -62,7 +63,18 @@ class Album:
         why: str = "",
         row: int | None = None,
     ) -> Card:
-        """A card with the picture; the arguments after the box are its attributes."""
+        """A card with the picture.
+
+        Args:
+            source: A picture's file, or a picture in memory.
+            box: The part to show; None shows the whole picture.
+            title: As the attribute of :class:`omlzoo.pages.parts.Card`, like those below it.
+            text: The second line.
+            right: Whether its label is that of the query.
+            name: What it is called in its table.
+            why: Why it is shown.
+            row: Its row, where the reader may decide about it.
+        """
         return Card(self.picture(source, box), title, text, right, name, why, self._link(source), row)
 
     def notes(self) -> list[str]:
@@ -89,7 +101,9 @@ class Album:
         if self.folder is None or not isinstance(source, Path):
             return ""
         file = source.absolute()
-        return quote(file.relative_to(self.folder).as_posix()) if file.is_relative_to(self.folder) else ""
+        if not file.is_relative_to(self.folder) or not is_writable(str(file)):
+            return ""
+        return quote(file.relative_to(self.folder).as_posix())
 
 
 def data_uri(image: Image.Image, quality: int = 45) -> str:

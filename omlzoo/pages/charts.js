@@ -140,7 +140,8 @@
   function cloud(spec, state) {
     const [colours, legend] = coloured(spec.columns[state.column]);
     state.legend(legend);
-    const bare = { type: "value", scale: true, axisLabel: { show: false }, axisTick: { show: false }, axisLine: { show: false }, splitLine: { lineStyle: { color: style("--line"), opacity: .5 } } };
+    const pad = found => (found.max - found.min) * .04 || 1; // so that no point lies on the edge
+    const bare = { type: "value", scale: true, min: found => found.min - pad(found), max: found => found.max + pad(found), axisLabel: { show: false }, axisTick: { show: false }, axisLine: { show: false }, splitLine: { lineStyle: { color: style("--line"), opacity: .5 } } };
     return {
       animation: false, grid: { left: 4, right: 4, top: 4, bottom: 4 }, xAxis: bare, yAxis: bare,
       dataZoom: [{ type: "inside", xAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", preventDefaultMouseMove: false }, { type: "inside", yAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", preventDefaultMouseMove: false }],

@@ -30,7 +30,7 @@ def test_the_page_of_a_comparison(drawn: Path, tmp_path: Path) -> None:
         "Distances of pairs", "Accepted pairs", "Utility of one threshold", "Embeddings",
     ]  # fmt: skip
     assert page.count("data-chart=") == len(charts)
-    assert page.index("Of 100 searches") < page.index("Queries that went worst") < page.index("All numbers")
+    assert page.index("Of 100 searches") < page.index("<h2>Queries that went worst") < page.index("<h2>All numbers")
 
 
 def test_a_calibrated_model_shows_its_thresholds(drawn: Path, tmp_path: Path) -> None:

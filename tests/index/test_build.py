@@ -150,7 +150,8 @@ def test_the_page_is_one_file_with_its_pictures(tmp_path: Path, embeddings: Embe
     hits.html(tmp_path / "gallery.html")
     page = (tmp_path / "gallery.html").read_text()
     assert page.count('<button type="button" class="open"') == 4 * 6
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
     right = int((hits.table()["label"].to_numpy() == np.repeat(queries.table["label"], 5).to_numpy()).sum())
     assert page.count("<b>right</b>") == right
     assert page.count("<b>wrong</b>") == 20 - right

@@ -157,16 +157,19 @@ def test_a_lasso_writes_the_rows_that_it_holds(browser: Any, pages: Path, tmp_pa
     canvas = view.locator("[data-chart]")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
-    view.mouse.move(box["x"] + 0.04 * box["width"], box["y"] + 0.95 * box["height"])
-    view.mouse.move(box["x"] + 4 + 0.5, box["y"] + box["height"] - 4.5)
+    left, low = (
+        4 + 0.04 / 1.08 * (box["width"] - 8),
+        box["height"] - 4 - 0.04 / 1.08 * (box["height"] - 8),
+    )  # the first row
+    view.mouse.move(box["x"] + left - 9, box["y"] + low - 9)
+    view.mouse.move(box["x"] + left, box["y"] + low)
     assert "0.png; first hit: right" in view.locator(".tip").inner_text()
     view.click("text=Lasso")
-    corners = [(-0.02, 0.4), (0.1, 0.4), (0.1, 1.02), (-0.02, 1.02), (-0.02, 0.5)]  # the first row, left and low
-    view.mouse.move(box["x"] + 1, box["y"] + 0.4 * box["height"])
+    box = canvas.bounding_box()
+    view.mouse.move(box["x"] + left - 20, box["y"] + low - 40)
     view.mouse.down()
-    for x, y in corners[1:]:
-        place = max(1, x * box["width"]), min(y * box["height"], box["height"] - 1)
-        view.mouse.move(box["x"] + place[0], box["y"] + place[1], steps=4)
+    for x, y in ((40, -40), (40, 15), (-20, 15), (-20, -35)):
+        view.mouse.move(box["x"] + left + x, box["y"] + low + y, steps=4)
     view.mouse.up()
     chosen = pytest.importorskip("playwright.sync_api").expect(view.locator(".tools [role=status]"))
     chosen.to_have_text("1 chosen")
