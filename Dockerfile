@@ -15,7 +15,7 @@ COPY weights_manifest weights_manifest
 
 FROM base AS cpu
 RUN pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu \
-    && pip install ".[calibration,onnx,photos,plots,serve,text]"
+    && pip install ".[calibration,onnx,photos,serve,text]"
 USER omlzoo
 WORKDIR /home/omlzoo
 EXPOSE 8765
@@ -23,7 +23,7 @@ ENTRYPOINT ["omlzoo"]
 CMD ["--help"]
 
 FROM base AS cuda
-RUN pip install ".[calibration,photos,plots,serve,text,train]"
+RUN pip install ".[calibration,photos,serve,text,train]"
 USER omlzoo
 WORKDIR /home/omlzoo
 EXPOSE 8765

@@ -9,7 +9,7 @@ FOR_TESTS := .venv/.installed-tests
 FOR_ALL := .venv/.installed-all
 
 .DEFAULT_GOAL := setup
-.PHONY: setup setup-all demo test lint audit bench docs examples release-check stubs clean
+.PHONY: setup setup-all demo test lint audit bench docs examples release-check oldest stubs clean
 
 # uv, bootstrapped by pip, installs in half of pip's time; with bytecode, so that torch starts quickly.
 INSTALL := $(RUN)/uv pip install --quiet --compile-bytecode --python $(RUN)/python --editable
@@ -32,7 +32,7 @@ $(FOR_TESTS): pyproject.toml | $(RUN)/uv
 	touch $(FOR_DEMO) $(FOR_TESTS)
 
 $(FOR_ALL): pyproject.toml | $(RUN)/uv
-	$(INSTALL) '.[dev,docs,executorch,lancedb,mlflow,ray,remote,wandb]'
+	$(INSTALL) '.[dev,docs,executorch,lancedb,mlflow,plots,ray,remote,wandb]'
 	touch $(FOR_DEMO) $(FOR_TESTS) $(FOR_ALL)
 
 demo: $(FOR_DEMO)
@@ -73,8 +73,15 @@ release-check: setup
 	$(RUN)/uv pip install --quiet --python $(RUN)/python build twine
 	$(RUN)/python scripts/release_check.py
 
+# The oldest of each package that pyproject.toml allows, in an environment of its own: the demo must run there.
+oldest: | $(RUN)/uv
+	$(RUN)/uv venv --quiet --clear --python $(PYTHON) .venv-oldest
+	$(RUN)/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct .
+	rm -rf demo-oldest
+	.venv-oldest/bin/omlzoo demo --out demo-oldest --epochs 1
+
 stubs: setup
 	$(RUN)/python scripts/stubs.py
 
 clean:
-	rm -rf .venv demo dist runs site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-oldest demo demo-oldest dist runs site .pytest_cache .mypy_cache .ruff_cache

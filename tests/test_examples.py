@@ -12,8 +12,6 @@ from loopback_hub import LoopbackHub
 from places import PROJECT
 from text_entries import publish, with_text
 
-from omlzoo.evaluation import plots
-
 SCRIPTS = sorted(path for path in (PROJECT / "examples").glob("*.py") if path.name != "run_all.py")
 NEEDS = {
     "lightning_loop": "pytorch_lightning",
@@ -27,7 +25,6 @@ APART = ("pgvector_store", "ray_cluster")  # start a server
 
 
 def run_small(script: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)  # figures have their own tests
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", [str(script)])
     monkeypatch.setenv("OMLZOO_EXAMPLE", "small")

@@ -13,7 +13,6 @@ from toys import toy
 import omlzoo
 from omlzoo.data import table
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.evaluation import plots
 from omlzoo.losses import PatchContrast, SupConLoss, WeightedSum
 from omlzoo.metrics import dense_knn
 from omlzoo.models._dense_heads import LabelledPatches
@@ -27,11 +26,6 @@ QUICK: dict[str, Any] = {
     "epochs": 2, "n_labels": 4, "n_instances": 4, "augment": "none", "lr": 1e-3, "log": "none", "workers": 0,
     "precision": "fp32", "selection": 0.0, "duplicates": False, "loss": "PatchContrast",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
 def textured(random: np.random.Generator) -> tuple[Image.Image, Image.Image]:
