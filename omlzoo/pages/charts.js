@@ -150,7 +150,7 @@
     };
   }
 
-  for (const canvas of document.querySelectorAll("[data-chart]")) {
+  function draw(canvas) {
     const spec = specs[+canvas.dataset.chart], state = { column: 0, rows: [], lasso: false };
     if (spec.kind === "map") mapTools(canvas.parentElement, canvas, spec, state);
     state.chart = window.echarts.init(canvas, null, { renderer: "canvas" });
@@ -160,5 +160,12 @@
     new ResizeObserver(() => state.chart.resize()).observe(canvas);
     drawn.push(state);
   }
+
+  // A chart is drawn when it comes near, so that a page opens at once; all of them before the page is printed.
+  const waiting = new Set(document.querySelectorAll("[data-chart]"));
+  const watch = new IntersectionObserver(found => found.filter(each => each.isIntersecting).forEach(each => come(each.target)), { rootMargin: "400px" });
+  const come = canvas => { watch.unobserve(canvas); if (waiting.delete(canvas)) draw(canvas); };
+  waiting.forEach(canvas => watch.observe(canvas));
+  addEventListener("beforeprint", () => [...waiting].forEach(come));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(state => state.paint()));
 })();
