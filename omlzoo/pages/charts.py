@@ -121,7 +121,7 @@ class Colouring:
     kind: Literal["choice", "number", "outcome"] = "choice"
 
     def plain(self) -> dict[str, Any]:
-        """As the page's script reads it: of choices the values, cut as labels are, and of each point which one it has."""
+        """As the page's script reads it: of choices the values, cut, and of each point which one it has."""
         if self.kind == "number":
             return {"name": shortened(self.name), "kind": self.kind, "values": _numbers(self.values)}
         names: dict[str, int] = {}
