@@ -176,7 +176,7 @@ def _page(
     scripts = ["page.js", *more]
     if charts:
         scripts += ["echarts.js", "charts.js"]
-    texts = [Markup((FOLDER / name).read_text(encoding="utf-8")) for name in scripts]
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in scripts]
     plain = _json([each.plain() for each in charts]) if charts else ""
     page = _render(
         template, heading=heading, charts=charts, drawn=plain, scripts=texts, pictures=_Shown(), policy=policy, **values
@@ -191,10 +191,10 @@ def _digest(content: str) -> str:
     return base64.b64encode(sha256(content.encode()).digest()).decode()
 
 
-def _json(values: Any) -> Markup:
+def _json(values: Any) -> str:
     """JSON that may stand in a script's element, whatever texts it holds."""
     text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _render(template: str, **values: Any) -> str:
