@@ -9,7 +9,7 @@ FOR_TESTS := .venv/.installed-tests
 FOR_ALL := .venv/.installed-all
 
 .DEFAULT_GOAL := setup
-.PHONY: setup setup-all demo test lint audit bench stubs clean
+.PHONY: setup setup-all demo test lint audit bench docs examples release-check stubs clean
 
 # uv, bootstrapped by pip, installs in half of pip's time; with bytecode, so that torch starts quickly.
 INSTALL := $(RUN)/uv pip install --quiet --compile-bytecode --python $(RUN)/python --editable
@@ -24,7 +24,7 @@ setup: $(FOR_TESTS)
 setup-all: $(FOR_ALL)
 
 $(FOR_DEMO): pyproject.toml | $(RUN)/uv
-	$(INSTALL) '.[photos,plots,serve]'
+	$(INSTALL) '.[photos,serve]'
 	touch $(FOR_DEMO)
 
 $(FOR_TESTS): pyproject.toml | $(RUN)/uv
@@ -32,7 +32,7 @@ $(FOR_TESTS): pyproject.toml | $(RUN)/uv
 	touch $(FOR_DEMO) $(FOR_TESTS)
 
 $(FOR_ALL): pyproject.toml | $(RUN)/uv
-	$(INSTALL) '.[dev,executorch,lancedb,mlflow,ray,remote,wandb]'
+	$(INSTALL) '.[dev,docs,executorch,lancedb,mlflow,ray,remote,wandb]'
 	touch $(FOR_DEMO) $(FOR_TESTS) $(FOR_ALL)
 
 demo: $(FOR_DEMO)
@@ -58,8 +58,23 @@ audit: setup
 bench: setup
 	$(RUN)/python benchmarks/run.py
 
+# The site, strictly (a broken link or an unknown name is a failure) and asking nothing from outside, into site/.
+docs: setup
+	$(RUN)/uv pip install --quiet --python $(RUN)/python --editable '.[docs]'
+	$(RUN)/python scripts/reference_pages.py
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --strict
+
+# Each example whole, one after the other; the tests run them with OMLZOO_EXAMPLE=small.
+examples: setup
+	$(RUN)/python examples/run_all.py
+
+# All of a release but the upload: wheel and sdist are built, checked, and each installed into a fresh environment.
+release-check: setup
+	$(RUN)/uv pip install --quiet --python $(RUN)/python build twine
+	$(RUN)/python scripts/release_check.py
+
 stubs: setup
 	$(RUN)/python scripts/stubs.py
 
 clean:
-	rm -rf .venv demo runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo dist runs site .pytest_cache .mypy_cache .ruff_cache

@@ -12,6 +12,10 @@ from omlzoo.checkpoints import manifest
 
 __version__ = "0.1.0"
 
+# What other packages call it.
+ELSEWHERE = dict.fromkeys(("load", "create_model", "from_pretrained", "AutoModel", "SentenceTransformer"), "get_model")
+ELSEWHERE |= {"encode": "embed", "extract": "embed", "inference": "embed", "train": "finetune", "fit": "finetune"}
+
 
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):
@@ -26,6 +30,8 @@ def __getattr__(name: str) -> Any:
         return checkpoint(name)
     from omlzoo.errors import UnknownName
 
+    if name in ELSEWHERE:
+        raise AttributeError(f"omlzoo has no {name!r}; did you mean {ELSEWHERE[name]}?")
     raise AttributeError(str(UnknownName("omlzoo", name, [*ACTS, *ROOMS, *manifest.names()])))
 
 

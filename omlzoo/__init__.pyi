@@ -14,6 +14,7 @@ from omlzoo.embedding.shards import load_embeddings as load_embeddings
 from omlzoo.embedding.whitening import whiten as whiten
 from omlzoo.evaluation.calibration_fit import calibrate as calibrate
 from omlzoo.evaluation.evaluation import evaluate as evaluate
+from omlzoo.evaluation.held_out import split_table as split_table
 from omlzoo.index.build import build_index as build_index
 from omlzoo.index.build import open_index as open_index
 from omlzoo.training import batches as batches
@@ -69,6 +70,7 @@ def finetune(
     miner: Any = ...,
     memory: int = ...,
     sampler: Any = ...,
+    sampler_args: dict[str, Any] = ...,
     n_labels: int = ...,
     n_instances: int = ...,
     n_categories: int = ...,
@@ -93,6 +95,7 @@ def finetune(
     poincare: int = ...,
     cache: int = ...,
     lora: int = ...,
+    towers: Literal['both', 'image', 'text'] = ...,
     drop_path: float = ...,
     accumulate: int = ...,
     chunk: int = ...,

@@ -35,6 +35,7 @@ ACTS = {
     "build_index": "index.build",
     "open_index": "index.build",
     "evaluate": "evaluation.evaluation",
+    "split_table": "evaluation.held_out",
     "finetune": "training",
     "pretrain": "training",
     "distil": "training",

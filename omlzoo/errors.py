@@ -16,6 +16,7 @@ __all__ = [
     "UnknownName",
     "WeightsMismatch",
     "WeightsUnavailable",
+    "counted",
     "notice",
 ]
 
@@ -67,22 +68,23 @@ class BadTable(OmlzooError, ValueError):
 
     Args:
         name: Name of the table.
-        faults: All faults.
-        rest: What the message says in place of the faults that it does not list.
+        faults: All faults. Where they have ``lines``, the message has those, one for each distinct fault.
 
     Attributes:
         faults: The same faults. A table of millions of rows may have as many: each is made when it is asked for.
-        listed: How many faults the message lists; the others are counted.
+        listed: How many distinct faults the message lists; the others are counted.
     """
 
     listed = 1000
 
-    def __init__(self, name: str, faults: Sequence[object], rest: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, faults: Sequence[object]) -> None:
         self.faults = faults
-        listed = [str(fault) for _, fault in zip(range(self.listed), faults, strict=False)]
-        more = list(rest) or [f"and {len(faults) - self.listed:,} more"] * (len(faults) > self.listed)
+        grouped = getattr(faults, "lines", None)
+        listed = [str(fault) for _, fault in zip(range(self.listed), faults, strict=False)] if grouped is None else []
+        more = [f"and {len(faults) - self.listed:,} more"] * (len(faults) > self.listed)
         count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
-        super().__init__("\n  ".join([f"{name}: {count}", *listed, *more]))
+        lines = [*listed, *more] if grouped is None else grouped(self.listed)
+        super().__init__("\n  ".join([f"{name}: {count}", *lines]))
 
 
 class WeightsUnavailable(OmlzooError, OSError):
@@ -103,6 +105,17 @@ class MissingExtra(OmlzooError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'omlzoo[{extra}]'")
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun, such as "1 picture" and "2,000 pictures".
+
+    Args:
+        number: The number.
+        one: The noun where there is one.
+        many: Where there is another number of them; by default ``one`` with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def notice(text: str) -> None:

@@ -2,23 +2,40 @@
 
 import json
 import math
+import platform
 import tomllib
 import types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from omlzoo.errors import BadEntry, BadInput, OmlzooError
 from omlzoo.files import check_regular
 
-__all__ = ["build", "parse_json", "read_json", "read_toml", "to_json"]
+__all__ = ["build", "made_with", "parse_json", "read_json", "read_toml", "to_json"]
 
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow")  # what decides numbers, beside ours
 Kind = TypeVar("Kind")
 MOST = 64_000_000  # bytes of a document; ours have some thousands
 DEEPEST = 64  # lists and objects inside each other
 LARGEST = 2**63  # numbers in files are counts, sizes and measurements
+
+
+def made_with() -> dict[str, str]:
+    """Versions of omlzoo, of Python and of the packages that numbers depend on, and the kind of machine.
+
+    They stand in what is written, so that it can be told later what made it. No package is imported for that.
+    """
+    versions = {"omlzoo": import_module("omlzoo").__version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return {**versions, "machine": f"{platform.system()} {platform.machine()}"}
 
 
 def parse_json(text: str | bytes, where: str, error: type[OmlzooError] = BadInput) -> Any:

@@ -27,7 +27,9 @@ for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_TOKEN"):
 from places import SHARED  # noqa: E402
 from toys import toy  # noqa: E402
 
+import omlzoo  # noqa: E402
 from omlzoo.data import synthetic  # noqa: E402
+from omlzoo.embedding.embeddings import Embeddings  # noqa: E402
 from omlzoo.models._extractor import Extractor  # noqa: E402
 
 
@@ -54,6 +56,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The csv of 4 invented alphabets, the last one the validation split; 8 characters each by 5 drawers, 48 pixels."""
     folder = tmp_path_factory.mktemp("drawn")
     return synthetic.write_alphabets(folder, alphabets=4, characters=8, drawers=5, size=48, seed=1)
+
+
+@pytest.fixture(scope="session")
+def drawn_embeddings(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
+    """Vectors of these pictures by a small ResNet that lies in a folder."""
+    folder = tmp_path_factory.mktemp("drawn_model") / "model"
+    toy("resnet_toy").save(folder)
+    return omlzoo.embed(omlzoo.get_model(str(folder)), drawn, precision="fp32", progress=False)
 
 
 @pytest.fixture

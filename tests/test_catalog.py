@@ -49,7 +49,16 @@ def test_files_with_an_underscore_offer_nothing(tmp_path: Path, monkeypatch: pyt
 def test_a_room_offers_its_public_names_and_no_other() -> None:
     from omlzoo import training
 
-    assert dir(training) == ["EarlyStopping", "Recipe", "Run", "batches", "distil", "finetune", "pretrain"]
+    assert dir(training) == [
+        "EarlyStopping",
+        "Recipe",
+        "Run",
+        "batches",
+        "distil",
+        "finetune",
+        "lr_range_test",
+        "pretrain",
+    ]
     with pytest.raises(AttributeError, match=r"omlzoo.training has no 'Recip'; did you mean Recipe\?"):
         training.Recip  # noqa: B018
 

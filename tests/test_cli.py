@@ -209,7 +209,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(
     assert not list(tmp_path.iterdir()), "nothing is left behind"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [name for lines in COMMANDS.values() for name in lines])
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -222,7 +222,7 @@ def test_notices_go_to_standard_error(capsys: pytest.CaptureFixture[str], tmp_pa
     code, out, err = run(capsys, "embed", saved, tmp_path / "pictures", "-o", tmp_path / "e.parquet")
     assert code == 0
     assert "0 vectors of 64 numbers, 1 without a vector" in out
-    assert err.startswith("omlzoo: note: 1 of 1 pictures could not be read")
+    assert err.startswith("omlzoo: note: 1 of 1 picture could not be read")
 
 
 def test_ctrl_c_is_exit_code_130_and_keeps_what_was_finished(tmp_path: Path, drawn: Path, saved: str) -> None:
@@ -241,6 +241,8 @@ def test_ctrl_c_is_exit_code_130_and_keeps_what_was_finished(tmp_path: Path, dra
         process.kill()
     assert process.returncode == 130, err
     assert b"Traceback" not in err
+    assert b"go on with: omlzoo finetune " in err
+    assert err.strip().endswith(b"--resume")
     assert omlzoo.get_model(str(tmp_path / "run")).dim == 64
 
 
@@ -280,7 +282,7 @@ def test_a_threshold_from_calibration_to_search(
     assert "wrongly accepted (FAR)" in out
     assert "rightly accepted (TAR)" in out
     assert "left out, 40 queries are too few for the fit" in err
-    assert "Reliability" in (tmp_path / "c.html").read_text() or "matplotlib" in (tmp_path / "c.html").read_text()
+    assert "Reliability" in (tmp_path / "c.html").read_text()
     code, out, _ = run(capsys, "calibrate", model, drawn, "--far", 0.01, "--unknown", 0.2, "--json")
     assert code == 0
     assert json.loads(out)["queries"] == 40
@@ -348,7 +350,7 @@ def test_a_folder_of_vectors_an_approximate_index_and_a_filter(
 ) -> None:
     for _ in range(2):
         code, out, _ = run(capsys, "embed", saved, drawn, "-o", tmp_path / "v", "--form", "float16")
-        assert (code, out.strip()) == (0, f"{tmp_path / 'v'}: 160 rows of 64 numbers in 1 files")
+        assert (code, out.strip()) == (0, f"{tmp_path / 'v'}: 160 rows of 64 numbers in 1 file")
     code, out, _ = run(
         capsys, "index", tmp_path / "v", "-o", tmp_path / "i", "--backend", "faiss", "--option.neighbours", "16"
     )

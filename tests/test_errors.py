@@ -9,6 +9,7 @@ from PIL import Image
 
 import omlzoo
 from omlzoo import errors
+from omlzoo.errors import counted
 from omlzoo.models._extractor import Extractor
 
 KINDS = {
@@ -17,7 +18,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"OmlzooError", "OmlzooWarning", "notice"}))
+@pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"OmlzooError", "OmlzooWarning", "counted", "notice"}))
 def test_each_has_its_builtin_kind(name: str) -> None:
     assert issubclass(getattr(errors, name), (errors.OmlzooError, KINDS[name]))
     assert issubclass(getattr(errors, name), KINDS[name])
@@ -40,3 +41,8 @@ def test_a_notice_points_at_the_line_of_the_user_however_deep_it_is_said(tmp_pat
     assert "1 of 2 pictures could not be read" in str(told[0].message)
     assert told[0].filename == __file__
     assert "omlzoo.embed(model" in linecache.getline(told[0].filename, told[0].lineno)
+
+
+def test_numbers_count_in_english() -> None:
+    assert [counted(number, "picture") for number in (0, 1, 2000)] == ["0 pictures", "1 picture", "2,000 pictures"]
+    assert [counted(number, "query", "queries") for number in (1, 3)] == ["1 query", "3 queries"]

@@ -163,3 +163,10 @@ def test_the_stubs_are_up_to_date() -> None:
 
 def test_types_travel_with_the_package() -> None:
     assert (Path(omlzoo.__file__).parent / "py.typed").is_file()
+
+
+def test_names_of_other_packages_lead_to_ours() -> None:
+    for name, ours in (("from_pretrained", "get_model"), ("load", "get_model"), ("encode", "embed")):
+        with pytest.raises(AttributeError, match=f"omlzoo has no '{name}'; did you mean {ours}"):
+            getattr(omlzoo, name)
+    assert set(vars(omlzoo)["ELSEWHERE"].values()) <= set(omlzoo.ACTS)

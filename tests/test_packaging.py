@@ -125,3 +125,50 @@ def test_a_user_of_the_wheel_sees_its_types(tmp_path: Path) -> None:
     assert faults == []
     assert len(revealed) == len(check_types.REVEALED)
     assert "Any" not in revealed
+
+
+def test_the_metadata_say_who_and_for_what() -> None:
+    project = PYPROJECT["project"]
+    facts = yaml.safe_load((PROJECT / "CITATION.cff").read_text())
+    assert [author["name"] for author in project["authors"]] == [author["name"] for author in facts["authors"]]
+    assert "Programming Language :: Python :: 3.11" in project["classifiers"]
+    assert "Typing :: Typed" in project["classifiers"]
+
+
+@pytest.mark.parametrize("target", ["docs", "examples", "release-check"])
+def test_the_makefile_has_the_target_of_a_release(target: str) -> None:
+    assert re.search(rf"^{target}: setup$", MAKEFILE, re.M)
+    for script in re.findall(r"\$\(RUN\)/python ((?:scripts|examples)/\w+\.py)", MAKEFILE):
+        assert (PROJECT / script).is_file()
+
+
+def test_the_workflows_call_what_is_there_and_may_only_read() -> None:
+    for path in sorted((PROJECT / ".github/workflows").glob("*.yml")):
+        text = path.read_text()
+        facts = yaml.safe_load(text)
+        assert facts["permissions"] == {"contents": "read"}, path.name
+        assert "not run by this project" in text, "a template says that it is one"
+        for target in re.findall(r"run: make ([\w-]+)", text):
+            assert re.search(rf"^{target}:", MAKEFILE, re.M), (path.name, target)
+
+
+def test_the_container_installs_extras_and_copies_files_that_are_there() -> None:
+    text = (PROJECT / "Dockerfile").read_text()
+    named = [name for extras in re.findall(r'"\.\[([\w,]+)\]"', text) for name in extras.split(",")]
+    assert {"photos", "serve"} <= set(named) <= set(EXTRAS)
+    copied = [name for line in re.findall(r"^COPY (.+) \S+$", text, re.M) for name in line.split()]
+    assert [name for name in copied if not (PROJECT / name).exists()] == []
+    assert re.findall(r"^FROM \S+ AS (\w+)", text, re.M) == ["base", "cpu", "cuda"]
+    assert text.count("\nUSER omlzoo\n") == 2, "nothing runs as root"
+    ignored = (PROJECT / ".dockerignore").read_text().split()
+    assert not set(copied) & set(ignored)
+
+
+def test_the_table_of_versions_has_the_bounds_of_the_project() -> None:
+    text = (PROJECT / "docs/company.md").read_text()
+    bounds = dict(re.findall(r'^  "([\w-]+)>=([\d.]+)"', (PROJECT / "pyproject.toml").read_text(), re.M))
+    for package in ("torch", "torchvision", "timm"):
+        assert f"| {package} | {bounds[package]} or newer |" in text
+    assert f"| numpy, pandas, pyarrow | {bounds['numpy']}, {bounds['pandas']}, {bounds['pyarrow']} or newer |" in text
+    assert PYPROJECT["project"]["requires-python"] == ">=3.11"
+    assert "| Python | 3.11 or newer |" in text

@@ -14,6 +14,7 @@ from omlzoo.losses import (
     ArcFaceLoss,
     CircleLoss,
     ContrastiveLoss,
+    MarginLoss,
     MultiSimilarityLoss,
     NTXentLoss,
     SupConLoss,
@@ -117,6 +118,7 @@ TWINS: dict[str, tuple[Callable[[ModuleType], nn.Module], Callable[[], nn.Module
     "CircleLoss": (lambda theirs: theirs.CircleLoss(0.4, 80), lambda: CircleLoss(0.4, 80)),
     "NTXentLoss": (lambda theirs: theirs.NTXentLoss(0.2), lambda: NTXentLoss(0.2)),
     "SupConLoss": (lambda theirs: theirs.SupConLoss(0.2), lambda: SupConLoss(0.2)),
+    "MarginLoss": (lambda theirs: theirs.MarginLoss(0.2, beta=1.1), lambda: MarginLoss(0.2, 1.1)),
 }  # fmt: skip
 
 

@@ -96,7 +96,8 @@ class Text:
         arch: Name of a function of :mod:`omlzoo.models._text_tower`.
         arch_args: Arguments that the function is called with.
         params: Number of parameters of the text tower.
-        repo: Hugging Face Hub repository, "organisation/name"; null if no repository with a safetensors file is known.
+        repo: Hugging Face Hub repository, "organisation/name"; null if the file lies beside the weights of the image
+            tower, or if no repository with a safetensors file is known.
         revision: Commit of the repository, 40 hex digits; null means *unpinned*.
         file: Name of a safetensors file of both towers, or of the text tower alone, in open_clip's layout.
         sha256: sha256 of the file's content, 64 hex digits; null means *unpinned*.
@@ -122,11 +123,18 @@ class Text:
 
     def __post_init__(self) -> None:
         _check_address(self, "text: ")
+        if self.beside and self.sha256 is None:
+            raise BadEntry("text: repo is null, so the file lies beside the weights, and sha256 is null; give it")
         for file in self.alternatives:
             rules.check_path(file, ".safetensors", "text: alternatives")
         rules.check_arguments(self.arch_args)
         rules.check_range("text: params", self.params, 1, MOST_PARAMS)
         rules.check_range("text: size", self.size, 0, LARGEST)
+
+    @property
+    def beside(self) -> bool:
+        """Whether the file and the ``tokenizer.json`` lie beside the weights of the image tower, as in a run folder."""
+        return self.repo is None and self.file is not None
 
 
 @dataclass(frozen=True)

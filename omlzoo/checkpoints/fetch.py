@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from omlzoo.checkpoints import cache, hub, manifest, timm_config
 from omlzoo.checkpoints.entry import HUB, Entry, read_entry
-from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, copy_folder, open_entry, save_folder, weights_of
+from omlzoo.checkpoints.folder import ENTRY, TOKENIZER, WEIGHTS, copy_folder, open_entry, save_folder, weights_of
 from omlzoo.checkpoints.package import is_installed, locate
 from omlzoo.checkpoints.sources import Package, Upstream
 from omlzoo.errors import BadEntry, WeightsUnavailable, notice
@@ -101,7 +101,11 @@ def fetch_entry(repo: str, progress: bool = True) -> Entry:
     entry = read_entry(path)
     if entry.file is None or entry.sha256 is None:
         raise BadEntry(f"{HUB}{repo}: its entry.json lacks file or sha256; save the model again and upload both files")
-    return replace(entry, repo=repo, revision=revision, upstream=None, mirrors=())
+    text = entry.text
+    if text is not None and text.beside:  # the repository has the files of the folder
+        tokenizer = replace(text.tokenizer, repo=repo, revision=revision, file=TOKENIZER)
+        text = replace(text, repo=repo, revision=revision, tokenizer=tokenizer)
+    return replace(entry, repo=repo, revision=revision, upstream=None, mirrors=(), text=text)
 
 
 def install_weights(entry: Entry, bundle: Path) -> Path:

@@ -3,32 +3,39 @@
 import json
 import shutil
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from omlzoo.checkpoints import cache, hub
 from omlzoo.checkpoints.entry import Entry, Text, Tokenizer, without_address
 from omlzoo.checkpoints.fetch import fetch_weights, install_bundle
-from omlzoo.checkpoints.folder import WEIGHTS, copy_folder
+from omlzoo.checkpoints.folder import ENTRY, TEXT, TOKENIZER, WEIGHTS, Beside, copy_folder
+from omlzoo.checkpoints.package import locate
 from omlzoo.errors import BadInput, WeightsUnavailable, notice
-from omlzoo.files import file_digest, new_file, writing
+from omlzoo.files import file_digest, new_file, settled, writing
 from omlzoo.jsonio import read_json
 
-__all__ = ["carry_text", "fetch_text", "fetch_tokenizer", "install_text"]
+__all__ = ["beside_files", "carry_text", "fetch_text", "fetch_tokenizer", "install_text"]
 
-TOKENIZER, RULES = "tokenizer.json", "tokenizer.facts.json"
+RULES = "tokenizer.facts.json"
 
 
-def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
+def fetch_text(entry: Entry, text: Text, progress: bool = True, folder: Path | None = None) -> Path:
     """The verified local safetensors file of an entry's text tower, downloaded if it is not in the cache.
 
     Args:
         entry: The entry of the image tower that the text tower belongs to.
         text: The text tower, usually ``entry.text``.
         progress: Whether to show a progress bar during a download, if standard error is a terminal.
+        folder: The folder of the entry, for weights that were opened from one.
 
     Raises:
         WeightsUnavailable: The file cannot be fetched, or its content has another sha256 than the entry states.
     """
+    if text.beside:
+        home, name = _home(entry, folder), f"{entry.name}.text"
+        path = settled(home, str(text.file), ENTRY)
+        return cache.verify(path, str(text.sha256), name, "copy the folder again, as a whole", size=text.size)
     tower = _tower(entry, text)
     for file in text.alternatives:
         try:
@@ -39,18 +46,22 @@ def fetch_text(entry: Entry, text: Text, progress: bool = True) -> Path:
     return fetch_weights(tower, progress)
 
 
-def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -> Path:
+def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True, folder: Path | None = None) -> Path:
     """The verified local ``tokenizer.json`` of an entry's text tower, downloaded if it is not in the cache.
 
     Args:
         entry: The entry of the image tower that the text tower belongs to.
         tokenizer: The tokenizer, usually ``entry.text.tokenizer``.
         progress: Whether to show a progress bar during a download, if standard error is a terminal.
+        folder: The folder of the entry, for weights that were opened from one.
 
     Raises:
         WeightsUnavailable: The file cannot be fetched, or its content has another sha256 than the entry states.
     """
     name = f"{entry.name}.text"
+    if entry.text is not None and entry.text.beside:
+        path = settled(_home(entry, folder), TOKENIZER, ENTRY)
+        return cache.verify(path, str(tokenizer.sha256), name, "copy the folder again, as a whole")
     path = cache.folder(name) / TOKENIZER
     if not _carried(path, tokenizer):
         path = hub.download(tokenizer.repo, tokenizer.file, tokenizer.revision, name, progress)
@@ -67,6 +78,24 @@ def fetch_tokenizer(entry: Entry, tokenizer: Tokenizer, progress: bool = True) -
             "the file was removed; fetch it again"
         )
     return path
+
+
+def beside_files(entry: Entry, text: Text, folder: Path | None = None) -> Beside:
+    """The files of a text tower that lies beside the weights, to be written beside a copy; none of another.
+
+    Args:
+        entry: The entry of the image tower that the text tower belongs to.
+        text: The text tower, usually ``entry.text``.
+        folder: The folder of the entry, for weights that were opened from one.
+
+    Raises:
+        WeightsUnavailable: They are not there, or others than the entry states.
+    """
+    if not text.beside:
+        return {}
+    tower = fetch_text(entry, text, folder=folder)
+    tokenizer = fetch_tokenizer(entry, text.tokenizer, folder=folder)
+    return {TEXT: partial(shutil.copyfile, tower), TOKENIZER: partial(shutil.copyfile, tokenizer)}
 
 
 def carry_text(entry: Entry, text: Text, to: Path) -> tuple[Path, Path]:
@@ -118,8 +147,19 @@ def install_text(entry: Entry, text: Text, bundle: Path) -> tuple[Path, Path]:
     return path, fetch_tokenizer(entry, text.tokenizer)
 
 
+def _home(entry: Entry, folder: Path | None) -> Path:
+    """The folder in which the entry's files lie beside each other."""
+    if folder is not None:
+        return folder
+    if entry.package is not None:
+        return locate(entry.package, entry.name).parent
+    raise WeightsUnavailable(f"{entry.name}: its text tower lies beside its weights; open the folder that has both")
+
+
 def _tower(entry: Entry, text: Text) -> Entry:
     """The text tower as an entry of its own, named ``<name>.text``."""
+    if text.beside:
+        raise WeightsUnavailable(f"{entry.name}: its text tower lies beside its weights; copy the folder as it is")
     if text.repo is None:
         raise WeightsUnavailable(
             f"{entry.name}: no repository with its text tower as safetensors is known; open the authors' file with "

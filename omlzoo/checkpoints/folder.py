@@ -1,6 +1,7 @@
 """A checkpoint on disk: a folder with ``model.safetensors`` and ``entry.json``. The package writes no other form.
 
-Both files are replaced as one: whoever is killed in between leaves the old checkpoint or the new one, whole.
+Where text and image towers were trained together, ``text.safetensors`` and ``tokenizer.json`` lie beside them. The
+files are replaced as one: whoever is killed in between leaves the old checkpoint or the new one, whole.
 """
 
 import shutil
@@ -9,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omlzoo.checkpoints.entry import Entry, dump_entry, read_entry
+from omlzoo.checkpoints.entry import Entry, Text, dump_entry, read_entry
 from omlzoo.errors import BadEntry, BadInput
 from omlzoo.files import file_digest, new_files, settled, writing
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENTRY",
+    "TEXT",
+    "TOKENIZER",
     "WEIGHTS",
+    "Beside",
     "check_vacant",
     "copy_folder",
     "open_entry",
@@ -28,9 +32,19 @@ __all__ = [
 ]
 
 WEIGHTS, ENTRY = "model.safetensors", "entry.json"
+TEXT, TOKENIZER = "text.safetensors", "tokenizer.json"  # of a text tower that lies beside the weights
+
+Writer = Callable[[Path], object]
+Beside = Mapping[str, Writer]
 
 
-def save_folder(state: "Mapping[str, Tensor]", entry: Entry, folder: str | Path, overwrite: bool = False) -> Entry:
+def save_folder(
+    state: "Mapping[str, Tensor]",
+    entry: Entry,
+    folder: str | Path,
+    overwrite: bool = False,
+    beside: Beside | None = None,
+) -> Entry:
     """Write weights and their entry into a folder. Two processes must not do so at once, see ``files.writing``.
 
     Args:
@@ -38,6 +52,7 @@ def save_folder(state: "Mapping[str, Tensor]", entry: Entry, folder: str | Path,
         entry: The entry that describes the weights.
         folder: The folder; it is made if it does not exist, and other files in it are left alone.
         overwrite: Whether to replace a checkpoint that the folder already has.
+        beside: The files of the entry's text tower by name, each with what writes it to a path.
 
     Returns:
         The entry that was written, with the name, sha256 and size of the new file.
@@ -54,30 +69,44 @@ def save_folder(state: "Mapping[str, Tensor]", entry: Entry, folder: str | Path,
         memory = plain.untyped_storage().data_ptr()
         tensors[name] = plain.clone() if memory in seen else plain  # the format has no two names for one memory
         seen.add(memory)
-    return _write(lambda path: save_file(tensors, path), replace(entry, layout=None), Path(folder))
+    return _write(lambda path: save_file(tensors, path), replace(entry, layout=None), Path(folder), beside)
 
 
-def copy_folder(source: Path, entry: Entry, folder: Path) -> Entry:
+def copy_folder(source: Path, entry: Entry, folder: Path, beside: Beside | None = None) -> Entry:
     """Copy a safetensors file into a folder, with its entry beside it.
 
     Args:
         source: The file to copy.
         entry: The entry that describes it.
         folder: The folder; it is made if it does not exist, and files of the same names in it are replaced.
+        beside: The files of the entry's text tower by name, each with what writes it to a path.
 
     Returns:
         The entry that was written, with the name, sha256 and size of the copy.
     """
-    return _write(lambda path: shutil.copyfile(source, path), entry, folder)
+    return _write(lambda path: shutil.copyfile(source, path), entry, folder, beside)
 
 
-def _write(write: Callable[[Path], object], entry: Entry, folder: Path) -> Entry:
+def _write(write: Writer, entry: Entry, folder: Path, beside: Beside | None) -> Entry:
     with new_files(folder, ENTRY) as temporary:
         weights = temporary / WEIGHTS
         write(weights)
+        for name, write_other in (beside or {}).items():
+            write_other(temporary / name)
+        if beside and entry.text is not None:
+            entry = replace(entry, text=_text_beside(entry.text, temporary))
         entry = replace(entry, file=WEIGHTS, sha256=file_digest(weights), size=weights.stat().st_size)
         (temporary / ENTRY).write_text(dump_entry(entry), encoding="utf-8")
     return entry
+
+
+def _text_beside(text: Text, folder: Path) -> Text:
+    """The facts of a text tower whose files were written into a folder."""
+    tower = folder / TEXT
+    return replace(
+        text, repo=None, revision=None, file=TEXT, sha256=file_digest(tower), size=tower.stat().st_size, pin=None,
+        alternatives=(), tokenizer=replace(text.tokenizer, sha256=file_digest(folder / TOKENIZER)),
+    )  # fmt: skip
 
 
 def check_vacant(folder: str | Path, overwrite: bool) -> None:

@@ -38,6 +38,7 @@ CHUNK = 1 << 20  # bytes
 STALE = 3600  # age in seconds after which a partial file is taken to be abandoned
 TRIES = 5  # requests for one file before an error is raised
 BUSY = (429, 500, 502, 503, 504)  # HTTP status codes after which a request is repeated
+PUSHING = "pushing to "
 PATIENCE = 30  # longest wait between two requests, in seconds
 
 
@@ -112,7 +113,8 @@ def _explain(error: Exception, name: str, where: str, repo: str) -> NoReturn:
         reason = f"{hub} answered {_status(error)}; try again later, or set HF_TOKEN or HF_ENDPOINT"
     elif isinstance(error, OSError) or type(error).__module__.startswith(("httpx", "httpcore", "requests")):
         detail = str(error).splitlines()[0] if str(error) else ""
-        reason = f"the download broke off ({type(error).__name__}: {detail}); try again"
+        act = "upload" if where.startswith(PUSHING) else "download"
+        reason = f"the {act} broke off ({type(error).__name__}: {detail}); try again"
     else:
         raise error
     raise WeightsUnavailable(f"{name}: {where}: {reason}") from error
@@ -209,7 +211,7 @@ def upload(repo: str, files: Mapping[str, Path | bytes], message: str, private: 
         client.create_repo(repo, private=private, exist_ok=True)
         return str(client.create_commit(repo, operations, commit_message=message).commit_url)
     except Exception as error:
-        _explain(error, repo, f"pushing to {constants.ENDPOINT}", repo)
+        _explain(error, repo, f"{PUSHING}{constants.ENDPOINT}", repo)
     finally:
         if quiet:
             enable_progress_bars()

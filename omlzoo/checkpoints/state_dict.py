@@ -111,7 +111,7 @@ def compare_shapes(old: Mapping[str, Tensor], new: Mapping[str, Tensor], name: s
     """
     wrong = differences(old, new)
     if wrong:
-        count = f"{len(wrong)} of {len(old)} tensors differ"
+        count = f"{len(wrong)} of {len({*old, *new})} tensors differ"
         raise WeightsMismatch(f"{name}: the weights do not fit {arch}; {count}: {'; '.join(wrong[:3])}")
 
 

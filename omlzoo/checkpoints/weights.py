@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from omlzoo.catalog import shared
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import HUB, Entry, Metric, without_address
 from omlzoo.checkpoints.entry_rules import name_of
@@ -32,6 +33,21 @@ class Weights:
     entry: Entry
     file: Path | None = None
     origin: str | None = None
+
+    def __repr__(self) -> str:
+        entry = self.entry
+        return f"Weights({entry.name}: {entry.arch}, dim {entry.dim}, {entry.license or 'licence unknown'})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the facts that one chooses by."""
+        entry = self.entry
+        figures = [f"{each.metric} {each.value:.3f} on {each.dataset}, by {each.by}" for each in entry.metrics]
+        facts = {
+            "architecture": entry.arch, "dim": entry.dim, "parameters": f"{entry.params:,}", "family": entry.family,
+            "licence": entry.license or "unknown", "images": " x ".join(map(str, entry.preprocess.crop)) + " pixels",
+            "figures": "; ".join(figures) or "none is known here", "pinned": "yes" if self.pinned else "no",
+        }  # fmt: skip
+        return str(shared("pages.notebook", "facts_html")(entry.name, facts))
 
     @property
     def name(self) -> str:
@@ -67,6 +83,11 @@ class Weights:
     def meta(self) -> dict[str, Any]:
         """All facts of the entry as nested dicts, lists and plain values."""
         return asdict(self.entry)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that the weights were opened from; None for others."""
+        return None if self.file is None else self.file.parent
 
     @property
     def address(self) -> str:
@@ -120,6 +141,7 @@ class Weights:
             BadInput: The folder has a checkpoint and ``overwrite`` is False, ``folder`` is a file, or another process
                 writes it.
         """
+        from omlzoo.checkpoints.fetch_text import beside_files
         from omlzoo.checkpoints.folder import check_vacant, save_folder
         from omlzoo.files import writing
 
@@ -132,8 +154,9 @@ class Weights:
             entry, name=name, repo=None, revision=None, upstream=None, package=None, mirrors=(), gated=False
         )
         check_vacant(folder, overwrite)
+        beside = {} if entry.text is None else beside_files(self.entry, entry.text, self.folder)
         with writing(folder):
-            save_folder(state, entry, folder, overwrite)
+            save_folder(state, entry, folder, overwrite, beside)
 
     def tensors(self, path: Path, names: Collection[str]) -> "Mapping[str, Tensor]":
         """The tensors of the weights' file, with the keys of the model.

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from omlzoo.cli.output import print_line
-from omlzoo.errors import BadInput, BadTable, notice
+from omlzoo.errors import BadInput, BadTable, counted, notice
 
 __all__ = ["check_command"]
 
@@ -39,14 +39,14 @@ def check_command(
     """
     if html is not None and not quality:
         raise BadInput("--html shows what --quality finds; give both")
-    from omlzoo.data.faults import Faults, write_faults
+    from omlzoo.data.faults import write_faults
     from omlzoo.data.table import find_faults, read
 
     faults = find_faults(table, root)
     if faults_file is not None:
         write_faults(faults, faults_file)
     if faults:
-        raise BadTable(str(table), faults, faults.rest() if isinstance(faults, Faults) else ())
+        raise BadTable(str(table), faults)
     from omlzoo.evaluation.trivial_queries import find_trivial
 
     rows = read(table, "check", root)
@@ -54,8 +54,10 @@ def check_command(
         notice(text)
     counts = rows.frame["split"].value_counts()
     labels = rows.frame.groupby("split")["label"].nunique()
-    parts = [f"{split} {counts[split]} pictures of {labels[split]} labels" for split in counts.index]
-    lines = "" if rows.lines is None else f"{len(rows)} rows of {rows.lines} lines; "
+    parts = [
+        f"{split} {counted(counts[split], 'picture')} of {counted(labels[split], 'label')}" for split in counts.index
+    ]
+    lines = "" if rows.lines is None else f"{counted(len(rows), 'row')} of {rows.lines} lines; "
     print_line(f"{table}: no faults; {lines}{', '.join(parts)}")
     if duplicates:
         from omlzoo.curation.leakage import find_duplicates

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from omlzoo.cli import INTERRUPTED
-from omlzoo.cli.output import print_line, print_metrics
+from omlzoo.cli.output import print_line, print_report, print_run
 from omlzoo.cli.recipe_flags import NOTHING, Flags, settings_of
 from omlzoo.cli.trusting import Trusted, allow
 
@@ -24,6 +24,7 @@ def distil_command(
     resume: bool = False,
     device: str = "auto",
     root: Path | None = None,
+    all: bool = False,
     flags: Annotated[Flags, Parameter(name="*")] = NOTHING,
     trust: Trusted = None,
 ) -> int:
@@ -49,6 +50,8 @@ def distil_command(
         cpu, cuda, or auto.
     root
         Where relative paths start; the table's folder by default.
+    all
+        Print all metrics, not the first five.
     """
     allow(trust)
     from omlzoo.training import Recipe, distil
@@ -61,8 +64,8 @@ def distil_command(
         return 0
     facts = run.report.facts
     if run.report.metrics:
-        print_metrics(run.report.metrics, run.report.before)
+        print_report(run.report, all)
     for name in (name for name in facts if name.startswith("teacher's ") and "sha256" not in name):
         print_line(f"{name} {facts[name]}")
-    print_line(f"\n{run.folder}: epoch {facts['epoch kept']} kept; {run.folder / 'report.html'} shows it")
+    print_run(run)
     return INTERRUPTED if run.interrupted else 0

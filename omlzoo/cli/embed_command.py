@@ -2,16 +2,18 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from omlzoo.cli.computing import DEFAULT, Computing
 from omlzoo.cli.output import print_line
 from omlzoo.cli.trusting import Trusted, allow
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadInput, counted
 
 __all__ = ["embed_command"]
+
+OTHER_FILES = (".arrow", ".csv", ".h5", ".json", ".jsonl", ".npy", ".npz", ".pkl", ".pt", ".pth", ".tsv", ".txt")
 
 
 def embed_command(
@@ -67,6 +69,8 @@ def embed_command(
     allow(trust)
     from omlzoo.embedding.extraction import embed, embed_shards
 
+    if out.suffix.lower() in OTHER_FILES:
+        raise BadInput(f"{out} ends in {out.suffix}; vectors are written as .parquet, or as a folder without an ending")
     if out.suffix.lower() != ".parquet":
         if engine == "ray":
             if prune or remote or grid is not None:
@@ -78,7 +82,7 @@ def embed_command(
                 overwrite=overwrite,
                 **{**asdict(options), "workers": options.workers or 1},
             )  # fmt: skip
-            print_line(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
+            print_line(_folder(out, shards))
             return
         shards = embed_shards(
             model,
@@ -92,7 +96,7 @@ def embed_command(
             overwrite=overwrite,
             **asdict(options),
         )
-        print_line(f"{out}: {len(shards)} rows of {shards.record.dim} numbers in {len(shards.files())} files")
+        print_line(_folder(out, shards))
         return
     if prune or form != "float32" or engine == "ray":
         raise BadInput("--form, --prune and --engine ray are for a folder; do not end --out in .parquet")
@@ -101,9 +105,14 @@ def embed_command(
     )
     good = int(embeddings.good.sum())
     failed = f", {len(embeddings) - good} without a vector (column error says why)" if good < len(embeddings) else ""
-    print_line(f"{out}: {good} vectors of {embeddings.record.dim} numbers{failed}")
+    print_line(f"{out}: {counted(good, 'vector')} of {embeddings.record.dim} numbers{failed}")
     if embeddings.stats:
         print_line(where_time_went(embeddings.stats), error=True)
+
+
+def _folder(out: Path, shards: Any) -> str:
+    files = counted(len(shards.files()), "file")
+    return f"{out}: {counted(len(shards), 'row')} of {shards.record.dim} numbers in {files}"
 
 
 def where_time_went(stats: dict[str, float]) -> str:

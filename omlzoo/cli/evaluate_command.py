@@ -27,6 +27,11 @@ def evaluate_command(
     probe: Literal["knn", "linear"] | None = None,
     rerank: str | None = None,
     candidates: int = 100,
+    queries: tuple[str, ...] = (),
+    relevance: Path | None = None,
+    separator: str | None = None,
+    hierarchy: tuple[str, ...] = (),
+    all: bool = False,
     options: Computing = DEFAULT,
     trust: Trusted = None,
 ) -> None:
@@ -55,10 +60,23 @@ def evaluate_command(
     probe
         Also measure how well labels can be read from the vectors: by the votes of the 20 nearest gallery rows, or by a
         logistic regression of the gallery rows. Where rows are query and gallery, in five folds by picture.
+    queries
+        Rows of that kind are the queries and all others the gallery: --queries style=openmoji. Given several times, of
+        one column any value counts, and of several columns all must match.
+    relevance
+        A csv or parquet file of pairs, query,item,grade, that says what is right in place of equal labels: paths, and a
+        number from 0 upwards or junk; or easy, hard and junk.
+    separator
+        What stands between the labels of a picture that has several: what shares one with the query is right.
+    hierarchy
+        A column whose values stand above the labels, such as category, or several, each above the one before; or a csv
+        or parquet file with child,parent. Hits of a label near by count in part: hp@k.
     rerank
         Measure re-ranked lists, beside the same by distance: reciprocal, expansion or average_expansion.
     candidates
         First hits of each query that are compared with each other, for --rerank.
+    all
+        Print all metrics, not the first five.
     """
     allow(trust)
     from omlzoo.evaluation.evaluation import evaluate
@@ -74,10 +92,14 @@ def evaluate_command(
         probe=probe,
         rerank=rerank,
         candidates=candidates,
+        queries=queries or None,
+        relevance=relevance,
+        separator=separator,
+        hierarchy=hierarchy or None,
         **asdict(options),
     )
     if json_file is not None:
         report.save(json_file)
     if html is not None:
         report.html(html)
-    print_report(report)
+    print_report(report, all)

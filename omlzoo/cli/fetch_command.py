@@ -53,7 +53,7 @@ def fetch_command(
             path = _carried(weights.entry, path, to / weights.name)
         print_line(f"{path}{_checked(weights) if check else ''}")
         if text and weights.entry.text is not None:
-            print_line("\n".join(map(str, _text_files(weights.entry, weights.entry.text, to, source))))
+            print_line("\n".join(map(str, _text_files(weights, weights.entry.text, to, source))))
 
 
 def _carried(entry: Entry, path: Path, folder: Path) -> Path:
@@ -67,11 +67,12 @@ def _carried(entry: Entry, path: Path, folder: Path) -> Path:
     return folder
 
 
-def _text_files(entry: Entry, text: Text, to: Path | None, source: Path | None) -> tuple[Path, Path]:
+def _text_files(weights: Weights, text: Text, to: Path | None, source: Path | None) -> tuple[Path, Path]:
+    entry, folder = weights.entry, weights.folder
     if source is not None:
         files = install_text(entry, text, source)
     elif to is None:
-        files = fetch_text(entry, text), fetch_tokenizer(entry, text.tokenizer)
+        files = fetch_text(entry, text, folder=folder), fetch_tokenizer(entry, text.tokenizer, folder=folder)
     return files if to is None else carry_text(entry, text, to)
 
 

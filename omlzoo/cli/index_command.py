@@ -9,7 +9,7 @@ from omlzoo.cli.output import print_line
 from omlzoo.errors import BadInput
 from omlzoo.jsonio import parse_json
 
-__all__ = ["index_command"]
+__all__ = ["index_command", "option_values"]
 
 
 def index_command(
@@ -41,7 +41,7 @@ def index_command(
     from omlzoo.embedding.shards import load_embeddings
     from omlzoo.index.build import build_index
 
-    options: dict[str, Any] = {name: _value(text) for name, text in (option or {}).items()}
+    options = option_values(option)
     index = build_index(load_embeddings(embeddings), backend=backend, calibration=calibration, **options)
     index.save(out, overwrite=overwrite)
     known = "calibrated" if index.calibration else "not calibrated"
@@ -49,6 +49,15 @@ def index_command(
         index.recall and f", recall@{index.recall.k} {index.recall.value:.3f} on {index.recall.queries} rows of its own"
     )
     print_line(f"{out}: {index.size} rows, {backend}, {index.similarity}, {known}{recall or ''}")
+
+
+def option_values(option: dict[str, str] | None) -> dict[str, Any]:
+    """Options of a backend as they were given, numbers and truth values as such.
+
+    Args:
+        option: What was given with ``--option``.
+    """
+    return {name: _value(text) for name, text in (option or {}).items()}
 
 
 def _value(text: str) -> object:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from omlzoo.cli.output import print_columns, print_json
-from omlzoo.errors import BadInput
+from omlzoo.cli.output import print_columns, print_json, print_line, terminal_width
+from omlzoo.errors import BadInput, notice
 from omlzoo.files import new_file
 from omlzoo.zoo.overview import Overview, number_of_params, overview
 
@@ -13,6 +13,10 @@ __all__ = ["list_command"]
 
 WIDTH, LEAST = 100, 8  # columns of a line, and of the licence where names take the room
 LICENCE = 4  # the column that gives way
+LEGEND = (
+    "published: the authors' retrieval figure, or the one named; img/s: on one core; unpinned: without a commit and "
+    "sha256 in its entry, so checked against what the Hub says; omlzoo show NAME has every fact"
+)
 
 
 def list_command(
@@ -71,6 +75,9 @@ def list_command(
         print_json([one.facts() for one in found])
     if json or html is not None:
         return
+    if not found:
+        notice("no checkpoint is like that; omlzoo list shows all, and omlzoo recommend names three")
+        return
     header = ["name", "task", "dim", "params", "licence", "published", "img/s"]
     rows = [_cells(one, task) for one in found]
     if pinned is not None:
@@ -78,6 +85,8 @@ def list_command(
         pins = [one.entry.pin or ("" if pinned else "unpinned") for one in found]
         rows = [[*row, pin] for row, pin in zip(rows, pins, strict=True)]
     print_columns(header, fitted(header, rows))
+    if terminal_width() is not None:
+        print_line(LEGEND, error=True)
 
 
 def _write_page(found: Sequence[Overview], path: Path) -> None:

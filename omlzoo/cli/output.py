@@ -1,17 +1,19 @@
 """How results are printed: JSON, or lines in columns. Names and labels of strangers do not steer the terminal."""
 
+import shutil
 import sys
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from omlzoo.jsonio import to_json
+from omlzoo.pages.columns import columns
 from omlzoo.pages.labels import readable
 
 if TYPE_CHECKING:
     from omlzoo.evaluation.report import Report
+    from omlzoo.training.run_folder import Run
 
-__all__ = ["best_metric", "print_columns", "print_json", "print_line", "print_metrics", "print_report"]
+__all__ = ["best_metric", "print_columns", "print_json", "print_line", "print_report", "print_run", "terminal_width"]
 
 
 def print_line(text: object = "", error: bool = False) -> None:
@@ -30,66 +32,40 @@ def print_json(value: Any) -> None:
 
 
 def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under a header, each column as wide as its widest cell.
+    """Print rows under a header, each column as wide as its widest cell, or as the terminal has room for.
 
     Args:
         header: The headings of the columns.
         rows: The cells of each row, as many as there are headings.
     """
-    lines = [[readable(cell).replace("\n", "\\n") for cell in row] for row in [header, *rows]]
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = [cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
-        print("  ".join(cells).rstrip())
+    for line in columns(header, rows, terminal_width()):
+        print(line)
 
 
-def print_metrics(metrics: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:
-    """Print a line per metric, with the value before where there is one.
+def terminal_width() -> int | None:
+    """Columns of the terminal that is printed to; None where the output goes elsewhere, and is never cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def print_report(report: "Report", everything: bool = False) -> None:
+    """Print five metrics with intervals and differences, or all, and the findings.
 
     Args:
-        metrics: Values by metric.
-        before: Values of the model before, by metric; no column by default.
+        report: The report.
+        everything: Print all metrics.
     """
-    names = [name for name in metrics if name not in ("per_category", "per_label")]
-    columns = [("before", before)] if before else []
-    columns += [("after" if before else "value", metrics)]
-    rows = [[name, *(_shown(values.get(name)) for _, values in columns)] for name in names]
-    print_columns(["metric", *(name for name, _ in columns)], rows)
+    for line in report.lines(everything, terminal_width()):
+        print_line(f"{line}: --all" if line.startswith("and ") else line)
 
 
-def print_report(report: "Report") -> None:
-    """Print the metrics with intervals and differences, and the findings."""
-    rows = []
-    for name, value in report.metrics.items():
-        if name in ("per_category", "per_label"):
-            continue
-        ends, change = report.intervals.get(name), report.comparison.get(name)
-        rows.append([name, _shown(report.before.get(name)) if report.before else "", _shown(value),
-                     "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}",
-                     "" if change is None else f"{change.difference:+.4f} ({change.low:+.4f} to {change.high:+.4f})",
-                     *(_shown(values.get(name)) for values in report.baselines.values()),
-        ])  # fmt: skip
-    header = ["metric", "before", "value", "95 % of draws", "difference", *report.baselines]
-    kept = [column for column in range(len(header)) if column in (0, 2) or any(row[column] for row in rows)]
-    print_columns([header[column] for column in kept], [[row[column] for column in kept] for row in rows])
-    for finding in report.findings:
-        print_line(f"look: {finding.text}")
+def print_run(run: "Run") -> None:
+    """Print where a run is, which epoch was kept, and of how many."""
+    facts = run.report.facts
+    kept = f"epoch {facts['epoch kept']} kept, {facts['epochs']} epochs"
+    print_line(f"\n{run.folder}: {kept}; {run.folder / 'report.html'} shows it")
 
 
 def best_metric(metrics: Sequence[Any]) -> str:
     """The first cmc metric of a checkpoint, else its first metric, as text."""
     ranked = sorted(metrics, key=lambda metric: not metric.metric.startswith("cmc"))
     return f"{ranked[0].metric} {ranked[0].value:.3f} on {ranked[0].dataset} ({ranked[0].by})" if ranked else "-"
-
-
-def _width(text: str) -> int:
-    """Columns that a terminal gives a text: two for each wide character, none for marks on the one before."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text
-    )
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str("" if value is None else value)

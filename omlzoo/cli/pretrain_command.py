@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from omlzoo.cli import INTERRUPTED
-from omlzoo.cli.output import print_line, print_metrics
+from omlzoo.cli.output import print_line, print_report, print_run
 from omlzoo.cli.recipe_flags import NOTHING, Flags, settings_of
 from omlzoo.cli.trusting import Trusted, allow
 
@@ -24,6 +24,7 @@ def pretrain_command(
     resume: bool = False,
     device: str = "auto",
     root: Path | None = None,
+    all: bool = False,
     flags: Annotated[Flags, Parameter(name="*")] = NOTHING,
     trust: Trusted = None,
 ) -> int:
@@ -49,6 +50,8 @@ def pretrain_command(
         cpu, cuda, or auto.
     root
         Where relative paths start; the table's folder by default.
+    all
+        Print all metrics, not the first five.
     """
     allow(trust)
     from omlzoo.training import Recipe, pretrain
@@ -67,6 +70,6 @@ def pretrain_command(
     if not is_first():
         return 0
     if run.report.metrics:
-        print_metrics(run.report.metrics, run.report.before)
-    print_line(f"\n{run.folder}: epoch {run.report.facts['epoch kept']} kept; {run.folder / 'report.html'} shows it")
+        print_report(run.report, all)
+    print_run(run)
     return INTERRUPTED if run.interrupted else 0

@@ -6,7 +6,9 @@ from omlzoo.cli.output import print_columns, print_line
 from omlzoo.data.quality import RULES, Quality, picture_quality
 from omlzoo.data.table import Table
 from omlzoo.files import new_file
-from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
+from omlzoo.pages.album import Album
+from omlzoo.pages.parts import Card, Heading, Row
+from omlzoo.pages.render import gallery_page
 
 __all__ = ["print_quality"]
 
@@ -46,9 +48,10 @@ def print_quality(table: Table, html: Path | None = None) -> None:
 
 def _write_page(table: Table, quality: Quality, html: Path) -> None:
     pictures, boxes, paths = table.pictures(), table.boxes(), table.frame["path"].astype(str).to_numpy()
+    album = Album(html)
 
     def card(row: int, text: str) -> Card:
-        return Card(thumbnail(pictures[row], boxes[row]), Path(paths[row]).name, text)
+        return album.card(pictures[row], boxes[row], Path(paths[row]).name, text, name=str(paths[row]))
 
     rows = []
     for name, found in quality.issues.items():
@@ -65,6 +68,7 @@ def _write_page(table: Table, quality: Quality, html: Path) -> None:
         "could not be read.",
         f"The worst first; at most {SHOWN} pictures of each, and {SHOWN} groups of near copies, are shown.",
         "The rules are those of photographs: what is right for your pictures you see here. Nothing was changed.",
+        *album.notes(),
     ]
     with new_file(html) as temporary:
         temporary.write_text(gallery_page(Heading("Quality of pictures", "", table.name), facts, rows), "utf-8")

@@ -11,7 +11,7 @@ from omlzoo.jsonio import parse_json
 
 __all__ = ["NOTHING", "Flags", "settings_of"]
 
-ARGUMENTS = ("loss_args", "objective_args", "teacher_args")
+ARGUMENTS = ("loss_args", "objective_args", "teacher_args", "sampler_args")
 
 
 def _flags() -> Any:

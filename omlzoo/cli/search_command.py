@@ -1,6 +1,6 @@
 """omlzoo search."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from omlzoo.cli.output import print_columns, print_json, print_line
 from omlzoo.cli.trusting import Trusted, allow
 from omlzoo.errors import BadInput
 
-__all__ = ["search_command"]
+__all__ = ["place_of", "search_command"]
 
 
 def search_command(
@@ -25,6 +25,8 @@ def search_command(
     text: bool | None = None,
     rerank: str | None = None,
     candidates: int = 100,
+    model: str | None = None,
+    root: Path | None = None,
     combine: Literal["average", "any", "all"] | None = None,
     negatives: tuple[str, ...] = (),
     distinct: str | None = None,
@@ -38,7 +40,8 @@ def search_command(
     index
         A folder that `omlzoo index` wrote.
     queries
-        Pictures; or texts, such as "red trainers with white sole", for a model with a text tower.
+        Pictures, or one folder of them; or texts, such as "red trainers with white sole", for a model with a text
+        tower.
     k
         Number of hits for each query.
     json
@@ -58,6 +61,10 @@ def search_command(
         average_expansion. Scores are then the method's, and no calibration holds for them.
     candidates
         First hits that are compared with each other for --rerank, at most 1,000.
+    model
+        Where the model that made the vectors lies now, where it was moved.
+    root
+        Where the pictures of the index lie now, where they were moved.
     combine
         Take all queries, pictures and texts, as examples of one thing: ask for the mean of their vectors, or give a row
         the best or the least of its scores for each.
@@ -75,12 +82,11 @@ def search_command(
         raise BadInput("give at least one picture, or one text, to search for")
     from omlzoo.index.build import open_index
 
-    hits = open_index(index, runtime=runtime).search(
-        list(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text,
+    hits = open_index(index, model=model, root=root, runtime=runtime).search(
+        _asked(queries), k, where=where, exclude_self=exclude_self, threshold=_number(threshold), text=text,
         rerank=rerank, candidates=candidates, combine=combine, negatives=list(negatives) or None, distinct=distinct,
     )  # fmt: skip
-    if (hits.queries["error"] != "").all():
-        raise BadInput(f"none of the {len(queries)} pictures could be read; the first: {hits.queries['error'].iloc[0]}")
+    _check_read(hits.queries["error"].tolist())
     if html is not None:
         hits.html(html)
     table = hits.table()
@@ -106,6 +112,21 @@ def search_command(
     print_columns(["query", "rank", "score", "label", "path"], rows)
     for number in [] if hits.is_known is None else (~hits.is_known).nonzero()[0]:
         print_line(f"{paths.iloc[number]}: unknown")
+
+
+def _asked(queries: Sequence[str]) -> str | list[str]:
+    """The queries, or the one folder of them."""
+    folders = [query for query in queries if Path(query).is_dir()]
+    if folders and len(queries) > 1:
+        raise BadInput(f"{folders[0]} is a folder; search for one folder, or for pictures")
+    return folders[0] if folders else list(queries)
+
+
+def _check_read(errors: Sequence[str]) -> None:
+    """Refuse to answer where no query could be read."""
+    if all(errors):
+        unread = "the picture could not" if len(errors) == 1 else f"none of the {len(errors)} pictures could"
+        raise BadInput(f"{unread} be read: {errors[0]}")
 
 
 def place_of(hit: Mapping[Any, Any]) -> str:

@@ -56,12 +56,16 @@ def _what(weights: Weights) -> Section:
     yield "text tower", _text(entry.text) if entry.text else "none"
     yield "calibration", "thresholds and probabilities, by omlzoo calibrate" if entry.calibration else "none"
     yield "notes", entry.notes or "none"
-    yield "citation", entry.citation
+    yield (
+        "citation",
+        f"{'of the weights it started from: ' if weights.file is not None else ''}{entry.citation or 'none'}",
+    )
     yield "facts from", entry.source
 
 
 def _text(text: Text) -> str:
-    return f"{text.arch}, {text.params:,} parameters, {text.repo or 'no repository known'} {text.file or ''}".rstrip()
+    where = "beside its weights:" if text.beside else text.repo or "no repository known"
+    return f"{text.arch}, {text.params:,} parameters, {where} {text.file or ''}".rstrip()
 
 
 def _address(weights: Weights) -> Section:
@@ -85,7 +89,8 @@ def _address(weights: Weights) -> Section:
 
 
 def _licence(weights: Weights) -> Section:
-    yield "licence", weights.license
+    of = " (of the weights that it started from)" if weights.file is not None else ""
+    yield "licence", f"{_words(weights.license)}{of}"
     yield "commercial use", weights.entry.commercial
 
 

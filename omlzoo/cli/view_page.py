@@ -10,7 +10,9 @@ from omlzoo.data.images import to_rgb
 from omlzoo.data.views import shown
 from omlzoo.errors import BadImage, BadInput, notice
 from omlzoo.files import check_free, new_file
-from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
+from omlzoo.pages.album import Album
+from omlzoo.pages.parts import Heading, Row
+from omlzoo.pages.render import gallery_page
 from omlzoo.training.finetuning import start_model
 from omlzoo.training.parts import make_augment
 from omlzoo.training.pretraining import check_objective, chosen_settings, picture_rows
@@ -49,10 +51,10 @@ def preview_views(
         known = known.changed(chosen_settings(table, start, False, settings))
     check_objective(known)
     views, _ = make_augment(known, start.entry.preprocess)
-    rows, unread = [], []
+    rows, unread, album = [], [], Album(out)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(known.seed)
-        files, boxes = table.files(), table.boxes()
+        files, boxes, names = table.files(), table.boxes(), [str(path) for path in table.frame["path"]]
         for number in np.linspace(0, len(files) - 1, min(PICTURES, len(files))).astype(int).tolist():
             try:
                 image = to_rgb(files[number], boxes[number])
@@ -63,8 +65,8 @@ def preview_views(
             made = views(image)
             for place, view in enumerate(shown(made if isinstance(made, list) else [made])):
                 size = f"{view.height} x {view.width} pixels"  # before a thumbnail is made of it
-                cards.append(Card(thumbnail(view), f"view {place + 1}", size))
-            rows.append(Row(Card(thumbnail(image), str(table.frame["path"].iloc[number])), cards))
+                cards.append(album.card(view, None, f"view {place + 1}", size, name=names[number]))
+            rows.append(Row(album.card(image, None, names[number], name=names[number]), cards))
     if not rows:
         raise BadInput(f"{table.name}: none of the pictures can be read; the first: {unread[0]}")
     if unread:

@@ -1,26 +1,15 @@
 """Pictures that are on both sides of a split, as copies or near copies, which make measured results too good."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
-from PIL.Image import Resampling
 
-from omlzoo.data.images import Box, to_rgb
+from omlzoo.curation._grey import ALIKE, SIDE, grey_levels
 from omlzoo.data.table import Table
-from omlzoo.errors import BadImage
 from omlzoo.ops.all_pairs import say_if_long
 from omlzoo.ops.nearest import nearest
 
 __all__ = ["ALIKE", "find_duplicates"]
-
-SIDE = 32  # side in pixels of the small grey pictures that are compared
-FLAT = 2.0  # standard deviation in grey levels below which pictures correlate without being copies
-ALIKE = 0.995  # correlation from which on two pictures count as copies
-ASKED = 4096  # pictures that are read at once
 
 
 def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, int]:
@@ -40,7 +29,7 @@ def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, i
         were left out because they cannot be read or have nearly one colour.
     """
     frame = table.frame
-    vectors = _small(table.files(), table.boxes())
+    vectors = grey_levels(table.files(), table.boxes())
     usable = np.isfinite(vectors[:, 0])
     sides = [np.flatnonzero(usable & (frame["split"] == name).to_numpy()) for name in ("validation", "train")]
     columns = ["path", "label", "train_path", "train_label", "correlation"]
@@ -56,26 +45,3 @@ def find_duplicates(table: Table, alike: float = ALIKE) -> tuple[pd.DataFrame, i
                            right["label"].to_numpy(), scores[:, 0].numpy()[near]], strict=True))
     )  # fmt: skip
     return duplicates.sort_values("correlation", ascending=False, ignore_index=True), int((~usable).sum())
-
-
-def _small(files: list[Path], boxes: list[Box | None]) -> np.ndarray:
-    """Grey levels (N, SIDE²) float32 of the pictures, with mean 0 and L2 norm 1; NaN for pictures that are left out."""
-
-    def one(file: Path, box: Box | None) -> np.ndarray:
-        try:
-            image = to_rgb(file, box).convert("L").resize((SIDE, SIDE), Resampling.BOX)
-        except BadImage:
-            return np.full(SIDE**2, np.nan, np.float32)
-        levels = np.asarray(image, dtype=np.float32).ravel()
-        if levels.std() < FLAT:
-            return np.full(SIDE**2, np.nan, np.float32)
-        levels = levels - levels.mean()
-        return np.asarray(levels / np.linalg.norm(levels))
-
-    vectors = np.empty((len(files), SIDE**2), np.float32)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(files), ASKED):  # in parts, so that the pool holds few pictures
-            part = slice(start, start + ASKED)
-            for number, levels in enumerate(pool.map(one, files[part], boxes[part]), start):
-                vectors[number] = levels
-    return vectors

@@ -1,13 +1,21 @@
-"""Training augmentations, from a PIL image to (3, H, W) uint8, with random numbers of torch's global generator."""
+"""Training augmentations, from a PIL image to (3, H, W) uint8, with random numbers of torch's global generator.
+
+Given the labels of its pixels too, they move them as they move the picture, and return (4, H, W).
+"""
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import ceil, cos, exp, radians, sin, sqrt
+from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from omlzoo.data.label_images import IGNORED
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.transforms import Transform, to_pixels
 from omlzoo.errors import UnknownName
@@ -31,9 +39,9 @@ class Photo:
         )
         self.others = v2.Compose([v2.RandomHorizontalFlip(), v2.ColorJitter(0.2, 0.2, 0.2, 0.02)])
 
-    def __call__(self, image: Image.Image) -> Tensor:
-        """The augmented picture, (3, H, W) uint8, of a PIL image."""
-        return to_pixels(self.others(self.crop(image)))
+    def __call__(self, image: Image.Image, labels: Image.Image | None = None) -> Tensor:
+        """The augmented picture, (3, H, W) uint8, of a PIL image; with its labels (4, H, W)."""
+        return _moved(v2.Compose([self.crop, self.others]), image, labels)
 
 
 class Crop:
@@ -45,9 +53,9 @@ class Crop:
         )
         self.mirror = v2.RandomHorizontalFlip()
 
-    def __call__(self, image: Image.Image) -> Tensor:
-        """The augmented picture, (3, H, W) uint8, of a PIL image."""
-        return to_pixels(self.mirror(self.crop(image)))
+    def __call__(self, image: Image.Image, labels: Image.Image | None = None) -> Tensor:
+        """The augmented picture, (3, H, W) uint8, of a PIL image; with its labels (4, H, W)."""
+        return _moved(v2.Compose([self.crop, self.mirror]), image, labels)
 
 
 class Rich:
@@ -57,7 +65,7 @@ class Rich:
     """
 
     def __init__(self, preprocess: Preprocess) -> None:
-        paper = (255, 255, 255)
+        paper = {tv_tensors.Mask: IGNORED, "others": (255, 255, 255)}
         self.steps = v2.Compose([
             v2.RandomResizedCrop(preprocess.crop, scale=(0.4, 1.0), antialias=True),
             v2.RandomHorizontalFlip(),
@@ -69,9 +77,17 @@ class Rich:
             _one_of(0.2, v2.Grayscale(3), v2.RandomChannelPermutation()),
         ])  # fmt: skip
 
-    def __call__(self, image: Image.Image) -> Tensor:
-        """The augmented picture, (3, H, W) uint8, of a PIL image."""
-        return to_pixels(self.steps(image))
+    def __call__(self, image: Image.Image, labels: Image.Image | None = None) -> Tensor:
+        """The augmented picture, (3, H, W) uint8, of a PIL image; with its labels (4, H, W)."""
+        return _moved(self.steps, image, labels)
+
+
+def _moved(steps: Callable[..., Any], image: Image.Image, labels: Image.Image | None) -> Tensor:
+    """A picture, and its labels if there are any, after steps that take both alike."""
+    if labels is None:
+        return to_pixels(steps(image))
+    picture, mask = steps(image, tv_tensors.Mask(torch.from_numpy(np.array(labels))[None]))  # values stay as they are
+    return torch.cat([to_pixels(picture), mask.as_subclass(Tensor)])
 
 
 def _one_of(chance: float, *steps: nn.Module) -> nn.Module:
@@ -108,12 +124,12 @@ class Drawing:
         elastic: float = 0.04,
         cells: int = 5,
     ) -> None:
-        self.transform = Transform(preprocess)
+        self.transform, self.labels = Transform(preprocess), Labels(preprocess)
         self.turn, self.scale, self.stretch, self.shear = turn, scale, stretch, shear
         self.shift, self.elastic, self.cells = shift, elastic, cells
 
-    def __call__(self, image: Image.Image) -> Tensor:
-        """The augmented picture, (3, H, W) uint8, of a PIL image."""
+    def __call__(self, image: Image.Image, labels: Image.Image | None = None) -> Tensor:
+        """The augmented picture, (3, H, W) uint8, of a PIL image; with its labels (4, H, W)."""
         levels = self.transform.pixels(image)[None].float()  # (1, 3, H, W)
         turn, scale, stretch, shear, across, down, strength = (torch.rand(7) * 2 - 1).tolist()
         angle, slant = radians(self.turn * turn), self.shear * shear
@@ -131,11 +147,40 @@ class Drawing:
         smooth = nn.functional.interpolate(smooth, levels.shape[-2:], mode="bilinear", align_corners=True)
         grid = grid + smooth.permute(0, 2, 3, 1)
         warped = nn.functional.grid_sample(levels, grid, padding_mode="border", align_corners=False)
-        return warped[0].round().clamp(0, 255).byte()
+        picture = warped[0].round().clamp(0, 255).byte()
+        if labels is None:
+            return picture
+        shown = 255 - self.labels(labels)[None].float()  # what comes from outside is 0 here, so ignored
+        moved = nn.functional.grid_sample(shown, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+        return torch.cat([picture, (255 - moved[0]).byte()])
 
 
-AUGMENTATIONS: dict[str, Callable[[Preprocess], Callable[[Image.Image], Tensor]]] = {
-    "none": lambda preprocess: Transform(preprocess).pixels,
+class Plain:
+    """The transform of the evaluation, without augmentation."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        self.transform, self.labels = Transform(preprocess), Labels(preprocess)
+
+    def __call__(self, image: Image.Image, labels: Image.Image | None = None) -> Tensor:
+        """The picture, (3, H, W) uint8, of a PIL image; with its labels (4, H, W)."""
+        pixels = self.transform.pixels(image)
+        return pixels if labels is None else torch.cat([pixels, self.labels(labels)])
+
+
+class Labels:
+    """Resizes and crops labels as a preprocessing does the picture, to their nearest pixels."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        pad = None if preprocess.pad is None else IGNORED
+        self.transform = Transform(replace(preprocess, pad=pad, antialias=True), Image.Resampling.NEAREST)
+
+    def __call__(self, labels: Image.Image) -> Tensor:
+        """The labels (1, H, W) uint8 of a PIL image of mode L."""
+        return self.transform.pixels(Image.merge("RGB", [labels] * 3))[:1]
+
+
+AUGMENTATIONS: dict[str, Callable[[Preprocess], Callable[..., Tensor]]] = {
+    "none": Plain,
     "photo": Photo,
     "hypvit": Crop,
     "rich": Rich,
@@ -167,7 +212,7 @@ def needed_side(name: str, preprocess: Preprocess) -> int | None:
     return ceil(side * max(2, 1 / SMALLEST.get(name, 1)))
 
 
-def augmentation(name: str, preprocess: Preprocess) -> Callable[[Image.Image], Tensor]:
+def augmentation(name: str, preprocess: Preprocess) -> Callable[..., Tensor]:
     """The augmentation of a name.
 
     Args:
@@ -175,7 +220,7 @@ def augmentation(name: str, preprocess: Preprocess) -> Callable[[Image.Image], T
         preprocess: The preprocessing of the model, which gives the size of the input.
 
     Returns:
-        A function from a PIL image to (3, H, W) uint8.
+        A function from a PIL image to (3, H, W) uint8, or from a PIL image and one of its labels to (4, H, W).
 
     Raises:
         UnknownName: There is no such augmentation.

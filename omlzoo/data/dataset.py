@@ -1,6 +1,7 @@
 """Pictures for training; a row and a seed always give the same augmented picture, in any worker process."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch.utils.data import Dataset, Sampler
 
 from omlzoo.data.decoded_cache import DecodedCache, file_identity
 from omlzoo.data.images import to_rgb
+from omlzoo.data.label_images import nothing_known, read_labels
 from omlzoo.data.remarks import Remarks
 from omlzoo.data.table import Table
 from omlzoo.errors import BadImage
@@ -31,16 +33,21 @@ class ImageTable(Dataset[Item]):
             which is seeded for each item.
         side: Pixels that the shorter side of a picture needs. A larger picture is reduced by a whole factor, a JPEG
             while it is decoded, to a shorter side of at least that and less than twice that. None reads it whole.
+        masks: The label image of each row, None where a row has none: pixels are then (4, H, W), the last of them
+            labels, which ``augment`` is called with beside the picture. None gives pixels alone.
 
     Attributes:
         kept: Keeps pictures as they are before the augmentation; None, which it is at first, keeps none.
     """
 
-    def __init__(self, table: Table, augment: Callable[[Image.Image], Pixels], side: int | None = None) -> None:
+    def __init__(
+        self, table: Table, augment: Callable[..., Pixels], side: int | None = None,
+        masks: Sequence[Path | None] | None = None,
+    ) -> None:  # fmt: skip
         self.files, self.boxes = table.files(), table.boxes()
         labels = table.frame["label"]
         self.codes = labels.map({label: code for code, label in enumerate(labels.unique())}).to_numpy()
-        self.augment, self.side = augment, side
+        self.augment, self.side, self.masks = augment, side, masks
         self.kept: DecodedCache | None = None
 
     def __len__(self) -> int:
@@ -50,7 +57,9 @@ class ImageTable(Dataset[Item]):
         """The item of (row, seed). For a picture that cannot be read, pixels are None and the error is given."""
         row, seed = item
         try:
-            return self._augmented(self.picture(row), seed), int(self.codes[row]), row, ""
+            picture = self.picture(row)
+            given = (picture,) if self.masks is None else (picture, self._labels(row, self.masks[row], picture.size))
+            return self._augmented(given, seed), int(self.codes[row]), row, ""
         except BadImage as error:
             return None, int(self.codes[row]), row, str(error)
 
@@ -77,11 +86,16 @@ class ImageTable(Dataset[Item]):
         times = 1 if self.side is None else min(image.size) // self.side
         return image.reduce(times) if times > 1 else image
 
-    def _augmented(self, image: Image.Image, seed: int) -> Pixels:
+    def _labels(self, row: int, mask: Path | None, size: tuple[int, int]) -> Image.Image:
+        if mask is None:
+            return nothing_known(size)
+        return read_labels(mask, self.files[row], self.boxes[row], size)
+
+    def _augmented(self, given: tuple[Image.Image, ...], seed: int) -> Pixels:
         before = torch.get_rng_state()  # torchvision's transforms can use only the global generator
         try:
             torch.default_generator.manual_seed(seed)
-            return self.augment(image)
+            return self.augment(*given)
         finally:
             torch.set_rng_state(before)
 

@@ -1,8 +1,8 @@
 """The faults of a table, of which there may be millions: each is put into words only when it is asked for."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
@@ -16,6 +16,7 @@ from omlzoo.files import new_file
 __all__ = ["Broken", "Fault", "Faults", "write_faults"]
 
 SHOWN = 100  # characters of a value that a message repeats
+NAMED = 5  # rows that the line of a fault names
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        where = f"column {self.column}" if self.row is None else f"row {self.row}, column {self.column}"
+        return self.what if self.row is None else f"row {self.row}, {self.what}"
+
+    @property
+    def what(self) -> str:
+        """The fault without its row."""
         more = f" and {len(self.value) - SHOWN} more characters" if len(self.value) > SHOWN else ""
-        return f"{where}: {self.value[:SHOWN]!r}{more}: {self.remedy}"
+        return f"column {self.column}: {self.value[:SHOWN]!r}{more}: {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,14 @@ class Broken:
         positions: (n,) positions of the rows in the table's text, rising.
         rule: The rule and what to do.
         remedy: The same for one row, where it differs between rows: called with the row's position.
+        of_value: The same for some values of the one column.
     """
 
     columns: tuple[str, ...]
     positions: np.ndarray
     rule: str
     remedy: Callable[[int], str] | None = None
+    of_value: Mapping[str, str] = field(default_factory=dict)
 
 
 class Faults(Sequence[Fault]):
@@ -97,9 +104,11 @@ class Faults(Sequence[Fault]):
         if number < len(self.whole):
             return self.whole[number]
         number -= len(self.whole)
-        position, one = int(self._positions[number]), self.broken[self._rules[number]]
+        return self._fault(int(self._positions[number]), self.broken[self._rules[number]])
+
+    def _fault(self, position: int, one: Broken) -> Fault:
         value = ", ".join(str(self.text[column].array[position]) for column in one.columns)
-        remedy = one.rule if one.remedy is None else one.remedy(position)
+        remedy = one.of_value.get(value, one.rule) if one.remedy is None else one.remedy(position)
         return Fault(int(self.text.index[position]) + self.first_row, ", ".join(one.columns), value, remedy)
 
     def faulty(self) -> np.ndarray:
@@ -108,18 +117,47 @@ class Faults(Sequence[Fault]):
         rows[self._positions] = True
         return rows
 
-    def rest(self, listed: int = BadTable.listed) -> list[str]:
-        """A line for each rule that is broken by faults behind the first ones, with their number.
+    def lines(self, listed: int = BadTable.listed) -> list[str]:
+        """A line for each distinct fault, with its rows; those behind the first ones are counted by rule.
 
         Args:
-            listed: How many faults are listed before these lines.
+            listed: How many distinct faults are listed; of more, a line for each rule says how many rows are left.
         """
-        left = self.whole[listed:]
-        lines = [f"and {len(left):,} more of the whole table"] * bool(left)
-        counts = np.bincount(self._rules[max(0, listed - len(self.whole)) :], minlength=len(self.broken))
-        for one, count in zip(self.broken, counts.tolist(), strict=True):
-            lines += [f"and {count:,} more rows, column {', '.join(one.columns)}: {one.rule}"] * bool(count)
+        lines = list(dict.fromkeys(map(str, self.whole)))
+        groups = sorted(
+            (group for number in range(len(self.broken)) for group in self._distinct(number, listed)),
+            key=lambda group: (group[1][0], group[0]),
+        )
+        lines, left = lines[:listed], len(lines[listed:])
+        shown = groups[: max(0, listed - len(lines))]
+        lines += [self._line(number, positions) for number, positions in shown]
+        if left:
+            lines.append(f"and {left:,} more of the whole table")
+        counts = [len(one.positions) for one in self.broken]
+        for number, positions in shown:
+            counts[number] -= len(positions)
+        for one, count in zip(self.broken, counts, strict=True):
+            rows = "row" if count == 1 else "rows"
+            lines += [f"and {count:,} more {rows}, column {', '.join(one.columns)}: {one.rule}"] * bool(count)
         return lines
+
+    def _distinct(self, number: int, most: int) -> list[tuple[int, np.ndarray]]:
+        """The first distinct faults of a rule: its number, and the positions that have each, rising."""
+        one = self.broken[number]
+        if one.remedy is not None:  # another sentence for each row, made for the first ones alone
+            return [(number, one.positions[place : place + 1]) for place in range(min(most, len(one.positions)))]
+        rows = self.text[list(one.columns)].take(one.positions)
+        codes = rows.groupby(list(one.columns), sort=False).ngroup().to_numpy()
+        ends = np.bincount(codes).cumsum()
+        parts = np.split(one.positions[np.argsort(codes, kind="stable")], ends[: min(most, len(ends) - 1)])
+        return [(number, part) for part in parts[:most]]
+
+    def _line(self, number: int, positions: np.ndarray) -> str:
+        fault = self._fault(int(positions[0]), self.broken[number])
+        if len(positions) == 1:
+            return str(fault)
+        rows = ", ".join(str(int(self.text.index[each]) + self.first_row) for each in positions[:NAMED])
+        return f"{len(positions):,} rows ({rows}{', ...' if len(positions) > NAMED else ''}), {fault.what}"
 
 
 def write_faults(faults: Iterable[Fault], path: str | Path) -> None:

@@ -74,6 +74,10 @@ def select(
     among = np.ones(len(frame), dtype=bool) if among is None else among
     if isinstance(where, Mapping):
         return _by_columns(frame, where, among, codes)
+    given: Any = where
+    if isinstance(given, str) or callable(given):
+        kind = "a text" if isinstance(given, str) else "a function"
+        raise BadInput(f"where is {kind}; give {{'column': value}}, or a mask such as table['price'] > 5")
     rows = np.asarray(where)
     if rows.dtype == bool:
         if rows.shape != (len(frame),):

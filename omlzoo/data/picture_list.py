@@ -1,6 +1,6 @@
 """Pictures as callers give them: the table of their names, and what each is opened from."""
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -57,8 +57,9 @@ def list_table(source: object, root: Path) -> Pictures:
         BadInput: There is none, or one is no picture.
     """
     items: object = [source] if isinstance(source, Image.Image | bytes | bytearray) else source
-    if not isinstance(items, Iterable):
-        raise BadInput(f"pictures are a folder, a table, paths or PIL images, not {type(source).__name__}")
+    if not isinstance(items, Iterable) or isinstance(items, Mapping):
+        kind = "dict; give list(pictures.values())" if isinstance(items, Mapping) else type(source).__name__
+        raise BadInput(f"pictures are a folder, a table, paths or PIL images, not {kind}")
     names: list[str] = []
     pictures: list[Picture] = []
     for number, item in enumerate(items):
@@ -88,9 +89,12 @@ def _in_memory(item: object, number: int) -> Picture:
     if is_array(item):
         check_pixels(item, f"picture {number}", SINGLE)
         return LatePicture(f"image {number}", partial(pixels_of, item))
-    raise BadInput(
-        f"picture {number} is of type {type(item).__name__}; give a path or a PIL image, an array, or a file's bytes"
-    )
+    remedy = "give a path or a PIL image, an array, or a file's bytes"
+    if isinstance(item, tuple):
+        remedy = "give the pictures alone, or for pairs of a picture and a label a torch Dataset"
+    elif hasattr(item, "read"):
+        remedy = "give its bytes, file.read(), or its path"
+    raise BadInput(f"picture {number} is of type {type(item).__name__}; {remedy}")
 
 
 def open_source(
@@ -111,6 +115,8 @@ def open_source(
     """
     if is_address(source):
         return _from_address(str(source), root, purpose, as_named(remote))
+    if isinstance(source, str) and set(source) & set("*?") and not Path(source).exists():
+        raise BadInput(f"{source}: no such file; patterns are not expanded: give a folder, or list(Path().glob(...))")
     if isinstance(source, str | Path) and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir():
         source = [source]
     if isinstance(source, str | Path | pd.DataFrame):

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-__all__ = ["held_pixels", "resize_part"]
+__all__ = ["REACH", "held_pixels", "resize_part"]
 
 BITS = 22  # of the fraction of Pillow's weights
 BLOCK = 1 << 20  # pixels that are held at a time

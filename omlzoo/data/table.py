@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from omlzoo.catalog import shared
 from omlzoo.data.addresses import Named, as_named, is_address, late_picture
 from omlzoo.data.containers import is_container
 from omlzoo.data.csv_file import MOST_COLUMNS
@@ -20,8 +21,9 @@ from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.images import Box, check_box, read_size
 from omlzoo.data.late_picture import Picture
 from omlzoo.data.remarks import Remarks
+from omlzoo.data.table_cells import as_text, as_typed
 from omlzoo.data.table_hints import emptied, near_misses, shared_bursts
-from omlzoo.data.table_rules import BOX, COLUMNS, TRUE, Lint, Purpose
+from omlzoo.data.table_rules import BOX, COLUMNS, ROLES, Lint, Purpose
 from omlzoo.data.table_source import Read, read_container, read_file, read_folder
 from omlzoo.data.written_text import escaped, is_writable
 from omlzoo.errors import BadImage, BadInput, BadTable
@@ -55,6 +57,9 @@ class Table:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def _repr_html_(self) -> str:
+        return str(shared("pages.notebook", "table_html")(self))
+
     def files(self) -> list[Path]:
         """The picture file of each row."""
         return [self.root / path for path in self.frame["path"]]
@@ -72,6 +77,11 @@ class Table:
         sides = self.frame[["x_1", "y_1", "x_2", "y_2"]].itertuples(index=False)
         return [None if pd.isna(box[0]) else (int(box[0]), int(box[1]), int(box[2]), int(box[3])) for box in sides]
 
+    def masks(self) -> list[Path | None]:
+        """The label image of each row; None where it has none."""
+        names = self.frame["mask"] if "mask" in self.frame else [""] * len(self)
+        return [self.root / name if name else None for name in names]
+
     def rows(self, keep: np.ndarray) -> "Table":
         """A table of the rows where ``keep`` (N,) bool is true."""
         return replace(self, frame=self.frame[keep].reset_index(drop=True), lines=None)
@@ -88,7 +98,8 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None, remot
         source: A csv or parquet file, a DataFrame, or a folder, which has a sub-folder for each label if labels are
             needed.
         purpose: What the table is for, which decides what it must have: "embed" needs paths only; "evaluate" also needs
-            label, split, is_query, is_gallery and validation rows; "train" also needs train rows.
+            label, split, is_query, is_gallery and validation rows; "train" also needs train rows; "split" needs
+            labels and passes over the splits that are there.
         root: The folder that relative paths start from. None is the folder of the table, or the working directory for
             a DataFrame.
         remote: Schemes and hosts of addresses that are followed, such as "s3://shop-photos"; none by default.
@@ -101,7 +112,7 @@ def read(source: Source, purpose: Purpose, root: str | Path | None = None, remot
         loaded = _load(source, purpose, root, as_named(remote))
         faults = loaded.lint.faults(purpose)
         if faults:
-            raise BadTable(loaded.lint.name, faults, faults.rest())
+            raise BadTable(loaded.lint.name, faults)
         return loaded.table()
 
 
@@ -179,26 +190,26 @@ class _Loaded:
         text, others = self.lint.text, self.others
         if keep is not None:
             text, others = text[keep], others[keep]
-        typed = pd.concat([_typed(text), others], axis=1)[self.order].reset_index(drop=True)
+        typed = pd.concat([as_typed(text), others], axis=1)[self.order].reset_index(drop=True)
         return Table(typed, self.lint.root, self.lint.name, self.notices, self.lines, tuple(self.lint.remote))
 
 
 def _load(source: Source, purpose: Purpose, root: str | Path | None, remote: tuple[str, ...] = ()) -> _Loaded:
     if isinstance(source, pd.DataFrame):
-        return _own(Read(source.reset_index(drop=True)), Path(root or "."), "the DataFrame", remote)
+        return _own(Read(source.reset_index(drop=True)), Path(root or "."), "the DataFrame", purpose, remote)
     if not isinstance(source, str | Path):
         raise BadInput(f"a table is a csv or parquet file, a folder or a DataFrame, not {type(source).__name__}")
     path = Path(source)
     if os.path.isdir(path):  # where Path.is_dir raises errors
         frame, notices, *_ = read_folder(path, purpose)
-        return _Loaded(Lint(_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
+        return _Loaded(Lint(as_text(frame), Path(root or path), str(path), 0), frame[[]], list(frame.columns), notices)
     if is_container(path):
-        return _own(read_container(path, purpose), path.parent, str(path))
+        return _own(read_container(path, purpose), path.parent, str(path), purpose)
     root = Path(root or path.parent)
-    return _own(read_file(path, root), root, str(path), remote)
+    return _own(read_file(path, root), root, str(path), purpose, remote)
 
 
-def _own(source: Read, root: Path, name: str, remote: tuple[str, ...] = ()) -> _Loaded:
+def _own(source: Read, root: Path, name: str, purpose: Purpose, remote: tuple[str, ...] = ()) -> _Loaded:
     """The table without the columns that this package writes, and without blank rows."""
     frame, notices = source.frame, source.notices
     if len(frame.columns) > MOST_COLUMNS:
@@ -210,14 +221,14 @@ def _own(source: Read, root: Path, name: str, remote: tuple[str, ...] = ()) -> _
     twice = sorted(set(frame.columns[frame.columns.duplicated()].map(str)))
     if twice:
         raise BadTable(name, [Fault(None, ", ".join(twice), "", "the column stands in the table twice; keep one")])
-    ours = [column for column in ("vector", "error") if column in frame]
-    if ours:
-        notices += (f"{name}: the columns {', '.join(ours)} are written by embed; those given are left out",)
-        frame = frame.drop(columns=ours)
+    for ours, act in ((("vector", "error"), "embed"), (ROLES if purpose == "split" else (), "split")):
+        if given := [column for column in ours if column in frame]:
+            notices += (f"{name}: the columns {', '.join(given)} are written by {act}; those given are left out",)
+            frame = frame.drop(columns=given)
     order = list(frame.columns)
     others = [column for column in order if column not in COLUMNS]
     frame, unwritable = _escaped(frame, others, name)
-    text, rest = _text(frame), frame[others]
+    text, rest = as_text(frame), frame[others]
     first, lines = source.first_row, source.lines
     del frame, source  # or its memory would be held until the end of the check
     blank = (text == "").all(axis=1).to_numpy() & bool(len(text.columns))
@@ -252,44 +263,3 @@ def _escaped(frame: pd.DataFrame, others: list[str], name: str) -> tuple[pd.Data
         message = "the column's name or values are not UTF-8, so they cannot be written; rename them"
         raise BadTable(name, [Fault(None, escaped(str(column)), "", message) for column in wrong])
     return frame.assign(**changed) if changed else frame, unwritable
-
-
-def _text(frame: pd.DataFrame) -> pd.DataFrame:
-    """The known columns as text, "" for missing values, floats that are whole numbers without a decimal point.
-
-    Spaces around a value do not count, but for paths: a file's name may begin or end with one.
-    """
-    columns = {}
-    for column in (c for c in COLUMNS if c in frame):
-        values = frame[column]
-        empty = values.isna()
-        if pd.api.types.is_float_dtype(values):
-            values = values.map(lambda v: str(int(v)) if float(v).is_integer() else str(v), na_action="ignore")
-        if not isinstance(values.dtype, pd.StringDtype):
-            values = values.astype(object).where(~empty, "").map(str)
-        text = values.fillna("").astype("str")
-        columns[column] = text if column == "path" else text.str.strip()
-    return pd.DataFrame(columns, index=frame.index, dtype="str")
-
-
-def _typed(text: pd.DataFrame) -> pd.DataFrame:
-    """The known columns converted to their types."""
-    typed = text.copy()
-    for column in text.columns:
-        value = text[column]
-        if column in BOX:
-            typed[column] = pd.to_numeric(value.where(value != "")).astype("Int64")
-        elif column in ("is_query", "is_gallery"):
-            typed[column] = value.str.lower().isin(TRUE)
-        elif column in ("label", "category", "sequence"):
-            typed[column] = _ids(value)
-        else:
-            typed[column] = value
-    return typed
-
-
-def _ids(value: "pd.Series[str]") -> "pd.Series[str] | pd.Series[int]":
-    """The ids as integers if all are written as integers, else as text; "007" is text."""
-    if len(value) and value.str.fullmatch(r"0|-?[1-9][0-9]{0,17}").all():
-        return value.astype("int64")
-    return value

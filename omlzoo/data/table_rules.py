@@ -14,16 +14,34 @@ from omlzoo.data.faults import Broken, Fault, Faults
 from omlzoo.data.same_files import find_files
 from omlzoo.data.table_hints import alike, meaning, near_misses, twice_written
 
-__all__ = ["BOX", "COLUMNS", "FALSE", "TRUE", "Lint", "Purpose"]
+__all__ = ["BOX", "COLUMNS", "FALSE", "ROLES", "TRUE", "Lint", "Purpose"]
 
-COLUMNS = ("path", "label", "split", "is_query", "is_gallery", "category", "sequence", "x_1", "x_2", "y_1", "y_2")
+COLUMNS = (
+    "path",
+    "label",
+    "split",
+    "is_query",
+    "is_gallery",
+    "category",
+    "sequence",
+    "x_1",
+    "x_2",
+    "y_1",
+    "y_2",
+    "mask",
+)
 BOX = ("x_1", "x_2", "y_1", "y_2")
 TRUE, FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
 FLAGS = ("is_query", "is_gallery")
+ROLES = ("split", *FLAGS)
+# Words for a value, beside which a fault says the one that the table takes.
+SPLITS = dict.fromkeys(("val", "valid", "test", "testing", "dev", "validation"), "validation")
+SPLITS |= dict.fromkeys(("train", "training", "trn"), "train")
+WORDS = dict.fromkeys(("yes", "y", "t", "on", "x"), "true") | dict.fromkeys(("no", "n", "f", "off"), "false")
 NAMED = 12  # columns that a message names
 SIDE = r"[0-9]{1,9}(?:\.0*)?"  # pixels; a longer number is beyond any picture
 
-Purpose = Literal["embed", "check", "evaluate", "train"]
+Purpose = Literal["embed", "check", "evaluate", "train", "split"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +79,7 @@ class Lint:
         if not len(text):
             yield Fault(None, "(all)", self.name, "has no rows; a table needs at least one picture")
             return
-        needed = ["path"] if purpose == "embed" else ["path", "label", "split"]
+        needed = ["path", "label", "split"][: {"embed": 1, "split": 2}.get(purpose, 3)]
         if "split" in needed and "split" in text and (text["split"] == "validation").any():
             needed += FLAGS
         names = [*map(str, text.columns), *self.others]
@@ -100,7 +118,10 @@ class Lint:
         yield from self._paths()
         for column in (c for c in FLAGS if c in text):
             value = text[column].str.lower()
-            yield _broken(~value.isin({*TRUE, *FALSE, ""}), column, "must be true or false, 1 or 0")
+            yield self._reworded(~value.isin({*TRUE, *FALSE, ""}), column, "must be true or false, 1 or 0", WORDS)
+        if purpose in ("train", "check") and "mask" in text:
+            lost = (text["mask"] != "").to_numpy() & ~find_files(self.root, text["mask"])[0]
+            yield _broken(lost, "mask", f"there is no such label image below {self.root}; empty is none")
         if purpose == "embed":
             return
         yield _broken(text["label"] == "", "label", "is empty; give the item's id, an integer or text")
@@ -108,8 +129,11 @@ class Lint:
             rule = "stands beside the same number without its zeros; write it in one way"
             yield _broken(twice_written(text[column]), column, rule)
             yield self._alike(column)
+        if purpose == "split":
+            return
         split = text["split"]
-        yield _broken(~split.isin(["train", "validation"]), "split", "must be train or validation")
+        wrong = ~split.isin(["train", "validation"])
+        yield self._reworded(wrong, "split", "must be train or validation", SPLITS)
         for column in (c for c in FLAGS if c in text):
             value = text[column].str.lower()
             needs = "is empty; a validation row needs true or false"
@@ -119,6 +143,14 @@ class Lint:
             off = text["is_query"].str.lower().isin(FALSE) & text["is_gallery"].str.lower().isin(FALSE)
             unused = "is false and so is is_gallery: the row would not be used; set one, or remove the row"
             yield _broken(off & (split == "validation"), "is_query", unused)
+
+    def _reworded(self, rows: "pd.Series[bool]", column: str, rule: str, words: Mapping[str, str]) -> Broken:
+        """Rows whose value must be another; where it is a known word for an allowed one, that is said."""
+        values = self.text[column]
+        said = {
+            v: f"{rule}; write {words[v.strip().lower()]}" for v in values[rows].unique() if v.strip().lower() in words
+        }
+        return Broken((column,), np.flatnonzero(rows), rule, of_value=said)
 
     def _alike(self, column: str) -> Broken:
         """Values that are to the eye the same as another one."""

@@ -176,7 +176,7 @@ def read_container(path: Path, purpose: Purpose) -> Read:
     frame = frame.assign(path=[f"{path.name}/{name}" for name in names])
     if foldered and "label" not in frame and names:
         return _with_roles(frame, [name.split("/") for name in names], path, purpose, notices)
-    if purpose == "embed" or "split" in frame or "label" not in frame:
+    if purpose in ("embed", "split") or "split" in frame or "label" not in frame:
         return Read(frame, tuple(notices))
     return _with_splits(frame, None, [], path, purpose, notices)
 
@@ -197,7 +197,7 @@ def _with_roles(
         frame = frame.assign(label=pd.Series(labels, dtype="str"))
     if roles is None and (lone := lone_split(parts)):
         notices.append(f"{folder}: the sub-folder {lone!r} is taken for a label; for a split, call one beside it test")
-    if purpose == "embed":
+    if purpose in ("embed", "split"):
         return Read(frame, tuple(notices))
     return _with_splits(frame, roles, parts, folder, purpose, notices)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from omlzoo.data.images import MAX_PIXELS, to_rgb
 from omlzoo.data.preprocess import Preprocess
-from omlzoo.data.resize_part import held_pixels, resize_part
+from omlzoo.data.resize_part import REACH, held_pixels, resize_part
 from omlzoo.errors import BadImage
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ class Transform:
 
     Args:
         preprocess: The preprocessing of the model.
+        filtering: How PIL resizes; None is the preprocessing's own interpolation.
     """
 
-    def __init__(self, preprocess: Preprocess) -> None:
+    def __init__(self, preprocess: Preprocess, filtering: Image.Resampling | None = None) -> None:
         self.preprocess = preprocess
+        self.filtering = FILTERS[preprocess.interpolation] if filtering is None else filtering
 
     @cached_property
     def mean(self) -> "Tensor":
@@ -80,12 +82,12 @@ class Transform:
             BadImage: The same, of a preprocessing without antialiasing.
         """
         image = image if image.mode == "RGB" else to_rgb(image)
-        if self.preprocess.antialias and self.preprocess.mode != "contain":
+        if self.filtering in REACH and self.preprocess.antialias and self.preprocess.mode != "contain":
             size = self._whole(image)
             old, new = image.size, (size[1], size[0])
             inside = all(kept <= resized for kept, resized in zip(self.preprocess.crop, size, strict=True))
             if old != new and inside and held_pixels(old, new) > LARGE:
-                return resize_part(image, new, self._kept(size), FILTERS[self.preprocess.interpolation])
+                return resize_part(image, new, self._kept(size), self.filtering)
         return self.crop(self.resize(image))
 
     def normalize(self, pixels: "Tensor") -> "Tensor":
@@ -138,7 +140,7 @@ class Transform:
             sides = f"{image.width} x {image.height} pixels are too long and narrow"
             raise BadImage(f"{sides}: resized, they would be {size[1]} x {size[0]}; cut the picture")
         if self.preprocess.antialias:
-            return image.resize((size[1], size[0]), FILTERS[self.preprocess.interpolation])
+            return image.resize((size[1], size[0]), self.filtering)
         from torch import nn
 
         levels = to_pixels(image)[None].float()

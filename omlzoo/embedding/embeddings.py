@@ -67,6 +67,12 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def __repr__(self) -> str:
+        return f"Embeddings({len(self)} rows of {self.record.dim} numbers, model {self.record.model})"
+
+    def _repr_html_(self) -> str:
+        return str(catalog.shared("pages.notebook", "table_html")(self.pictures(), repr(self), self.table[ERROR]))
+
     @cached_property
     def good(self) -> np.ndarray:
         """(N,) bool: the rows that have a vector. Computed once: other errors are another ``Embeddings``."""

@@ -1,7 +1,7 @@
 """What is said of pictures that have no vector."""
 
 from omlzoo.embedding.columns import NOT_FINITE
-from omlzoo.errors import notice
+from omlzoo.errors import counted, notice
 from omlzoo.progress import TerminalBar
 
 __all__ = ["say_failures"]
@@ -21,9 +21,11 @@ def say_failures(errors: list[str], drawn: TerminalBar | None = None, count: int
     if drawn is not None and (unread or computed):
         drawn.clear()
     if unread:
-        message = f"{len(unread)} of {count} pictures could not be read and have no vector; the first: "
+        has = "has" if len(unread) == 1 else "have"
+        message = f"{len(unread)} of {counted(count, 'picture')} could not be read and {has} no vector; the first: "
         notice(message + unread[0])
     if computed:
         whole = "; that is every picture: its weights or its preprocessing are at fault" * (len(computed) == count)
-        message = f"{len(computed)} of {count} pictures have no vector, the first: "
+        has = "has" if len(computed) == 1 else "have"
+        message = f"{len(computed)} of {counted(count, 'picture')} {has} no vector, the first: "
         notice(message + computed[0] + whole)

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -31,6 +32,9 @@ from omlzoo.zoo.registry import get_model, open_model
 from omlzoo.zoo.trusting import trusted_packages
 
 __all__ = ["embed_on_ray", "ray_started"]
+
+CONNECTING = threading.Lock()
+BLOCKS: list[int] = []  # how many blocks have the connection that was made here; empty where there is none
 
 
 class _Worker:
@@ -144,7 +148,7 @@ def embed_on_ray(
 
 @contextmanager
 def ray_started(address: str | None) -> Iterator[Any]:
-    """Ray, connected to a cluster; a connection that is made here ends with the block.
+    """Ray, connected to a cluster; a connection that is made here ends with the last block that has it.
 
     Args:
         address: Address of the cluster; by default RAY_ADDRESS, or a cluster of this machine alone that ends too.
@@ -153,14 +157,22 @@ def ray_started(address: str | None) -> Iterator[Any]:
         MissingExtra: Ray is not installed.
     """
     ray = catalog.optional("ray", "ray")
-    started = not ray.is_initialized()
-    if started:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+    with CONNECTING:
+        if not ray.is_initialized():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+            BLOCKS.clear()
+            BLOCKS.append(0)
+        if BLOCKS:
+            BLOCKS[0] += 1
     try:
         yield ray
     finally:
-        if started:
-            ray.shutdown()
+        with CONNECTING:
+            if BLOCKS:
+                BLOCKS[0] -= 1
+            if BLOCKS == [0]:
+                BLOCKS.clear()
+                ray.shutdown()
 
 
 def _check_processors(ray: Any, workers: int, cpus: float) -> None:

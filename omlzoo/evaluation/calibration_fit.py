@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from omlzoo import catalog
 from omlzoo.checkpoints.calibration import Calibration, CutPoint
 from omlzoo.checkpoints.folder import open_entry, rewrite_entry
 from omlzoo.data import table as tables
@@ -92,6 +93,7 @@ def calibrate(
         BadInput: A target cannot be met or measured with these rows.
         MissingExtra: scipy is not installed.
     """
+    catalog.optional("scipy.optimize", "calibration")  # before the pictures are embedded, not after
     options = ComputeOptions(batch_size, precision, workers, device, fast, runtime, icc)
     embeddings, name = _embedded(model, table, root, options, progress)
     good = embeddings.rows(embeddings.good)

@@ -5,15 +5,16 @@ from pathlib import Path
 from omlzoo.checkpoints.calibration import Calibration
 from omlzoo.evaluation import plots
 from omlzoo.files import new_file
-from omlzoo.pages.render import Heading, report_page
+from omlzoo.pages.parts import Heading
+from omlzoo.pages.render import report_page
 
 __all__ = ["write_page"]
 
-COLUMNS = ("distance or energy", "shares of", "wrongly accepted (FAR)", "rightly accepted (TAR)")
+COLUMNS = ("value", "of", "wrongly accepted (FAR)", "rightly accepted (TAR)")
 
 
 def write_page(found: Calibration, path: str | Path) -> None:
-    """Write one page; figures need matplotlib, and without it the page says so.
+    """Write one page.
 
     Args:
         found: The calibration.
@@ -27,20 +28,17 @@ def write_page(found: Calibration, path: str | Path) -> None:
         f"Expected calibration error on the other half of the labels: isotonic {found.probability.isotonic_error:.4f}, "
         f"logistic {found.probability.logistic_error:.4f}, of {found.probability.hits} hits",
     ]
-    figures = []
-    if plots.can_draw():
-        figures = plots.drawn(plots.chances, found.probability)
-        figures += plots.drawn(plots.reliability, found.probability.reliability)
-    else:
-        facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
+    charts = plots.drawn(plots.chances, found.probability)
+    charts += plots.drawn(plots.reliability, found.probability.reliability)
     numbers = [
-        (each.name, [f"{each.value:.4f}", each.of, _rate(each.wrong, each.wrong_interval),
+        (each.name, [f"{each.value:.4f} ({each.statistic})", each.of, _rate(each.wrong, each.wrong_interval),
                      _rate(each.right, each.right_interval)])
         for each in found.cut_points
     ]  # fmt: skip
     numbers += [(name, [f"{value:.4f}", "", "", ""]) for name, value in found.open_set.items()]
     rules = [(each.name, each.rule) for each in found.cut_points]
-    page = report_page(Heading("Calibration", table=found.table), facts, numbers, COLUMNS, rules, [], figures)
+    heading = Heading("Calibration", table=found.table)
+    page = report_page(heading, facts, numbers, COLUMNS, rules, [], charts, first="threshold or measure")
     with new_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

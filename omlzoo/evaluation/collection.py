@@ -1,24 +1,19 @@
-"""What a collection of images holds: near-duplicates, images unlike all others, kinds; and the page that shows it."""
+"""What a collection of images holds: near-duplicates, images unlike all others, kinds."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from omlzoo.curation._how import says_how
 from omlzoo.curation.kmeans import clusters as find_clusters
 from omlzoo.curation.outlier_detection import near_duplicates, outliers
-from omlzoo.data.images import to_rgb
 from omlzoo.embedding.embeddings import Embeddings
-from omlzoo.errors import BadImage, BadInput
-from omlzoo.evaluation import plots
-from omlzoo.files import new_file
-from omlzoo.pages.render import Card, Heading, Row, gallery_page, thumbnail
+from omlzoo.errors import BadInput
 
-__all__ = ["SHOWN", "Collection", "describe_collection", "write_page"]
+__all__ = ["Collection", "describe_collection"]
 
-SHOWN = 12  # images of a group, and groups
-SIDE = 96  # pixels of an image on the map
+STRANGE = 12  # images that are unlike all others
+COMPARED = 500  # rows of a group whose labels or splits differ
 NEIGHBOURS = 5  # whose distance says how unlike all others an image is
 
 
@@ -48,6 +43,25 @@ class Collection:
     failed: int
     how: str
 
+    def by_importance(self) -> dict[str, list[np.ndarray]]:
+        """The groups of near-duplicates: those of several labels first, then those of several splits, then the rest.
+
+        In the first two the group with the nearest such pair comes first, in the rest the largest one.
+        """
+        table, vectors = self.embeddings.table, self.embeddings.vectors
+        left = list(self.duplicates)
+        found: dict[str, list[np.ndarray]] = {}
+        for kind, column in (("labels", "label"), ("splits", "split")):
+            if column not in table:
+                found[kind] = []
+                continue
+            values = table[column].fillna("").astype(str).to_numpy()
+            apart = [_nearest_of_two(vectors[rows], values[rows]) for rows in left]
+            order = np.argsort(apart, kind="stable")
+            found[kind] = [left[place] for place in order if np.isfinite(apart[place])]
+            left = [rows for rows, distance in zip(left, apart, strict=True) if not np.isfinite(distance)]
+        return {**found, "rest": left}
+
 
 def describe_collection(
     embeddings: Embeddings, distance: float = 0.1, clusters: int = 20, seed: int = 0, *, exhaustive: bool | None = None
@@ -75,7 +89,7 @@ def describe_collection(
         embeddings=good,
         distance=distance,
         duplicates=near_duplicates(good.vectors, distance, exhaustive=exhaustive),
-        strangest=np.argsort(-strangeness, kind="stable")[:SHOWN],
+        strangest=np.argsort(-strangeness, kind="stable")[:STRANGE],
         strangeness=strangeness,
         kinds=list(kinds.members),
         centres=kinds.centres,
@@ -84,49 +98,11 @@ def describe_collection(
     )
 
 
-def write_page(collection: Collection, path: str | Path) -> None:
-    """Write one page with the images of each group; a map of the kinds needs matplotlib, else the page says so.
-
-    Args:
-        collection: The collection to show.
-        path: The file to write.
-    """
-    good = collection.embeddings
-    table = good.pictures()
-    files, boxes = table.files(), table.boxes()
-
-    def card(row: int, text: str = "") -> Card:
-        return Card(thumbnail(files[row], boxes[row]), files[row].name, text)
-
-    groups = [(f"near-duplicates, {len(group)}", group) for group in collection.duplicates[:SHOWN]]
-    groups += [("unlike all others", collection.strangest)]
-    groups += [(f"kind, {len(group)} pictures", group) for group in collection.kinds]
-    rows = [
-        Row(card(int(group[0]), title), [card(int(row)) for row in group[1:SHOWN]])
-        for title, group in groups
-        if len(group)
-    ]
-    facts = [
-        f"{len(good)} pictures",
-        f"Near-duplicates are at most {collection.distance:g} apart; kinds are clusters, the most central first.",
-        f"Near-duplicates and outliers: {collection.how}.",
-    ]
-    figures = []
-    if plots.can_draw():
-        central = [_pixels(files[int(group[0])], boxes[int(group[0])]) for group in collection.kinds]
-        figures = plots.drawn(plots.map_of_kinds, good.vectors, collection.kinds, collection.centres, central)
-    else:
-        facts.append("No map: matplotlib is not installed (pip install 'omlzoo[train]').")
-    page = gallery_page(Heading("What is there", good.record.model), facts, rows, figures)
-    with new_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-
-
-def _pixels(file: Path, box: tuple[int, int, int, int] | None) -> np.ndarray | None:
-    """A small image (H, W, 3) uint8 for the map; None where it cannot be read."""
-    try:
-        image = to_rgb(file, box)
-    except BadImage:
-        return None
-    image.thumbnail((SIDE, SIDE))
-    return np.asarray(image)
+def _nearest_of_two(vectors: np.ndarray, values: np.ndarray) -> float:
+    """The smallest distance of a row with the most frequent value to one with another; infinite where all have one."""
+    names, codes = np.unique(values, return_inverse=True)
+    if len(names) < 2:
+        return float("inf")
+    frequent = codes == np.bincount(codes).argmax()
+    left, right = (vectors[chosen][:COMPARED].astype(np.float64) for chosen in (frequent, ~frequent))
+    return float(min(np.linalg.norm(right - row, axis=1).min() for row in left))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from omlzoo.errors import counted
 from omlzoo.ops.codes import label_texts
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ def _impossible(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQue
     rows = ranking.without_relevant
     if not len(rows):
         return []
+    names, their = counted(len(set(labels[rows])), "label"), "its" if len(rows) == 1 else "their"
     sentence = (
-        f"{len(rows)} queries of {len(set(labels[rows]))} labels cannot succeed: nothing in the gallery is of their "
+        f"{counted(len(rows), 'query', 'queries')} of {names} cannot succeed: nothing in the gallery is of {their} "
     )
     shown = tuple({"path": paths[row], "label": labels[row]} for row in rows[:SHOWN])
     return [Finding("impossible", f"{sentence}label; the first: {paths[rows[0]]}", len(rows), shown)]
@@ -82,10 +84,12 @@ def _mislabelled(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQu
         for place, row in zip(found[:SHOWN], ranking.queries[found[:SHOWN]], strict=True)
     ]
     first = shown[0]
+    look, their = ("looks", "its") if len(found) == 1 else ("look", "their")
     sentence = (
-        f"{len(found)} pictures look like another label: {AGREEING} of their {LOOKED_AT} nearest are of it, none of "
+        f"{counted(len(found), 'picture')} {look} like another label: {AGREEING} of {their} {LOOKED_AT} nearest are of "
+        f"it, none of {their} own"
     )
-    text = f"{sentence}their own; the first: {first['path']}, {first['label']}, looks like {first['looks_like']}"
+    text = f"{sentence}; the first: {first['path']}, {first['label']}, looks like {first['looks_like']}"
     return [Finding("mislabelled", text, len(found), tuple(shown))]
 
 
@@ -97,7 +101,8 @@ def _copies(labels: np.ndarray, paths: np.ndarray, ranking: "RetrievalPerQuery")
     shown = tuple(
         {"path": paths[a], "label": labels[a], "same_as": paths[b], "its_label": labels[b]} for a, b in pairs[:SHOWN]
     )
-    text = f"{len(pairs)} pictures have the same embedding as one of another label; the first: {shown[0]['path']} and "
+    have = "picture has" if len(pairs) == 1 else "pictures have"
+    text = f"{len(pairs):,} {have} the same embedding as one of another label; the first: {shown[0]['path']} and "
     return [Finding("copies", text + str(shown[0]["same_as"]), len(pairs), shown)]
 
 

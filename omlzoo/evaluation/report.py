@@ -9,17 +9,22 @@ import numpy as np
 
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput
-from omlzoo.evaluation import plots
+from omlzoo.evaluation.answer import answer, answering
+from omlzoo.evaluation.finding_cards import finding_cards
 from omlzoo.evaluation.findings import Finding
-from omlzoo.evaluation.report_page import CATEGORIES, calibration_of, number_table, query_sections, report_figures
+from omlzoo.evaluation.report_notebook import report_html
+from omlzoo.evaluation.report_page import calibration_of, category_table, number_table, query_sections, report_charts
+from omlzoo.evaluation.report_text import Measured, report_lines
 from omlzoo.files import new_file
-from omlzoo.jsonio import to_json
+from omlzoo.jsonio import made_with, to_json
 from omlzoo.metrics._pair_curve import PairCurve
-from omlzoo.metrics.bootstrap import Comparison, compare
+from omlzoo.metrics.bootstrap import Comparison, compare, intervals
 from omlzoo.metrics.consistency import Utilities
 from omlzoo.metrics.ranking import RetrievalPerQuery
 from omlzoo.ops.codes import label_texts
-from omlzoo.pages.render import Heading, report_page
+from omlzoo.pages.album import Album
+from omlzoo.pages.parts import Heading
+from omlzoo.pages.render import report_page
 
 __all__ = ["DEFINITIONS", "Report", "compare_rankings"]
 
@@ -40,6 +45,8 @@ DEFINITIONS = {
     "pcf@x": "Share of principal components that explain the share x of the variance.",
     "knn@k": "Share of queries whose label the k nearest rows that vote elect, a row at cosine s with exp(s / 0.07).",
     "linear": "Share of queries whose label a logistic regression of the other rows' vectors finds.",
+    "image_to_text_recall@k": "Share of pictures whose text is among the k nearest of all different texts of the rows.",
+    "text_to_image_recall@k": "Share of different texts with one of their pictures among the k nearest pictures.",
     "queries_without_relevant": "Queries whose label no gallery picture has; they are not averaged in.",
 }
 
@@ -63,6 +70,7 @@ class Report:
         history: History of the training, by column.
         curve: Counts of positive and negative pairs over distance.
         utilities: Utility of each label over thresholds.
+        defined: What else has a definition here, beside ``DEFINITIONS``.
     """
 
     metrics: dict[str, Any]
@@ -73,12 +81,36 @@ class Report:
     findings: tuple[Finding, ...] = ()
     comparison: dict[str, Comparison] = field(default_factory=dict)
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    defined: Mapping[str, str] = field(default_factory=dict)
     embeddings: Embeddings | None = field(default=None, repr=False, compare=False)
     ranking: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
     ranking_before: RetrievalPerQuery | None = field(default=None, repr=False, compare=False)
     history: Mapping[Any, Sequence[float]] | None = field(default=None, repr=False, compare=False)
     curve: PairCurve | None = field(default=None, repr=False, compare=False)
     utilities: Utilities | None = field(default=None, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        """What ``omlzoo evaluate`` prints: five metrics, and what should be looked at."""
+        return "\n".join(self.lines())
+
+    def lines(self, everything: bool = False, width: int | None = None) -> list[str]:
+        """The numbers and findings as lines of text.
+
+        Args:
+            everything: All metrics, not the first five.
+            width: Columns of the terminal; None cuts nothing.
+        """
+        return report_lines(self._measured, [each.text for each in self.findings], everything, width)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the numbers, the findings, and the queries that went worst with their hits."""
+        title = " on ".join(str(self.facts[name]) for name in ("model", "table") if name in self.facts)
+        found = [each.text for each in self.findings]
+        return report_html(title, self._measured, found, self.embeddings, self.ranking)
+
+    @property
+    def _measured(self) -> Measured:
+        return Measured(self.metrics, self.before, self.intervals, self.comparison, self.baselines)
 
     def to_json(self) -> str:
         """Everything but the vectors, as JSON; docs/report.schema.json describes it."""
@@ -88,7 +120,9 @@ class Report:
             "comparison": {name: asdict(each) for name, each in self.comparison.items()},
             "baselines": self.baselines,
         }  # fmt: skip
-        text = to_json({**values, **more, "definitions": DEFINITIONS}) + "\n"
+        text = (
+            to_json({"made_with": made_with(), **values, **more, "definitions": {**DEFINITIONS, **self.defined}}) + "\n"
+        )
         return text.encode("utf-8", "backslashreplace").decode()  # of names that are no UTF-8: JSON's own escapes
 
     def save(self, path: str | Path) -> None:
@@ -97,29 +131,34 @@ class Report:
             temporary.write_text(self.to_json(), encoding="utf-8")
 
     def html(self, path: str | Path) -> None:
-        """Write one page: numbers, definitions, figures, and the worst, best and most changed queries with their hits.
-
-        Figures need matplotlib; without it the page says so.
-        """
+        """Write one page: the answer in words, findings and queries with their pictures, charts, and all numbers."""
         head, numbers = number_table(self.metrics, self.before, self.intervals, self.comparison, self.baselines)
-        calibration = calibration_of(self.embeddings)
+        calibration, album = calibration_of(self.embeddings), Album(path)
         facts = [f"{name}: {value}" for name, value in self.facts.items() if name not in ("model", "table")]
-        facts += [f"Look: {each.text}." for each in self.findings]
         facts += [f"Threshold {each.name}: {each.value:.4f}, {each.rule}." for each in calibration.cut_points
                   ] if calibration else []  # fmt: skip
-        categories = len(self.metrics.get("per_category", {}))
-        if categories > CATEGORIES:
-            facts.append(f"The table shows the first {CATEGORIES} of {categories} categories; the JSON has all.")
-        figures = []
-        if plots.can_draw():
-            figures = report_figures(self.history, self.embeddings, self.curve, self.utilities, calibration)
-        else:
-            facts.append("No curves: matplotlib is not installed (pip install 'omlzoo[train]').")
-        heading = Heading("Retrieval report", str(self.facts.get("model", "")), str(self.facts.get("table", "")))
-        sections = query_sections(self.embeddings, self.ranking, self.ranking_before)
-        page = report_page(heading, facts, numbers, head, list(DEFINITIONS.items()), sections, figures)
+        answered = answer(
+            self.metrics, self.intervals, self.before, self._intervals_before(), self.comparison, self.baselines
+        )
+        found = finding_cards(self.findings, None if self.embeddings is None else self.embeddings.pictures(), album)
+        sections = query_sections(self.embeddings, self.ranking, self.ranking_before, album)
+        charts = report_charts(self.history, self.embeddings, self.ranking, self.curve, self.utilities, calibration)
+        defined = [*DEFINITIONS.items(), *self.defined.items()]
+        page = report_page(
+            Heading("Retrieval report", str(self.facts.get("model", "")), str(self.facts.get("table", ""))),
+            facts + album.notes(), numbers, head, defined, sections, charts, answer=answered,
+            findings=found, groups=category_table(self.metrics, self.before), folded=bool(answered),
+        )  # fmt: skip
         with new_file(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
+
+    def _intervals_before(self) -> dict[str, tuple[float, float]]:
+        """The intervals of the model before, where there was one whose ranking is at hand."""
+        ranking = self.ranking_before
+        if ranking is None or not len(ranking.queries) or not self.intervals:
+            return {}
+        values = {name: ranking.values[name] for name in answering(self.metrics) if name in ranking.values}
+        return intervals(values, self.labels_of_queries()) if values else {}
 
     def compared_with(self, other: "Report") -> "Report":
         """This report with the metrics of a model before it, and by how much each query's differ.

@@ -9,7 +9,7 @@ from omlzoo import catalog
 from omlzoo.errors import BadInput
 from omlzoo.index.backends._address import without_password
 
-__all__ = ["absolute", "kept_options", "named_options"]
+__all__ = ["ADDRESSES", "absolute", "kept_options", "named_options"]
 
 ADDRESSES = ("uri", "url", "path")  # options of our backends that say where
 FILES = ("milvus", "lancedb")  # whose address may be a file that is here: opening it runs nothing and asks nobody

@@ -1,5 +1,6 @@
 """build_index() and open_index()."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,11 +96,21 @@ def _embedded(
     return embed(model, source, grid=grid)
 
 
-def open_index(folder: str | Path, *, trust: Trust = None, runtime: Runtime | None = None, **options: Any) -> Index:
+def open_index(
+    folder: str | Path,
+    *,
+    model: str | Path | None = None,
+    root: str | Path | None = None,
+    trust: Trust = None,
+    runtime: Runtime | None = None,
+    **options: Any,
+) -> Index:
     """The index that ``Index.save`` wrote.
 
     Args:
         folder: The folder of the index.
+        model: Where the model that made the vectors lies now, where it was moved; its weights must be the same.
+        root: Where the pictures lie now, where they were moved: the folder that relative paths start from.
         trust: As in ``omlzoo.get_model``: the package of the model's class, where the vectors are of a module of one's
             own.
         runtime: What computes the vectors of query pictures: "torch", or "onnx" as in ``omlzoo.embed``. With "onnx"
@@ -115,6 +126,9 @@ def open_index(folder: str | Path, *, trust: Trust = None, runtime: Runtime | No
     """
     folder = Path(folder)
     embeddings, facts = read_index(folder)
+    moved: dict[str, Any] = {"model": model and str(model), "root": root and str(Path(root).resolve())}
+    record = replace(embeddings.record, **{name: place for name, place in moved.items() if place})
+    embeddings = replace(embeddings, record=record)
     named = named_options(facts.backend, facts.options, absolute(options), folder)
     index = Index(embeddings, facts.backend, facts.calibration, named, kept=folder)
     index.encoder.trust, index.encoder.runtime = as_packages(trust), runtime

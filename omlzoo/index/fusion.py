@@ -143,4 +143,5 @@ def _columns(indexes: Sequence[Index], rows: np.ndarray) -> pd.DataFrame:
         mine = np.flatnonzero(first == number)
         part = index.embeddings.table.drop(columns="error").iloc[rows[mine, number]]
         parts.append(part.set_axis(mine))
-    return pd.concat(parts).sort_index()
+    columns: pd.DataFrame = pd.concat(parts).sort_index()
+    return columns

@@ -1,5 +1,6 @@
 """The index: embeddings that answer pictures, paths and vectors with their nearest rows."""
 
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from omlzoo.data.table import Table
 from omlzoo.embedding.embeddings import Embeddings
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import check_free, writing
+from omlzoo.index.backends._ranges import check_whole
 from omlzoo.index.classifying import label_chances
 from omlzoo.index.combining import Combination
 from omlzoo.index.hits import Hits
@@ -65,6 +67,9 @@ class Index:
 
     def __repr__(self) -> str:
         return f"Index({self.size} rows, {self.backend}, {self.similarity}, model {self.embeddings.record.model})"
+
+    def __len__(self) -> int:
+        return self.size
 
     @property
     def embeddings(self) -> Embeddings:
@@ -226,6 +231,7 @@ class Index:
         Raises:
             BadInput: The index has fewer than two rows, or ``k`` is below 1.
         """
+        check_whole(most=sys.maxsize, k=k, queries=queries)
         rows = self.rows
         drawn = np.random.default_rng(seed).choice(rows.numbers, min(queries, len(rows.numbers)), replace=False)
         drawn.sort()
@@ -233,7 +239,7 @@ class Index:
         if k < 1:
             raise BadInput("the index has one row; recall needs two")
         vectors = rows.embeddings.vectors[drawn]
-        exact_scores, _ = rows.exactly(rows.numbers).search(vectors, k, drawn)
+        exact_scores, _ = rows.whole.search(vectors, k, drawn)
         scores, _ = rows.searcher.search(vectors, k, drawn)
         self.recall = Recall(k, len(drawn), float((scores >= exact_scores[:, -1:]).mean()))
         return self.recall
@@ -260,4 +266,7 @@ class Index:
                                "change, or save under another name")  # fmt: skip
             if self.saved is None or self.saved[0] != path:
                 check_replaceable(path, self.embeddings, overwrite)
+                if self.saved is not None and hasattr(self.rows.searcher, "store"):
+                    notice(f"{folder} and {self.saved[0]} answer from the same rows of a store, where a change of one "
+                           "is none of the other: build an index of its own under another collection=")  # fmt: skip
             self.saved = path, write_index(path, self.rows, self.backend, self.options, self.recall, self.calibration)

@@ -195,6 +195,9 @@ class QueryEncoder:
                 record.model, image_size=record.preprocessing().crop, normalize=record.normalized, trust=self.trust
             )
         except OmlzooError as error:
+            if not in_no_file and Path(record.model).is_absolute() and not Path(record.model).exists():
+                raise BadInput(f"the vectors are of {record.model}, which is not there; where it was moved, say where: "
+                               "open_index(..., model=FOLDER), --model FOLDER") from error  # fmt: skip
             if not in_no_file:
                 raise
             raise BadInput(

@@ -26,13 +26,13 @@ def keys_of(table: Table) -> list[Key]:
     paths = [os.path.join(root, path) for path in named]
     parts = [path.rpartition("/") for path in paths]
     counts = Counter(folder for folder, _, _ in parts)
-    folders = {folder: os.path.realpath(folder or "/") for folder, count in counts.items() if count >= MANY}
+    folders = {folder: _resolved(folder or "/") for folder, count in counts.items() if count >= MANY}
     links = {folder: _links(folder or "/") for folder in folders}
     found = []
     for path, (folder, _, name) in zip(paths, parts, strict=True):
         base = folders.get(folder)
         plain = base is not None and name not in ODD and name not in links[folder] and os.sep == "/"
-        found.append(f"{'' if base == '/' else base}/{name}" if plain else os.path.realpath(path))
+        found.append(f"{'' if base == '/' else base}/{name}" if plain else _resolved(path))
     return list(zip(found, table.boxes(), strict=True))
 
 
@@ -93,6 +93,14 @@ class RowKeys:
 
 def _hashes(keys: Sequence[Key]) -> np.ndarray:
     return np.fromiter(map(hash, keys), dtype=np.int64, count=len(keys))
+
+
+def _resolved(path: str) -> str:
+    """A path without links on the way; one that no file can have, such as with a NUL, as it is."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return os.path.normpath(path)
 
 
 def _links(folder: str) -> set[str]:

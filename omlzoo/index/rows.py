@@ -16,7 +16,7 @@ from omlzoo.data.table import Table
 from omlzoo.data.table_hints import alike, twice_written
 from omlzoo.embedding.embeddings import ERROR, Embeddings, joined_tables
 from omlzoo.embedding.unit_length import not_unit
-from omlzoo.errors import BadInput, notice
+from omlzoo.errors import BadInput, counted, notice
 from omlzoo.index.backends._backend import Backend
 from omlzoo.index.growing import Growing
 from omlzoo.index.row_keys import Key, RowKeys, keys_of
@@ -28,6 +28,8 @@ __all__ = ["REMOVED", "Rows"]
 
 REMOVED = "removed from the index"
 FEW = 20_000  # rows that pass a filter and are looked at one by one, also by an approximate backend
+MANY = 10_000  # hits of a query from which on an approximate backend, some of which have such a bound, is not asked
+SPARSE = 8  # where fewer than one row in so many may be found, those are copied in place of passing the others over
 BLOCK = 1 << 22  # numbers that are checked at a time
 SAME = 1e-5  # difference of two vectors' numbers, relative to the largest, that are of one image
 
@@ -125,6 +127,11 @@ class Rows:
         exact.add(self.embeddings.vectors, numbers)
         return exact
 
+    @cached_property
+    def whole(self) -> Backend:
+        """An exact backend over all rows, for what the other one does not answer."""
+        return self.exactly(self.numbers)
+
     def find(
         self,
         vectors: np.ndarray,
@@ -133,7 +140,10 @@ class Rows:
         allowed: np.ndarray | None = None,
         by_cosine: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and numbers (Q, k) of the nearest rows; where a filter leaves few rows, each of them is looked at.
+        """Scores and numbers (Q, k) of the nearest rows.
+
+        Where a filter leaves few rows or k is large, an approximate backend is not asked: each row is looked at. So it
+        is for queries to which it brings fewer than k although more may be found, as where all of those are far away.
 
         Args:
             vectors: (Q, dim).
@@ -143,10 +153,27 @@ class Rows:
             by_cosine: Compare by cosine, whatever the similarity is.
         """
         searcher = self.directions if by_cosine else self.searcher
-        few = allowed is not None and searcher.approximate and allowed.sum() <= max(FEW, len(self.numbers) // 20)
-        if few and allowed is not None:
-            return self.exactly(np.flatnonzero(allowed)).search(vectors, k, own, None)
-        return searcher.search(vectors, k, own, allowed)
+        if not searcher.approximate:
+            return searcher.search(vectors, k, own, allowed)
+        may = self.good if allowed is None else self.good & allowed
+        left, rows = int(np.count_nonzero(may)), len(self.numbers)
+        if left == 0 or k > MANY or (allowed is not None and left <= max(FEW, rows // 20)):
+            return self._looked_at(vectors, k, own, may)
+        scores, ids = searcher.search(vectors, k, own, allowed)
+        wanted = np.full(len(ids), left) if own is None else left - (may[own] & (own >= 0))
+        short = (ids >= 0).sum(axis=1) < np.minimum(k, wanted)
+        if short.any():
+            theirs = None if own is None else own[short]
+            scores[short], ids[short] = self._looked_at(vectors[short], k, theirs, may)
+        return scores, ids
+
+    def _looked_at(
+        self, vectors: np.ndarray, k: int, own: np.ndarray | None, may: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Exact scores and numbers of the nearest among ``may`` (N,) bool; where those are few, of a copy of them."""
+        if SPARSE * np.count_nonzero(may) < len(may):
+            return self.exactly(np.flatnonzero(may)).search(vectors, k, own)
+        return self.whole.search(vectors, k, own, may)
 
     def own(self, queries: Embeddings) -> np.ndarray:
         """The number of the row of each query's own file and box; -1 where it is not here."""
@@ -159,6 +186,8 @@ class Rows:
             BadInput: The new ones are of another model, preprocessing or normalisation, or are not finite, or have a
                 label, category or sequence that is here in another spelling.
         """
+        if not isinstance(embeddings, Embeddings):
+            raise BadInput(f"add takes Embeddings, not {type(embeddings).__name__}; give omlzoo.embed(model, pictures)")
         ours = self.embeddings
         ours.record.check_comparable(embeddings.record)
         differs = ours.record.decoding_differs(embeddings.record)
@@ -168,7 +197,9 @@ class Rows:
         files, keys = theirs.files(), keys_of(theirs)
         known = self._knows(embeddings, keys, [file.is_file() for file in files])
         if known.any():
-            notice(f"{known.sum()} of {len(known)} pictures are in the index already and were left out")
+            were = ("is", "was") if known.sum() == 1 else ("are", "were")
+            pictures = f"{known.sum()} of {counted(len(known), 'picture')}"
+            notice(f"{pictures} {were[0]} in the index already and {were[1]} left out")
         new = _scaled(embeddings.rows(~known), "the new rows")
         if embeddings.record.root != ours.record.root:
             kept = [str(file.absolute()) for file, left in zip(files, known, strict=True) if not left]

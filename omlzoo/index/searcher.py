@@ -1,5 +1,6 @@
 """The backend of an index by its name: one of ours, or one that another package offers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,8 +31,13 @@ def made_searcher(backend: str, similarity: Similarity, dim: int, options: Mappi
     try:
         searcher: Backend = make(similarity, dim, **options)
     except TypeError as error:
-        verb = "needs another option than" if "missing" in str(error) else "does not take"
-        raise BadInput(f"backend {backend} {verb} {sorted(options)} ({error})") from error
+        lacking = re.findall(r"'(\w+)'", str(error)) if "missing" in str(error) else []
+        if lacking:
+            flags = " ".join(f"--option.{name} VALUE" for name in lacking)
+            raise BadInput(
+                f"backend {backend} needs {', '.join(lacking)}; give {flags}, in Python {lacking[0]}="
+            ) from error
+        raise BadInput(f"backend {backend} does not take {sorted(options)} ({error})") from error
     missing = [name for name in METHODS if not callable(getattr(searcher, name, None))]
     if not isinstance(getattr(searcher, "approximate", None), bool):
         missing.append("approximate")

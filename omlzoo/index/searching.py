@@ -1,5 +1,6 @@
 """A search of an index: queries to vectors, vectors to hits, hits judged by a threshold."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,6 +14,7 @@ from omlzoo.checkpoints.calibration import Calibration, CutPoint, energy
 from omlzoo.data.filters import Where
 from omlzoo.data.late_picture import Picture
 from omlzoo.errors import BadInput
+from omlzoo.index.backends._ranges import check_whole
 from omlzoo.index.combining import Combination, nearest_to_all, nearest_to_any, read_examples
 from omlzoo.index.distinct import check_column, first_of_each
 from omlzoo.index.hits import Hits
@@ -68,8 +70,7 @@ class Search:
             UnknownName: There is no such method of re-ranking.
             BadInput: A number is out of its range, or a cut-point is named for scores that no calibration is of.
         """
-        if self.k < 1:
-            raise BadInput(f"k is {self.k}; it must be at least 1")
+        check_whole(most=sys.maxsize, k=self.k)
         if self.rerank is not None:
             shared("rerank._candidates", "check_method")(self.rerank, self.candidates)
             shared("rerank._candidates", "check_method")(self.rerank, self.k)

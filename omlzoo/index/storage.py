@@ -5,7 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from omlzoo.files import file_digest, new_files, settle, settled
 from omlzoo.index.addresses import kept_options
 from omlzoo.index.rows import REMOVED, Rows
 from omlzoo.index.vector_file import pages_digest, read_vectors, write_vectors
-from omlzoo.jsonio import build, read_json
+from omlzoo.jsonio import build, made_with, read_json
 
 __all__ = ["OWNED", "Facts", "Recall", "check_replaceable", "generation_of", "is_index", "read_index", "write_index"]
 
@@ -57,6 +57,7 @@ class Facts:
         files: Digest of each other file of the folder; None likewise.
         format: 1 where rows and vectors are in one file, which is what folders without this say; 2 where they are in
             two, of which that of the vectors is mapped.
+        made_with: Versions of omlzoo and of what it computes with; empty of folders that earlier versions wrote.
     """
 
     backend: str
@@ -68,6 +69,7 @@ class Facts:
     generation: str | None
     files: dict[str, str] | None
     format: int = 1
+    made_with: dict[str, str] = field(default_factory=dict)
 
 
 def write_index(
@@ -99,7 +101,16 @@ def write_index(
         facts_of = json.loads(record.to_json())
         files = {path.name: _digest(path) for path in written}
         facts = Facts(
-            backend, kept_options(options), rows.similarity, recall, calibration, facts_of, generation, files, FORMAT
+            backend,
+            kept_options(options),
+            rows.similarity,
+            recall,
+            calibration,
+            facts_of,
+            generation,
+            files,
+            FORMAT,
+            made_with(),
         )
         (temporary / FACTS).write_text(json.dumps(asdict(facts), indent=2) + "\n", encoding="utf-8")
     for name in set(OWNED) - {path.name for path in written} - {FACTS}:
@@ -208,6 +219,7 @@ def _facts(path: Path) -> Facts:
         for name in ("generation", "files"):
             raw.setdefault(name, None)
         raw.setdefault("format", 1)
+        raw.setdefault("made_with", {})
     facts = build(Facts, raw, str(path))
     if not 1 <= facts.format <= FORMAT:
         raise BadInput(f"{path}: is of format {facts.format}, this version reads 1 to {FORMAT}; install a newer omlzoo")

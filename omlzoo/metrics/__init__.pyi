@@ -5,6 +5,9 @@ from omlzoo.metrics.bootstrap import intervals as intervals
 from omlzoo.metrics.consistency import Utilities as Utilities
 from omlzoo.metrics.consistency import opis as opis
 from omlzoo.metrics.consistency import utilities as utilities
+from omlzoo.metrics.hierarchy import hierarchical_precision as hierarchical_precision
+from omlzoo.metrics.judging import judged_retrieval as judged_retrieval
+from omlzoo.metrics.patch_neighbours import dense_knn as dense_knn
 from omlzoo.metrics.probing import knn_accuracy as knn_accuracy
 from omlzoo.metrics.probing import linear_probe as linear_probe
 from omlzoo.metrics.ranking import RetrievalPerQuery as RetrievalPerQuery

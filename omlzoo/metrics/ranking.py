@@ -19,7 +19,7 @@ Each is averaged over the queries with n > 0; the others are counted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,33 +29,14 @@ from torch import Tensor
 from omlzoo.errors import BadInput
 from omlzoo.metrics._average_precision import average_precision
 from omlzoo.metrics._large_labels import at_relevant, usual_rank
+from omlzoo.metrics._per_query import RetrievalPerQuery, averages
 from omlzoo.metrics._selection import NOBODY, Flags, Ids, Selection, count_relevant, select
-from omlzoo.ops.codes import label_codes
 from omlzoo.ops.directions import directions
 from omlzoo.ops.nearest import nearest_blocks
 from omlzoo.ops.rows import Rows, as_rows
 from omlzoo.ops.similarity import Similarity
 
 __all__ = ["RetrievalPerQuery", "averages", "metrics_of_hits", "ranking_of", "retrieval", "retrieval_per_query"]
-
-
-@dataclass(frozen=True)
-class RetrievalPerQuery:
-    """The values of each query that :func:`retrieval` averages.
-
-    Attributes:
-        queries: (Q,) rows of the queries that have a relevant gallery row.
-        values: (Q,) float64 values of each metric, by its name.
-        first: (Q, K) the nearest gallery rows, K being the largest k of any metric (not the largest n); -1 for none.
-        scores: (Q, K) scores of these rows: minus the Euclidean distance, or the cosine.
-        without_relevant: Rows of the queries without a relevant gallery row.
-    """
-
-    queries: np.ndarray
-    values: dict[str, np.ndarray]
-    first: np.ndarray
-    scores: np.ndarray
-    without_relevant: np.ndarray
 
 
 def retrieval(
@@ -107,25 +88,6 @@ def retrieval(
     )  # fmt: skip
     groups = {"per_category": categories, "per_label": labels if per_label else None}
     return averages(per_query, **{name: ids for name, ids in groups.items() if ids is not None})
-
-
-def averages(found: RetrievalPerQuery, **groups: Any) -> dict[str, Any]:
-    """The metrics that :func:`retrieval` returns, from the values of each query.
-
-    Args:
-        found: Values of each query.
-        groups: (N,) ids of all rows by the name of a grouping; adds under that name the metrics of each id's queries.
-            Rows whose id is missing are in no group.
-    """
-    result = _averages(found, np.ones(len(found.queries), dtype=bool), len(found.without_relevant))
-    for group, ids in groups.items():
-        codes, names = label_codes(ids, group, missing=True)
-        some, without = codes[found.queries], codes[found.without_relevant]
-        present = sorted({*some.tolist(), *without.tolist()} - {NOBODY}, key=lambda code: str(names[code]))
-        result[group] = {
-            str(names[code]): _averages(found, some == code, int((without == code).sum())) for code in present
-        }
-    return result
 
 
 def retrieval_per_query(
@@ -288,11 +250,6 @@ def metrics_of_hits(
     result["map@r"] = at(sums, relevant) / relevant
     result["r_precision"] = at(hits, relevant) / relevant
     return result
-
-
-def _averages(found: RetrievalPerQuery, keep: np.ndarray, without: int) -> dict[str, Any]:
-    means = {name: float(values[keep].mean()) if keep.any() else float("nan") for name, values in found.values.items()}
-    return {**means, "queries": int(keep.sum()) + without, "queries_without_relevant": without}
 
 
 def _pick(vectors: Tensor, rows: np.ndarray) -> Tensor:

@@ -7,56 +7,17 @@ from torch import Tensor
 
 from omlzoo.catalog import described
 from omlzoo.errors import BadInput
+from omlzoo.miners._triplet_miner import TripletMiner, Triplets
 from omlzoo.ops.distances import euclidean
-from omlzoo.ops.pairs import Pairs, detached, label_means, pair_up
+from omlzoo.ops.pairs import Pairs, label_means
 
 __all__ = [
     "AllTriplets", "EasyPositive", "GivenTriplets", "HardCluster", "HardTriplets", "NHardTriplets", "SemiHardTriplets",
     "StackedTriplets",
 ]  # fmt: skip
 
-Triplets = tuple[Tensor, Tensor, Tensor]
 
-
-class _TripletMiner:
-    """The base class of miners of triplets, which implement :meth:`mine`."""
-
-    def __repr__(self) -> str:
-        return described(self)
-
-    def __call__(
-        self,
-        embeddings: Tensor,
-        labels: Tensor,
-        ref_embeddings: Tensor | None = None,
-        ref_labels: Tensor | None = None,
-        own: int | None = None,
-    ) -> Triplets:
-        """Choose triplets.
-
-        Args:
-            embeddings: (B, D), float, the anchors.
-            labels: (B,), integer.
-            ref_embeddings: (M, D), from which positives and negatives are chosen; None chooses them from the batch.
-            ref_labels: (M,), integer; given if and only if ``ref_embeddings`` is.
-            own: Position of the batch's first row among the references: row i of the batch is reference ``own + i``.
-                None if the batch is not among them.
-
-        Returns:
-            Indices of anchors (into the batch), positives and negatives (into the references), each (T,).
-        """
-        pairs = pair_up(detached(embeddings), labels, ref_embeddings, ref_labels, own)
-        if not (len(pairs.labels) and len(pairs.other_labels)):
-            none = torch.empty(0, dtype=torch.long, device=pairs.labels.device)
-            return none, none, none
-        return self.mine(pairs)
-
-    def mine(self, pairs: Pairs) -> Triplets:
-        """Indices of anchors, positives and negatives, (T,) each, chosen from the pairs."""
-        raise NotImplementedError
-
-
-class AllTriplets(_TripletMiner):
+class AllTriplets(TripletMiner):
     """All triplets: every anchor with every positive and every negative."""
 
     def mine(self, pairs: Pairs) -> Triplets:
@@ -72,7 +33,7 @@ class AllTriplets(_TripletMiner):
         )
 
 
-class HardTriplets(_TripletMiner):
+class HardTriplets(TripletMiner):
     """For every anchor its farthest positive and its nearest negative (arXiv 1703.07737); of equal ones the first."""
 
     def mine(self, pairs: Pairs) -> Triplets:
@@ -82,7 +43,7 @@ class HardTriplets(_TripletMiner):
         return _extremes(farthest, distances.masked_fill_(pairs.same, torch.inf).min(dim=1))
 
 
-class EasyPositive(_TripletMiner):
+class EasyPositive(TripletMiner):
     """For every anchor its nearest positive and its nearest negative (arXiv 1904.03370); of equal ones the first."""
 
     def mine(self, pairs: Pairs) -> Triplets:
@@ -92,7 +53,7 @@ class EasyPositive(_TripletMiner):
         return _extremes(closest, distances.masked_fill_(pairs.same, torch.inf).min(dim=1))
 
 
-class SemiHardTriplets(_TripletMiner):
+class SemiHardTriplets(TripletMiner):
     """For every positive pair the nearest negative that is farther from the anchor than the positive.
 
     These are the semi-hard triplets of FaceNet (arXiv 1503.03832). A pair without such a negative gives no triplet.
@@ -120,7 +81,7 @@ class SemiHardTriplets(_TripletMiner):
         return anchors[has_negative], positives[has_negative], nearest[has_negative]
 
 
-class NHardTriplets(_TripletMiner):
+class NHardTriplets(TripletMiner):
     """For every anchor its n farthest positives, each with its n nearest negatives.
 
     Args:
@@ -146,7 +107,7 @@ class NHardTriplets(_TripletMiner):
         return anchors, near[anchors, p], far[anchors, n]
 
 
-class HardCluster(_TripletMiner):
+class HardCluster(TripletMiner):
     """For the mean of every label the farthest item of the label and the nearest mean of another (arXiv 1710.01202).
 
     The indices refer to :meth:`points`, which are the batch followed by the means of its labels, in ascending order of

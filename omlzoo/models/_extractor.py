@@ -9,12 +9,15 @@ from torch import Tensor, nn
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
+from omlzoo.models._given_images import check_images
 from omlzoo.models._linear_map import Projection
 from omlzoo.models._pooling import Pooling
 from omlzoo.models._staged import Staged, as_grid, through
 from omlzoo.models._traces import Traces
 
 if TYPE_CHECKING:  # the only import from a higher floor: a model holds the facts of its weights and delegates to them
+    import numpy as np
+
     from omlzoo.checkpoints.weights import Entry, Weights
 
 __all__ = ["Extractor", "adopt", "unit"]
@@ -141,8 +144,26 @@ class Extractor(Staged):
         return outputs
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embeddings (B, dim) of images (B, 3, H, W)."""
+        """Embeddings (B, dim) of images (B, 3, H, W).
+
+        Raises:
+            BadInput: It is no such tensor, but a picture, a list, or pixels as integers.
+        """
+        check_images(images)
         return self.features(images)["embedding"]
+
+    def encode(self, pictures: Any, **options: Any) -> "np.ndarray":
+        """Vectors (N, dim) float32 of pictures: ``omlzoo.embed(model, pictures).vectors``.
+
+        Args:
+            pictures: One picture, or as many as ``omlzoo.embed`` takes: paths, PIL images, arrays, a folder, a table.
+            **options: Of ``omlzoo.embed``, such as ``batch_size``.
+
+        Returns:
+            A row for each picture; NaN where one cannot be read, which is said.
+        """
+        vectors: np.ndarray = catalog.shared("embedding.extraction", "embed")(self, pictures, **options).vectors
+        return vectors
 
     @property
     def facts(self) -> "Weights":

@@ -89,6 +89,11 @@ class TextTower(nn.Module):
         mask = torch.ones(length, length, dtype=torch.bool).triu(1) if causal else None
         self.register_buffer("mask", mask, persistent=False)
 
+    def stages(self) -> list[list[nn.Module | nn.Parameter]]:
+        """The embeddings of tokens and positions, each layer, and the last norm with the projection."""
+        blocks: list[list[nn.Module | nn.Parameter]] = [[block] for block in self.transformer["resblocks"].children()]
+        return [[self.token_embedding, self.positional_embedding], *blocks, [self.ln_final, self.text_projection]]
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Vectors (B, dim) of token ids (B, length)."""
         hidden = self.token_embedding(tokens) + self.positional_embedding

@@ -6,7 +6,7 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadInput, notice
 from omlzoo.models._derived import Derived, with_derived_facts
 from omlzoo.models._extractor import Extractor, unit
 
@@ -87,5 +87,8 @@ def with_views(model: Extractor, scales: Sequence[float], mirror: bool) -> Extra
         "arch": entry.arch, "arch_args": entry.arch_args, "scales": wanted, "mirror": mirror,
         "unit_views": model.normalize,
     }  # fmt: skip
+    beside = entry.text is not None and entry.text.beside
+    if beside:
+        notice(f"{entry.name}: its text tower lies in its folder and is not carried; texts cannot be searched for here")
     said = f"{len(wanted) * (2 if mirror else 1)} views of each image"
-    return with_derived_facts(longer, model, "viewed", arguments, said, text=entry.text)
+    return with_derived_facts(longer, model, "viewed", arguments, said, text=None if beside else entry.text)

@@ -2,7 +2,10 @@
 from omlzoo.objectives.barlow_twins import BarlowTwins as BarlowTwins
 from omlzoo.objectives.byol import BYOL as BYOL
 from omlzoo.objectives.curl import CURL as CURL
+from omlzoo.objectives.dense_contrast import DenseCL as DenseCL
 from omlzoo.objectives.dino import DINO as DINO
+from omlzoo.objectives.masked_autoencoder import MAE as MAE
+from omlzoo.objectives.masked_distillation import IBOT as IBOT
 from omlzoo.objectives.moco import MoCo as MoCo
 from omlzoo.objectives.msn import MSN as MSN
 from omlzoo.objectives.nnclr import NNCLR as NNCLR

@@ -13,7 +13,7 @@ from omlzoo.ops.pairs import check_batch
 
 __all__ = ["Objective", "head", "ordered_pairs", "ramp"]
 
-TOO_FEW_VIEWS = "give two or more views of each picture"
+Takes = Literal["embedding", "map", "tokens", "visible"]
 
 
 class Objective(nn.Module):
@@ -37,6 +37,11 @@ class Objective(nn.Module):
         unseen: How many of the first views the student need not see; they may be None among its views.
         two_views: Whether it compares one view with one other, so that more of them would be computed for nothing.
         clusters: Whether :meth:`begin_epoch` wants the vectors of all pictures.
+        takes: What its projector takes: "embedding" (B, width); or the body and its images, of which it uses the
+            feature "map" or the patches, the "tokens" of patches some of which are hidden, or those of "visible"
+            patches alone.
+        least_views: How many views it needs.
+        can_collapse: Whether vectors that are all alike are its failure, and not only those of a poor model.
         momentum: Momentum of the teacher at the first step.
         constant_momentum: Whether it stays; otherwise it rises to 1 as a cosine by step.
         at_least: The number of pictures below which a batch teaches nothing.
@@ -45,6 +50,9 @@ class Objective(nn.Module):
     teacher: ClassVar[bool] = False
     kept: ClassVar[Literal["student", "teacher"]] = "student"
     clusters: ClassVar[bool] = False
+    takes: ClassVar[Takes] = "embedding"
+    least_views: ClassVar[int] = 2
+    can_collapse: ClassVar[bool] = True
     at_least: ClassVar[int] = 2
     teacher_views: int | None = None
     unseen: int = 0
@@ -65,8 +73,16 @@ class Objective(nn.Module):
         return described(self)
 
     def make_projector(self) -> nn.Module | None:
-        """A fresh projector from embeddings (B, width), for the student or the teacher; None where there is none."""
+        """A fresh projector from what it takes, for the student or the teacher; None where there is none."""
         return None
+
+    def vectors(self, outputs: Tensor) -> Tensor:
+        """What in outputs (B, D) of the projector is a vector of each picture: all, unless it says more.
+
+        Args:
+            outputs: (B, D).
+        """
+        return outputs
 
     def begin_step(self, step: int, steps: int) -> None:
         """Set what follows a schedule, before a step.
@@ -165,8 +181,11 @@ class Objective(nn.Module):
 
     def _check(self, student: list[Tensor | None], seen: list[Tensor], teacher: list[Tensor], ids: Tensor) -> None:
         name = type(self).__name__
-        if len(student) < 2:
-            raise BadInput(f"{name} was called with {len(student)} view of the student; {TOO_FEW_VIEWS}")
+        if len(student) < self.least_views:
+            least = "two" if self.least_views == 2 else "one"
+            raise BadInput(
+                f"{name} was called with {len(student)} view of the student; give {least} or more views of each picture"
+            )
         if any(view is None for view in student[self.unseen :]) or not seen:
             raise BadInput(
                 f"{name} needs the student's views from number {self.unseen} on; None stands for an earlier one"
@@ -180,7 +199,7 @@ class Objective(nn.Module):
         for who, views in (("student", seen), ("teacher", teacher)):
             for view in views:
                 check_batch(view, ids, f"the {who}'s views")
-                if view.shape[1] != seen[0].shape[1]:
+                if self.takes == "embedding" and view.shape[1] != seen[0].shape[1]:
                     raise BadInput(
                         f"views of {name} have {view.shape[1]} and {seen[0].shape[1]} columns; make them equal"
                     )

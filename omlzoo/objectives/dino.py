@@ -1,20 +1,26 @@
 """DINO (arXiv 2104.14294), with the choices of DINOv2 (arXiv 2304.07193) by argument."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from omlzoo.errors import BadInput
 from omlzoo.losses._loss import positive_number
-from omlzoo.objectives._assignment import entropies, sinkhorn
-from omlzoo.objectives._objective import Objective, head, ramp
-from omlzoo.ops.unit_rows import normalize
+from omlzoo.objectives._assignment import entropies
+from omlzoo.objectives._objective import Objective, head
+from omlzoo.objectives._self_distillation import (
+    Centring,
+    cross_entropy_of_views,
+    follow,
+    held_now,
+    koleo,
+    last_layers,
+    teacher_shares,
+    warm,
+)
 
 __all__ = ["DINO"]
-
-WARMUP, HELD = 0.3, 0.1  # the largest shares of the run that the temperature rises and the last layer is held
 
 
 class DINO(Objective):
@@ -58,7 +64,7 @@ class DINO(Objective):
     def __init__(
         self, width: int, prototypes: int = 65_536, temperature: float = 0.1, teacher_temperature: float = 0.04,
         start_temperature: float = 0.04, warmup: int = 37_500, held_steps: int = 1_250,
-        centring: Literal["centre", "sinkhorn"] = "centre", centre_momentum: float = 0.9, koleo: float = 0.0,
+        centring: Centring = "centre", centre_momentum: float = 0.9, koleo: float = 0.0,
         views: int = 2, momentum: float = 0.996, norm: bool = False, hidden: int = 2048, bottleneck: int = 256,
         gather: bool = False,
     ) -> None:  # fmt: skip
@@ -94,51 +100,25 @@ class DINO(Objective):
             step: The number of the step, from 0.
             steps: The number of steps of the whole run.
         """
-        over = min(self.warmup, int(WARMUP * steps))
-        self._sharpness = ramp(self.start_temperature, self.teacher_temperature, step, over)
-        self._held = step < min(self.held_steps, int(HELD * steps))
+        self._sharpness = warm(self.start_temperature, self.teacher_temperature, step, steps, self.warmup)
+        self._held = held_now(step, steps, self.held_steps)
 
     def held(self, projector: nn.Module) -> list[nn.Parameter]:
         """The prototypes of the student's projector, at first."""
-        last = [each for name, each in projector.named_parameters() if name.endswith(("prototypes", "gains"))]
-        return last if self._held else []
+        return last_layers(projector) if self._held else []
 
     def compute(self, student: list[Tensor], teacher: list[Tensor], ids: Tensor) -> Tensor | None:
         outputs = [view[:, : self.prototypes] for view in teacher]
         guesses = [(view[:, : self.prototypes] / self.temperature).log_softmax(dim=1) for view in student]
-        targets = self._targets(outputs)
-        total = torch.stack(targets).sum(dim=0)
-        value = guesses[0].new_zeros(())
-        for number, guess in enumerate(guesses):  # of the sum of all targets each view leaves out its own
-            others = total - targets[number] if number < len(targets) else total
-            value = value - (others * guess).sum()
-        pairs = len(targets) * (len(guesses) - 1)
-        value = value / (pairs * len(ids))
-        spread = self._koleo([view[:, self.prototypes :] for view in student[: self.views]], ids)
+        targets = teacher_shares(outputs, self._sharpness, self.centre, self.centring)
+        value = cross_entropy_of_views(targets, guesses)
+        if self.koleo:
+            spread = koleo([view[:, self.prototypes :] for view in student[: self.views]], ids)
+        else:
+            spread = value.new_zeros(())
         if self.training and self.centring == "centre":
-            mean = torch.stack(outputs).mean(dim=(0, 1)).to(self.centre)
-            self.centre.mul_(self.centre_momentum).add_(mean, alpha=1 - self.centre_momentum)
+            follow(self.centre, torch.cat(outputs), self.centre_momentum)
         same = (targets[0].argmax(dim=1) == guesses[1].argmax(dim=1)).float().mean()
         self._flat = math.log(self.prototypes) + self.koleo * spread.detach()
         self.note(**entropies(torch.cat(targets)), agreement=same, teacher_temperature=self._sharpness, koleo=spread)
         return value + self.koleo * spread
-
-    def _targets(self, outputs: list[Tensor]) -> list[Tensor]:
-        if self.centring == "sinkhorn":
-            return list(torch.split(sinkhorn(torch.cat(outputs) / self._sharpness), [len(view) for view in outputs]))
-        centre = self.centre.to(outputs[0].dtype)
-        return [((view - centre) / self._sharpness).softmax(dim=1) for view in outputs]
-
-    def _koleo(self, embeddings: list[Tensor], ids: Tensor) -> Tensor:
-        """The sum over global views of -mean of log(distance to the nearest embedding of another picture)."""
-        other = ids[:, None] != ids[None, :]
-        known = other.any(dim=1)
-        if not self.koleo or not known.any():
-            return embeddings[0].new_zeros(())
-        values = []
-        for view in embeddings:
-            unit = normalize(view)
-            nearest = (unit.detach() @ unit.detach().T).masked_fill(~other, -torch.inf).argmax(dim=1)
-            far = nn.functional.pairwise_distance(unit, unit[nearest], eps=1e-8)
-            values.append(-(far[known] + 1e-8).log().mean())
-        return torch.stack(values).sum()

@@ -1,135 +1,25 @@
-"""Pages from their templates, with the pictures inside as small JPEGs."""
+"""Pages from their templates: one file each, which asks for nothing outside, and whose own policy forbids it."""
 
 import base64
-import io
+import json
 import re
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
-from omlzoo.data.images import Box, to_rgb
-from omlzoo.data.late_picture import Picture
-from omlzoo.errors import BadImage
+from omlzoo.pages.charts import Chart, Map
 from omlzoo.pages.labels import readable, shortened
+from omlzoo.pages.parts import Advice, Cell, Column, Heading, Number, Row, Section
 
-__all__ = [
-    "Card", "Cell", "Column", "Heading", "Row", "gallery_page", "model_card", "report_page", "search_page",
-    "table_page", "thumbnail",
-]  # fmt: skip
+__all__ = ["gallery_page", "model_card", "report_page", "search_page", "table_page", "tidy_page"]
 
-POLICY = "default-src 'none'; img-src data:; script-src none; style-src none"  # none: filled with the hash of ours
-SIDE = 160  # pixels of a thumbnail's longer side
-
-
-@dataclass(frozen=True)
-class Heading:
-    """The heading of a page: its title and the facts below it.
-
-    Attributes:
-        title: The title of the page.
-        model: The model that computed the vectors, if the page is about one model.
-        table: The table whose rows the page is about, if any.
-        command: The command line that made the page; empty where no command did.
-        date: The date of the page as YYYY-MM-DD, today by default.
-    """
-
-    title: str
-    model: str = ""
-    table: str = ""
-    command: str = field(default_factory=lambda: _command())
-    date: str = field(default_factory=lambda: date.today().isoformat())
-
-    def facts(self) -> list[tuple[str, str]]:
-        """Name and value of each fact that is known, including the version of omlzoo."""
-        made_by = f"omlzoo {version('omlzoo')}"
-        values = {"model": self.model, "table": self.table, "date": self.date, "version": made_by,
-                  "command": self.command}  # fmt: skip
-        return [(name, value) for name, value in values.items() if value]
-
-
-@dataclass(frozen=True)
-class Card:
-    """One picture on a page.
-
-    Attributes:
-        picture: A data URI, or None where the picture cannot be shown.
-        title: The first line under the picture.
-        text: The second line under the picture.
-        right: Whether the label of the picture is that of the query; None where that is not known.
-    """
-
-    picture: str | None
-    title: str
-    text: str = ""
-    right: bool | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """A query and its hits in order."""
-
-    query: Card
-    hits: Sequence[Card]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a page that is filtered and sorted.
-
-    Attributes:
-        name: The heading of the column.
-        kind: Whether its values are sorted as text or as numbers.
-        filter: How rows are chosen by it: one of its values, or a limit; empty if they are not.
-        title: An explanation of the heading.
-    """
-
-    name: str
-    kind: Literal["text", "number"] = "text"
-    filter: Literal["choice", "at most", "at least", ""] = ""
-    title: str = ""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of such a page.
-
-    Attributes:
-        text: What is shown.
-        value: What is sorted and filtered by: a number, or values with "|" between them; empty if it is not known.
-        title: An explanation.
-    """
-
-    text: str
-    value: str | float = ""
-    title: str = ""
-
-
-def thumbnail(source: Picture, box: Box | None = None) -> str | None:
-    """The picture as a JPEG data URI of at most 160 pixels a side.
-
-    Args:
-        source: A picture's file, or a picture in memory.
-        box: The part to show, (x_1, y_1, x_2, y_2) in pixels; None shows the whole picture.
-
-    Returns:
-        The data URI, or None where the picture cannot be read.
-    """
-    try:
-        image = to_rgb(source, box)
-    except BadImage:
-        return None
-    image.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+FOLDER = Path(__file__).parent
+POLICY = "default-src 'none'; img-src data:; script-src SCRIPTS; style-src STYLES; base-uri 'none'; form-action 'none'"
+SERVED = POLICY.replace("img-src data:", "img-src 'self' blob: data:; connect-src 'self'")
 
 
 def model_card(entry: Mapping[str, Any], address: str, metadata: str, recipe: str) -> str:
@@ -144,16 +34,18 @@ def model_card(entry: Mapping[str, Any], address: str, metadata: str, recipe: st
     return _render("card.md", entry=entry, address=address, metadata=metadata, recipe=recipe, pre=entry["preprocess"])
 
 
-def gallery_page(heading: Heading, facts: Sequence[str], rows: Sequence[Row], figures: Sequence[str] = ()) -> str:
+def gallery_page(
+    heading: Heading, facts: Sequence[str], rows: Sequence[Row], charts: Sequence[Chart | Map] = ()
+) -> str:
     """The HTML of search results: each query with its hits, right or wrong where labels are known.
 
     Args:
         heading: The heading of the page.
         facts: Lines of text below the heading.
         rows: Queries with their hits.
-        figures: Figures as SVG; none by default.
+        charts: Charts and maps; none by default.
     """
-    return _render("gallery.html", heading=heading, facts=facts, sections=[("", rows)], figures=figures)
+    return _page("gallery.html", heading, charts, facts=facts, sections=[Section("", rows)])
 
 
 def search_page(model: str) -> str:
@@ -162,7 +54,7 @@ def search_page(model: str) -> str:
     Args:
         model: The name of the index's model.
     """
-    return _render("search.html", heading=Heading("Search by picture", model, command=""))
+    return _page("search.html", Heading("Search by picture", model, command=""), policy=SERVED)
 
 
 def report_page(
@@ -171,23 +63,63 @@ def report_page(
     numbers: Sequence[tuple[str, Sequence[str]]],
     columns: Sequence[str],
     definitions: Sequence[tuple[str, str]],
-    sections: Sequence[tuple[str, Sequence[Row]]],
-    figures: Sequence[str] = (),
+    sections: Sequence[Section] = (),
+    charts: Sequence[Chart | Map] = (),
+    *,
+    answer: Sequence[Number] = (),
+    findings: Sequence[Advice] = (),
+    groups: tuple[Sequence[str], Sequence[Sequence[str]]] = ((), ()),
+    first: str = "metric",
+    folded: bool = False,
 ) -> str:
-    """The HTML of an evaluation.
+    """The HTML of a measurement: the answer, findings, pictures, charts, and all numbers.
+
+    Args:
+        heading: The heading of the page.
+        facts: Lines of text about what was measured.
+        numbers: Rows of the table of all numbers: a name and its value in each column.
+        columns: Names of the columns.
+        definitions: Each name and its definition.
+        sections: Rows of pictures under their headings.
+        charts: Charts and maps.
+        answer: The numbers that stand first.
+        findings: What should be looked at.
+        groups: Headings and rows of the table of categories, the worst first.
+        first: The heading of the first column of all numbers.
+        folded: Whether the table of all numbers is folded until it is asked for.
+    """
+    return _page(
+        "report.html", heading, charts, facts=facts, numbers=numbers, columns=columns, definitions=definitions,
+        sections=[each for each in sections if each.rows], answer=answer, findings=findings, groups=groups, first=first,
+        folded=folded,
+    )  # fmt: skip
+
+
+def tidy_page(
+    heading: Heading,
+    facts: Sequence[str],
+    sections: Sequence[Section],
+    charts: Sequence[Chart | Map] = (),
+    *,
+    table: str = "",
+    labels: Sequence[str] = (),
+    how: str = "",
+) -> str:
+    """The HTML of a collection: groups of pictures that the reader keeps, drops or gives another label.
 
     Args:
         heading: The heading of the page.
         facts: Lines of text below the heading.
-        numbers: Rows of the table of metrics: a metric and its value in each column.
-        columns: Names of the columns.
-        definitions: Each metric and its definition.
-        sections: The heading of each section and its rows of pictures.
-        figures: Figures as SVG; none by default.
+        sections: Groups of pictures under their headings, what matters most first.
+        charts: Charts and maps.
+        table: The table that decisions are written into: gzip of JSON in base64; empty where none can be written.
+        labels: Labels to choose from, where rows have labels.
+        how: What becomes of decisions, in one sentence.
     """
-    return _render(
-        "report.html", heading=heading, facts=facts, numbers=numbers, columns=columns,
-        definitions=definitions, sections=sections, figures=figures,
+    shown = [each for each in sections if each.rows]
+    return _page(
+        "tidy.html", heading, charts, facts=facts, sections=shown, decided=table, labels=labels, how=how,
+        more=["tidy.js"] * bool(table),
     )  # fmt: skip
 
 
@@ -198,7 +130,7 @@ def table_page(
     columns: Sequence[Column],
     rows: Sequence[tuple[str, Sequence[Cell]]],
 ) -> str:
-    """The HTML of a table that the reader filters and sorts. It asks for nothing outside; its own policy forbids it.
+    """The HTML of a table that the reader filters and sorts.
 
     Args:
         heading: The heading of the page.
@@ -211,27 +143,63 @@ def table_page(
         {value for _, cells in rows for value in str(cells[place].value).split("|")} - {""}
         for place in range(len(columns))
     ]
+    choices = [sorted(found) for found in values]
+    return _page("table.html", heading, facts=facts, first=first, columns=columns, rows=rows, choices=choices)
+
+
+class _Shown:
+    """The pictures that a page has so far: each is inside once, and a second card points to the first."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def see(self, picture: str) -> Markup:
+        """The attributes of an image that shows the picture."""
+        known = picture in self.numbers
+        number = self.numbers.setdefault(picture, len(self.numbers))
+        if known:
+            return Markup('data-same="p{}"').format(number)
+        return Markup('id="p{}" src="{}"').format(number, picture)
+
+
+def _page(
+    template: str,
+    heading: Heading,
+    charts: Sequence[Chart | Map] = (),
+    *,
+    policy: str = POLICY,
+    more: Sequence[str] = (),
+    **values: Any,
+) -> str:
+    """A page with the scripts that it needs, and a policy that allows its own scripts and styles alone."""
+    charts = sorted(charts, key=lambda each: isinstance(each, Map))
+    scripts = ["page.js", *more]
+    if charts:
+        scripts += ["echarts.js", "charts.js"]
+    texts = [Markup((FOLDER / name).read_text(encoding="utf-8")) for name in scripts]
+    plain = _json([each.plain() for each in charts]) if charts else ""
     page = _render(
-        "table.html", heading=heading, facts=facts, first=first, columns=columns, rows=rows, policy=POLICY,
-        choices=[sorted(found) for found in values],
-    )  # fmt: skip
-    for kind in ("style", "script"):
-        content = re.findall(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)[-1]
-        digest = base64.b64encode(sha256(content.encode()).digest()).decode()
-        page = page.replace(f"{kind}-src none", f"{kind}-src &#39;sha256-{digest}&#39;", 1)
+        template, heading=heading, charts=charts, drawn=plain, scripts=texts, pictures=_Shown(), policy=policy, **values
+    )
+    for kind, place in (("script", "SCRIPTS"), ("style", "STYLES")):
+        digests = [_digest(content) for content in re.findall(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)]
+        page = page.replace(place, " ".join(f"&#39;sha256-{digest}&#39;" for digest in digests) or "&#39;none&#39;", 1)
     return page
 
 
-def _command() -> str:
-    """The command line, if this process runs the command omlzoo; otherwise an empty text."""
-    program = Path(sys.argv[0])
-    own = program.stem == "omlzoo" or (program.name == "__main__.py" and program.parent.name == "omlzoo")
-    return shlex.join(["omlzoo", *sys.argv[1:]]) if own else ""
+def _digest(content: str) -> str:
+    return base64.b64encode(sha256(content.encode()).digest()).decode()
+
+
+def _json(values: Any) -> Markup:
+    """JSON that may stand in a script's element, whatever texts it holds."""
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
 def _render(template: str, **values: Any) -> str:
     pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), undefined=StrictUndefined,
+        loader=FileSystemLoader(FOLDER), autoescape=select_autoescape(), undefined=StrictUndefined,
         finalize=lambda value: readable(value) if type(value) is str else value,  # not what is marked as safe
     )  # fmt: skip
     pages.filters["shortened"] = shortened

@@ -14,17 +14,21 @@ def before_gap(distances: np.ndarray, times: float = 3.0) -> np.ndarray:
     gap of all queries.
 
     Args:
-        distances: (Q, k), ascending in each row; infinite where there is no hit.
+        distances: (Q, k), ascending in each row; infinite where there is no hit. Or the hits of a search.
         times: Multiple of the mean gap, above 0; Open Metric Learning calls it ``n_std``.
 
     Raises:
-        BadInput: ``times`` is not above 0, or a distance is NaN.
+        BadInput: ``times`` is not above 0, a distance is NaN, or a row does not ascend, as similarities do not.
     """
     if not times > 0:
         raise BadInput(f"times is {times}; it must be above 0")
-    distances = np.asarray(distances, dtype=np.float64)
+    distances = np.asarray(getattr(distances, "distances", distances), dtype=np.float64)
     if np.isnan(distances).any():
         raise BadInput(f"distances hold NaN, the first in row {int(np.isnan(distances).any(axis=1).argmax())}")
+    with np.errstate(invalid="ignore"):
+        falling = np.flatnonzero((np.diff(distances, axis=1) < 0).any(axis=1))
+    if len(falling):
+        raise BadInput(f"distances of row {falling[0]} do not ascend; give hits.distances, not hits.scores")
     there = np.isfinite(distances)
     with np.errstate(invalid="ignore"):
         gaps = np.where(there[:, 1:], np.diff(distances, axis=1), 0.0)

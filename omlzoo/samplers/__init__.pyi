@@ -3,5 +3,6 @@ from omlzoo.samplers.balanced import Balanced as Balanced
 from omlzoo.samplers.balanced import CategoryBalanced as CategoryBalanced
 from omlzoo.samplers.coverage import FullCoverage as FullCoverage
 from omlzoo.samplers.distinct import DistinctCategoryBalanced as DistinctCategoryBalanced
+from omlzoo.samplers.hard_negatives import HardNegatives as HardNegatives
 from omlzoo.samplers.nearest_labels import NearestLabels as NearestLabels
 from omlzoo.samplers.share import Share as Share

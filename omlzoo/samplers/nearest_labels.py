@@ -1,21 +1,21 @@
 """Batches of labels that are easily confused (after arXiv 2104.13643): a label and the labels nearest to it."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
-from omlzoo.ops.pairs import check_batch, label_means
+from omlzoo.ops.pairs import label_means
 from omlzoo.ops.unit_rows import normalize
-from omlzoo.samplers._label_sampler import LabelSampler, rounds
+from omlzoo.samplers._embedding_sampler import EmbeddingSampler
+from omlzoo.samplers._label_sampler import rounds
 
 __all__ = ["NearestLabels"]
 
 CELLS = 20_000_000  # similarities of labels that are in memory at once
 
 
-class NearestLabels(LabelSampler):
+class NearestLabels(EmbeddingSampler):
     """Batches of exactly ``n_labels`` labels with ``n_instances`` rows each: a label and its nearest labels.
 
     The first label of each batch is drawn in shuffled rounds, so that the numbers of times labels are first differ by
@@ -34,14 +34,6 @@ class NearestLabels(LabelSampler):
         neighbours: (L, P - 1), the nearest labels of each label as codes, the nearest first; None before the first
             update. It must be restored for a run to resume with the same batches.
     """
-
-    def __init__(self, labels: Sequence[Any], n_labels: int, n_instances: int, seed: int = 0) -> None:
-        super().__init__(labels, n_instances, seed)
-        self.n_labels = self.checked(n_labels)
-        self.neighbours: torch.Tensor | None = None
-
-    def __len__(self) -> int:
-        return -(-len(self.rows.order) // (self.n_labels * self.rows.n_instances))
 
     def __iter__(self) -> Iterator[list[int]]:
         random = self.generator()
@@ -63,9 +55,7 @@ class NearestLabels(LabelSampler):
         Raises:
             BadInput: A value is not finite, or the number of rows is not that of the labels.
         """
-        codes = torch.from_numpy(self.rows.codes)
-        check_batch(embeddings, codes)
-        unit = normalize(embeddings.detach().float().cpu())
+        unit, codes = self.directions(embeddings)
         means = normalize(label_means(unit, codes)[1])
         step = max(1, CELLS // len(means))
         neighbours = []

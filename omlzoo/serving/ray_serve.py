@@ -1,6 +1,7 @@
 """Serving by many processes or machines: the application as a deployment of Ray Serve, behind one server."""
 
 import logging
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from starlette.applications import Starlette
 from omlzoo import catalog
 from omlzoo.embedding.options import Runtime
 from omlzoo.embedding.ray_cluster import ray_started
-from omlzoo.errors import BadInput
+from omlzoo.errors import BadInput, notice
 from omlzoo.index.build import open_index
 from omlzoo.serving.application import front, routed
 from omlzoo.serving.forwarding import Answer, Asked, Failures, Forwarding, answer_of
@@ -23,7 +24,8 @@ from omlzoo.zoo.trusting import trust_packages, trusted_packages
 
 __all__ = ["Replicas", "served_on_ray"]
 
-NAME = "omlzoo"
+NAME = "omlzoo"  # of the deployment, and how the names of our applications begin
+SERVED: set[str] = set()  # applications of this process
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def served_on_ray(
     """The web application over an index that replicas on a Ray cluster answer; they end with the block.
 
     The limits, the token, the names of the host and the counts are those of this one front, as without Ray. A request
-    whose replica ends is asked again of another one; after three such ends it gets status 503.
+    whose replica ends is asked again of another one; after three such ends it gets status 503. Each block has an
+    application of its own, so that several indexes are served beside each other, by one process or by many.
 
     Args:
         index: The folder of an index, which every machine sees under this path.
@@ -113,15 +116,18 @@ def served_on_ray(
     with ray_started(replicas.address) as ray:
         _check_room(ray.cluster_resources(), replicas)
         serve.start(proxy_location="Disabled")  # the front is ours
+        _say_others(serve)
         deployment = serve.deployment(
             _Replica, name=NAME, num_replicas=replicas.count, max_ongoing_requests=limits.connections,
             ray_actor_options={"num_cpus": replicas.cpus, "num_gpus": replicas.gpus},
             health_check_period_s=1, graceful_shutdown_timeout_s=limits.seconds,
         )  # fmt: skip
+        name = f"{NAME}-{secrets.token_hex(4)}"
+        SERVED.add(name)
         try:
             try:
                 handle = serve.run(
-                    deployment.bind(settings), name=NAME, route_prefix=None, logging_config={"log_level": "ERROR"}
+                    deployment.bind(settings), name=name, route_prefix=None, logging_config={"log_level": "ERROR"}
                 )
             except RuntimeError as error:
                 raise BadInput(f"the replicas cannot serve {index}: {_last_line(error)}") from error
@@ -132,7 +138,18 @@ def served_on_ray(
 
             yield front(Forwarding(ask, _failures(ray, serve), 2 * limits.seconds), limits, token, hosts)
         finally:
-            serve.delete(NAME)
+            SERVED.discard(name)
+            serve.delete(name)
+
+
+def _say_others(serve: Any) -> None:
+    """Say which applications of other processes the cluster has: one whose process was killed goes on."""
+    others = sorted(name for name in serve.status().applications if name.startswith(f"{NAME}-") and name not in SERVED)
+    if others:
+        notice(
+            f"the cluster serves {', '.join(others)} too; one whose process was killed keeps its processors until "
+            "`ray.serve.delete(name)`"
+        )
 
 
 def _failures(ray: Any, serve: Any) -> Failures:

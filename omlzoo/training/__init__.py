@@ -9,6 +9,7 @@ OFFERS = {
     "distil": "omlzoo.training.distillation",
     "batches": "omlzoo.training.loading",
     "finetune": "omlzoo.training.finetuning",
+    "lr_range_test": "omlzoo.training.rate_range",
     "pretrain": "omlzoo.training.pretraining",
 }
 

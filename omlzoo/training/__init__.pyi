@@ -4,5 +4,6 @@ from omlzoo.training.distillation import distil as distil
 from omlzoo.training.finetuning import finetune as finetune
 from omlzoo.training.loading import batches as batches
 from omlzoo.training.pretraining import pretrain as pretrain
+from omlzoo.training.rate_range import lr_range_test as lr_range_test
 from omlzoo.training.recipe import Recipe as Recipe
 from omlzoo.training.run_folder import Run as Run

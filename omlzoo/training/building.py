@@ -1,7 +1,6 @@
 """The parts of a run, built once from a model, a table and a recipe."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,41 +10,43 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
-from omlzoo import catalog
 from omlzoo.checkpoints.entry import Entry
 from omlzoo.checkpoints.state_dict import state_digest
-from omlzoo.data.dataset import ImageTable, Seeded, collate
+from omlzoo.data.dataset import Batch, ImageTable, Item, Seeded, collate
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.data.table import Table
 from omlzoo.data.transforms import Transform
-from omlzoo.embedding.hardware import multiplies_bf16
 from omlzoo.models._extractor import Extractor
 from omlzoo.objectives._objective import Objective
 from omlzoo.ops.all_gather import processes
 from omlzoo.samplers.share import Share
+from omlzoo.training.acts import described
 from omlzoo.training.callbacks import Callbacks, make_callbacks
+from omlzoo.training.captioning import Captioning
+from omlzoo.training.defaults import loader_workers
 from omlzoo.training.distributed import join, share_model
-from omlzoo.training.freezing import check_cache, checkpoint_blocks, drop_paths, freeze
+from omlzoo.training.freezing import check_cache, checkpoint_blocks, prepare
 from omlzoo.training.frozen_features import FrozenFeatures
 from omlzoo.training.inputs import Inputs
 from omlzoo.training.lesson import Lesson, Taught
 from omlzoo.training.loggers import Log, find_log, open_log
-from omlzoo.training.lora import add_lora
 from omlzoo.training.monitors import Monitor, make_monitor
-from omlzoo.training.objective import OverViews, Supervised
+from omlzoo.training.objective import Captioned, OverViews, Supervised
 from omlzoo.training.own_augment import try_first
 from omlzoo.training.own_parts import is_own
-from omlzoo.training.parts import make_augment, make_head, make_loss, make_objective, make_sampler
+from omlzoo.training.parts import make_augment, make_head, make_loss, make_sampler
+from omlzoo.training.patch_loss import mask_head, over_rows, training_masks
 from omlzoo.training.precision import decide_precision
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.run_folder import CACHE, LAST, RECIPE
+from omlzoo.training.run_folder import CACHE, LAST
 from omlzoo.training.split import Split, split_pictures, split_rows, split_taught, table_digest
 from omlzoo.training.step import Optimization
 from omlzoo.training.teacher import Teacher
 from omlzoo.training.training_model import TrainingModel
 from omlzoo.training.validation import Probe
+from omlzoo.training.view_objective import make_objective
 
-__all__ = ["Plan", "RunParts", "TrainingData", "build_data", "build_run", "build_step", "loader_workers"]
+__all__ = ["Plan", "RunParts", "TrainingData", "build_data", "build_run", "build_step"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class RunParts:
         open_log: Opens the log that the recipe asks for.
         monitor: Watches for collapse, where the run learns without labels.
         callbacks: Called after steps, epochs and measurements.
+        captioning: The text tower and the captions, where the run learns from them.
     """
 
     out: Path
@@ -139,11 +141,13 @@ class RunParts:
     open_log: Callable[[], Log]
     monitor: Monitor | None = None
     callbacks: Callbacks = field(default_factory=Callbacks)
+    captioning: Captioning | None = None
 
 
 def build_run(
-    model: Extractor, table: Table, recipe: Recipe, out: Path, device: str, lesson: Lesson | None = None
-) -> RunParts:
+    model: Extractor, table: Table, recipe: Recipe, out: Path, device: str, lesson: Lesson | None = None,
+    captioning: Captioning | None = None,
+) -> RunParts:  # fmt: skip
     """Every part of a run; torch's random numbers are seeded with the recipe's seed.
 
     Args:
@@ -153,6 +157,7 @@ def build_run(
         out: The run folder; nothing is written to it yet.
         device: "cpu", "cuda" or "auto".
         lesson: What a teacher teaches; None learns without one.
+        captioning: The text tower that is trained beside the model, and the captions; None learns without them.
 
     Raises:
         BadInput: A setting does not suit the table or the model.
@@ -163,34 +168,32 @@ def build_run(
     callbacks = make_callbacks(recipe)
     where = join(torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device))
     act = "distil" if lesson is not None else "finetune" if recipe.objective == "none" else "pretrain"
-    split = {"distil": split_taught, "finetune": split_rows, "pretrain": split_pictures}[act](table, recipe)
+    splits = {"distil": split_taught, "finetune": split_rows, "pretrain": split_pictures}
+    split = splits[act](table, recipe) if captioning is None else captioning.split
     identity = {
         "recipe": recipe.to_toml(), "table": table_digest(table), "start": state_digest(model.state_dict()),
         "teacher": "none" if lesson is None else lesson.teacher.record.to_json(),
+        **({} if captioning is None else {"captions": captioning.identity()}),
     }  # fmt: skip
     body = model.to(where).to(memory_format=torch.channels_last)
     recipe = decide_precision(body, recipe, split.fit, where, out / LAST)
     check_cache(body, recipe)
     torch.manual_seed(recipe.seed)
-    data = build_data(split.fit, recipe, body.entry.preprocess, out / CACHE, where, lesson)
+    joined = collate if captioning is None else captioning.collate
+    data = build_data(split.fit, recipe, body.entry.preprocess, out / CACHE, where, lesson, joined)
     inputs = Inputs(Transform(body.entry.preprocess), where, data.features is not None)
-    frozen = freeze(body, recipe.freeze)
-    drop_paths(body, recipe.drop_path)
-    if recipe.lora:
-        add_lora(body, recipe.lora)
-    if recipe.precision == "bf16":
-        catalog.shared("models._attention", "explicit_in_bf16")(body)
+    tower = None if captioning is None else captioning.model.tower
+    frozen = prepare(body, recipe, tower)
     stage = recipe.freeze if recipe.cache else 0
-    objective = make_objective(recipe, body.dim, processes() > 1)
+    objective = make_objective(recipe, body, processes() > 1)
     head = make_head(recipe, body.dim) if objective is None else objective.make_projector()
-    trained = TrainingModel(body, head, stage).to(where)
+    trained = TrainingModel(body, head if data.pictures.masks is None else mask_head(body), stage, tower).to(where)
     taught = None if lesson is None else lesson.objective(split.fit, recipe, body.dim, processes() > 1)
-    step = build_step(trained, recipe, data, taught or objective)
+    step = build_step(trained, recipe, data, taught or objective or captioning)
     if recipe.recompute:
-        checkpoint_blocks(body.stages())
-    by = "" if lesson is None else lesson.teacher.record.model
-    command = f"omlzoo {act} {table.name} --model {address} {f'--teacher {by} ' * bool(by)}--config {RECIPE}"
-    how = {"distil": f"taught by {by},", "finetune": "fine-tuned", "pretrain": "pre-trained without labels"}[act]
+        for each in (body, tower):
+            checkpoint_blocks([] if each is None else each.stages())
+    how, command = described(act, table.name, address, "" if lesson is None else lesson.teacher.record.model)
     probe = Probe(recipe.select, "fp32" if recipe.precision == "fp16" else recipe.precision, where)
     return RunParts(
         out=out,
@@ -212,14 +215,17 @@ def build_run(
         entry=body.entry,
         recipe=recipe.to_toml(f"{command} --out <folder>"),
         open_log=partial(open_log, log, out, recipe),
-        monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform),
+        monitor=None if objective is None else make_monitor(split.fit, recipe, probe, inputs.transform,
+                                                            objective.can_collapse),
         callbacks=callbacks,
+        captioning=captioning,
     )  # fmt: skip
 
 
 def build_data(
-    rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path, device: torch.device, lesson: Lesson | None = None
-) -> TrainingData:
+    rows: Table, recipe: Recipe, preprocess: Preprocess, cache: Path, device: torch.device,
+    lesson: Lesson | None = None, joined: Callable[[Sequence[Item]], Batch] = collate,
+) -> TrainingData:  # fmt: skip
     """The batches of training rows, augmented.
 
     Args:
@@ -229,12 +235,14 @@ def build_data(
         cache: The file for the outputs of frozen stages, if the recipe keeps them.
         device: The device of the model.
         lesson: What a teacher teaches, which needs batches of its own.
+        joined: Makes a batch of its items.
 
     Raises:
         BadInput: The sampler cannot draw such batches from these rows.
     """
     augment, side = make_augment(recipe, preprocess)
-    pictures = ImageTable(rows, augment, side if recipe.decode == "fast" else None)
+    masks = training_masks(rows, recipe) if lesson is None else None
+    pictures = ImageTable(rows, augment, side if recipe.decode == "fast" else None, masks)
     if is_own(recipe.augment):
         try_first(pictures)
     features = FrozenFeatures(pictures, recipe.cache, cache, recipe.seed) if recipe.cache else None
@@ -242,7 +250,7 @@ def build_data(
     batches = Seeded(sampler, recipe.seed)
     workers = recipe.workers if recipe.workers >= 0 else loader_workers(len(pictures))
     loader: DataLoader[Any] = DataLoader(
-        features or pictures, batch_sampler=Share(batches) if processes() > 1 else batches, collate_fn=collate,
+        features or pictures, batch_sampler=Share(batches) if processes() > 1 else batches, collate_fn=joined,
         num_workers=0 if features else workers, generator=torch.Generator().manual_seed(recipe.seed),
         pin_memory=device.type == "cuda",
     )  # fmt: skip
@@ -250,41 +258,35 @@ def build_data(
 
 
 def build_step(
-    model: TrainingModel, recipe: Recipe, data: TrainingData, beyond: Objective | Taught | None = None
+    model: TrainingModel, recipe: Recipe, data: TrainingData, beyond: Objective | Taught | Captioning | None = None
 ) -> Optimization:
     """Objective, optimizer and learning rates of a run.
 
     Args:
         model: The model on its device, with its frozen stages frozen.
-        recipe: The settings.
+        recipe: The settings, whose precision is decided.
         data: The training data, which decides the number of labels and of steps.
-        beyond: An objective over views, or that of a lesson; None trains the recipe's loss.
+        beyond: An objective over views, or that of a lesson; otherwise the recipe's loss, of captions or labels.
 
     Raises:
         BadInput: The loss does not take the recipe's arguments.
         UnknownName: There is no such loss or miner.
     """
     device = next(model.parameters()).device
-    steps = recipe.epochs * -(-len(data.batches) // recipe.accumulate)
-    half = "bf16" if multiplies_bf16(device) else "fp32"
-    precision = half if recipe.precision == "auto" else recipe.precision
+    steps, precision = recipe.epochs * -(-len(data.batches) // recipe.accumulate), recipe.precision
     if isinstance(beyond, Taught):
         return Optimization(share_model(model), beyond.to(device), recipe, steps, precision)
-    if beyond is None:
-        loss = make_loss(recipe, recipe.poincare or model.body.dim, data.labels, processes() > 1).to(device)
-        return Optimization(share_model(model), Supervised(loss), recipe, steps, precision)
+    if beyond is None or isinstance(beyond, Captioning):
+        loss = make_loss(recipe, recipe.poincare or model.body.dim, data.labels, processes() > 1)
+        loss = over_rows(loss, model.head, model.body.dim).to(device)
+        if beyond is not None:
+            beyond.begin(loss, recipe)
+        supervised = Supervised(loss) if beyond is None else Captioned(loss)
+        return Optimization(share_model(model), supervised, recipe, steps, precision)
     objective, teacher = OverViews(beyond.to(device)), None
     if beyond.teacher:
         teacher = Teacher(model, beyond.momentum, steps, beyond.constant_momentum)
     return Optimization(share_model(model), objective, recipe, steps, precision, teacher)
-
-
-def loader_workers(rows: int) -> int:
-    """Number of processes that load ``rows`` pictures: 0 below 512, otherwise one fewer than cores, from 1 to 8."""
-    if rows < 512:
-        return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores - 1))
 
 
 def _frozen_stages(body: Extractor, inputs: Inputs, step: Optimization, stage: int, pixels: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
 """Default settings that follow from a table."""
 
+import os
 from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["suggest"]
+__all__ = ["loader_workers", "suggest"]
 
 BATCH = 32  # pictures, about
 LARGEST_APART = 0.15  # of the labels
@@ -36,3 +37,11 @@ def suggest(train: pd.DataFrame, given: Collection[str]) -> dict[str, Any]:
             settings["sampler"], settings["n_categories"] = "CategoryBalanced", 2
             settings["n_labels"] = max(1, labels // 2)
     return settings
+
+
+def loader_workers(rows: int) -> int:
+    """Number of processes that load ``rows`` pictures: 0 below 512, otherwise one fewer than cores, from 1 to 8."""
+    if rows < 512:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores - 1))

@@ -27,7 +27,7 @@ from omlzoo.training.lesson import Lesson
 from omlzoo.training.picture_rows import rows_of_pictures
 from omlzoo.training.pretraining_defaults import drawn
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.rehearsal import rehearse
+from omlzoo.training.rehearsal import cost_facts
 from omlzoo.training.run_folder import LOGGED, Run, read_run
 from omlzoo.training.run_start import open_start, run_state
 from omlzoo.training.running import Running
@@ -120,10 +120,8 @@ def distil(
                 "settings chosen from the table": said or "none", **_labels(parts.split.fit, known, budget),
                 **_of_teacher(vectors, parts.split.validation),
             }  # fmt: skip
-            if not resume and (estimate := rehearse(parts)) is not None:
-                torch.manual_seed(known.seed)
-                LOG.info("%s epochs of %s batches: %s", known.epochs, len(parts.data.batches), estimate)
-                facts["estimated before the first step"] = str(estimate)
+            if not resume:
+                facts |= cost_facts(parts, rehearsed=True)
             return Running(parts, facts, progress).run(resume)
 
 

@@ -2,8 +2,10 @@
 
 import copy
 import logging
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,23 @@ from omlzoo.errors import BadInput, notice
 from omlzoo.files import writing
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._trust import Trust, trusting
-from omlzoo.training.acts import check_settings
+from omlzoo.training.acts import check_settings, learns_captions
 from omlzoo.training.building import build_run
+from omlzoo.training.callbacks import Callbacks
+from omlzoo.training.captioning import Captioning
 from omlzoo.training.defaults import suggest
 from omlzoo.training.distributed import is_first
 from omlzoo.training.label_budget import within_budget
 from omlzoo.training.parts import add_projection
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.run_folder import RECIPE, Run, read_run
+from omlzoo.training.rehearsal import cost_facts
+from omlzoo.training.run_folder import LAST, RECIPE, Run, read_run
 from omlzoo.training.run_start import run_state
 from omlzoo.training.running import Running
+from omlzoo.training.split import table_digest
 from omlzoo.training.state import difference
+from omlzoo.training.sweeping import keep_trials, swept, tried_settings
+from omlzoo.training.trials import Outcome, Pruning
 from omlzoo.zoo.building import fitted
 from omlzoo.zoo.registry import open_model
 
@@ -44,6 +52,8 @@ def finetune(
     resume: bool = False,
     device: str = "auto",
     progress: bool = True,
+    sweep: int = 0,
+    sweep_over: Mapping[str, Any] | None = None,
     trust: Trust = None,
     **settings: Any,
 ) -> Run:
@@ -62,6 +72,10 @@ def finetune(
             begins. A finished run is returned as it is.
         device: "cpu", "cuda" or "auto".
         progress: Whether to show progress bars where standard error is a terminal.
+        sweep: Number of trials of settings by Optuna before the run, which has those of the best trial; 0 makes none.
+            Trials are compared on the labels that choose the epoch, never on the validation rows.
+        sweep_over: The settings that are tried, each with a range (low, high) or a list of values; see
+            :func:`omlzoo.training.sweep_space.space_of`.
         trust: Packages that a recipe's own parts, named in a file, may be imported from, and a model's class.
         **settings: Settings of the recipe by name, such as ``epochs=10``. ``loss``, ``miner``, ``sampler``,
             ``augment``, ``optimizer`` and ``callbacks`` may also be objects, or "module:Name".
@@ -73,29 +87,63 @@ def finetune(
     """
     known = (recipe or Recipe()).changed(settings)  # a wrong setting is refused before the table is read
     check_settings(known, "finetune")
+    if sweep and learns_captions(known):
+        raise BadInput(f"sweep is {sweep}, but trials are compared by labels, and {known.loss} learns captions; leave "
+                       "sweep out")  # fmt: skip
+    space = tried_settings(known, sweep, sweep_over)
     out = Path(out)
     with trusting(trust), writing(out) if is_first() else nullcontext():
-        finished, resume = run_state(out, resume)
+        trials, (finished, resume) = resume, run_state(out, resume)
         rows, budget = within_budget(tables.read(table, "train", root), known.labels, known.seed)
-        chosen: dict[str, Any] = {}
-        if recipe is None:
+        start, captioning, chosen = None, None, {}
+        if learns_captions(known):
+            start = start_model(model, known)
+            captioning = Captioning.of(start, rows, known)
+        if recipe is None and captioning is not None:
+            chosen = captioning.suggest(settings)
+        elif recipe is None:
             chosen = suggest(rows.frame[rows.frame["split"] == "train"], settings)
         suggested = ", ".join(f"{name} = {value}" for name, value in chosen.items())
         if budget:
             LOG.info("labels drawn: %s", budget)
-        if suggested:
-            LOG.info("chosen from the table: %s", suggested)
-        recipe = known.changed(chosen)
+        trial = partial(_trial, model, rows.rows((rows.frame["split"] == "train").to_numpy()), device, progress)
+        recipe, told = swept(known.changed(chosen), sweep, space, out, trials, table_digest(rows), trial)
         if finished:
             return finished_run(out, recipe)
         for text in rows.notices:
             notice(text)
         with torch.random.fork_rng(devices=[]):
-            parts = build_run(start_model(model, recipe), rows, recipe, out, device)
-            facts = {"settings chosen from the table": suggested or "none"} | (
-                {"labels drawn": budget} if budget else {}
+            start = start_model(model, recipe) if start is None else start
+            parts = build_run(start, rows, recipe, out, device, captioning=captioning)
+            if suggested:
+                LOG.info("chosen from the table: %s", suggested)
+            facts = (
+                {"settings chosen from the table": suggested or "none", **told}
+                | ({"labels drawn": budget} if budget else {})
+                | ({} if captioning is None else captioning.facts)
             )
-            return Running(parts, facts, progress).run(resume)
+            if not resume:
+                facts |= cost_facts(parts, rehearsed=False)
+            run = Running(parts, facts, progress).run(resume)
+        keep_trials(out)
+        return run
+
+
+def _trial(
+    model: Extractor | str | Path, rows: tables.Table, device: str, progress: bool, recipe: Recipe, folder: Path,
+    ends: Callable[[list[float]], bool],
+) -> Outcome:  # fmt: skip
+    """A trial of a sweep: a run on the training rows alone, from which the rows that choose the epoch are set apart."""
+    with torch.random.fork_rng(devices=[]):
+        plain = recipe.changed({"log": "none", "duplicates": False})
+        parts = build_run(start_model(model, plain), rows, plain, folder, device)
+        if parts.split.selection is None:
+            raise BadInput("there are too few labels to set some apart, by which trials are compared")
+        callbacks = Callbacks([*parts.callbacks.members, Pruning(recipe.select, ends)])
+        run = Running(replace(parts, callbacks=callbacks), {}, progress).run((folder / LAST).is_file())
+    values = run.history[f"selection {recipe.select}"].tolist()
+    pruned = f"ended by {Pruning.__name__}" in str(run.report.facts["epochs"])
+    return Outcome(values, pruned, parts.step.precision, run.interrupted)
 
 
 def finished_run(out: Path, recipe: Recipe) -> Run:

@@ -6,12 +6,15 @@ from functools import partial
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from omlzoo import catalog
 from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._text_tower import TextTower
 from omlzoo.ops.all_gather import processes
+from omlzoo.training.lora import add_lora
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["check_cache", "checkpoint_blocks", "drop_paths", "freeze"]
+__all__ = ["check_cache", "checkpoint_blocks", "drop_paths", "freeze", "prepare"]
 
 DROPPING = ("drop_path", "drop_path1", "drop_path2")  # of timm's blocks
 
@@ -57,6 +60,37 @@ def freeze(model: Extractor, count: int) -> list[nn.Module]:
         for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
             parameter.requires_grad_(False)
     return [part for part in parts if isinstance(part, nn.Module)]
+
+
+def prepare(body: Extractor, recipe: Recipe, text: TextTower | None = None) -> list[nn.Module]:
+    """Freeze what the recipe does not train of body and text tower, and add what it adds to them.
+
+    Args:
+        body: The extractor that is trained, changed in place.
+        recipe: The settings.
+        text: The text tower that is trained beside it, changed in place; None for none.
+
+    Returns:
+        The modules that have to stay in eval mode.
+
+    Raises:
+        BadInput: The body has no more stages than are to be frozen, or no layers or blocks for what is added.
+    """
+    if recipe.towers == "text":
+        body.requires_grad_(False)
+        frozen: list[nn.Module] = [body]
+    else:
+        frozen = freeze(body, recipe.freeze)
+        drop_paths(body, recipe.drop_path)
+        if recipe.lora:
+            add_lora(body, recipe.lora)
+    if text is not None and recipe.towers == "image":
+        frozen.append(text.requires_grad_(False))
+    elif text is not None and recipe.lora:
+        add_lora(text, recipe.lora)
+    if recipe.precision == "bf16":
+        catalog.shared("models._attention", "explicit_in_bf16")(body)
+    return frozen
 
 
 def drop_paths(model: Extractor, chance: float) -> None:

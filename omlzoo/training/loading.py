@@ -20,7 +20,7 @@ from omlzoo.training.recipe import Recipe
 
 __all__ = ["TrainingBatches", "batches"]
 
-TAKEN = ("n_labels", "n_instances", "n_categories", "decode", "seed", "workers")
+TAKEN = ("n_labels", "n_instances", "n_categories", "sampler_args", "decode", "seed", "workers")
 
 
 class TrainingBatches:
@@ -67,7 +67,7 @@ class TrainingBatches:
 
     @property
     def sampler(self) -> Sampler[list[int]]:
-        """The sampler, such as a NearestLabels to be updated."""
+        """The sampler; ``update`` of a NearestLabels or HardNegatives is told the vectors before an epoch."""
         return self.data.sampler
 
 
@@ -91,7 +91,7 @@ def batches(
             omlzoo.samplers. None is Balanced, with as many labels and pictures of each as suit the table.
         augment: A name of omlzoo.data.augmentations, or any callable of a PIL image, as in ``omlzoo.finetune``.
         root: The folder where relative paths start; by default the folder of the table.
-        **settings: n_labels, n_instances, n_categories, decode, seed and workers, as in
+        **settings: n_labels, n_instances, n_categories, sampler_args, decode, seed and workers, as in
             :class:`omlzoo.training.Recipe`.
 
     Raises:

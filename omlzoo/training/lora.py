@@ -3,19 +3,23 @@
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._text_tower import TextTower
 
 __all__ = ["add_lora", "merge_lora"]
 
 
-def add_lora(model: Extractor, rank: int) -> None:
+def add_lora(model: Extractor | TextTower, rank: int) -> None:
     """Freeze the model, and add low-rank updates to each linear layer of all stages but the first and the last.
 
+    A layer inside torch's attention, which reads its weights without calling it, has none.
+
     Args:
-        model: The extractor, changed in place.
+        model: The extractor or text tower, changed in place.
         rank: Rank of the updates, at least 1.
 
     Raises:
@@ -30,10 +34,14 @@ def add_lora(model: Extractor, rank: int) -> None:
         if isinstance(whole, nn.Module)
         for part in whole.modules()
     }
-    names = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and id(part) in within]
+    names = [name for name, part in model.named_modules() if _is_called(part) and id(part) in within]
     if not names:
         raise BadInput(f"lora is {rank}, but {type(model).__name__} has no linear layers in its blocks; set lora to 0")
     peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names), model)
+
+
+def _is_called(part: nn.Module) -> bool:
+    return isinstance(part, nn.Linear) and not isinstance(part, NonDynamicallyQuantizableLinear)
 
 
 def merge_lora(model: nn.Module) -> nn.Module:

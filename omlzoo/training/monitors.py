@@ -70,7 +70,7 @@ class Monitor:
         }  # fmt: skip
 
 
-def make_monitor(rows: Table, recipe: Recipe, probe: Probe, transform: Transform) -> Monitor:
+def make_monitor(rows: Table, recipe: Recipe, probe: Probe, transform: Transform, can_collapse: bool = True) -> Monitor:
     """The monitor of a run: the same pictures and views in each epoch and each process.
 
     Args:
@@ -78,6 +78,7 @@ def make_monitor(rows: Table, recipe: Recipe, probe: Probe, transform: Transform
         recipe: The settings, with seed and views.
         probe: Embeds pictures.
         transform: Prepares pixels (B, 3, H, W) uint8 for the model.
+        can_collapse: Whether vectors that are all alike are a failure of the objective.
     """
     random = np.random.default_rng((recipe.seed, 11))
     chosen = np.zeros(len(rows), dtype=bool)
@@ -87,7 +88,7 @@ def make_monitor(rows: Table, recipe: Recipe, probe: Probe, transform: Transform
     few = replace(few, frame=few.frame.assign(label=np.arange(len(few))))
     views = ImageTable(few, Views(transform.preprocess, recipe.views, 1))
     warming = ceil(recipe.warmup * recipe.epochs)
-    return Monitor(some, views, probe, transform, probe.device, recipe.alarm, warming)
+    return Monitor(some, views, probe, transform, probe.device, recipe.alarm and can_collapse, warming)
 
 
 def collapse(history: list[Row], now: Row, flat: float | None, warming: int) -> str | None:

@@ -1,15 +1,17 @@
-"""Notices of a run: unreadable pictures, batches without pairs, copies across the split, how the epoch is chosen."""
+"""What a run says: notices of pictures and batches, how the epoch is chosen, and the facts of its report."""
 
 from typing import Any
 
 from omlzoo.curation.leakage import find_duplicates
 from omlzoo.data import table as tables
 from omlzoo.errors import BadInput, notice
+from omlzoo.training.building import RunParts
 from omlzoo.training.distributed import everyone, from_first, is_first
 from omlzoo.training.loop import EpochSummary
 from omlzoo.training.run_folder import DUPLICATES
+from omlzoo.training.state import Progress
 
-__all__ = ["of_duplicates", "of_epoch", "what_chose"]
+__all__ = ["facts_of", "of_duplicates", "of_epoch", "what_chose"]
 
 
 def of_epoch(epoch: int, summary: EpochSummary, known: dict[int, str], limit: float) -> dict[int, str]:
@@ -74,6 +76,32 @@ def what_chose(selection: tables.Table | None, metric: str) -> str:
         return "nothing: the last epoch is kept"
     labels = selection.frame["label"].nunique()
     return f"{metric} of {len(selection)} pictures of {labels} labels set apart from the training labels"
+
+
+def facts_of(parts: RunParts, so_far: Progress, interrupted: bool) -> dict[str, Any]:
+    """The facts of a run that stand in its report.
+
+    Args:
+        parts: The parts of the run.
+        so_far: Its progress.
+        interrupted: Whether it was stopped before its last epoch.
+    """
+    fit = parts.split.fit
+    copies = "not looked for" if so_far.duplicates is None else len(so_far.duplicates)
+    ended = (", interrupted" if interrupted else "") + (f", ended by {so_far.stopped}" if so_far.stopped else "")
+    return {
+        "started from": parts.start,
+        "epochs": f"{len(so_far.history)} of {parts.plan.epochs}{ended}",
+        "epoch kept": so_far.best_epoch,
+        "chosen on": what_chose(parts.split.selection, parts.probe.metric),
+        "training pictures": len(fit),
+        "training labels": int(fit.frame["label"].nunique()),
+        "training pictures that could not be read": len(so_far.skipped),
+        "validation pictures that are also training pictures": copies,
+        "pictures not compared for that, unreadable or of one colour": so_far.uncompared,
+        "trained in": parts.step.precision,
+        "steps left out because fp16 overflowed": parts.step.overflows,
+    }
 
 
 def _say(text: str) -> None:

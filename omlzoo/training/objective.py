@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from omlzoo.models._extractor import unit
 from omlzoo.objectives._objective import Objective
 
-__all__ = ["Outputs", "OverViews", "Supervised"]
+__all__ = ["Captioned", "Outputs", "OverViews", "Supervised"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,19 @@ class Supervised(nn.Module):
     def stats(self) -> dict[str, float]:
         """The loss's own statistics of the last batch."""
         return dict(getattr(self.loss, "stats", {}))
+
+
+class Captioned(Supervised):
+    """The objective of a loss over pictures and their captions, whose outputs are those of the second view.
+
+    Args:
+        loss: Called with embeddings (B, D) of pictures, those of their captions, and the captions' numbers (B,).
+    """
+
+    def forward(self, outputs: Outputs) -> Tensor:
+        """The loss, a scalar."""
+        value: Tensor = self.loss(*outputs.student, outputs.labels)
+        return value
 
 
 class OverViews(nn.Module):
@@ -102,7 +115,8 @@ class OverViews(nn.Module):
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The objective, a scalar."""
-        first = unit(next(view for view in outputs.student if view is not None).detach().float())
+        seen = next(view for view in outputs.student if view is not None).detach()
+        first = unit(self.objective.vectors(seen).float())
         self.spread = float(first.std(dim=0).mean()) * first.shape[1] ** 0.5 if len(first) > 1 else float("nan")
         value: Tensor = self.objective(outputs.student, outputs.teacher, outputs.labels)
         return value

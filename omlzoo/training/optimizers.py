@@ -71,6 +71,9 @@ def _same_order(optimizer: torch.optim.Optimizer) -> None:
     The fused kernels of torch go through memory in its order and do not look at strides, so a gradient that is laid
     out otherwise would change other weights than its own. Autograd lays out as the parameter; this holds whatever else
     writes a gradient.
+
+    The kernel of SGD takes kept means of all parameters or of none. One that had no gradient before, such as a held
+    prototype, gets a mean of 0, after which its first step is what it would have been.
     """
     for group in optimizer.param_groups:
         for parameter in group["params"]:
@@ -79,6 +82,8 @@ def _same_order(optimizer: torch.optim.Optimizer) -> None:
             if parameter.grad.stride() != parameter.stride():
                 parameter.grad = torch.empty_like(parameter).copy_(parameter.grad)
             kept = optimizer.state[parameter]
+            if isinstance(optimizer, torch.optim.SGD) and kept.get("momentum_buffer") is None:
+                kept["momentum_buffer"] = torch.zeros_like(parameter)
             for name, value in kept.items():
                 if torch.is_tensor(value) and value.ndim and value.stride() != parameter.stride():
                     kept[name] = torch.empty_like(parameter).copy_(value)
@@ -100,11 +105,12 @@ def parameter_groups(model: nn.Module, loss: nn.Module, recipe: Recipe) -> list[
         its learning rate does not fall.
     """
     share: dict[int, float] = {}
-    stages = model.stages() if isinstance(model, Extractor | TrainingModel) else []
-    for number, stage in enumerate(stages):
-        for part in stage:
-            for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
-                share[id(parameter)] = recipe.layer_decay ** (len(stages) - 1 - number)
+    towers = [model.stages()] if isinstance(model, Extractor) else []
+    for stages in model.towers() if isinstance(model, TrainingModel) else towers:
+        for number, stage in enumerate(stages):
+            for part in stage:
+                for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters():
+                    share[id(parameter)] = recipe.layer_decay ** (len(stages) - 1 - number)
     objectives = [part for part in loss.modules() if isinstance(part, Objective)]
     bare = {id(parameter) for each in objectives for parameter in each.without_decay()}
     constant = {id(parameter) for each in objectives for parameter in each.constant_rate()}

@@ -20,7 +20,6 @@ from omlzoo.data.views import Views
 from omlzoo.errors import BadInput, notice
 from omlzoo.models._extractor import Extractor
 from omlzoo.models._projected import Projected
-from omlzoo.objectives._objective import Objective
 from omlzoo.ops.poincare import PoincareHead
 from omlzoo.training.own_augment import OwnAugment, OwnViews
 from omlzoo.training.own_loss import OwnLoss
@@ -28,7 +27,7 @@ from omlzoo.training.own_parts import calling, is_own, make_part, takes, trusted
 from omlzoo.training.own_sampler import OwnSampler
 from omlzoo.training.recipe import Recipe
 
-__all__ = ["add_projection", "make_augment", "make_head", "make_loss", "make_objective", "make_sampler"]
+__all__ = ["add_projection", "make_augment", "make_head", "make_loss", "make_sampler"]
 
 HYPERBOLIC = "HyperbolicContrastive"
 
@@ -49,29 +48,30 @@ def make_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
         raise BadInput(f"all {len(labels)} training rows have one label, {labels[0]!r}; training needs at least two")
     if is_own(recipe.sampler):
         return _own_sampler(rows, recipe)
-    if recipe.sampler in ("Balanced", "FullCoverage", "NearestLabels"):
-        distinct = len(set(labels))
-        if recipe.n_labels > distinct:
-            raise BadInput(f"n_labels is {recipe.n_labels}, but only {distinct} labels are trained on; lower n_labels")
-        sampler = catalog.find("samplers", recipe.sampler)(labels, recipe.n_labels, recipe.n_instances, recipe.seed)
-    else:
+    kind = catalog.find("samplers", recipe.sampler)
+    known = inspect.signature(kind).parameters
+    context: dict[str, Any] = {"labels": labels, "n_labels": recipe.n_labels, "n_instances": recipe.n_instances}
+    context["seed"] = recipe.seed
+    if "categories" in known:
         if "category" not in rows.frame:
             raise BadInput(f"sampler is {recipe.sampler}, but the table has no column category; use Balanced")
-        sampler = catalog.find("samplers", recipe.sampler)(
-            labels,
-            rows.frame["category"].to_numpy(),
-            recipe.n_categories,
-            recipe.n_labels,
-            recipe.n_instances,
-            recipe.seed,
-        )
-        if sampler.short:
-            notice(f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches")
+        context |= {"categories": rows.frame["category"].to_numpy(), "n_categories": recipe.n_categories}
+    elif recipe.n_labels > (distinct := len(set(labels))):
+        raise BadInput(f"n_labels is {recipe.n_labels}, but only {distinct} labels are trained on; lower n_labels")
+    further = [name for name in known if name not in context]
+    for name in recipe.sampler_args:
+        if name not in further:
+            raise BadInput(f"sampler_args has {name!r}; {recipe.sampler} takes {', '.join(further) or 'none'}")
+    arguments = {name: None if value == "none" else value for name, value in recipe.sampler_args.items()}
+    sampler: Any = kind(**context, **arguments)
+    if getattr(sampler, "short", 0):
+        notice(f"{sampler.short} categories have fewer than {recipe.n_labels} labels; others fill their batches")
     if sampler.repeating:
         notice(
             f"{sampler.repeating} labels have fewer than {recipe.n_instances} pictures, so some repeat within a batch"
         )
-    return sampler  # type: ignore[no-any-return]
+    made: Sampler[list[int]] = sampler
+    return made
 
 
 def make_augment(recipe: Recipe, preprocess: Preprocess) -> tuple[Callable[[Image.Image], Pixels], int | None]:
@@ -125,43 +125,6 @@ def make_loss(recipe: Recipe, dim: int, n_labels: int, gather: bool = False) -> 
     return summed
 
 
-def make_objective(recipe: Recipe, width: int, gather: bool = False) -> Objective | None:
-    """The recipe's objective over views; None where it trains a loss over labels.
-
-    Args:
-        recipe: The settings.
-        width: Dimension of the model's embeddings.
-        gather: Whether the objective is that of the batches of all processes together.
-
-    Raises:
-        UnknownName: There is no such objective.
-        BadInput: It does not take the recipe's arguments.
-    """
-    if recipe.objective == "none":
-        return None
-    if is_own(recipe.objective):
-        own = make_part(recipe.objective, "objective", {"width": width, "gather": gather, **recipe.objective_args})
-        if not isinstance(own, Objective):
-            raise BadInput(f"objective {recipe.objective} is no omlzoo.objectives.Objective; make it a subclass")
-        return own
-    kind = catalog.find("objectives", recipe.objective)
-    takes = [name for name in inspect.signature(kind).parameters if name not in ("width", "gather")]
-    arguments = {name: None if value == "none" else value for name, value in recipe.objective_args.items()}
-    for name in arguments:
-        if name not in takes:
-            raise BadInput(f"objective_args has {name!r}; {recipe.objective} takes {', '.join(takes)}")
-    if "views" in takes and "views" not in arguments:
-        arguments["views"] = recipe.globals  # those that the teacher sees
-    try:
-        made: Objective = kind(width, gather=gather, **arguments)
-    except TypeError as error:
-        raise BadInput(f"objective_args {arguments} do not suit {recipe.objective}: {error}") from error
-    if made.two_views and (recipe.globals, recipe.locals) != (2, 0):
-        said = f"globals is {recipe.globals} and locals {recipe.locals}"
-        raise BadInput(f"{said}, but {recipe.objective} compares two views of the whole: set them to 2 and 0")
-    return made
-
-
 def make_head(recipe: Recipe, width: int) -> PoincareHead | None:
     """The head that follows the model in training only, if the recipe asks for one.
 
@@ -210,6 +173,9 @@ def add_projection(model: Extractor, dim: int, seed: int) -> Extractor:
 
 def _own_sampler(rows: tables.Table, recipe: Recipe) -> Sampler[list[int]]:
     labels = rows.frame["label"].to_numpy()
+    if recipe.sampler_args:
+        said = f"sampler_args {recipe.sampler_args} go with samplers of omlzoo"
+        raise BadInput(f"{said}; write those of an own one as module:Name(argument=value)")
     size = recipe.n_labels * recipe.n_instances
     context: dict[str, Any] = {"labels": labels, "n_labels": recipe.n_labels, "n_instances": recipe.n_instances}
     context |= {"seed": recipe.seed, "n_categories": recipe.n_categories, "m": recipe.n_instances, "batch_size": size}

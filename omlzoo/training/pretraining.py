@@ -25,7 +25,7 @@ from omlzoo.training.finetuning import finished_run, start_model
 from omlzoo.training.picture_rows import rows_of_pictures
 from omlzoo.training.pretraining_defaults import LEAST, drawn, suggest_pretraining
 from omlzoo.training.recipe import Recipe
-from omlzoo.training.rehearsal import rehearse
+from omlzoo.training.rehearsal import cost_facts
 from omlzoo.training.run_folder import Run
 from omlzoo.training.run_start import open_start, run_state
 from omlzoo.training.running import Running
@@ -108,10 +108,8 @@ def pretrain(
         with torch.random.fork_rng(devices=[]):
             parts = build_run(start_model(begin, known), table, known, out, device)
             facts = {"settings chosen from the pictures": said or "none", "pictures": str(count)}
-            if not resume and (estimate := rehearse(parts)) is not None:
-                torch.manual_seed(known.seed)
-                LOG.info("%s epochs of %s batches: %s", known.epochs, len(parts.data.batches), estimate)
-                facts["estimated before the first step"] = str(estimate)
+            if not resume:
+                facts |= cost_facts(parts, rehearsed=True)
             return Running(parts, facts, progress).run(resume)
 
 

@@ -20,6 +20,7 @@ PROTOTYPES = ((20_000, 1024), (50_000, 2048), (100_000, 4096), (200_000, 16_384)
 LARGEST = 65_536  # prototypes, and keys of a queue
 SAMPLE, COLOURLESS = 64, 4.0  # pictures that are looked at, and levels between channels of one without colour
 WIDE, MANY = 2048, 100_000  # numbers of a projection of fewer than so many pictures
+VIEWS = {"DINO": "dino", "IBOT": "dino", "MAE": "crop"}  # those of the papers where it is not "mild"
 STEPS = 6_000  # about, of a run on few pictures
 
 
@@ -46,10 +47,12 @@ def suggest_pretraining(
     chosen: dict[str, Any] = {
         "objective": objective, "n_labels": batch, "n_instances": 1, "sampler": "Balanced",
         "epochs": epochs, "lr": (1e-3 if scratch else 1e-4) * (given.get("n_labels") or batch) / 128,
-        "views": "drawing" if drawings else "dino" if objective == "DINO" else "mild", "selection": 0.1,
+        "views": "drawing" if drawings else VIEWS.get(objective, "mild"), "selection": 0.1,
         "duplicates": False,
     }  # fmt: skip
-    if objective in ("DINO", "SwAV"):
+    if objective == "MAE":
+        chosen["globals"] = 1
+    if objective in ("DINO", "IBOT", "SwAV"):
         chosen["locals"] = 4 if min(model.entry.preprocess.crop) >= 64 else 0
     arguments = _arguments(objective, pictures)
     if arguments and "objective_args" not in given:

@@ -16,9 +16,17 @@ __all__ = ["OWN", "Recipe"]
 READY = Path(__file__).parent / "recipes"
 CHOICES = {  # of settings that may also be an own part
     "optimizer": ("AdamW", "Adam", "SGD"),
-    "sampler": ("Balanced", "CategoryBalanced", "DistinctCategoryBalanced", "FullCoverage", "NearestLabels"),
+    "sampler": (
+        "Balanced",
+        "CategoryBalanced",
+        "DistinctCategoryBalanced",
+        "FullCoverage",
+        "NearestLabels",
+        "HardNegatives",
+    ),
     "augment": ("photo", "hypvit", "rich", "drawing", "none"),
 }
+SAMPLED = {"MarginLoss": "DistanceWeighted"}  # losses whose paper has a miner of its own
 OWN = ("loss", "miner", "objective", *CHOICES)
 
 
@@ -38,13 +46,16 @@ class Recipe:
         warmup: Share of all steps in which the learning rate rises.
         layer_decay: The learning rate of a stage as a share of that of the stage after it; 1 trains all alike.
         loss_lr: The learning rate of the loss's own parameters as a multiple of the model's.
-        loss: A name of omlzoo.losses, or an own loss of embeddings (B, D) and labels (B,).
+        loss: A name of omlzoo.losses, or an own loss of embeddings (B, D) and labels (B,); CLIPLoss and SigLIPLoss
+            train image and text tower together, by the captions in the table's column text.
         loss_args: Arguments of the loss; the text "none" is None (``margin = "none"`` is the soft triplet loss).
         add_losses: Further losses by name, each with its weight; the sum is trained.
         miner: A name of omlzoo.miners for losses that take one, or an own miner; "none" is that of an own loss.
         memory: How many past embeddings a loss with references also compares a batch with; 0 is none.
-        sampler: Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage or NearestLabels, which embeds the
-            training pictures before each epoch but the first; an own one makes it from the labels of the training rows.
+        sampler: Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage, NearestLabels, which embeds the
+            training pictures before each epoch but the first, or HardNegatives, which embeds them before each and mines
+            them all; an own one makes it from the labels of the training rows.
+        sampler_args: Further arguments of the sampler, such as relative_margin of HardNegatives.
         n_labels: Labels in a batch; for CategoryBalanced and DistinctCategoryBalanced, labels of each category.
         n_instances: Pictures of each label in a batch.
         n_categories: Categories in a batch, for CategoryBalanced and DistinctCategoryBalanced.
@@ -74,6 +85,7 @@ class Recipe:
         poincare: Dimension of a Poincare head that only training has, for HyperbolicContrastive; 0 adds none.
         cache: Views of each picture that go through the frozen stages once, on disk; 0 computes them in each step.
         lora: Rank of low-rank updates of the linear layers (arXiv 2106.09685), which alone are trained; 0 is none.
+        towers: Which towers a loss over pictures and captions trains, lora or not: both, image or text.
         drop_path: Probability that the last block is left out in a step (arXiv 1603.09382); it rises with depth from 0.
         accumulate: Number of batches whose mean gradient makes a step.
         chunk: Pictures that go through the model at once; the loss is that of the whole batch; 0 takes the whole batch.
@@ -104,9 +116,10 @@ class Recipe:
     loss: str = "TripletLoss"
     loss_args: dict[str, Any] = field(default_factory=dict)
     add_losses: dict[str, float] = field(default_factory=dict)
-    miner: str = ""  # HardTriplets, or none with an own loss
+    miner: str = ""  # HardTriplets, DistanceWeighted with MarginLoss, or none with an own loss
     memory: int = 0
     sampler: str = "Balanced"
+    sampler_args: dict[str, Any] = field(default_factory=dict)
     n_labels: int = 8
     n_instances: int = 4
     n_categories: int = 2
@@ -131,6 +144,7 @@ class Recipe:
     poincare: int = 0
     cache: int = 0
     lora: int = 0
+    towers: Literal["both", "image", "text"] = "both"
     drop_path: float = 0.0
     accumulate: int = 1
     chunk: int = 0
@@ -173,7 +187,7 @@ class Recipe:
                 raise BadInput(
                     f"add_losses has {name} = {weight!r}; give names of losses, each with a weight of 0 or more"
                 )
-        for name in ("loss_args", "objective_args", "teacher_args"):
+        for name in ("loss_args", "objective_args", "teacher_args", "sampler_args"):
             if not isinstance(getattr(self, name), dict):
                 rule = "it must be a table of arguments, such as {'margin': 0.2}"
                 raise BadInput(f"{name} is {getattr(self, name)!r}; {rule}")
@@ -189,7 +203,7 @@ class Recipe:
         """Objects become texts that carry them; texts stay as they are, and import nothing."""
         if self.miner == "":
             own = not isinstance(self.loss, str) or is_own(self.loss)
-            object.__setattr__(self, "miner", "none" if own else "HardTriplets")
+            object.__setattr__(self, "miner", "none" if own else SAMPLED.get(self.loss, "HardTriplets"))
         for name in OWN:
             if not isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, own_part(value, name))
@@ -218,10 +232,13 @@ class Recipe:
         return self._replaced(given)
 
     def _replaced(self, settings: Mapping[str, Any]) -> Self:
-        """The recipe with other values; an own loss has no miner of ours unless one is named with it."""
+        """The recipe with other values; another loss has the miner that goes with it, unless one is named."""
         loss = settings.get("loss", "")
-        alone = "miner" not in settings and (not isinstance(loss, str) or is_own(loss))
-        return replace(self, **{**settings, **({"miner": "none"} if alone else {})})
+        if "miner" not in settings and (not isinstance(loss, str) or is_own(loss)):
+            settings = {**settings, "miner": "none"}
+        elif loss in SAMPLED and self.miner == "HardTriplets":
+            settings = {"miner": SAMPLED[loss], **settings}
+        return replace(self, **settings)
 
     def own(self) -> list[tuple[str, OwnPart]]:
         """The own parts that are objects in this process, each with its setting."""

@@ -1,6 +1,7 @@
 """A rehearsal of a run before it begins: how long it will take, and how much memory."""
 
 import copy
+import logging
 import resource
 import sys
 import time
@@ -10,8 +11,12 @@ import torch
 
 from omlzoo.ops.all_gather import processes
 from omlzoo.training.building import RunParts
+from omlzoo.training.step_cost import step_cost
+from omlzoo.training.time_left import in_words
 
-__all__ = ["Estimate", "rehearse"]
+__all__ = ["Estimate", "cost_facts", "rehearse"]
+
+LOG = logging.getLogger(__name__)
 
 STEPS, WORTH = 20, 100  # steps of a rehearsal, and of a run that is worth one
 
@@ -29,10 +34,25 @@ class Estimate:
     memory: int
 
     def __str__(self) -> str:
-        minutes = self.seconds / 60
-        spans = ((1, "less than a minute"), (1.5, "about a minute"), (90, f"about {round(minutes)} minutes"))
-        span = next((text for limit, text in spans if minutes < limit), f"about {minutes / 60:.1f} hours")
-        return f"{span}, {self.memory / 1e9:.1f} GB of memory"
+        return f"{in_words(self.seconds)}, {self.memory / 1e9:.1f} GB of memory"
+
+
+def cost_facts(parts: RunParts, rehearsed: bool) -> dict[str, str]:
+    """What a run costs, said before its first step, as facts of its report.
+
+    Args:
+        parts: The parts of the run.
+        rehearsed: Whether steps are taken to tell how long it will take.
+    """
+    facts = {}
+    if (cost := step_cost(parts)) is not None:
+        LOG.info("a step: %s", cost)
+        facts["cost of a step"] = str(cost)
+    if rehearsed and (estimate := rehearse(parts)) is not None:
+        LOG.info("%s epochs of %s batches: %s", parts.plan.epochs, len(parts.data.batches), estimate)
+        facts["estimated before the first step"] = str(estimate)
+        torch.manual_seed(parts.plan.seed)
+    return facts
 
 
 def rehearse(parts: RunParts, steps: int = STEPS) -> Estimate | None:

@@ -1,16 +1,17 @@
 """The folder that a run writes: weights, entry, recipe, history and report; the zoo opens it as a checkpoint."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from torch import nn
 
-from omlzoo.checkpoints.entry import Entry, Metric, without_address
+from omlzoo.checkpoints.entry import Entry, Metric, Text, without_address
 from omlzoo.checkpoints.entry_rules import name_of
-from omlzoo.checkpoints.folder import save_folder
+from omlzoo.checkpoints.folder import Beside, save_folder
 from omlzoo.errors import BadInput
+from omlzoo.evaluation.caption_recall import RECALLS
 from omlzoo.evaluation.report import Report
 from omlzoo.files import new_file
 from omlzoo.jsonio import read_json
@@ -35,7 +36,7 @@ __all__ = [
 LAST, CACHE, RECIPE, HISTORY = "last.ckpt", "frozen.cache", "recipe.toml", "history.csv"
 DECODED = "decoded.cache"  # a folder
 REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.csv"
-LOGGED = ("cmc@1", "map@5", "map@r")
+LOGGED = ("cmc@1", "map@5", "map@r", *(f"{name}@1" for name in RECALLS))
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
 
 def write_run(
     run: Run, model: nn.Module, entry: Entry, recipe: str, dataset: str, by: str,
-    duplicates: list[dict[str, Any]] | None,
+    duplicates: list[dict[str, Any]] | None, text: tuple[Text, Beside] | None = None,
 ) -> None:  # fmt: skip
     """Write all files of a finished run, and then remove the saved state, which only resuming needs.
 
@@ -104,6 +105,7 @@ def write_run(
         dataset: Name of the data that the metrics were measured on.
         by: Who measured them, "omlzoo finetune" for instance.
         duplicates: Rows of duplicates.csv; without any, the file is not written.
+        text: The facts of the text tower that was trained with it, and its files; None for none.
     """
     metrics = tuple(
         Metric(dataset, name, round(run.report.metrics[name], 4), by, REPORT, "upstream")
@@ -111,9 +113,10 @@ def write_run(
         if name in run.report.metrics
     )
     ours = without_address(
-        entry, name=name_of(run.folder.resolve().name), metrics=metrics, preprocess_oml=None, source=entry.source
-    )
-    save_folder(model.state_dict(), ours, run.folder, overwrite=True)
+        entry, name=name_of(run.folder.resolve().name), metrics=metrics, preprocess_oml=None, source=entry.source,
+        text=None if text is None else replace(text[0], source=entry.source),
+    )  # fmt: skip
+    save_folder(model.state_dict(), ours, run.folder, True, None if text is None else text[1])
     _write(run.folder / RECIPE, recipe)
     if duplicates:
         _write(run.folder / DUPLICATES, pd.DataFrame(duplicates).to_csv(index=False))

@@ -1,5 +1,6 @@
 """A run under way: it trains the epochs, saves the state, keeps the best epoch and writes the run folder."""
 
+import logging
 import math
 import shutil
 import time
@@ -16,7 +17,7 @@ from omlzoo.errors import BadInput
 from omlzoo.evaluation.report import Report
 from omlzoo.models._extractor import Extractor
 from omlzoo.progress import bar
-from omlzoo.samplers.nearest_labels import NearestLabels
+from omlzoo.samplers._embedding_sampler import EmbeddingSampler
 from omlzoo.training import notices, state
 from omlzoo.training.building import RunParts
 from omlzoo.training.callbacks import StopRun, UnderWay
@@ -29,10 +30,13 @@ from omlzoo.training.monitors import collapse
 from omlzoo.training.own_parts import from_worker
 from omlzoo.training.run_folder import DECODED, LAST, LOGGED, Run, write_history, write_run
 from omlzoo.training.state import Progress
+from omlzoo.training.time_left import TimeLeft, in_words
 from omlzoo.training.validation import final_report, pack_ranking
+from omlzoo.zoo.text_model import TextModel
 
 __all__ = ["Running"]
 
+LOG = logging.getLogger(__name__)
 NAMED = 4  # pictures of a bad batch that are named
 
 
@@ -52,6 +56,7 @@ class Running:
         self.log: Log = Nowhere()
         self.measured: dict[str, float] = {}  # metrics of the selection rows after the last epoch
         self.saved_steps = 0
+        self.left = TimeLeft(parts.plan.epochs, len(parts.data.batches))
         self.started = self.saved = time.perf_counter()
 
     def run(self, resume: bool) -> Run:
@@ -101,11 +106,15 @@ class Running:
         """Check and measure before the first step, and save the state."""
         parts, split = self.parts, self.parts.split
         if split.selection is not None:
-            parts.probe.check(parts.step.measured, split.selection)
+            begun = time.perf_counter()
+            parts.probe.check(parts.step.measured, split.selection, self._texts())
+            self.left.between = time.perf_counter() - begun
         if parts.plan.find_copies and len(split.validation):
             self.so_far.duplicates, self.so_far.uncompared = notices.of_duplicates(split.table)
         if len(split.validation):
-            report = parts.probe.measure(parts.step.measured, split.validation, thorough=True)
+            begun = time.perf_counter()
+            report = parts.probe.measure(parts.step.measured, split.validation, True, self._texts())
+            self.left.finish = time.perf_counter() - begun
             self.so_far.before, self.so_far.ranking = report.metrics, pack_ranking(report.ranking)
         self._save()
 
@@ -146,11 +155,11 @@ class Running:
         parts, so_far, sampler = self.parts, self.so_far, self.parts.data.sampler
         if not done:
             torch.manual_seed(parts.plan.seed * 1_000_003 + epoch)  # dropout and the like
-            if epoch and isinstance(sampler, NearestLabels):
+            if isinstance(sampler, EmbeddingSampler) and (epoch or sampler.from_first):
                 sampler.update(self._vectors(parts.step.measured))
                 so_far.neighbours = sampler.neighbours
             parts.step.look_around(self._vectors, torch.tensor(parts.data.pictures.codes))
-        if isinstance(sampler, NearestLabels):
+        if isinstance(sampler, EmbeddingSampler):
             sampler.neighbours = so_far.neighbours
         parts.data.batches.set_epoch(epoch, done)
 
@@ -167,16 +176,22 @@ class Running:
         step.objective.train()
         if step.teacher is not None:
             step.teacher.in_mode_of(step.body)
+        self.left.begin(epoch, done)
         with bar(
             len(parts.data.batches), f"epoch {epoch + 1}/{parts.plan.epochs}", "batch", self.progress
         ) as shown_bar:
             shown_bar.update(done)
 
             def after(summary: EpochSummary, value: float | None) -> None:
+                self.left.batch()
+                if (minute := self.left.after_a_minute()) is not None:
+                    LOG.info("%s left of %s epochs", in_words(minute), parts.plan.epochs)
                 if value is not None:
                     stats = {name: f"{number:.3g}" for name, number in step.stats.items()}
                     rate = "" if done else f"{summary.pictures / max(1e-9, time.perf_counter() - begun):.0f}/s"
-                    shown_bar.set_postfix({"loss": f"{value:.4f}", "pictures": rate, **stats}, refresh=False)
+                    left = self.left.seconds()
+                    shown = {"left": "" if left is None else in_words(left), "loss": f"{value:.4f}", "pictures": rate}
+                    shown_bar.show_numbers({**shown, **stats})
                     self.log.add(step.steps, {"loss": value, "lr": self._rate(), **step.stats})
                 shown_bar.update()
                 if value is not None and parts.callbacks.listens("on_step"):
@@ -214,15 +229,23 @@ class Running:
         """Keep the weights if they are the best so far; returns what the selection rows gave."""
         parts, so_far = self.parts, self.so_far
         selection, step = parts.split.selection, parts.step
-        metrics = {} if selection is None else parts.probe.measure(step.measured, selection).metrics
+        texts = self._texts()
+        metrics = {} if selection is None else parts.probe.measure(step.measured, selection, texts=texts).metrics
         value = metrics.get(parts.probe.metric, float(epoch))
         if not so_far.best or value > so_far.best_value or math.isnan(so_far.best_value):
             so_far.best_value, so_far.best_epoch = value, epoch + 1
             weights = step.measured.state_dict()
             so_far.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+            if parts.captioning is not None and texts is not None:
+                so_far.best_text = parts.captioning.kept(texts.tower, step.objective)
         self.measured = {name: metrics[name] for name in LOGGED if name in metrics}
         self._tell("on_measure", epoch, row["loss"], self.measured)
         return {f"selection {name}": value for name, value in self.measured.items()}
+
+    def _texts(self) -> TextModel | None:
+        """The text model as it is now, where the run learns from captions."""
+        tower, captioning = self.parts.step.measured_text, self.parts.captioning
+        return None if captioning is None or tower is None else captioning.reader(tower)
 
     def _rate(self) -> float:
         step = self.parts.step
@@ -244,35 +267,17 @@ class Running:
     def _elapsed(self) -> float:
         return self.so_far.seconds + time.perf_counter() - self.started
 
-    def _summary(self, interrupted: bool) -> dict[str, Any]:
-        """The facts of the report."""
-        parts, so_far, fit = self.parts, self.so_far, self.parts.split.fit
-        copies = "not looked for" if so_far.duplicates is None else len(so_far.duplicates)
-        return {
-            "started from": parts.start,
-            "epochs": f"{len(so_far.history)} of {parts.plan.epochs}"
-            + (", interrupted" if interrupted else "")
-            + (f", ended by {so_far.stopped}" if so_far.stopped else ""),
-            "epoch kept": so_far.best_epoch,
-            "chosen on": notices.what_chose(parts.split.selection, parts.probe.metric),
-            "training pictures": len(fit),
-            "training labels": int(fit.frame["label"].nunique()),
-            "training pictures that could not be read": len(so_far.skipped),
-            "validation pictures that are also training pictures": copies,
-            "pictures not compared for that, unreadable or of one colour": so_far.uncompared,
-            "trained in": parts.step.precision,
-            "steps left out because fp16 overflowed": parts.step.overflows,
-            **self.facts,
-            "seconds": round(self._elapsed(), 1),
-        }
-
     def _finish(self, interrupted: bool) -> Run:
         """Measure, write the run folder, and remove what was only for resuming."""
         parts, so_far, model = self.parts, self.so_far, self.parts.step.measured
         model.load_state_dict(so_far.best)
-        report = Report({}, self._summary(interrupted))
+        texts, text = self._texts(), None
+        if texts is not None and parts.captioning is not None:
+            text = parts.captioning.text, parts.captioning.files(texts.tower, so_far.best_text)
+        facts = {**notices.facts_of(parts, so_far, interrupted), **self.facts, "seconds": round(self._elapsed(), 1)}
+        report = Report({}, facts)
         if len(parts.split.validation):
-            after = parts.probe.measure(model, parts.split.validation, thorough=True)
+            after = parts.probe.measure(model, parts.split.validation, True, texts)
             report = final_report(after, report.facts, so_far.before, so_far.ranking, so_far.history, parts.out)
         run = Run(parts.out, report, pd.DataFrame(so_far.history), interrupted)
         if is_first():
@@ -280,5 +285,6 @@ class Running:
                 parts.data.features.file.unlink(missing_ok=True)
             entry = replace(parts.entry, source=parts.source)
             dataset = Path(parts.split.table.name).stem
-            write_run(run, merge_lora(model), entry, parts.recipe, dataset, f"omlzoo {parts.act}", so_far.duplicates)
+            by = f"omlzoo {parts.act}"
+            write_run(run, merge_lora(model), entry, parts.recipe, dataset, by, so_far.duplicates, text)
         return run

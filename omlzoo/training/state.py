@@ -31,11 +31,12 @@ class Progress:
         history: A row for each finished epoch.
         skipped: Row and error of the pictures that could not be read.
         best: Weights of the best epoch.
+        best_text: What is kept of the text tower of the best epoch, in runs that learn from captions.
         best_epoch: Number of the best epoch, from 1; 0 before the first.
         best_value: Value of the metric that chose the best epoch.
         before: Metrics of the validation rows before training.
         ranking: The ranking of the validation rows before training, by ``pack_ranking`` of the module validation.
-        neighbours: The nearest labels that the sampler NearestLabels uses.
+        neighbours: What a sampler found that is told the vectors, such as NearestLabels.
         duplicates: Validation pictures that are also training pictures; None where they are not looked for.
         uncompared: Number of pictures that could not be compared for that.
         stopped: The callback that ended the run; empty while it goes on.
@@ -47,6 +48,7 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
     skipped: dict[int, str] = field(default_factory=dict)
     best: dict[str, Tensor] = field(default_factory=dict)
+    best_text: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
     best_value: float = float("nan")
     before: dict[str, Any] | None = None

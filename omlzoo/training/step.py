@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from omlzoo.errors import BadInput
 from omlzoo.models._extractor import Extractor
+from omlzoo.models._text_tower import TextTower
 from omlzoo.training.distributed import share_gradients
 from omlzoo.training.objective import Outputs, OverViews
 from omlzoo.training.optimizers import learning_rate, make_optimizer, parameter_groups
@@ -60,6 +61,13 @@ class Optimization:
         self.steps = 0  # done
         self.waiting = 0  # batches whose gradients are not used yet
         self.overflows = 0  # steps that the scaler left out, their gradients being infinite in fp16
+
+    @property
+    def measured_text(self) -> TextTower | None:
+        """The text tower to measure and keep, if there is one: the average's where :attr:`measured` is that."""
+        model: Any = self.average.module if self.average is not None and self.steps else self.body
+        tower: TextTower | None = getattr(model, "text", None)
+        return tower
 
     @property
     def measured(self) -> Extractor:
@@ -235,12 +243,19 @@ class Optimization:
         for number in used:
             chunk, pull = pulled[number]
             _draw_again(states[number], self.device)
-            with self._together(last and number == used[-1]):
+            with self._together(last and number == used[-1] and len(self._towers) == 1):
                 with self.autocast():
                     again = self.model(chunk)
-                _backward(again, pull)
+                if again.requires_grad:  # not of a frozen tower
+                    _backward(again, pull)
+        if last and len(self._towers) > 1:  # each chunk is of one of them
+            share_gradients(self.body)
         _draw_again(after, self.device)
         return value.item()
+
+    @property
+    def _towers(self) -> list[Any]:
+        return self.body.towers() if isinstance(self.body, TrainingModel) else [None]
 
     def _together(self, last: bool) -> AbstractContextManager[object]:
         """A context in which processes exchange gradients only in the last backward pass of a step."""

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from omlzoo.models._dense_heads import MaskedPrototypes
+
 __all__ = ["Teacher"]
 
 
@@ -18,7 +20,7 @@ class Teacher(nn.Module):
     optimizer step. Batch norm has statistics of its own, of what the teacher sees in training.
 
     Args:
-        student: The model to follow. The copy has no gradients and leaves no blocks out (drop path).
+        student: The model to follow. The copy has no gradients, leaves no blocks out (drop path) and hides no patches.
         momentum: The momentum a of the first step, in [0, 1].
         steps: The number N of steps of the whole run.
         constant: Whether the momentum stays as it is.
@@ -31,6 +33,8 @@ class Teacher(nn.Module):
         for part in parts:
             if hasattr(part, "drop_prob"):
                 part.drop_prob = 0.0
+            if isinstance(part, MaskedPrototypes):
+                part.masking = False
         self.first, self.total, self.constant = momentum, steps, constant
 
     def momentum(self, step: int) -> float:

@@ -17,6 +17,7 @@ from omlzoo.embedding.extraction import embed_table
 from omlzoo.embedding.options import ComputeOptions, Precision
 from omlzoo.embedding.pipeline import Pipeline
 from omlzoo.errors import BadInput, UnknownName
+from omlzoo.evaluation.caption_recall import with_recall
 from omlzoo.evaluation.evaluation import evaluate_embeddings
 from omlzoo.evaluation.report import Report, compare_rankings
 from omlzoo.metrics.ranking import RetrievalPerQuery
@@ -24,6 +25,7 @@ from omlzoo.models._extractor import Extractor
 from omlzoo.ops.all_gather import processes
 from omlzoo.training.distributed import everyone, share_of_rows
 from omlzoo.training.measured_pixels import MeasuredPixels
+from omlzoo.zoo.text_model import TextModel
 
 __all__ = ["Probe", "embed_together", "final_report", "pack_ranking", "unpack_ranking"]
 
@@ -50,28 +52,33 @@ class Probe:
         """Vectors of the rows, which all processes compute together."""
         return embed_together(model, rows, self.precision, self.device, self.kept)
 
-    def measure(self, model: Extractor, rows: tables.Table, thorough: bool = False) -> Report:
+    def measure(
+        self, model: Extractor, rows: tables.Table, thorough: bool = False, texts: TextModel | None = None
+    ) -> Report:
         """The report of a model on rows.
 
         Args:
             model: The extractor to measure.
             rows: The rows to measure it on.
             thorough: As in :func:`omlzoo.evaluation.evaluation.evaluate_embeddings`; by default only quick metrics.
+            texts: The text model with which recall between pictures and the column ``text`` is measured; None for not.
         """
-        return evaluate_embeddings(self.embed(model, rows), rows.name, thorough=thorough)
+        report = evaluate_embeddings(self.embed(model, rows), rows.name, thorough=thorough)
+        return report if texts is None else with_recall(report, texts)
 
-    def check(self, model: Extractor, rows: tables.Table) -> None:
+    def check(self, model: Extractor, rows: tables.Table, texts: TextModel | None = None) -> None:
         """Refuse, before training, a metric that does not exist or that the rows do not define.
 
         Args:
             model: The extractor to measure.
             rows: The selection rows.
+            texts: As in :meth:`measure`.
 
         Raises:
             UnknownName: There is no such metric.
             BadInput: The metric is not a number, because no label has two rows.
         """
-        metrics = self.measure(model, rows).metrics
+        metrics = self.measure(model, rows, texts=texts).metrics
         if self.metric not in metrics:
             raise UnknownName("the metrics of the selection rows", self.metric, metrics)
         if not math.isfinite(metrics[self.metric]):

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from omlzoo.pages.render import Cell, Column, Heading, table_page
+from omlzoo.pages.parts import Cell, Column, Heading
+from omlzoo.pages.render import table_page
 from omlzoo.zoo.costs import circumstances
 from omlzoo.zoo.overview import Overview
 from omlzoo.zoo.tasks import BENCHMARKS, figures

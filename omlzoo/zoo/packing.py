@@ -11,6 +11,7 @@ from omlzoo import catalog
 from omlzoo.checkpoints import manifest
 from omlzoo.checkpoints.entry import Entry, dump_entry
 from omlzoo.checkpoints.entry_rules import check_distribution
+from omlzoo.checkpoints.fetch_text import beside_files
 from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, copy_folder, open_entry
 from omlzoo.checkpoints.package import GROUP, NAME
 from omlzoo.checkpoints.sources import Package
@@ -117,7 +118,8 @@ def _write(model: Extractor, folder: Path) -> None:
         model.save(folder)
         return
     bare = replace(weights.entry, repo=None, revision=None, upstream=None, mirrors=(), gated=False)
-    copy_folder(weights.fetch(), bare, folder)
+    beside = {} if bare.text is None else beside_files(weights.entry, bare.text, weights.folder)
+    copy_folder(weights.fetch(), bare, folder, beside)
 
 
 def _packed(folder: Path, name: str, distribution: str, version: str) -> Entry:

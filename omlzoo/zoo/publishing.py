@@ -12,7 +12,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from omlzoo.checkpoints import hub
 from omlzoo.checkpoints.entry import Entry, dump_entry
 from omlzoo.checkpoints.entry_rules import name_of
-from omlzoo.checkpoints.folder import ENTRY, WEIGHTS, weights_of
+from omlzoo.checkpoints.fetch_text import fetch_text, fetch_tokenizer
+from omlzoo.checkpoints.folder import ENTRY, TEXT, TOKENIZER, WEIGHTS, weights_of
 from omlzoo.checkpoints.timm_config import to_config
 from omlzoo.errors import BadInput, notice
 from omlzoo.files import settled
@@ -66,6 +67,12 @@ def push(run: str | Path, repo: str, *, private: bool = False, overwrite: bool =
         ENTRY: dump_entry(entry).encode(),
         "README.md": card(entry, repo, run).encode(),
     }
+    if entry.text is not None and entry.text.beside:
+        for name in (TEXT, TOKENIZER):
+            if not _lies_in(settled(run, name, ENTRY), run):
+                raise BadInput(f"{run / name} is missing or a link out of the folder; put the file in its place")
+        files[TEXT] = fetch_text(entry, entry.text, folder=run)
+        files[TOKENIZER] = fetch_tokenizer(entry, entry.text.tokenizer, folder=run)
     config = to_config(entry)
     if config is not None:
         files["config.json"] = json.dumps(config, indent=2).encode()

@@ -154,6 +154,9 @@ def get_weights(name: str | Path) -> Weights:
     if folder.is_dir() or folder.is_absolute() or name.startswith(".") or len(folder.parts) > 1:
         from omlzoo.checkpoints.folder import WEIGHTS, open_entry
 
+        if not folder.exists() and not folder.is_absolute() and len(folder.parts) == 2 and not name.startswith("."):
+            also = f", or timm:{folder.name}" * (folder.parts[0] == "timm")
+            raise BadEntry(f"{name}: there is no such folder; a repository of the Hub is hf-hub:{name}{also}")
         return Weights(open_entry(folder), folder.resolve() / WEIGHTS)
     return Weights(manifest.find(name))  # which says that there is none, or why one of a package is not taken
 
@@ -240,8 +243,17 @@ def get_model(
 
 
 def open_model(model: "Extractor | str | Path") -> "Extractor":
-    """The extractor itself if it is one, or the extractor that ``get_model`` builds from a name, folder or address."""
-    return get_model(str(model)) if isinstance(model, str | Path) else model
+    """The extractor itself if it is one, or the extractor that ``get_model`` builds from a name, folder or address.
+
+    Raises:
+        BadInput: It is anything else, such as a module that no one has wrapped.
+    """
+    if isinstance(model, str | Path):
+        return get_model(str(model))
+    if not hasattr(model, "weights") or not hasattr(model, "transforms"):  # what torch.compile wraps has them
+        remedy = "give the .module in it" if hasattr(model, "module") else 'wrap it: omlzoo.wrap(module, name="mine")'
+        raise BadInput(f"model is a {type(model).__name__}, no extractor of omlzoo; {remedy}")
+    return model
 
 
 def checkpoint(name: str) -> Checkpoint:

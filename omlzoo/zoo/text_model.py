@@ -1,6 +1,6 @@
 """Embedding of texts, for checkpoints with a text tower. The vectors can be compared with those of images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from omlzoo.checkpoints import manifest, safe_load
 from omlzoo.checkpoints.fetch_text import fetch_text, fetch_tokenizer
 from omlzoo.checkpoints.state_dict import check_finite, load_into
+from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadInput
 from omlzoo.models._extractor import unit
 from omlzoo.models._text_tower import TOWERS, TextTower, text_state
@@ -16,9 +17,10 @@ from omlzoo.zoo.building import with_arguments
 from omlzoo.zoo.registry import get_weights
 from omlzoo.zoo.tokenizer import Tokens
 
-__all__ = ["TextModel", "get_text_model"]
+__all__ = ["LEARNED", "TextModel", "get_text_model", "open_text_model"]
 
 BATCH = 256  # texts that are embedded at once
+LEARNED = ("logit_scale", "logit_bias")  # numbers of the loss that a file has beside its towers
 
 
 class TextModel:
@@ -28,10 +30,12 @@ class TextModel:
         name: Name of the checkpoint.
         tower: The module that maps token ids (B, length) to vectors (B, dim), which are not normalised.
         tokens: The tokenizer that maps texts to token ids.
+        learned: Numbers of the loss that the towers were trained with, as far as the file has them: "logit_scale", the
+            logarithm of the inverse temperature, and "logit_bias".
     """
 
-    def __init__(self, name: str, tower: TextTower, tokens: Tokens) -> None:
-        self.name, self.tower, self.tokens = name, tower.eval(), tokens
+    def __init__(self, name: str, tower: TextTower, tokens: Tokens, learned: Mapping[str, float] | None = None) -> None:
+        self.name, self.tower, self.tokens, self.learned = name, tower.eval(), tokens, dict(learned or {})
 
     @property
     def dim(self) -> int:
@@ -53,9 +57,13 @@ class TextModel:
         texts = [texts] if isinstance(texts, str) else list(texts)
         if not texts:
             raise BadInput("there is no text; give at least one")
-        token_ids = self.tokens(texts)
+        return self.embed(self.tokens(texts))
+
+    def embed(self, token_ids: Tensor) -> Tensor:
+        """Vectors (B, dim) with an L2 norm of 1, on the tower's device, of token ids (B, length)."""
+        device = self.tower.positional_embedding.device
         with torch.inference_mode():
-            return torch.cat([unit(self.tower(part)) for part in torch.split(token_ids, BATCH)])
+            return torch.cat([unit(self.tower(part.to(device))) for part in torch.split(token_ids, BATCH)])
 
     def __repr__(self) -> str:
         return f"TextModel({self.name}, dim={self.dim}, length={self.tower.length})"
@@ -87,7 +95,28 @@ def get_text_model(
         WeightsMismatch: The weights do not fit the architecture, or hold NaN or infinity.
         MissingExtra: Packages of the extra ``text`` are not installed.
     """
-    entry = get_weights(name).entry
+    return open_text_model(get_weights(name), weights, tokenizer=tokenizer, progress=progress)
+
+
+def open_text_model(
+    facts: Weights,
+    weights: str | Path | None = None,
+    *,
+    tokenizer: str | Path | None = None,
+    progress: bool = True,
+) -> TextModel:
+    """As :func:`get_text_model`, of a checkpoint whose facts are at hand.
+
+    Args:
+        facts: The facts of the checkpoint.
+        weights: A local file with the text tower; None uses the file of the entry.
+        tokenizer: A local ``tokenizer.json``; None uses the file of the entry.
+        progress: Whether to show progress bars during downloads, if standard error is a terminal.
+
+    Raises:
+        BadInput: As there, and the other errors.
+    """
+    entry = facts.entry
     if entry.text is None:
         known = [one for one in manifest.names() if manifest.find(one).text is not None]
         raise BadInput(f"{entry.name} has no text tower; those that have: {', '.join(known)}")
@@ -95,9 +124,9 @@ def get_text_model(
     for path in (weights, tokenizer):
         if path is not None and not Path(path).is_file():
             raise BadInput(f"{path}: there is no such file")
-    file = fetch_text(entry, text, progress) if weights is None else Path(weights)
+    file = fetch_text(entry, text, progress, facts.folder) if weights is None else Path(weights)
     if tokenizer is None:
-        tokenizer = fetch_tokenizer(entry, text.tokenizer, progress)
+        tokenizer = fetch_tokenizer(entry, text.tokenizer, progress, facts.folder)
     where = f"{entry.name}: text: arch_args of {text.arch}"
     tower = with_arguments(TOWERS[text.arch], text.arch_args, text.params, where, blank=True)
     raw = safe_load.open_file(file, str(file))
@@ -110,4 +139,5 @@ def get_text_model(
         raise BadInput(
             f"{tokenizer} has {tokens.size} tokens, {text.arch} knows {tower.vocabulary}; it is of another tower"
         )
-    return TextModel(entry.name, tower, tokens)
+    learned = {name: float(raw[name].reshape(-1)[0]) for name in LEARNED if name in raw}
+    return TextModel(entry.name, tower, tokens, learned)

@@ -51,6 +51,9 @@ class Tokens:
         end: Id of the token that is put after each text.
         pad: Id of the token that short texts are padded with.
 
+    Attributes:
+        file: The file.
+
     Raises:
         MissingExtra: The tokenizers package is not installed.
         WeightsMismatch: The file is not a tokenizer.
@@ -64,6 +67,7 @@ class Tokens:
             raise WeightsMismatch(f"{file} is no tokenizer.json ({error})") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self.file = file
         self.length, self.clean, self.begin, self.end, self.pad = length, clean, begin, end, pad
 
     @property
@@ -76,7 +80,23 @@ class Tokens:
         return bool(cleaned(text, self.clean))
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Token ids (B, length) int64 of B texts.
+        """Token ids (B, length) int64 of B texts; it is said how many were cut.
+
+        Raises:
+            BadInput: A text is empty after it is cleaned.
+        """
+        token_ids, cut = self.encode(texts)
+        if cut:
+            notice(f"{len(cut)} of {len(texts)} texts have more than {self.room} tokens and were cut")
+        return token_ids
+
+    @property
+    def room(self) -> int:
+        """How many tokens of a text are read, without those that are put before and after it."""
+        return self.length - (self.begin is not None) - 1
+
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, list[int]]:
+        """Token ids (B, length) int64 of B texts, and the numbers of those that were cut.
 
         Raises:
             BadInput: A text is empty after it is cleaned.
@@ -87,12 +107,10 @@ class Tokens:
                 raise BadInput(f"the text {text!r} has no words; describe what to look for")
         token_ids = torch.full((len(words), self.length), self.pad, dtype=torch.int64)
         first = [] if self.begin is None else [self.begin]
-        room = self.length - len(first) - 1
-        cut = 0
+        room = self.room
+        cut: list[int] = []
         for row, encoding in enumerate(self._tokenizer.encode_batch(words, add_special_tokens=False)):
-            cut += len(encoding.ids) > room
+            cut += [row] * (len(encoding.ids) > room)
             ids = [*first, *encoding.ids[:room], self.end]
             token_ids[row, : len(ids)] = torch.tensor(ids)
-        if cut:
-            notice(f"{cut} of {len(texts)} texts have more than {room} tokens and were cut")
-        return token_ids
+        return token_ids, cut

@@ -29,5 +29,5 @@ def test_all_faults_go_to_a_csv(folder: Path, capsys: pytest.CaptureFixture[str]
 def test_without_faults_the_csv_has_a_header(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "t.csv").write_text(HEADER + "a.png,1,train\n\n")
     assert main(["check", str(folder / "t.csv"), "--faults", str(folder / "faults.csv")]) == 0
-    assert "no faults; 1 rows of 3 lines; train 1 pictures of 1 labels" in capsys.readouterr().out
+    assert "no faults; 1 row of 3 lines; train 1 picture of 1 label" in capsys.readouterr().out
     assert (folder / "faults.csv").read_text().splitlines() == ["row,column,value,remedy"]

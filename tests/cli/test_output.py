@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from omlzoo.cli import main
-from omlzoo.cli.output import print_columns, print_json, print_line, print_metrics
+from omlzoo.cli.output import print_columns, print_json, print_line, print_report
+from omlzoo.evaluation.report import Report
 
 
 def test_columns_are_as_wide_as_their_widest_cell(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,8 +23,21 @@ def test_json_is_one_document_without_nan(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_metrics_have_the_value_before_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    print_metrics({"cmc@1": 0.5, "per_label": {}}, {"cmc@1": 0.25})
+    print_report(Report({"cmc@1": 0.5, "per_label": {}}, {}, {"cmc@1": 0.25}))
     assert capsys.readouterr().out.split() == ["metric", "before", "after", "cmc@1", "0.2500", "0.5000"]
+
+
+def test_five_numbers_come_first_and_the_flag_for_the_rest_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report({"cmc@1": 0.5, "precision@5": 0.25, "auc": 0.75}, {})
+    print_report(report)
+    assert capsys.readouterr().out.splitlines()[-1] == "and 2 more metrics: --all"
+    print_report(report, everything=True)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "metric",
+        "cmc@1",
+        "precision@5",
+        "auc",
+    ]
 
 
 STEERING = "\x1b]0;title\x07\x1b[2J\x9b31m\r\u202egpj"

@@ -5,13 +5,11 @@ from pathlib import Path
 import pytest
 
 from omlzoo.cli import main
-from omlzoo.evaluation import plots
 
 
 def test_from_the_shell_to_an_entry(
     tmp_path: Path, drawn: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
     pictures, run = str(drawn.parent / "images"), str(tmp_path / "run")
     words = ["pretrain", pictures, "--model", "resnet_small_omniglot", "-o", run, "--epochs", "1", "--image-size", "32"]
     words += ["--objective", "SimCLR", "--objective-args.temperature", "0.3", "--log", "none", "--no-alarm"]

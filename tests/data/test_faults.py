@@ -30,11 +30,26 @@ def test_they_come_by_row_and_column_with_those_of_the_whole_table_first() -> No
     assert Faults([], TEXT) == []
 
 
+def test_a_message_has_a_line_for_each_distinct_fault_with_its_rows() -> None:
+    text = pd.DataFrame({"split": ["val", "dev", "val", "train", "val", "val", "val", "val"], "path": list("abcdefgh")})
+    wrong = Broken(("split",), np.array([0, 1, 2, 4, 5, 6, 7]), "must be train", of_value={"val": "write validation"})
+    one = Broken(("path",), np.array([1, 3]), "is bad", lambda position: f"is bad as {position}")
+    faults = Faults([Fault(None, "split", "train", "no row")] * 2, text, 2, [wrong, one])
+    assert faults.lines() == [
+        "column split: 'train': no row",
+        "6 rows (2, 4, 6, 7, 8, ...), column split: 'val': write validation",
+        "row 3, column split: 'dev': must be train",
+        "row 3, column path: 'b': is bad as 1",
+        "row 5, column path: 'd': is bad as 3",
+    ]
+    assert str(BadTable("t", faults)).splitlines() == ["t: 11 faults", *(f"  {line}" for line in faults.lines())]
+
+
 def test_those_behind_the_first_are_counted_by_rule() -> None:
     faults = Faults([], TEXT, 2, BROKEN)
-    assert faults.rest(1) == ["and 1 more rows, column path: is missing", "and 1 more rows, column path, label: differ",
-                              "and 1 more rows, column label: is empty"]  # fmt: skip
-    assert faults.rest(4) == []
+    assert faults.lines(1) == ["2 rows (2, 4), column label: '': is empty", "and 1 more row, column path: is missing",
+                               "and 1 more row, column path, label: differ"]  # fmt: skip
+    assert len(faults.lines(3)) == 3
 
 
 def test_a_long_value_is_cut_in_words_and_whole_in_the_fault() -> None:
@@ -45,9 +60,7 @@ def test_a_long_value_is_cut_in_words_and_whole_in_the_fault() -> None:
 
 def test_a_message_lists_a_thousand_and_the_error_has_all() -> None:
     text = pd.DataFrame({"path": np.char.mod("%d", np.arange(2500))}, dtype="str")
-    error = BadTable(
-        "t.csv", faults := Faults([], text, 2, [Broken(("path",), np.arange(2500), "is no file")]), faults.rest()
-    )
+    error = BadTable("t.csv", Faults([], text, 2, [Broken(("path",), np.arange(2500), "is no file")]))
     lines = str(error).splitlines()
     assert lines[0] == "t.csv: 2500 faults"
     assert lines[1000].strip() == "row 1001, column path: '999': is no file"

@@ -45,3 +45,9 @@ def test_a_value_that_no_row_has_is_said() -> None:
     assert together.notices == ("no row has what is asked of category, label together",)
     assert select(FRAME, [0, 1], only).rows.tolist() == [False, True, False]
     assert select(FRAME, np.array([True, True, False]), only).rows.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(("where", "kind"), [("label == 7", "a text"), (lambda row: True, "a function")])
+def test_an_expression_and_a_function_are_answered_with_what_is_taken(where: object, kind: str) -> None:
+    with pytest.raises(BadInput, match=f"where is {kind}; give {{'column': value}}, or a mask"):
+        select(FRAME, where)  # type: ignore[arg-type]

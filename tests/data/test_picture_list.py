@@ -8,7 +8,7 @@ from PIL import Image
 from toys import toy
 
 import omlzoo
-from omlzoo.data.picture_list import list_table
+from omlzoo.data.picture_list import list_table, open_source
 from omlzoo.errors import BadInput
 
 
@@ -44,3 +44,21 @@ def test_a_name_that_is_not_utf8_costs_the_others_nothing(tmp_path: Path) -> Non
     again = omlzoo.load_embeddings(tmp_path / "e.parquet")
     assert again.table["path"].tolist() == [str(tmp_path / "a.png"), f"{tmp_path}/\\xff.png"]
     assert again.good.all()
+
+
+def test_what_is_nearly_a_list_of_pictures_is_answered_with_how_to_give_it(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(BadInput, match=r"not dict; give list\(pictures.values\(\)\)"):
+        open_source({"a": tmp_path / "a.png"})
+    with pytest.raises(BadInput, match="for pairs of a picture and a label a torch Dataset"):
+        open_source([(Image.new("RGB", (4, 4)), 1)])
+    with (
+        pytest.raises(BadInput, match=r"give its bytes, file\.read\(\), or its path"),
+        (tmp_path / "a.png").open("rb") as file,
+    ):
+        open_source([file])
+    with pytest.raises(BadInput, match="patterns are not expanded"):
+        open_source(f"{tmp_path}/*.png")
+    (tmp_path / "what?.png").write_bytes((tmp_path / "a.png").read_bytes())
+    opened = open_source(f"{tmp_path}/what?.png")
+    assert len(opened.table) == 1  # type: ignore[union-attr]

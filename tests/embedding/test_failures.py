@@ -17,5 +17,5 @@ def test_unread_pictures_and_those_without_finite_numbers_are_told_apart() -> No
         say_failures(["a.png: damaged", "", f"c.png: {NOT_FINITE}", "d.png: empty"])
     assert [str(one.message) for one in said] == [
         "2 of 4 pictures could not be read and have no vector; the first: a.png: damaged",
-        f"1 of 4 pictures have no vector, the first: c.png: {NOT_FINITE}",
+        f"1 of 4 pictures has no vector, the first: c.png: {NOT_FINITE}",
     ]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from omlzoo.embedding.embeddings import Embeddings, Record
 from omlzoo.errors import BadInput
-from omlzoo.evaluation.collection import describe_collection, write_page
+from omlzoo.evaluation.collection import Collection, describe_collection
 
 POINTS = np.array([[0, 0], [0, 0.01], [0, 1], [10, 0], [10, 1], [10, 2], [99, 99]], dtype=np.float32)
 
@@ -30,11 +30,29 @@ def test_copies_strangers_and_kinds_are_those_one_sees(tmp_path: Path) -> None:
     assert found.strangest[0] == 6
     assert {tuple(sorted(kind.tolist())) for kind in found.kinds} == {(0, 1, 2), (3, 4, 5), (6,)}
     assert found.failed == 1
-    write_page(found, tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text()
-    assert "near-duplicates, 2" in page
-    assert "unlike all others" in page
-    assert "6.png" in page
+
+
+def test_near_duplicates_of_several_labels_come_first_then_those_of_several_splits() -> None:
+    """Four groups on a line: b is of two labels 0.02 apart, a of two 0.05 apart, c of two splits, d of one of each."""
+    places = {"a": (0.0, 0.05), "b": (1.0, 1.02), "c": (2.0, 2.01), "d": (3.0, 3.01, 3.02)}
+    rows = [(group, x) for group, xs in places.items() for x in xs]
+    labels = ["1", "2", "1", "2", "3", "3", "4", "4", "4"]
+    splits = ["train", "validation", "train", "train", "train", "validation", "train", "train", "train"]
+    table = pd.DataFrame(
+        {"path": [f"{group}{x}.png" for group, x in rows], "label": labels, "split": splits, "error": ""}
+    )
+    vectors = np.array([[x, 0] for _, x in rows], dtype=np.float32)
+    groups = [np.array([6, 7, 8]), np.array([0, 1]), np.array([2, 3]), np.array([4, 5])]
+    everything = Embeddings(vectors, table, Record("m", "x", 2, {}, False, "fp32", "."))
+    found = Collection(everything, 0.1, groups, np.array([], int), np.zeros(9), [], np.zeros((0, 2)), 0, "all")
+    assert {kind: [rows.tolist() for rows in some] for kind, some in found.by_importance().items()} == {
+        "labels": [[2, 3], [0, 1]], "splits": [[4, 5]], "rest": [[6, 7, 8]],
+    }  # fmt: skip
+    bare = Collection(
+        Embeddings(vectors, table[["path", "error"]], everything.record), 0.1, groups, np.array([], int), np.zeros(9), [],
+        np.zeros((0, 2)), 0, "all",
+    )  # fmt: skip
+    assert [len(some) for some in bare.by_importance().values()] == [0, 0, 4]
 
 
 def test_one_image_cannot_be_compared(tmp_path: Path) -> None:

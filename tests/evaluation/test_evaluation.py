@@ -50,7 +50,7 @@ def test_files_of_a_report(tmp_path: Path, drawn: Path, model: Extractor) -> Non
         "Queries that went worst",
         "Queries that went best",
         f"{report.metrics['cmc@1']:.4f}",
-        "data:image/jpeg",
+        "data:image/",
         "cmc@k",
     ):
         assert said in page

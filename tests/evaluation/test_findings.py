@@ -36,7 +36,7 @@ def test_a_wrong_label_looks_like_another(clean: tuple[np.ndarray, list[str]]) -
     finding = found(vectors, labels)["mislabelled"]
     assert finding.count == 1
     assert finding.rows == ({"path": "3.png", "label": "label 4", "looks_like": "label 0"},)
-    assert "4 of their 5 nearest are of it" in finding.text
+    assert "1 picture looks like another label: 4 of its 5 nearest are of it, none of its own" in finding.text
     assert {"label": "label 4", "taken_for": "label 0", "queries": 1} in found(vectors, labels)["confused"].rows
 
 

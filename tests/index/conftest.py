@@ -1,6 +1,9 @@
-"""A Postgres for the tests of the index, started when the first one asks for it."""
+"""A Postgres for the tests of the index, started when the first one asks for it, and a folder without a slow disk."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,3 +17,15 @@ def database() -> Iterator[str]:
 
     with postgres() as address:
         yield address
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: Qdrant's local mode waits for the disk at each row."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        yield tmp_path
+        return
+    made = Path(tempfile.mkdtemp(dir=memory))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)

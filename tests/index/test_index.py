@@ -98,6 +98,12 @@ def test_wrong_additions_options_and_removals_are_refused(
         index.remove({})
     with pytest.raises(BadInput, match=r"backend exact does not take \['neighbours'\]"):
         omlzoo.build_index(embeddings, neighbours=3)
-    with pytest.raises(BadInput, match=r"backend milvus needs another option than \[\] .*'uri'"):
+    with pytest.raises(BadInput, match="backend milvus needs uri; give --option.uri VALUE, in Python uri="):
         omlzoo.build_index(embeddings, backend="milvus")
     assert index.size == 160
+
+
+def test_what_is_added_must_be_embeddings(embeddings: Embeddings) -> None:
+    index = omlzoo.build_index(embeddings)
+    with pytest.raises(BadInput, match=r"add takes Embeddings, not list; give omlzoo\.embed\(model, pictures\)"):
+        index.add(["a.png"])  # type: ignore[arg-type]

@@ -66,3 +66,13 @@ def test_rows_that_follow_are_found_too_and_equal_hashes_are_told_apart(
         keys = RowKeys.of(table(folder, paths[:25])).extended(keys_of(table(folder, paths[25:])))
         assert keys.find(keys_of(whole), whole, np.ones(40, dtype=bool)).tolist() == list(range(40))
         assert (np.diff(keys.hashes) >= 0).all()
+
+
+@pytest.mark.parametrize("count", [1, 100])  # of a folder with many rows the links are listed
+def test_a_name_that_no_file_can_have_is_told_from_others(count: int) -> None:
+    odd = [f"a\0{row}.png" for row in range(count)] + [f"b\0/{row}.png" for row in range(count)]
+    table = Table(pd.DataFrame({"path": [*odd, "x" * 100_000, "c.png"]}), Path("/nowhere"), "odd")
+    keys = keys_of(table)
+    assert len(set(keys)) == len(table)
+    known = RowKeys.of(table)
+    assert known.find(keys, table, np.ones(len(table), dtype=bool)).tolist() == list(range(len(table)))

@@ -460,7 +460,7 @@ def test_a_picture_that_is_there_under_another_name_is_left_out(
 
     name = {"absolute": str(folder / "0.png"), "folder link": str(tmp_path / "other" / "0.png")}.get(spelling, spelling)
     index = omlzoo.build_index(named(0, ["0.png", "1.png"]))
-    with pytest.warns(OmlzooWarning, match="1 of 2 pictures are in the index already and were left out"):
+    with pytest.warns(OmlzooWarning, match="1 of 2 pictures is in the index already and was left out"):
         assert len(index.add(named(10, [name, "2.png"]))) == 1
     assert index.size == 3
 
@@ -510,3 +510,14 @@ def test_a_folder_of_one_file_is_opened_and_saved_in_two(rows: Embeddings, tmp_p
         (tmp_path / "x/index.json").write_text(json.dumps({**facts, **wrong}))
         with pytest.raises(BadInput, match=said):
             omlzoo.open_index(tmp_path / "x")
+
+
+def test_an_index_says_what_made_it_and_one_of_before_that_opens_too(
+    drawn_embeddings: Embeddings, tmp_path: Path
+) -> None:
+    omlzoo.build_index(drawn_embeddings).save(tmp_path / "i")
+    facts = json.loads((tmp_path / "i/index.json").read_text())
+    assert facts["made_with"]["omlzoo"] == omlzoo.__version__
+    del facts["made_with"]
+    (tmp_path / "i/index.json").write_text(json.dumps(facts))
+    assert len(omlzoo.open_index(tmp_path / "i")) == 160

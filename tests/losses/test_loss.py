@@ -69,6 +69,8 @@ def test_arrays_and_lists_are_refused_in_one_line(shelf: str, rows: Any, labels:
         "MatryoshkaLoss",
         "WeightedSum",
         "SimilarityDistillation",
+        "CLIPLoss",
+        "SigLIPLoss",
         "GivenTriplets",
         "StackedTriplets",
     }

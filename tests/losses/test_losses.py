@@ -36,7 +36,8 @@ from omlzoo.losses import (
 from omlzoo.memory import MemoryBank
 from omlzoo.miners import AllTriplets, GivenTriplets, HardTriplets, MultiSimilarityPairs, StackedTriplets
 
-LOSSES = sorted(set(catalog.names("losses")) - {"SimilarityDistillation"})  # that one is called with a teacher
+WITHOUT_LABELS = {"SimilarityDistillation", "CLIPLoss", "SigLIPLoss"}  # called with a teacher, or with texts
+LOSSES = sorted(set(catalog.names("losses")) - WITHOUT_LABELS)
 CASES = json.loads((DATA / "oml_pml_triplet.json").read_text())["cases"]
 DIM, LABELS = 6, 4
 
@@ -311,6 +312,34 @@ def test_patch_contrast_equals_the_loop_and_leaves_background_out() -> None:
     assert PatchContrast(views=None)(tokens, labels).item() == pytest.approx(sum(anchors) / len(anchors), rel=1e-4)
 
 
+def test_patch_contrast_with_a_memory_equals_the_loop() -> None:
+    """Anchors are of the batch, positives and negatives of the batch and of the memory."""
+    loss = PatchContrast(views=None, regions=20, tokens=2, dim=DIM)
+    past, names = batch(6, seed=4)
+    loss.remember(past, names, torch.arange(6))
+    assert loss.held is not None
+    kept, codes = loss.held.references()
+    tokens, labels = batch(8, seed=2)
+    unit = tokens / tokens.norm(dim=1, keepdim=True)
+    others, shown = torch.cat([unit, kept]), torch.cat([labels, codes])
+    anchors = []
+    for a in range(8):
+        negatives = [float((unit[a] @ others[n] / 0.1).exp()) for n in range(len(others)) if shown[n] != labels[a]]
+        same = [p for p in range(len(others)) if p != a and shown[p] == labels[a]]
+        logs = []
+        for p in same:
+            positive = float((unit[a] @ others[p] / 0.1).exp())
+            logs.append(-float(torch.tensor(positive / (positive + sum(negatives))).log()))
+        if same and negatives:
+            anchors.append(sum(logs) / len(logs))
+    assert loss(tokens, labels).item() == pytest.approx(sum(anchors) / len(anchors), rel=1e-4)
+    again = PatchContrast(views=None, regions=20, tokens=2, dim=DIM)
+    again.load_state_dict(loss.state_dict())
+    assert again(tokens, labels) == loss(tokens, labels)
+    with pytest.raises(BadInput, match="a memory needs dim"):
+        PatchContrast(regions=5)
+
+
 def test_patch_contrast_takes_half_of_its_anchors_hard() -> None:
     axes = torch.eye(2)
     tokens = torch.cat([axes[[0] * 20], axes[[1] * 6], axes[[1] * 20]])  # 6 tokens of label 0 look like label 1
@@ -579,10 +608,10 @@ def test_half_precision_is_finite_and_close(name: str, kind: torch.dtype) -> Non
 SHELVES = {**catalog.names("losses"), **catalog.names("miners"), "MemoryBank": MemoryBank}
 
 
-@pytest.mark.parametrize("name", [*LOSSES, "SimilarityDistillation"])
+@pytest.mark.parametrize("name", [*LOSSES, *sorted(WITHOUT_LABELS)])
 def test_a_loss_is_printed_as_the_call_that_makes_it(name: str) -> None:
     kind = catalog.find("losses", name)
-    loss = kind() if name == "SimilarityDistillation" else make(name)
+    loss = kind() if name in WITHOUT_LABELS else make(name)
     text = repr(loss)
     assert "\n" not in text
     assert text.startswith(f"{name}(")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ranking_loop import by_hand
 
-from omlzoo.metrics import _large_labels, retrieval_per_query
+from omlzoo.metrics import _large_labels, _squares, retrieval_per_query
 from omlzoo.metrics._large_labels import usual_rank
 from omlzoo.metrics.ranking import RetrievalPerQuery
 
@@ -19,8 +19,8 @@ def found(vectors: Any, labels: Any, counted: bool, blocks: int = 1 << 22, **mor
         patch.setattr(_large_labels, "COUNTED", 0.0 if counted else 1e9)
         patch.setattr(_large_labels, "NUMBERS", blocks)
         patch.setattr(_large_labels, "LEAST", 2)
-        patch.setattr(_large_labels, "GALLERY", 7 if blocks == 1 else 4096)
-        patch.setattr(_large_labels, "DIRECT", 40 if blocks == 1 else 1 << 20)
+        patch.setattr(_squares, "GALLERY", 7 if blocks == 1 else 4096)
+        patch.setattr(_squares, "DIRECT", 40 if blocks == 1 else 1 << 20)
         return retrieval_per_query(vectors, labels, cmc=(1,), precision=(2,), map=(2,), **more)
 
 

@@ -167,6 +167,10 @@ AUTHORS: dict[str, dict[str, Any]] = {
     "SwAV": {"prototypes": 3000, "temperature": 0.1, "epsilon": 0.05, "rounds": 3, "hidden": 2048, "dim": 128},
     "PCL": {"prototypes": (25_000, 50_000, 100_000), "queue": 16_384, "temperature": 0.2, "momentum": 0.999},
     "CURL": {"dim": 50, "momentum": 0.95},
+    "DenseCL": {"weight": 0.5, "queue": 65_536, "temperature": 0.2, "momentum": 0.999, "dim": 128},
+    "IBOT": {"prototypes": 8192, "weight": 1, "masked": 0.5, "share": (0.1, 0.5), "patch_temperature": 0.07,
+             "teacher_temperature": 0.04, "temperature": 0.1, "separate": False, "hidden": 2048, "bottleneck": 256},
+    "MAE": {"share": 0.75, "hidden": 512, "depth": 8, "heads": 16, "scaled": True},
     "MSN": {"prototypes": 1024, "temperature": 0.1, "sharpening": 0.25, "weight": 1},
 }  # fmt: skip
 

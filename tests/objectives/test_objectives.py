@@ -11,7 +11,7 @@ from torch import Tensor
 from omlzoo import catalog, objectives
 from omlzoo.errors import BadInput
 from omlzoo.objectives import DINO, PCL, Objective, SimSiam, SwAV
-from tests.objectives.toys_of_views import BATCH, DIM, NAMES, VARIANTS, WIDTH, columns, made, views
+from tests.objectives.toys_of_views import BATCH, DIM, NAMES, VARIANTS, WIDTH, columns, made, projected, views
 
 IDS = torch.arange(BATCH)
 EVERY = pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=str)
@@ -45,6 +45,9 @@ def test_all_are_found() -> None:
         "PCL",
         "CURL",
         "MSN",
+        "DenseCL",
+        "IBOT",
+        "MAE",
     } <= set(NAMES)
     assert objectives.Objective is Objective
 
@@ -146,12 +149,12 @@ def test_projectors_fit_and_are_drawn_anew(name: str, settings: dict[str, Any]) 
     assert second is not None
     assert not set(map(id, first.parameters())) & set(map(id, [*second.parameters(), *objective.parameters()]))
     given = torch.randn(BATCH, WIDTH)
-    student = [first(given), first(given + 1)]
-    value = objective(student, [second(given)] * (objective.teacher_views or 2), IDS)
+    student = [projected(objective, first, given), projected(objective, first, given + 1)]
+    value = objective(student, [projected(objective, second, given)] * (objective.teacher_views or 2), IDS)
     value.backward()
     assert [key for key, each in first.named_parameters() if each.requires_grad and each.grad is None] == []
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.isfinite(first(given)).all()
+        assert torch.isfinite(projected(objective, first, given)).all()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "NNCLR"])  # its predictor has an offset
@@ -162,12 +165,12 @@ def test_outputs_that_tell_nothing_apart_have_the_flat_value(name: str) -> None:
     assert objective.flat is None or value.item() == pytest.approx(objective.flat, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["MoCo", "PCL", "CURL"])
+@pytest.mark.parametrize("name", ["MoCo", "PCL", "CURL", "DenseCL"])
 def test_rows_of_one_picture_are_no_negatives(name: str) -> None:
     """What a row of the same picture is, in the batch or in the queue, makes no difference to another row of it."""
     ids = torch.tensor([0, 0, 1, 2, 3, 4, 5, 6])
     objective = made(name)
-    drawn = views(4, dtype=torch.float32)
+    drawn = views(4, columns(objective), dtype=torch.float32)
     objective(drawn[:2], drawn[2:3], ids)  # the queue knows all pictures now
     state = copy.deepcopy(objective.state_dict())
     values = []
@@ -175,7 +178,7 @@ def test_rows_of_one_picture_are_no_negatives(name: str) -> None:
         objective.load_state_dict(state)
         first, second, key = [view.detach().clone() for view in drawn[:3]]
         for view in (first, second, key):
-            view[1] += push * torch.arange(DIM)
+            view[1] += push * torch.arange(view.shape[1])
         second.requires_grad_()
         objective([first, second], [key], ids).backward()
         assert second.grad is not None
@@ -240,6 +243,8 @@ def test_what_the_optimizer_treats_apart() -> None:
     assert [each.ndim for each in made("BYOL").without_decay()] == [1, 1, 1]
     assert [tuple(each.shape) for each in made("SwAV").without_decay()] == [(5, DIM)]
     kinds = catalog.names("objectives")
-    assert {name for name, kind in kinds.items() if kind.kept == "teacher"} == {"DINO", "MSN"}
-    assert {name for name, kind in kinds.items() if kind.teacher} == {"BYOL", "CURL", "DINO", "MSN", "MoCo", "PCL"}
-    assert {name for name in NAMES if made(name).constant_momentum} == {"CURL", "MoCo", "PCL"}
+    assert {name for name, kind in kinds.items() if kind.kept == "teacher"} == {"DINO", "IBOT", "MSN"}
+    taught = {"BYOL", "CURL", "DINO", "DenseCL", "IBOT", "MSN", "MoCo", "PCL"}
+    assert {name for name, kind in kinds.items() if kind.teacher} == taught
+    assert {name for name in NAMES if made(name).constant_momentum} == {"CURL", "DenseCL", "MoCo", "PCL"}
+    assert {name for name, kind in kinds.items() if not kind.can_collapse} == {"MAE"}

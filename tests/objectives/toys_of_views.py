@@ -4,13 +4,17 @@ import inspect
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from omlzoo import catalog
+from omlzoo.models.vit import ViT
 from omlzoo.objectives import Objective
 
 WIDTH, DIM, BATCH = 7, 6, 8
-SMALL: dict[str, Any] = {"dim": DIM, "hidden": 8, "predictor_hidden": 8, "bottleneck": 4, "queue": 10, "prototypes": 5}
+SMALL: dict[str, Any] = {
+    "dim": DIM, "hidden": 8, "predictor_hidden": 8, "bottleneck": 4, "queue": 10, "prototypes": 5,
+    "patches": 4, "pixels": 12, "depth": 1, "heads": 2,
+}  # fmt: skip
 NAMES = sorted(catalog.names("objectives"))
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in NAMES),
@@ -22,6 +26,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("DINO", {"centring": "sinkhorn", "koleo": 0.1, "norm": True}),
     ("PCL", {"version": 1}),
     ("CURL", {"start": "identity"}),
+    ("DenseCL", {"weight": 0.9}),
+    ("IBOT", {"centring": "sinkhorn", "koleo": 0.1, "separate": True, "norm": True}),
+    ("IBOT", {"masked": 1.0, "weight": 0.5}),
+    ("MAE", {"scaled": False, "share": 0.5}),
 ]
 
 
@@ -43,7 +51,27 @@ def columns(objective: Objective) -> int:
     """The number of columns of its projector's outputs."""
     projector = objective.make_projector()
     assert projector is not None
-    return int(projector.eval()(torch.zeros(1, WIDTH)).shape[1])
+    return int(projected(objective, projector.eval(), torch.zeros(1, WIDTH)).shape[1])
+
+
+def pictures(given: Tensor) -> Tensor:
+    """Images (B, 3, 4, 4) that differ as rows (B, WIDTH) do."""
+    draw = torch.Generator().manual_seed(9)
+    return (given @ torch.randn(WIDTH, 48, generator=draw, dtype=torch.float64).to(given)).unflatten(1, (3, 4, 4))
+
+
+def small_body(seed: int = 0) -> ViT:
+    """A vision transformer of four patches."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return ViT(image=4, patch=2, width=WIDTH, depth=2, heads=1).eval().requires_grad_(False)
+
+
+def projected(objective: Objective, projector: nn.Module, given: Tensor) -> Tensor:
+    """What a projector makes of embeddings (B, WIDTH), or of images where it looks at patches."""
+    if objective.takes == "embedding":
+        return projector(given)  # type: ignore[no-any-return]
+    return projector(small_body().to(given.dtype), pictures(given))  # type: ignore[no-any-return]
 
 
 def views(

@@ -45,7 +45,7 @@ for name in sorted(catalog.names("losses")):
     loss, values, gradients = make(name), [], []
     for rows, labels in batches:
         own = rows[share].clone().requires_grad_()
-        second = rows[share].flip(1) if name == "SimilarityDistillation" else labels[share]
+        second = rows[share].flip(1) if name in {"SimilarityDistillation", "CLIPLoss", "SigLIPLoss"} else labels[share]
         loss.zero_grad()
         value = loss(own, second)
         value.backward()
@@ -58,6 +58,7 @@ def make_objective(name):
     torch.manual_seed(1)
     kind = catalog.find("objectives", name)
     known = {"dim": DIM, "hidden": 8, "predictor_hidden": 8, "bottleneck": 4, "queue": 12, "prototypes": 5, "gather": True,
+             "patches": 2, "pixels": 4, "heads": 2, "depth": 1,
              "koleo": 0.1, "queue_from": 0.0, "warmup": 0.0, **({"prototypes": (2, 3)} if name == "PCL" else {})}
     made = kind(DIM, **{key: value for key, value in known.items() if key in inspect.signature(kind).parameters})
     made.begin_epoch(torch.randn(20, DIM, generator=torch.Generator().manual_seed(5)), torch.arange(20))
@@ -66,7 +67,8 @@ def make_objective(name):
 ids = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 0])  # one picture is in both shares
 for name in sorted(catalog.names("objectives")):
     objective, values, gradients = make_objective(name), [], []
-    columns = 5 + DIM if name == "DINO" else DIM
+    columns = {"DINO": 5 + DIM, "DenseCL": DIM + 2 * 2 * DIM, "IBOT": 5 + DIM + 2 * 5 + 2, "MAE": DIM + 2 * 2 * 4}
+    columns = columns.get(name, DIM)
     for step in range(3):
         objective.begin_step(step, 10)
         student = [torch.randn(9, columns, generator=draw)[share].requires_grad_() for _ in range(2)]

@@ -1,6 +1,7 @@
 """Re-ranking equals fast-reid's and Open Metric Learning's own numbers, and a dense loop; it costs no square."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -183,3 +184,10 @@ def test_a_scorer_learns_in_the_same_loop_what_distances_cannot_tell() -> None:
     value.backward()
     assert value == 0
     assert loss.stats["empty_batches"] == 1
+
+
+def test_similarities_are_refused_where_distances_are_meant() -> None:
+    with pytest.raises(BadInput, match="row 1 do not ascend; give hits.distances, not hits.scores"):
+        before_gap(np.array([[0.5, 0.6], [0.9, 0.8]]))
+    distances = np.array([[1.0, 2.0, 9.0], [1.0, 1.5, 2.0]])
+    assert before_gap(SimpleNamespace(distances=distances), 2.0).tolist() == before_gap(distances, 2.0).tolist()  # type: ignore[arg-type]

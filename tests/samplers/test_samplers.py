@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
-from omlzoo.samplers import Balanced, CategoryBalanced, DistinctCategoryBalanced, FullCoverage, NearestLabels, Share
+from omlzoo.samplers import (
+    Balanced,
+    CategoryBalanced,
+    DistinctCategoryBalanced,
+    FullCoverage,
+    HardNegatives,
+    NearestLabels,
+    Share,
+)
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 12), st.integers(1, 5), st.integers(0, 99))
@@ -155,6 +163,7 @@ def test_the_epoch_and_the_seed_decide_and_nothing_else() -> None:
         lambda seed: DistinctCategoryBalanced(labels, labels % 5, 2, 2, 3, seed),
         lambda seed: FullCoverage(labels, 4, 3, seed),
         lambda seed: NearestLabels(labels, 4, 3, seed),
+        lambda seed: HardNegatives(labels, 4, 3, seed),
         lambda seed: Share(Balanced(labels, 4, 3, seed), 0, 2),
     ):
         np.random.seed(1)

@@ -7,15 +7,17 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 import omlzoo
-from omlzoo.errors import BadInput, MissingExtra
+from omlzoo.errors import BadInput, MissingExtra, OmlzooWarning
 from omlzoo.models._extractor import Extractor
 from omlzoo.serving.application import application
 from omlzoo.serving.limits import Limits
@@ -43,6 +45,70 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         served_on_ray(tmp_path, Replicas()),
     ):
         pass
+
+
+class Ray:
+    """What is asked of Ray and Ray Serve, and which applications there are."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, Any] = {}
+        self.started = 0
+        self.exceptions = SimpleNamespace(RayActorError=RuntimeError)
+        self.BackPressureError = self.DeploymentUnavailableError = KeyError
+
+    def is_initialized(self) -> bool:
+        return self.started > 0
+
+    def init(self, **given: Any) -> None:
+        self.started += 1
+
+    def shutdown(self) -> None:
+        self.started, self.running = 0, {}
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 8.0}
+
+    def start(self, **given: Any) -> None:
+        """Nothing."""
+
+    def status(self) -> Any:
+        return SimpleNamespace(applications=dict(self.running))
+
+    def deployment(self, kind: type, **given: Any) -> Any:
+        return SimpleNamespace(bind=lambda settings: settings.index)
+
+    def run(self, bound: str, *, name: str, **given: Any) -> Any:
+        self.running[name] = bound  # another application of this name is replaced
+
+    def delete(self, name: str) -> None:
+        del self.running[name]
+
+
+@pytest.mark.filterwarnings("ignore:Deprecated:DeprecationWarning")
+def test_indexes_that_are_served_beside_each_other_have_applications_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    double = Ray()
+    monkeypatch.setattr("omlzoo.catalog.optional", lambda module, extra: double)
+    with ExitStack() as second:
+        with ExitStack() as first:
+            first.enter_context(served_on_ray(tmp_path / "a", Replicas()))
+            second.enter_context(served_on_ray(tmp_path / "b", Replicas()))
+            assert sorted(double.running.values()) == [str(tmp_path / "a"), str(tmp_path / "b")]
+        assert list(double.running.values()) == [str(tmp_path / "b")]
+        assert double.is_initialized(), "the first one's end does not end what the second one needs"
+    assert not double.is_initialized()
+
+
+def test_an_application_that_a_killed_process_left_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    double = Ray()
+    double.running = {"omlzoo-0a1b2c3d": "of another process", "theirs": "not ours"}
+    monkeypatch.setattr("omlzoo.catalog.optional", lambda module, extra: double)
+    with (
+        pytest.warns(OmlzooWarning, match="the cluster serves omlzoo-0a1b2c3d too; .* `ray.serve.delete"),
+        served_on_ray(tmp_path / "a", Replicas()),
+    ):
+        assert len(double.running) == 3
 
 
 @pytest.fixture
@@ -164,3 +230,27 @@ def test_what_cannot_be_served_is_said_in_one_line(cluster: None, folder: Path) 
         served_on_ray(folder, Replicas(3)),
     ):
         pass
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(ray is None, reason="Ray Serve is not installed; pip install 'omlzoo[ray]'")
+def test_two_indexes_of_one_process_answer_each_with_its_own_rows(
+    cluster: None, folder: Path, running: Running, tmp_path: Path
+) -> None:
+    opened = omlzoo.open_index(folder)
+    pictures = [file.read_bytes() for file in opened.table().files()[:3]]
+    opened.remove(np.arange(80))
+    opened.save(tmp_path / "half")
+
+    async def first_hits(app: Any) -> list[int]:
+        async with served(running, app) as client:
+            return [ids(await client.post("/search", files={"image": one}))[0] for one in pictures]
+
+    async def go() -> None:
+        with served_on_ray(tmp_path / "half", Replicas(1, cpus=0.5), limits=LIMITS) as half:
+            with served_on_ray(folder, Replicas(1, cpus=0.5), limits=LIMITS) as whole:
+                assert await first_hits(whole) == [0, 1, 2]
+                assert min(await first_hits(half)) >= 80
+            assert min(await first_hits(half)) >= 80, "it goes on when the other one ends"
+
+    asyncio.run(go())

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from loopback_hub import COMMIT, LoopbackHub
 from reference_text import State, random_text
-from safetensors.torch import save
+from safetensors.torch import save, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from toys import toy
 
 import omlzoo
 from omlzoo.checkpoints.entry import Text
 from omlzoo.checkpoints.entry import Tokenizer as Rules
+from omlzoo.checkpoints.folder import save_folder
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.models._extractor import Extractor
 
@@ -49,4 +50,17 @@ def with_text(text: Text, folder: Path, normalize: bool = False) -> Extractor:
     assert isinstance(model.weights, Weights)
     model.weights = Weights(replace(model.weights.entry, text=text))
     model.save(folder)
+    return omlzoo.get_model(folder)
+
+
+def with_text_beside(text: Text, state: State, tokenizer: bytes, folder: Path) -> Extractor:
+    """A toy ViT in a folder with that tower and tokenizer beside it, as fine-tuning with captions writes."""
+    model = toy("vit_toy")
+    entry = replace(model.entry, name=folder.name, text=text)
+    tower = {key: value.clone() for key, value in state.items()}
+    beside = {
+        "text.safetensors": lambda path: save_file(tower, path),
+        "tokenizer.json": lambda path: path.write_bytes(tokenizer),
+    }
+    save_folder(model.state_dict(), entry, folder, beside=beside)
     return omlzoo.get_model(folder)

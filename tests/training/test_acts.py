@@ -12,7 +12,7 @@ OTHER: dict[str, Any] = {
     "objective": "SimCLR", "objective_args": {"version": 1}, "views": "photo", "globals": 3, "locals": 2, "alarm": False,
     "n_taught": 5, "teacher_weight": 0.5, "teacher_args": {"queue": 3}, "loss": "SupConLoss", "loss_args": {"a": 1},
     "add_losses": {"SupConLoss": 1.0}, "miner": "AllTriplets", "memory": 3, "labels": 0.5, "augment": "rich",
-    "poincare": 4, "selection_by": "category",
+    "poincare": 4, "selection_by": "category", "towers": "text",
 }  # fmt: skip
 
 
@@ -42,3 +42,11 @@ def test_labels_that_are_not_learned_from_are_said() -> None:
 def test_plain_settings_suit_all() -> None:
     for act in ("finetune", "pretrain", "distil"):
         check_settings(Recipe(), act)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("act", "sampler"), [("pretrain", "HardNegatives"), ("distil", "HardNegatives"),
+                                             ("distil", "NearestLabels")])  # fmt: skip
+def test_a_sampler_that_would_draw_as_another_is_refused(act: Any, sampler: str) -> None:
+    check_settings(Recipe(sampler=sampler), "finetune")
+    with pytest.raises(BadInput, match=rf"sampler is {sampler}.*{act} takes Balanced"):
+        check_settings(Recipe(sampler=sampler), act)

@@ -12,7 +12,7 @@ from omlzoo.data import table as tables
 from omlzoo.errors import BadInput
 from omlzoo.losses.triplet import TripletLoss
 from omlzoo.models._extractor import Extractor
-from omlzoo.training.building import build_data, build_run, build_step, loader_workers
+from omlzoo.training.building import build_data, build_run, build_step
 from omlzoo.training.objective import Supervised
 from omlzoo.training.recipe import Recipe
 from omlzoo.training.running import Running
@@ -73,11 +73,6 @@ def test_what_runs_knows_no_setting_and_all_its_attributes_from_the_start(
     assert not [item.name for item in fields(running.parts) if isinstance(getattr(running.parts, item.name), Recipe)]
     running.run(resume=False)
     assert set(vars(running)) == born
-
-
-def test_few_pictures_are_loaded_by_the_process_that_trains() -> None:
-    assert loader_workers(100) == 0
-    assert 1 <= loader_workers(10_000) <= 8
 
 
 def test_training_models_give_their_stages_and_the_heads() -> None:

@@ -15,7 +15,6 @@ import omlzoo
 from omlzoo.data import table
 from omlzoo.data.decoded_cache import DecodedCache
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.evaluation import plots
 from omlzoo.training import Recipe, Run, decoded_pictures
 from omlzoo.training.building import build_data
 from omlzoo.training.decoded_pictures import keeping_decoded
@@ -57,7 +56,6 @@ def weights(run: Run) -> bytes:
 def test_kept_or_not_the_weights_are_the_same(
     tmp_path: Path, photographs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
     sizes = []
     remove = DecodedCache.remove
 

@@ -16,7 +16,6 @@ from toys import toy
 import omlzoo
 from omlzoo.checkpoints.weights import Weights
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
-from omlzoo.evaluation import plots
 from omlzoo.models._extractor import Extractor
 from omlzoo.training import Recipe, Run
 from omlzoo.training.step import Optimization
@@ -27,7 +26,6 @@ QUICK: dict[str, Any] = {"epochs": 2, "n_taught": 30, "augment": "none", "lr": 1
 @pytest.fixture(autouse=True)
 def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.setenv("OMLZOO_HOME", str(tmp_path_factory.mktemp("home")))
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
 def teach(student: Extractor | Path, table: Any, teacher: Extractor | Path, out: Path, **settings: Any) -> Run:

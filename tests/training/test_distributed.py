@@ -9,6 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from loopback_hub import LoopbackHub
+from safetensors.torch import load_file
+from text_entries import publish, with_text
 from toys import toy
 
 import omlzoo
@@ -71,3 +74,26 @@ def test_a_batch_of_which_one_process_can_read_nothing_is_left_out_by_all(tmp_pa
         selection=0.0, duplicates=False, loss="SupConLoss",
     )  # fmt: skip
     assert said.count("cmc") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"chunk": 4, "lora": 2}])
+def test_two_processes_train_both_towers_as_one_does(
+    tmp_path: Path, drawn: Path, hub: LoopbackHub, settings: dict[str, Any]
+) -> None:
+    text, _ = publish(hub, "texts/together", 16)
+    with_text(text, tmp_path / "start")
+    omlzoo.get_text_model(tmp_path / "start")
+    rows = pd.read_csv(drawn).assign(path=lambda rows: [str(drawn.parent / path) for path in rows["path"]])
+    words = ["red", "blue", "shoe", "hat", "with", "white", "sole"]
+    rows["text"] = [f"{words[code % 7]} {words[code // 7]}" for code in pd.factorize(rows["label"])[0]]
+    rows.to_csv(tmp_path / "described.csv", index=False)
+    more = {"loss": "CLIPLoss", "n_labels": 10, "n_instances": 1, "select": "text_to_image_recall@1", **settings}
+    one = omlzoo.finetune(tmp_path / "start", tmp_path / "described.csv", out=tmp_path / "one", **SETTINGS | more)
+    together(tmp_path / "start", tmp_path / "described.csv", tmp_path / "two", **more)
+    for name in ("model.safetensors", "text.safetensors"):
+        mine, theirs = load_file(one.folder / name), load_file(tmp_path / "two" / name)
+        for key, value in mine.items():
+            torch.testing.assert_close(theirs[key], value, rtol=1e-3, atol=1e-5)
+    history = pd.read_csv(tmp_path / "two/history.csv")
+    pd.testing.assert_series_equal(history["loss"], one.history["loss"], rtol=1e-4)

@@ -52,6 +52,22 @@ def test_a_step_is_the_published_one_also_where_gradients_are_laid_out_otherwise
     assert model.weight.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("name", ["AdamW", "Adam", "SGD"])
+def test_a_parameter_may_get_its_first_gradient_later(name: Any) -> None:
+    """As prototypes do, which are held at first; their first step is that of a new optimizer."""
+    model = nn.ParameterList([nn.Parameter(torch.tensor([[1.0], [2.0]])) for _ in range(2)])
+    recipe = Recipe(optimizer=name, lr=0.01, weight_decay=0.1)
+    optimizer = make_optimizer(parameter_groups(model, nn.Module(), recipe), recipe)
+    early, late = gradients((2, 1)), gradients((2, 1))[2:]
+    for step, grad in enumerate(early):
+        model[0].grad, model[1].grad = grad, None if step < 2 else late[step - 2]
+        optimizer.step()
+    for parameter, grads in ((model[0], early), (model[1], late)):
+        pulls = torch.stack(grads).flatten(1).T.tolist()
+        wanted = [by_hand(name, *each, 0.01, 0.1) for each in zip([1.0, 2.0], pulls, strict=True)]
+        torch.testing.assert_close(parameter.detach().flatten(), torch.tensor(wanted), rtol=1e-5, atol=1e-7)
+
+
 def test_kept_means_of_another_layout_are_laid_out_as_the_weights() -> None:
     """As after reading a state that a model of another layout had saved."""
     found = []

@@ -11,7 +11,6 @@ from toys import toy
 
 import omlzoo
 from omlzoo.errors import BadInput, OmlzooWarning
-from omlzoo.evaluation import plots
 from omlzoo.losses import CrossBatch, SupConLoss
 from omlzoo.memory import MemoryBank
 from omlzoo.miners import HardTriplets
@@ -24,11 +23,6 @@ from omlzoo.training.step import Optimization
 
 QUICK: dict[str, Any] = {"epochs": 2, "n_labels": 4, "n_instances": 3, "augment": "none", "lr": 1e-3, "log": "none",
                          "precision": "fp32", "duplicates": False}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
 def tune(model: Extractor, drawn: Path, out: Path, **settings: Any) -> Run:

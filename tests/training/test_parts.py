@@ -43,6 +43,19 @@ def test_a_sampler_that_cannot_draw_is_refused() -> None:
         make_sampler(rows(["a", "b"]), Recipe(sampler="CategoryBalanced"))
 
 
+def test_a_sampler_gets_its_further_arguments() -> None:
+    four = rows(["a", "a", "b", "b"])
+    arguments = {"negatives": 1, "relative_margin": 0.1, "absolute_margin": "none"}
+    recipe = Recipe(sampler="HardNegatives", sampler_args=arguments, n_labels=2, n_instances=2)
+    assert "negatives=1, range_min=0, range_max=30, relative_margin=0.1)" in repr(make_sampler(four, recipe))
+    with pytest.raises(BadInput, match="sampler_args has 'margin'; HardNegatives takes negatives, range_min"):
+        make_sampler(four, Recipe(sampler="HardNegatives", sampler_args={"margin": 1}, n_labels=2))
+    with pytest.raises(BadInput, match="sampler_args has 'negatives'; Balanced takes none"):
+        make_sampler(four, Recipe(sampler_args={"negatives": 1}, n_labels=2))
+    with pytest.raises(BadInput, match="write those of an own one as module:Name"):
+        make_sampler(four, Recipe(sampler="x:Y", sampler_args={"negatives": 1}, n_labels=2))
+
+
 def test_heads_and_projections_are_made_where_asked_for() -> None:
     assert make_head(Recipe(), 8) is None
     assert isinstance(make_head(Recipe(loss="HyperbolicContrastive", poincare=4), 8), PoincareHead)

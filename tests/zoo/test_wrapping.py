@@ -23,15 +23,9 @@ from omlzoo.checkpoints.entry import dump_entry
 from omlzoo.checkpoints.folder import open_entry
 from omlzoo.data.preprocess import Preprocess
 from omlzoo.errors import BadEntry, BadInput, OmlzooError, UnknownName, WeightsMismatch, WeightsUnavailable
-from omlzoo.evaluation import plots
 from omlzoo.models._extractor import Extractor
 
 QUICK: dict[str, Any] = {"epochs": 1, "n_labels": 4, "n_instances": 3, "augment": "none", "log": "none"}
-
-
-@pytest.fixture(autouse=True)
-def _plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "can_draw", lambda: False)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from omlzoo.ops.similarity import Similarity
 
 __all__ = ["Selection", "Store", "StoredRows", "by_query", "check_table", "checked_name"]
 
-SAMPLE = 64  # rows whose vectors are compared with those of the store
+SAMPLE = 32  # rows from all over whose vectors are compared with those of the store, and as many of the last ones
 SAME = 1e-5  # difference of numbers that are the same, in stores with forms of their own
 SAID = 200  # characters of what a store says that are repeated
 NAME = re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII)
@@ -172,21 +172,26 @@ class StoredRows:
         except refused as error:
             if self.overwrite:
                 self.add(vectors, rows)
+                notice(f"{self.store.collection!r} of {self.store.address} was made anew with the {len(rows):,} rows "
+                       f"of {folder} ({_said(error)})")  # fmt: skip
                 return
             raise BadInput(
                 f"{self.store.address} does not hold the rows of the index {folder} in {self.store.collection!r} "
-                f"({_said(error)}); the index has its vectors: open_index(..., overwrite=True) puts them there anew"
+                f"({_said(error)}); the index has its vectors: open_index(..., overwrite=True) puts them there anew, "
+                "in place of what is there; where another index answers from it, give collection= another name too"
             ) from error
 
     def _take_up(self, vectors: np.ndarray, rows: np.ndarray) -> None:
         if not self.store.exists():
             raise BadInput("there is no such collection")
-        sample = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)]
-        theirs = self.store.vectors(sample)
+        here = self.store.numbers(rows)
+        common = rows[np.isin(rows, here)]
+        places = np.linspace(0, max(0, len(common) - 1), min(len(common), SAMPLE)).astype(np.int64)
+        sample = common[np.union1d(places, np.arange(max(0, len(common) - SAMPLE), len(common)))]
+        theirs = self.store.vectors(sample) if len(sample) else {}
         if not theirs or any(vector.shape != vectors[row].shape or not np.abs(vector - vectors[row]).max() <= SAME
                              for row, vector in theirs.items()):  # fmt: skip
             raise BadInput("it has other vectors")
-        here = self.store.numbers(rows)
         missing, self.gone = rows[~np.isin(rows, here)], here[~np.isin(here, rows)]
         self.vectors, self.there = vectors, np.zeros(len(vectors), dtype=bool)
         self.there[rows] = True
@@ -245,7 +250,7 @@ def by_query(which: np.ndarray, rows: np.ndarray, queries: int, count: int) -> n
     return found
 
 
-def check_table(address: str, table: str, columns: Collection[str], overwrite: bool) -> None:
+def check_table(address: str, table: str, columns: Collection[str], overwrite: bool, kind: str = "table") -> None:
     """Refuse to replace a table that is there: one of ours without ``overwrite``, and one of others ever.
 
     Args:
@@ -253,17 +258,18 @@ def check_table(address: str, table: str, columns: Collection[str], overwrite: b
         table: Name of the table.
         columns: Its columns; none where there is no such table.
         overwrite: Whether one of ours may be replaced.
+        kind: What the store calls a table.
 
     Raises:
         BadInput: It must stay.
     """
     if columns and not overwrite:
         raise BadInput(
-            f"{address} has a table {table!r} already; give collection= another name, or overwrite=True to replace it"
+            f"{address} has a {kind} {table!r} already; give collection= another name, or overwrite=True to replace it"
         )
     if columns and set(columns) != {"row", "vector"}:
         raise BadInput(
-            f"the table {table!r} of {address} has the columns {sorted(columns)} and is none of ours, so it is not "
+            f"the {kind} {table!r} of {address} has the columns {sorted(columns)} and is none of ours, so it is not "
             "replaced; give collection= another name"
         )
 

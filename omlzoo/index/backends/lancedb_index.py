@@ -8,6 +8,7 @@ import numpy as np
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
+from omlzoo.index.backends._ranges import check_whole, checked_folder
 from omlzoo.index.backends._store import Selection, StoredRows, by_query, check_table, checked_name
 from omlzoo.ops.similarity import Similarity
 
@@ -161,13 +162,12 @@ def lancedb(
         BadInput: The folder cannot be opened, or an option is out of its range.
         MissingExtra: lancedb is not installed.
     """
+    checked_folder("uri", uri)
     if "://" in str(uri):
         raise BadInput(f"uri is {uri!r}; give the path of a folder, for LanceDB is searched on this machine's disk")
     if kind not in get_args(Kind):
         raise BadInput(f"kind is {kind!r}; it is one of {', '.join(get_args(Kind))}")
-    for name, value in {"probes": probes, "search_width": search_width}.items():
-        if value < 1:
-            raise BadInput(f"{name} is {value}; it must be at least 1")
+    check_whole(probes=probes, search_width=search_width)
     store = Lance(str(uri), checked_name(collection), similarity, kind, probes, search_width)
     return StoredRows(store, similarity, dim, overwrite)
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
-from omlzoo.index.backends._store import Selection, StoredRows, checked_name
+from omlzoo.index.backends._address import said_without, without_password
+from omlzoo.index.backends._ranges import checked_folder
+from omlzoo.index.backends._store import Selection, StoredRows, check_table, checked_name
 from omlzoo.ops.similarity import Similarity
 
 __all__ = ["milvus"]
@@ -25,7 +27,12 @@ class Milvus:
     def __init__(
         self, uri: str, token: str, collection: str, similarity: Similarity, kind: str, settings: Mapping[str, Any]
     ) -> None:
-        self.address, self.collection, self.kind, self.settings = uri, collection, kind, dict(settings)
+        self.address, self.collection, self.kind, self.settings = (
+            without_password(uri),
+            collection,
+            kind,
+            dict(settings),
+        )
         self.metric = "IP" if similarity == "cosine" else "L2"  # unit vectors: the inner product is the cosine
         self.errors: tuple[type[Exception], ...] = (Exception,)  # the client raises classes of its own where a kill
         self.client = _connect(uri, token)  # has damaged the files of a database in this process
@@ -46,16 +53,13 @@ class Milvus:
             overwrite: Whether one that is there is replaced.
 
         Raises:
-            BadInput: There is one.
+            BadInput: There is one, or it is none of ours.
         """
         from pymilvus import DataType
 
         if self.client.has_collection(self.collection):
-            if not overwrite:
-                raise BadInput(
-                    f"{self.address} has a collection {self.collection!r} already; give "
-                    "collection= another name, or overwrite=True to replace it"
-                )
+            fields = [field["name"] for field in self.client.describe_collection(self.collection)["fields"]]
+            check_table(self.address, self.collection, fields, overwrite, "collection")
             self.client.drop_collection(self.collection)
         schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("row", DataType.INT64, is_primary=True)
@@ -162,6 +166,8 @@ def milvus(
         BadInput: The database cannot be opened.
         MissingExtra: pymilvus is not installed.
     """
+    if not (isinstance(uri, str) and "://" in uri):
+        uri = checked_folder("uri", uri)
     store = Milvus(uri, token, checked_name(collection), similarity, kind, settings or {})
     return StoredRows(store, similarity, dim, overwrite)
 
@@ -175,5 +181,6 @@ def _connect(uri: str, token: str) -> Any:
         return client(uri, token=token or known)
     except Exception as error:  # the client and the database in this process raise classes of their own
         raise BadInput(
-            f"Milvus at {uri} cannot be opened ({str(error)[:200]}); give a path, or http://host:port"
-        ) from error
+            f"Milvus at {without_password(uri)} cannot be opened ({said_without(error, uri, token)}); give a path that "
+            "ends in .db, or http://host:port"
+        ) from None

@@ -1,5 +1,6 @@
 """The pgvector backend: rows in a table of Postgres, whose extension vector searches them."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ import numpy as np
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput
-from omlzoo.index.backends._address import without_password
+from omlzoo.index.backends._address import said_without, without_password
+from omlzoo.index.backends._ranges import MOST, check_whole
 from omlzoo.index.backends._store import Selection, StoredRows, by_query, check_table, checked_name
 from omlzoo.ops.similarity import Similarity
 
@@ -21,6 +23,7 @@ WIDEST = 1000  # pgvector's own bound of hnsw.ef_search
 LONGEST = 63  # bytes of a name; Postgres would cut the rest off
 INDEXED = 2000  # numbers of a vector that pgvector's graph can have
 PATIENCE = 10  # seconds to connect in
+BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 VERSION = 0, 8  # of the extension, from which on it goes on searching where a filter left too few
 
 
@@ -188,18 +191,20 @@ class Postgres:
                 **({"password": self._token} if self._token else {}),
             )
         except self.client.Error as error:
-            said = (str(error).strip().splitlines() or [""])[0][:200]
+            said = said_without(error, self._uri, self._token)
             raise BadInput(
                 f"Postgres at {self.address} cannot be reached ({said}); see that it runs, and give the password by "
                 "token=, PGPASSWORD or ~/.pgpass where it asks for one"
-            ) from error
+            ) from None  # what the client raised may have the password
         try:
-            made.execute("CREATE EXTENSION IF NOT EXISTS vector")
-            (version,) = made.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
+            wanted = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+            if made.execute(wanted).fetchone() is None:  # a server that is only read has it, and makes none
+                made.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            (version,) = made.execute(wanted).fetchone()
         except self.client.Error as error:
             made.close()
             raise BadInput(
-                f"Postgres at {self.address} lacks the extension vector ({str(error).splitlines()[0][:200]}); install "
+                f"Postgres at {self.address} lacks the extension vector ({said_without(error, self._uri)}); install "
                 "pgvector on the server, and let an administrator run CREATE EXTENSION vector"
             ) from error
         if tuple(int(part) for part in version.split(".")[:2]) < VERSION:
@@ -208,7 +213,15 @@ class Postgres:
                 f"Postgres at {self.address} has pgvector {version}; 0.8 or later is needed, which goes on searching "
                 "behind a filter: install it and run ALTER EXTENSION vector UPDATE"
             )
-        self.types.register_vector(made)
+        try:
+            self.types.register_vector(made)
+        except self.client.Error as error:
+            made.close()
+            raise BadInput(
+                f"Postgres at {self.address} has the extension vector in a schema that is not searched "
+                f"({said_without(error, self._uri)}); let an administrator run ALTER EXTENSION vector SET SCHEMA "
+                "public, or add its schema to the search_path"
+            ) from error
         made.execute("SELECT set_config('hnsw.iterative_scan', 'strict_order', false)")
         return made
 
@@ -251,9 +264,10 @@ def pgvector(
         raise BadInput(f"collection has {len(collection)} letters; Postgres keeps {LONGEST} of a name")
     for name, value, least, most in (
         ("neighbours", neighbours, 2, 100),
-        ("build_width", build_width, 2 * neighbours, 1000),
+        ("build_width", build_width, 2 * neighbours if isinstance(neighbours, int) else 4, 1000),
         ("search_width", search_width, 1, WIDEST),
     ):  # fmt: skip
+        check_whole(-MOST, 10**18, **{name: value})
         if not least <= value <= most:
             raise BadInput(f"{name} is {value}; it must be from {least} to {most}")
     store = Postgres(uri, token, collection, similarity, kind, neighbours, build_width, search_width)
@@ -275,4 +289,8 @@ def _shown(uri: str) -> str:
         raise BadInput(f"uri begins with {parts.scheme!r}; give postgresql://user@host:5432/database")
     if hidden:
         raise BadInput(f"uri has {', '.join(sorted(hidden))} behind the ?; give it by token=, PGPASSWORD or ~/.pgpass")
+    if parts.netloc.count("@") > 1 or ("@" not in parts.netloc and ":" in parts.netloc and "@" in uri):
+        raise BadInput("uri has a password with @ / ? or #; write %40, %2F, %3F or %23, or give it by token=")
+    if BROKEN.search(parts.netloc):
+        raise BadInput("uri has a % before its host that begins no %20 and the like; write %25, or give token=")
     return without_password(uri)

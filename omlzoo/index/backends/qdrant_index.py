@@ -13,7 +13,9 @@ import numpy as np
 
 from omlzoo import catalog
 from omlzoo.errors import BadInput, notice
-from omlzoo.index.backends._store import Selection, StoredRows, checked_name
+from omlzoo.index.backends._address import without_password
+from omlzoo.index.backends._ranges import check_whole, checked_folder
+from omlzoo.index.backends._store import Selection, StoredRows, check_table, checked_name
 from omlzoo.ops.similarity import Similarity
 
 __all__ = ["qdrant"]
@@ -39,12 +41,12 @@ class Qdrant:
         package = catalog.optional("qdrant_client", "qdrant")
         self.models: Any = package.models
         self.collection, self.local = collection, path is not None
-        self.address = str(path if url is None else url)
+        self.address = str(path) if url is None else without_password(str(url))
         self.distance = "Dot" if similarity == "cosine" else "Euclid"  # unit vectors: the product is the cosine
         self.neighbours, self.build_width, self.search_width = neighbours, build_width, search_width
         known = catalog.optional("qdrant_client.http.exceptions", "qdrant").ApiException
         self.errors: tuple[type[Exception], ...] = (known, ValueError, RuntimeError, KeyError, OSError)
-        self.client = _opened(package, Path(path)) if path is not None else _connected(package, self.address, token)
+        self.client = _opened(package, Path(path)) if path is not None else _connected(package, str(url), token)
 
     def exists(self) -> bool:
         """Whether there is such a collection."""
@@ -60,15 +62,11 @@ class Qdrant:
             overwrite: Whether one that is there is replaced.
 
         Raises:
-            BadInput: There is one.
+            BadInput: There is one, or it is none of ours.
         """
         with self._quiet():
             if self.client.collection_exists(self.collection):
-                if not overwrite:
-                    raise BadInput(
-                        f"{self.address} has a collection {self.collection!r} already; give "
-                        "collection= another name, or overwrite=True to replace it"
-                    )
+                check_table(self.address, self.collection, self._columns(), overwrite, "collection")
                 self.client.delete_collection(self.collection)
             self.client.create_collection(
                 self.collection,
@@ -141,6 +139,15 @@ class Qdrant:
             found[place, : len(answer.points)] = [hit.id for hit in answer.points]
         return found
 
+    def _columns(self) -> list[str]:
+        """What the first point has, as columns: ours are a number and one vector without a name."""
+        points, _ = self.client.scroll(self.collection, limit=1, with_payload=True, with_vectors=True)
+        found = ["row", "vector"]
+        for point in points:
+            found = ["row" if isinstance(point.id, int) else "id", *(point.payload or ())]
+            found += list(point.vector) if isinstance(point.vector, dict) else ["vector"]
+        return found
+
     def saved(self) -> None:
         """Nothing: Qdrant keeps its own order."""
 
@@ -189,7 +196,10 @@ def qdrant(
     if (path is None) == (url is None):
         raise BadInput(f"path is {path!r} and url is {url!r}; give one of them: a folder, or a server's address")
     if url is not None and not str(url).startswith(("http://", "https://")):
-        raise BadInput(f"url is {url!r}; it begins with http:// or https://")
+        raise BadInput(f"url is {without_password(str(url))!r}; it begins with http:// or https://")
+    if path is not None:
+        checked_folder("path", path)
+    check_whole(neighbours=neighbours, build_width=build_width, search_width=search_width)
     name = checked_name(collection)
     store = Qdrant(path, url, token, name, similarity, neighbours, build_width, search_width)
     return StoredRows(store, similarity, dim, overwrite)

@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 from omlzoo.index.backends._backend import Backend
+from omlzoo.index.backends._faiss import Faiss
 from omlzoo.index.backends._store import StoredRows
-from omlzoo.index.backends.faiss_index import Faiss
 from omlzoo.index.backends.flat import Flat
 
 

@@ -71,7 +71,7 @@ def test_a_table_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
         ({"uri": "db://theirs"}, "give the path of a folder"),
         ({"kind": "IVF_PQ"}, "one of flat, IVF_FLAT, IVF_HNSW_SQ"),
         ({"probes": 0}, "probes is 0; it must be at least 1"),
-        ({}, r"backend lancedb needs another option than \[\]"),
+        ({}, "backend lancedb needs uri; give --option.uri VALUE"),
     ],
 )
 def test_wrong_options_are_refused(given: dict[str, Any], said: str, tmp_path: Path) -> None:

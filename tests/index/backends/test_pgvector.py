@@ -1,6 +1,7 @@
 """What can be wrong with a real Postgres: not there, without the extension, another's table, a lost connection."""
 
 import json
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,31 @@ def test_a_password_is_used_and_never_kept(database: str, tmp_path: Path) -> Non
     with pytest.raises(BadInput, match="already") as said:
         built(address, collection="secret")
     assert "hidden" not in str(said.value)
+
+
+@pytest.mark.parametrize("password", ["hid#den", "hid/den", "hid?den", "hid%zzden", "hid@den", "hid:den", "hidden"])
+def test_a_password_is_in_no_message_and_no_traceback(password: str) -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(BadInput) as said:
+        built(f"postgresql://me:{password}@127.0.0.1:1/db")
+    text = "".join(traceback.format_exception(said.value))
+    lines = [line for line in text.splitlines() if "built(" not in line]
+    assert not any(part in "".join(lines) for part in ("hid", "den"))
+
+
+def test_an_extension_in_a_schema_that_is_not_searched(database: str) -> None:
+    statement(database, "CREATE DATABASE hidden_away")
+    other = database.replace("/postgres?", "/hidden_away?")
+    statement(other, "CREATE SCHEMA away", "CREATE EXTENSION vector SCHEMA away")
+    with pytest.raises(BadInput, match="in a schema that is not searched .* ALTER EXTENSION vector SET SCHEMA public"):
+        built(other)
+
+
+def test_a_server_that_is_only_read_is_opened(database: str, tmp_path: Path) -> None:
+    built(database, collection="frozen").save(tmp_path / "x")
+    frozen = database + "&options=-c%20default_transaction_read_only%3Don"
+    opened = omlzoo.open_index(tmp_path / "x", uri=frozen)
+    assert opened.search(ROWS.vectors[:2], k=1).ids.tolist() == [[0], [1]]
 
 
 def test_a_lost_connection_is_made_anew(database: str) -> None:

@@ -100,3 +100,36 @@ def test_a_folder_that_another_process_has_open_is_refused(tmp_path: Path) -> No
 def test_one_place_is_named(given: dict[str, str], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         omlzoo.build_index(random_embeddings(9), backend="qdrant", **given)
+
+
+def test_a_collection_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
+    from qdrant_client import QdrantClient, models
+
+    client = QdrantClient(path=str(tmp_path / "q"))
+    size = models.VectorParams(size=2, distance=models.Distance.DOT)
+    for name, config, point in (
+        ("orders", size, models.PointStruct(id=1, vector=[1.0, 0.0], payload={"amount": 2})),
+        ("texts", {"text": size}, models.PointStruct(id=1, vector={"text": [1.0, 0.0]})),
+        ("named", size, models.PointStruct(id="5c56c793-69f3-4fbf-87e6-c4bf54c28c26", vector=[1.0, 0.0])),
+    ):
+        client.create_collection(name, vectors_config=config)
+        client.upsert(name, [point])
+    client.close()
+    for name, said in (
+        ("orders", "'amount', 'row', 'vector'"),
+        ("texts", "'row', 'text'"),
+        ("named", "'id', 'vector'"),
+    ):
+        with pytest.raises(BadInput, match=rf"has the columns \[{said}\] and is none of ours"):
+            omlzoo.build_index(
+                random_embeddings(9), backend="qdrant", path=tmp_path / "q", collection=name, overwrite=True
+            )
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    with pytest.raises(BadInput) as said:
+        omlzoo.build_index(random_embeddings(9), backend="qdrant", url="http://me:hidden@127.0.0.1:1")
+    assert "hidden" not in str(said.value)
+    with pytest.raises(BadInput) as said:
+        omlzoo.build_index(random_embeddings(9), backend="qdrant", url="ftp://me:hidden@127.0.0.1:1")
+    assert "hidden" not in str(said.value)

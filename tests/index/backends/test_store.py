@@ -1,9 +1,7 @@
 """Indexes over every store: what was saved is what is there, whatever a killed process left in the store."""
 
-import shutil
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +23,6 @@ Open = Callable[[], Index]
 def rows() -> Embeddings:
     """120 random unit vectors."""
     return random_embeddings(120)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: Qdrant's local mode waits for the disk at each row."""
-    memory = Path("/dev/shm")
-    if not memory.is_dir():
-        yield tmp_path
-        return
-    made = Path(tempfile.mkdtemp(dir=memory))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(params=STORES)
@@ -141,8 +127,35 @@ def test_a_store_that_changed_behind_our_back(store: dict[str, Any], rows: Embed
     searcher.store.create(np.arange(120), np.ones((120, 3), dtype=np.float32), True)  # of another dimension
     with pytest.raises(BadInput, match="it has other vectors"):
         reopened(store, folder)
-    assert finds_itself(reopened(store, folder, overwrite=True), rows)
+    with pytest.warns(OmlzooWarning, match=r"was made anew with the 120 rows of .* \(it has other vectors\)"):
+        assert finds_itself(reopened(store, folder, overwrite=True), rows)
     assert finds_itself(reopened(store, folder), rows)
+
+
+def test_a_collection_of_another_index_is_no_home_whichever_rows_they_share(
+    store: dict[str, Any], rows: Embeddings, folder: Path
+) -> None:
+    """Another index has the first and the last rows too, or only a few numbers: its others are not ours."""
+    omlzoo.build_index(rows, **store).save(folder / "x")
+    searcher: Any = reopened(store, folder).rows.searcher
+    other = rows.vectors.copy()
+    other[90:110] = other[90:110][::-1]  # as where two processes added rows
+    for count in (120, 110):
+        searcher.store.create(np.arange(count), other[:count], True)
+        with pytest.raises(BadInput, match="it has other vectors"):
+            reopened(store, folder)
+    other = rows.vectors.copy()
+    other[1:4] = other[[2, 3, 1]]
+    searcher.store.create(np.arange(4), other, True)
+    with pytest.raises(BadInput, match="it has other vectors"):
+        reopened(store, folder)
+
+
+def test_two_folders_over_one_collection_are_said(store: dict[str, Any], rows: Embeddings, folder: Path) -> None:
+    index = omlzoo.build_index(part(rows, 0, 9), **store)
+    index.save(folder / "x")
+    with pytest.warns(OmlzooWarning, match="y and .*x answer from the same rows of a store"):
+        index.save(folder / "y")
 
 
 def test_a_collection_that_is_there_is_replaced_only_if_asked(store: dict[str, Any], rows: Embeddings) -> None:
