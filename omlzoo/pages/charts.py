@@ -3,15 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from omlzoo.pages.labels import readable, shortened
 
+if TYPE_CHECKING:  # so that a page of text does not import numpy
+    import numpy as np
+
 __all__ = ["Atlas", "Axis", "Chart", "Colouring", "Map", "Series"]
 
-Values = Sequence[float] | np.ndarray
+Values: TypeAlias = "Sequence[float] | np.ndarray"
 
 DIGITS = 4  # of a value in a page
 
@@ -121,7 +122,7 @@ class Colouring:
     kind: Literal["choice", "number", "outcome"] = "choice"
 
     def plain(self) -> dict[str, Any]:
-        """As the page's script reads it: of choices the values, cut, and of each point which one it has."""
+        """As the page's script reads it: of choices the values, cut as labels are, and which of them each point has."""
         if self.kind == "number":
             return {"name": shortened(self.name), "kind": self.kind, "values": _numbers(self.values)}
         names: dict[str, int] = {}

@@ -64,10 +64,10 @@ def test_an_interrupted_run_over_an_archive_goes_on(files: list[Path], tmp_path:
     assert len(again.files()) == 1
     index = omlzoo.build_index(omlzoo.embed(model, archive))
     index.search([files[3]], k=2).html(tmp_path / "hits.html")
-    assert (tmp_path / "hits.html").read_text().count("data:image/jpeg") >= 3
+    assert (tmp_path / "hits.html").read_text().count('class="open"') >= 3
     assert index.search(PIXELS[3:5], k=1).ids.ravel().tolist() == [3, 4]
     index.search(PIXELS[3], k=1).html(tmp_path / "one.html")
-    assert (tmp_path / "one.html").read_text().count("data:image/jpeg") >= 2
+    assert (tmp_path / "one.html").read_text().count('class="open"') >= 2
     assert index.search((one for one in PIXELS[3:5]), k=1).ids.ravel().tolist() == [3, 4]
     with pytest.raises(BadInput, match="is of type float32; pixels are uint8"):
         index.search(PIXELS[:2].astype(np.float32))
