@@ -18,7 +18,7 @@ NEEDS = {
     "curl_pixels": "gymnasium",
     "ray_cluster": "ray",
     "lightning_loop": "pytorch_lightning",
-    "pytorch_metric_learning": "pytorch_metric_learning",
+    "pml_losses": "pytorch_metric_learning",
 }
 HUB = {"text_search"}  # weights of the Hub, once
 SERVERS = {"pgvector_store": "OMLZOO_PGVECTOR_URI"}

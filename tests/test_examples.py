@@ -15,7 +15,7 @@ from text_entries import publish, with_text
 SCRIPTS = sorted(path for path in (PROJECT / "examples").glob("*.py") if path.name != "run_all.py")
 NEEDS = {
     "lightning_loop": "pytorch_lightning",
-    "pytorch_metric_learning": "pytorch_metric_learning",
+    "pml_losses": "pytorch_metric_learning",
     "text_search": "tokenizers",
     "product_search": "scipy",
     "open_set": "scipy",
