@@ -186,7 +186,7 @@ def test_a_faulty_table_is_listed_whole_with_exit_code_2(capsys: pytest.CaptureF
     (["embed"], "requires an argument"), (["fetch"], "give the names of checkpoints"), (["fetch", "nope"], "the zoo has no 'nope'"),
     (["check", "none.csv"], "there is no such file or folder"), (["index", "none.parquet", "-o", "x"], "there is no such file"),
     (["search", "none"], "give at least one picture, or one text"), (["search", "none", "a.png"], "has no index.json"),
-    (["evaluate", "runs/none", "x.csv"], "has no entry.json|no such file"), (["embed", "vits16_dino", "none", "-o", "x.parquet", "--precision", "int3"], "Invalid value"),
+    (["evaluate", "runs/none", "x.csv"], "there is no such folder; a repository of the Hub is hf-hub:runs/none"), (["embed", "vits16_dino", "none", "-o", "x.parquet", "--precision", "int3"], "Invalid value"),
     (["finetune", "x.csv", "--model", "m", "-o", "r", "--epochs", "many"], "unable to convert"),
     (["finetune", "x.csv", "--model", "m", "-o", "r", "--config", "none.toml"], "none.toml: cannot be read"),
 ])  # fmt: skip

@@ -125,7 +125,7 @@ def test_a_saved_model_opens_by_the_same_call(tmp_path: Path, model: Extractor) 
 def test_an_unknown_name_or_folder_is_answered() -> None:
     with pytest.raises(UnknownName, match="the zoo has no 'vits16_inshp'; did you mean vits16_inshop"):
         omlzoo.get_model("vits16_inshp")
-    with pytest.raises(BadEntry, match=r"runs/nothing: has no entry.json; give a folder"):
+    with pytest.raises(BadEntry, match="runs/nothing: there is no such folder; a repository of the Hub is hf-hub:runs"):
         omlzoo.get_model("runs/nothing")
     with pytest.raises(UnknownName, match="did you mean vits16_dino"):
         checkpoint("vits16_dinoo")

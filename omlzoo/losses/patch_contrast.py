@@ -63,8 +63,7 @@ class PatchContrast(Loss):
         self.draw = torch.Generator().manual_seed(seed)
 
     def __repr__(self) -> str:
-        unused = {} if self.regions else {"regions": "", "tokens": "", "dim": ""}
-        return described(self, seed=str(self.draw.initial_seed()), **unused)
+        return described(self, seed=str(self.draw.initial_seed()))
 
     def get_extra_state(self) -> Tensor:
         """The state of the random generator, so that a resumed run continues its sequence."""

@@ -206,7 +206,8 @@ def test_a_database_that_lost_the_index_is_filled_again_on_request(
         searcher.store.client.upsert("omlzoo", [{"row": row, "vector": [0.25] * 16} for row in range(300)])
     with pytest.raises(BadInput, match=r"overwrite=True\) puts them there anew"):
         omlzoo.open_index(tmp_path / "x")
-    assert finds_itself(omlzoo.open_index(tmp_path / "x", overwrite=True), rows)
+    with pytest.warns(OmlzooWarning, match="was made anew with the 300 rows"):
+        assert finds_itself(omlzoo.open_index(tmp_path / "x", overwrite=True), rows)
     assert finds_itself(omlzoo.open_index(tmp_path / "x"), rows)
 
 

@@ -165,8 +165,8 @@ def test_is_own() -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "omlzoo.training.building:os.getcwd()", "omlzoo.training.own_parts:sys.exit()", "omlzoo.zoo.exporting:export(model='x')",
-    "omlzoo.training.building:os", "omlzoo.files:new_file(path='x')", "trusted_of_mine:getcwd()", "trusted_of_mine:os.getcwd()",
+    "omlzoo.training.defaults:os.getcwd()", "omlzoo.training.own_parts:sys.exit()", "omlzoo.zoo.exporting:export(model='x')",
+    "omlzoo.training.defaults:os", "omlzoo.files:new_file(path='x')", "trusted_of_mine:getcwd()", "trusted_of_mine:os.getcwd()",
     "trusted_of_mine:os", "trusted_of_mine:HANDED",
 ])  # fmt: skip
 def test_a_file_names_nothing_through_a_trusted_module(

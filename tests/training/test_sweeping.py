@@ -30,8 +30,8 @@ def test_the_run_has_the_recipe_of_the_best_trial_also_after_a_kill(
     seen: list[int] = []
     build = finetuning.build_run
 
-    def built(*arguments: Any) -> Any:
-        parts = build(*arguments)
+    def built(*arguments: Any, **named: Any) -> Any:
+        parts = build(*arguments, **named)
         seen.append(len(parts.split.validation))
         return parts
 
