@@ -630,7 +630,7 @@ def test_a_loss_is_printed_as_the_call_that_makes_it(name: str) -> None:
     "ArcFaceLoss(dim=6, n_labels=4, margin=0.4, scale=32.0, label_smoothing=0.1, mlp=[5, 4])",
     "SubCenterArcFaceLoss(dim=6, n_labels=4, margin=0.4, scale=32.0, sub_centers=2, label_smoothing=0.1)",
     "HyperbolicContrastive(temperature=0.1, curvature=0.2, clip=None)",
-    "PatchContrast(temperature=0.2, views=None, seed=7)",
+    "PatchContrast(temperature=0.2, views=None, seed=7, regions=0, tokens=10)",
     "SurrogatePrecision(k=(1, 5), temperature1=2.0, temperature2=0.1)",
     "SimilarityDistillation(temperature=0.2, regression=1.5, gather=True)",
     "CrossBatch(loss=NTXentLoss(temperature=0.2), memory=MemoryBank(size=8, dim=6, per_label=2), after=3)",
