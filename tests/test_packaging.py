@@ -114,6 +114,7 @@ def test_files_are_checked_before_a_commit(tmp_path: Path, capsys: pytest.Captur
     assert "large has 4000001 bytes" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_user_of_the_wheel_sees_its_types(tmp_path: Path) -> None:
     pytest.importorskip("hatchling", reason="hatchling is not installed")
     python = check_types.install(tmp_path)

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -198,9 +199,15 @@ def _json(values: Any) -> str:
 
 
 def _render(template: str, **values: Any) -> str:
+    return _templates().get_template(template).render(**values)
+
+
+@lru_cache(1)
+def _templates() -> Environment:
+    """The templates, each of which is compiled once in a process."""
     pages = Environment(
         loader=FileSystemLoader(FOLDER), autoescape=select_autoescape(), undefined=StrictUndefined,
         finalize=lambda value: readable(value) if type(value) is str else value,  # not what is marked as safe
     )  # fmt: skip
     pages.filters["shortened"] = shortened
-    return pages.get_template(template).render(**values)
+    return pages
