@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 PART, NEXT, LOCK = ".part", ".omlzoo-next", ".lock"
+PATIENCE = 0.5  # seconds for a lock that a reader holds while it finishes what a killed writer had begun
 SHOWN = 64  # bytes of a name that the name of its temporary file repeats; a file's name has at most 255
 REGULAR = "a file"
 KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
@@ -128,17 +129,18 @@ def settle(folder: str | Path, last: str) -> bool:
     """
     folder = Path(folder)
     if (folder / f".{last}{NEXT}").is_file():
-        with suppress(BadInput, PermissionError), writing(folder):
+        with suppress(BadInput, PermissionError), writing(folder, patience=0):
             _roll_forward(folder, last)
     return not (folder / f".{last}{NEXT}").is_file()
 
 
 @contextmanager
-def writing(folder: str | Path) -> Iterator[None]:
+def writing(folder: str | Path, patience: float = PATIENCE) -> Iterator[None]:
     """Hold the lock of a folder; the lock is a file ``.lock`` in it while it is held, and ends with its process.
 
     Args:
         folder: The folder; it is made if it does not exist.
+        patience: Seconds to wait for whoever holds it.
 
     Raises:
         BadInput: Another process writes the folder.
@@ -150,7 +152,7 @@ def writing(folder: str | Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     held = FileLock(folder / LOCK)
     try:
-        held.acquire(timeout=0)
+        held.acquire(timeout=patience)
     except Timeout as error:
         raise BadInput(f"{folder} is being written by another process; wait for it, or give another name") from error
     try:

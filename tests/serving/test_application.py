@@ -521,7 +521,7 @@ def test_a_person_searches_in_a_browser(server: Server, index: Index, tmp_path: 
         assert len(answered.value.json()["hits"]) == 12
         page.click("#alone")
         playwright.expect(page.locator("#examples")).to_be_hidden()
-        with page.expect_response("**/search") as answered:
+        with page.expect_response(lambda answer: "reciprocal" in (answer.request.post_data or "")) as answered:
             page.select_option("#rerank", "reciprocal")
         assert "not calibrated" in answered.value.json()["notices"][0]
         with page.expect_response("**/search"):
