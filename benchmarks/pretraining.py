@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightly.loss import DINOLoss, NegativeCosineSimilarity, NTXentLoss  # type: ignore[import-untyped]
-from lightly.models.modules import (  # type: ignore[import-untyped]
+from lightly.loss import DINOLoss, NegativeCosineSimilarity, NTXentLoss
+from lightly.models.modules import (
     BYOLPredictionHead,
     BYOLProjectionHead,
     DINOProjectionHead,
     MoCoProjectionHead,
     SimCLRProjectionHead,
 )
-from lightly.models.utils import update_momentum  # type: ignore[import-untyped]
+from lightly.models.utils import update_momentum
 from measuring import Results, arguments, forget_peak, in_turn, memory, seconds
 from PIL import Image
 from torch import Tensor, nn
@@ -89,18 +89,18 @@ def lightlys(name: str, objective: str, size: int, side: int) -> Callable[[], An
 
     def value() -> Tensor:
         if objective == "SimCLR":
-            return loss(student(views[0]), student(views[1]))  # type: ignore[no-any-return]
+            return loss(student(views[0]), student(views[1]))
         update_momentum(student, teacher, m=0.996)
         if objective == "MoCo":
             with torch.no_grad():
                 keys = teacher(views[0])
-            return loss(student(views[1]), keys)  # type: ignore[no-any-return]
+            return loss(student(views[1]), keys)
         with torch.no_grad():
             seen = [teacher(view) for view in views[:2]]
         if objective == "BYOL":
             one, two = (predictor(student(view)) for view in views)
-            return 0.5 * (loss(one, seen[1]) + loss(two, seen[0]))  # type: ignore[no-any-return]
-        return loss(seen, [student(view) for view in views], epoch=0)  # type: ignore[no-any-return]
+            return 0.5 * (loss(one, seen[1]) + loss(two, seen[0]))
+        return loss(seen, [student(view) for view in views], epoch=0)
 
     def step() -> None:
         optimizer.zero_grad()

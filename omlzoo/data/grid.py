@@ -90,7 +90,7 @@ def _whole(
 ) -> tuple[int, int, int, int] | None:
     if key not in sizes:
         try:
-            sizes[key] = read_size(picture)  # type: ignore[arg-type]  # any kind of picture has a header
+            sizes[key] = read_size(picture)
         except BadImage:
             sizes[key] = None
     size = sizes[key]

@@ -95,11 +95,11 @@ def to_rgb(
         raise BadImage(f"{name}: {_reason(error)}") from error
 
 
-def read_size(path: str | Path | LatePicture, remarks: Remarks | None = None) -> tuple[int, int]:
+def read_size(path: str | Picture, remarks: Remarks | None = None) -> tuple[int, int]:
     """The (width, height) in pixels of the upright picture, read from the header of the file only.
 
     Args:
-        path: The file, or a path through an archive.
+        path: The file, a path through an archive, or a picture in memory.
         remarks: As in :func:`to_rgb`, which decodes a picture of 16 bits. None, the default, counts nothing.
 
     Raises:

@@ -83,7 +83,7 @@ def answers(index: Index, encoder: QueryEncoder, rows: RowFacts, batch: Sequence
         if request.options is not None and request.options.combine is not None:
             try:
                 results[number] = _combined(index, rows, request, request.options, vectors[number])
-            except Exception as error:
+            except Exception as error:  # of this request alone, which is answered with it
                 results[number] = error
         elif request.options is not None or request.text is not None:
             alike.setdefault((repr(request.options), request.text is not None), []).append(number)

@@ -70,8 +70,9 @@ def step_cost(parts: RunParts) -> StepCost | None:
             whole, kept = _both_ways(model, views)
             if step.teacher is not None:
                 whole += forward
-    except (RuntimeError, NotImplementedError) as error:
-        notice(f"what a step costs is not known; the model cannot be counted: {str(error).splitlines()[0]:.200}")
+    except RuntimeError as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        notice(f"what a step costs is not known; the model cannot be counted: {reason:.200}")
         return None
     chunk = recipe.chunk if 0 < recipe.chunk < size else size
     whole += forward if chunk < size else 0  # chunks go through the model twice

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from evidence_rows.bodies import small_resnet
 from evidence_rows.table import DATA, Table
@@ -28,18 +29,18 @@ def alarm(objective: str, arguments: dict[str, Any], broken: bool = False) -> di
             self.predictor = nn.Identity()
 
     find = catalog.find
-    if broken:
-        catalog.find = lambda room, name: WithoutPredictor if name == objective else find(room, name)  # type: ignore[assignment]
+
+    def found(room: str, name: str) -> Any:
+        return WithoutPredictor if broken and name == objective else find(room, name)
+
     several: dict[str, Any] = {"locals": 2} if objective in SEVERAL else {}
     settings = VIEWS | {"epochs": 12, "warmup": 0.1, "objective": objective, "objective_args": arguments} | several
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(catalog, "find", found):
             run = omlzoo.pretrain(small_resnet(), DATA / "omniglot" / "omniglot.csv", out=Path(folder) / "run",
                                   progress=False, **settings)  # fmt: skip
     except BadInput as error:
         return {"stopped": True, "said": str(error), "seeds": [0]}
-    finally:
-        catalog.find = find
     last = run.history.iloc[-1]
     return {"stopped": False, "seeds": [0],
             **{name: float(last[name]) for name in ("loss", "std", "rank") if name in last}}  # fmt: skip

@@ -74,13 +74,16 @@ def test_counting_changes_nothing(drawn: Path, tmp_path: Path) -> None:
         "32 pictures, 123.5 GFLOPs, 25.56 million parameters, 0.00 trained, 2.00 GB")  # fmt: skip
 
 
+@pytest.mark.parametrize(("error", "said"), [
+    (RuntimeError("no kernel\nat all"), "no kernel"), (NotImplementedError(), "NotImplementedError"),
+])  # fmt: skip
 def test_what_cannot_be_counted_is_said_and_nothing_readable_is_none(
-    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
     parts = built(drawn, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(TwoMatrices, "forward", lambda *_: (_ for _ in ()).throw(RuntimeError("no kernel\nat all")))
-        with pytest.warns(OmlzooWarning, match="a step costs is not known.*: no kernel"):
+        patch.setattr(TwoMatrices, "forward", lambda *_: (_ for _ in ()).throw(error))
+        with pytest.warns(OmlzooWarning, match=f"a step costs is not known.*: {said}$"):
             cost = step_cost(parts)
     assert cost is None
     monkeypatch.setattr(ImageTable, "__getitem__", lambda *_: (None, 0, 0, "broken"))
