@@ -160,6 +160,8 @@ def open_pairs(source: PairTable) -> Pairs:
     if isinstance(source, pd.DataFrame):
         frame, name, first_row = source.reset_index(drop=True), "the pairs", 0
     else:
+        if not Path(source).is_file():
+            raise BadInput(f"relevance {source}: there is no such file; give a csv or parquet file of query,item,grade")
         read = read_file(Path(source), Path(source).parent)
         frame, name, first_row = read.frame, str(source), read.first_row
     missing = [column for column in COLUMNS if column not in frame]

@@ -148,8 +148,9 @@ def _read(encoded: Embeddings) -> Embeddings:
     errors = encoded.table[ERROR].to_numpy()
     broken = np.flatnonzero(errors != "")
     if len(broken):
-        name = encoded.table["path"].iloc[broken[0]]
-        raise BadInput(f"{name}: {errors[broken[0]]}; an example that cannot be read would change what is asked for")
+        name, error = str(encoded.table["path"].iloc[broken[0]]), str(errors[broken[0]])
+        said = error if error.startswith(name) else f"{name}: {error}"
+        raise BadInput(f"{said}; an example that cannot be read would change what is asked for")
     return encoded
 
 
