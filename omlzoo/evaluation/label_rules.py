@@ -189,6 +189,8 @@ def open_tree(source: Hierarchy) -> LabelTree:
     """
     listed = [source] if isinstance(source, str | Path) else source
     if isinstance(listed, Sequence) and len(listed) == 1 and Path(listed[0]).suffix.lower() in FILES:
+        if not Path(listed[0]).is_file():
+            raise BadInput(f"hierarchy {listed[0]}: there is no such file; give a csv or parquet file of child,parent")
         read = read_file(Path(listed[0]), Path(listed[0]).parent)
         return _of_pairs(read.frame, str(listed[0]), read.first_row)
     if isinstance(source, pd.DataFrame):

@@ -14,6 +14,7 @@ import omlzoo
 from omlzoo.cli import main
 from omlzoo.embedding.embeddings import Embeddings, Record
 from omlzoo.errors import BadInput, OmlzooWarning, UnknownName
+from omlzoo.evaluation.label_rules import open_tree
 from omlzoo.metrics import hierarchical_precision
 from omlzoo.models._extractor import Extractor
 
@@ -129,3 +130,8 @@ def test_the_command_takes_them(
     tree.assign(parent=tree["child"]).to_csv(tmp_path / "tree.csv", index=False)
     assert main([*arguments, "--hierarchy", str(tmp_path / "tree.csv")]) == 2
     assert "names go round in a circle" in capsys.readouterr().err
+
+
+def test_a_file_of_names_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"hierarchy .*tree.csv: there is no such file; give a csv or parquet file of"):
+        open_tree(str(tmp_path / "tree.csv"))

@@ -136,3 +136,8 @@ def test_files_of_pairs_and_the_command(
         open_pairs(tmp_path / "torn.csv")
     with pytest.raises(BadInput, match="there is no such file"):
         open_pairs(tmp_path / "none.csv")
+
+
+def test_a_file_of_pairs_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"relevance .*pairs.csv: there is no such file; give a csv or parquet file of"):
+        open_pairs(tmp_path / "pairs.csv")
